@@ -1,0 +1,1 @@
+//! Prices and model limits: versioned data and look-up.

@@ -1,0 +1,268 @@
+//! The configuration as checked: every reference resolved, every quantity typed, secrets wrapped.
+//!
+//! `file` is the YAML as written, `load` reads and checks it. Nothing else in the crate reads configuration text.
+
+use crate::model::Api;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything that one snapshot of the gateway is run with.
+#[derive(Debug)]
+pub struct Config {
+    /// The data plane.
+    pub server: Server,
+    /// Metrics and health.
+    pub admin: Admin,
+    /// Where state is kept, and how.
+    pub state: State,
+    /// Upstreams by name.
+    pub providers: BTreeMap<Arc<str>, Provider>,
+    /// What clients may ask for, by name.
+    pub models: BTreeMap<Arc<str>, Model>,
+    /// Teams by name.
+    pub teams: BTreeMap<Arc<str>, Team>,
+    /// Virtual keys.
+    pub keys: Vec<Key>,
+    /// Overrides of and additions to the catalogue, by `model` or `provider/model`.
+    pub prices: BTreeMap<Arc<str>, PriceOverride>,
+    /// What is recorded of requests.
+    pub records: Records,
+}
+
+/// The data plane's listeners and bounds.
+#[derive(Debug)]
+pub struct Server {
+    /// At least one.
+    pub listen: Vec<Listen>,
+    /// Worker threads; default: the number of cores.
+    pub threads: NonZeroUsize,
+    /// Largest request body; past it 413. Default 32 MiB.
+    pub max_body_bytes: usize,
+    /// Bodies and withheld answers of all requests together; past it 503. Default 1 GiB.
+    pub max_buffered_bytes: usize,
+    /// Largest answer that is withheld whole; a longer one is released as it comes. Default 8 MiB.
+    pub max_withheld_bytes: usize,
+    /// Requests open at once; past it 503. Default 20,000.
+    pub max_in_flight: NonZeroU32,
+    /// Longest wait for a whole request head. Default 10s.
+    pub head_timeout: Duration,
+    /// Longest wait for a whole request body. Default 30s.
+    pub body_timeout: Duration,
+    /// How long an idle client connection is kept. Default 75s.
+    pub keepalive_timeout: Duration,
+    /// How long running requests may take after SIGTERM. Default 600s.
+    pub drain_timeout: Duration,
+    /// Idle upstream connections kept in all. Default 2048.
+    pub upstream_pool_size: usize,
+}
+
+/// One address that is listened on.
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// Where.
+    pub address: SocketAddr,
+    /// TLS with h2 by ALPN; without it clear HTTP/1.1 and h2c.
+    pub tls: Option<Tls>,
+}
+
+/// Certificate chain and key, PEM files.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// Certificate chain.
+    pub cert: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
+
+/// The admin listener: `/metrics`, `/healthz`, `/readyz`.
+#[derive(Debug)]
+pub struct Admin {
+    /// Where; `None` switches it off.
+    pub listen: Option<SocketAddr>,
+}
+
+/// The embedded ledger.
+#[derive(Debug)]
+pub struct State {
+    /// The directory.
+    pub dir: PathBuf,
+    /// When an attempt's row counts as durable.
+    pub durability: Durability,
+    /// Rows and journal segments older than this are dropped. Default 400 days.
+    pub retention: Duration,
+    /// Rows and journal are kept below this size, oldest dropped first. Default 10 GiB.
+    pub max_bytes: NonZeroU64,
+    /// A journal segment is sealed at this size. Default 64 MiB.
+    pub segment_bytes: NonZeroU64,
+}
+
+/// What a row survives.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// `kill -9` of the process: one `write(2)` before the attempt is sent. Flushed to disk every 10 ms.
+    #[default]
+    Process,
+    /// Loss of power: the attempt waits for a grouped `fdatasync`.
+    Power,
+}
+
+/// One upstream account.
+#[derive(Debug)]
+pub struct Provider {
+    /// Name in the file, in records and labels.
+    pub name: Arc<str>,
+    /// A row of `providers::PROVIDERS`.
+    pub kind: String,
+    /// The provider's own settings, read in its folder (`api_key`, `base_url` …).
+    pub settings: Section,
+    /// The catalogue whose prices hold; `None`: by the kind, or by a well-known host.
+    pub catalogue: Option<String>,
+    /// Wire protocol towards it.
+    pub protocol: Protocol,
+    /// PEM file with the certificate authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// HTTP version towards an upstream.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2 (prior knowledge on clear connections).
+    Http2,
+    /// By ALPN: HTTP/2 if offered.
+    Auto,
+}
+
+/// A name that clients ask for, and what answers it.
+#[derive(Debug)]
+pub struct Model {
+    /// The name.
+    pub name: Arc<str>,
+    /// In the order in which they are tried.
+    pub targets: Vec<Target>,
+    /// Attempts that one request may make in all. Default 4.
+    pub max_attempts: NonZeroU32,
+}
+
+/// One upstream model of a [`Model`].
+#[derive(Debug)]
+pub struct Target {
+    /// A key of [`Config::providers`].
+    pub provider: Arc<str>,
+    /// The model's name at the provider.
+    pub model: Arc<str>,
+    /// The name to look the price up by, if not `model`.
+    pub price_as: Option<Arc<str>>,
+    /// Defaults, overridden by the model's, overridden by the target's.
+    pub timeouts: Timeouts,
+    /// Calls that this target is used for; `None`: all that its kind speaks.
+    pub apis: Option<Vec<Api>>,
+}
+
+/// How long each phase of an attempt may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// TCP and TLS, each. Default 5s.
+    pub connect: Duration,
+    /// The upload of the request. Default 60s.
+    pub send: Duration,
+    /// Streams: from the last byte sent to the first event that carries output. Default 60s.
+    pub first_token: Duration,
+    /// Streams: the longest gap after the first output. Default 60s.
+    pub idle: Duration,
+    /// Answers that are not streamed: from the last byte sent to the whole answer; `None`: `total`.
+    pub response: Option<Duration>,
+    /// The whole request over all attempts. Default 600s.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            send: Duration::from_secs(60),
+            first_token: Duration::from_secs(60),
+            idle: Duration::from_secs(60),
+            response: None,
+            total: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Which models may be called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Allowed {
+    /// Every model of the file.
+    All,
+    /// These; each is a key of [`Config::models`].
+    Only(Vec<Arc<str>>),
+}
+
+impl Allowed {
+    /// Whether `model` is among them.
+    pub fn contains(&self, model: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(models) => models.iter().any(|name| &**name == model),
+        }
+    }
+}
+
+/// Who pays.
+#[derive(Debug)]
+pub struct Team {
+    /// The name.
+    pub name: Arc<str>,
+    /// What its keys may call; all if the file says nothing.
+    pub models: Allowed,
+}
+
+/// A virtual key; the key itself is never stored.
+#[derive(Debug)]
+pub struct Key {
+    /// The name, unique in the file.
+    pub name: Arc<str>,
+    /// A key of [`Config::teams`].
+    pub team: Arc<str>,
+    /// SHA-256 of the key.
+    pub hash: [u8; 32],
+    /// Narrows what the team may call.
+    pub models: Allowed,
+    /// Microseconds since the Unix epoch from which the key is refused.
+    pub expires_us: Option<u64>,
+}
+
+/// Prices that the file sets for a model: text of USD per million tokens, as written.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct PriceOverride {
+    /// Per class: `input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`, `reasoning`,
+    /// `audio_input`, `audio_output`; decimal text such as `0.15`. What is not given falls back as the
+    /// catalogue's rules say.
+    pub per_million: BTreeMap<String, String>,
+}
+
+/// What is recorded of requests.
+#[derive(Debug)]
+pub struct Records {
+    /// Where one JSON line a request goes.
+    pub access_log: AccessLog,
+}
+
+/// Where access records go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Standard output.
+    Stdout,
+    /// Appended to a file.
+    File(PathBuf),
+    /// Nowhere.
+    Off,
+}

@@ -1,0 +1,1 @@
+//! Client-facing APIs: strict parsing of requests, errors.

@@ -1,0 +1,1 @@
+//! The journal, its store and the questions asked of it.

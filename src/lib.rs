@@ -1,0 +1,19 @@
+//! Weighbridge: an AI gateway on Pingora. Every request crosses it, is checked, weighed in tokens and money, and
+//! recorded.
+//!
+//! The modules stand in the order in which a request meets them; `ARCHITECTURE.md` tells the story on one page.
+
+pub mod model;
+pub mod sse;
+pub mod config;
+pub mod catalogue;
+pub mod telemetry;
+pub mod dialect;
+pub mod auth;
+pub mod routing;
+pub mod providers;
+pub mod ledger;
+pub mod proxy;
+pub mod admin;
+pub mod simulate;
+pub mod cli;

@@ -1,0 +1,143 @@
+//! How much was used: disjoint classes of tokens, and where the figures came from.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Tokens by class. The classes are disjoint: a token stands in exactly one of them.
+///
+/// Providers report inclusive figures in different ways (OpenAI's input includes cached tokens, Anthropic's
+/// does not; OpenAI's output includes reasoning); the reader of each API splits them before they get here.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Usage {
+    /// Input tokens at the full price: neither cached, nor written to a cache, nor audio.
+    pub input: u64,
+    /// Input tokens read from the provider's prompt cache.
+    pub cache_read: u64,
+    /// Input tokens written to a cache that lives 5 minutes.
+    pub cache_write_5m: u64,
+    /// Input tokens written to a cache that lives 1 hour.
+    pub cache_write_1h: u64,
+    /// Output tokens that are neither reasoning nor audio.
+    pub output: u64,
+    /// Output tokens that the model spent on reasoning.
+    pub reasoning: u64,
+    /// Audio among the input.
+    pub audio_input: u64,
+    /// Audio among the output.
+    pub audio_output: u64,
+}
+
+impl Usage {
+    /// All input tokens: every class of them. Saturates rather than wraps on a provider's absurd figures.
+    pub const fn input_total(&self) -> u64 {
+        self.input
+            .saturating_add(self.cache_read)
+            .saturating_add(self.cache_write_5m)
+            .saturating_add(self.cache_write_1h)
+            .saturating_add(self.audio_input)
+    }
+
+    /// All output tokens: text, reasoning and audio.
+    pub const fn output_total(&self) -> u64 {
+        self.output.saturating_add(self.reasoning).saturating_add(self.audio_output)
+    }
+
+    /// Whether nothing was used at all.
+    pub const fn is_zero(&self) -> bool {
+        self.input_total() == 0 && self.output_total() == 0
+    }
+
+    /// The classes with their label, in a fixed order: for metrics, roll-ups and records.
+    pub const fn classes(&self) -> [(&'static str, u64); 8] {
+        [
+            ("input", self.input),
+            ("cache_read", self.cache_read),
+            ("cache_write_5m", self.cache_write_5m),
+            ("cache_write_1h", self.cache_write_1h),
+            ("output", self.output),
+            ("reasoning", self.reasoning),
+            ("audio_input", self.audio_input),
+            ("audio_output", self.audio_output),
+        ]
+    }
+}
+
+/// Where the figures of a row came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageOrigin {
+    /// The provider said so.
+    Reported,
+    /// Counted by the gateway with the model's own tokenizer.
+    Counted,
+    /// Estimated from the length of the text.
+    Estimated,
+    /// Nothing was used: not sent whole, or refused by the provider.
+    None,
+}
+
+impl UsageOrigin {
+    /// The name used in rows, labels and exports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reported => "reported",
+            Self::Counted => "counted",
+            Self::Estimated => "estimated",
+            Self::None => "none",
+        }
+    }
+}
+
+impl fmt::Display for UsageOrigin {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+impl FromStr for UsageOrigin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Reported, Self::Counted, Self::Estimated, Self::None]
+            .into_iter()
+            .find(|origin| origin.name() == text)
+            .ok_or_else(|| format!("`{text}` is no usage origin"))
+    }
+}
+
+/// The provider's service tier, which decides the row of the price list.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceTier {
+    /// The ordinary price.
+    #[default]
+    Standard,
+    /// Slower and cheaper (OpenAI `flex`).
+    Flex,
+    /// Faster and dearer (OpenAI and Anthropic `priority`).
+    Priority,
+    /// Answered within a day.
+    Batch,
+}
+
+impl ServiceTier {
+    /// The name used in the price list and in rows.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Flex => "flex",
+            Self::Priority => "priority",
+            Self::Batch => "batch",
+        }
+    }
+
+    /// Reads the tier that an answer reports; `default`, `auto`, `scale` and unknown words are the ordinary price.
+    pub fn from_answer(text: &str) -> Self {
+        match text {
+            "flex" => Self::Flex,
+            "priority" | "fast" => Self::Priority,
+            "batch" => Self::Batch,
+            _ => Self::Standard,
+        }
+    }
+}

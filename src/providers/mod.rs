@@ -1,0 +1,178 @@
+//! Upstream APIs: what goes up, and what an answer says. One folder per API, one row in [`PROVIDERS`].
+//!
+//! A provider translates and reads; it opens no connection and knows nothing of Pingora. Until translation
+//! between dialects comes, each kind speaks one dialect and passes its bytes through.
+
+pub mod anthropic;
+pub mod openai;
+
+use crate::config;
+use crate::model::{Api, Ask, Edits, ServiceTier, Usage};
+use crate::sse::SseEvent;
+use bytes::Bytes;
+use http::HeaderMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// One configured upstream account of some kind.
+pub trait Provider: Send + Sync + fmt::Debug {
+    /// The kind's name in config, logs and metric labels; never renamed.
+    fn kind(&self) -> &'static str;
+
+    /// Whether this kind serves `api`.
+    fn speaks(&self, api: Api) -> bool;
+
+    /// Where it lives.
+    fn endpoint(&self) -> &Endpoint;
+
+    /// Path and query of `api` there, beginning with `/`.
+    fn path(&self, api: Api) -> &str;
+
+    /// What must change in the client's body: `model` becomes `target_model` (JSON text with its quotes), and
+    /// usage is asked for.
+    fn edits(&self, ask: &Ask, target_model: &Bytes) -> Edits;
+
+    /// Writes credentials, and those of the client's headers that may be passed on, into `head`. Host, framing,
+    /// content type and accepted codings are the caller's.
+    fn headers(&self, api: Api, client: &HeaderMap, head: &mut HeaderMap);
+
+    /// Reads one stream. `hide_usage`: the client did not ask for what [`Provider::edits`] added.
+    fn stream_reader(&self, api: Api, hide_usage: bool) -> Box<dyn StreamReader>;
+
+    /// Reads an answer that came whole.
+    ///
+    /// # Errors
+    ///
+    /// [`Garbage`] when the body is not an answer of `api`; the caller treats the target as broken.
+    fn read_whole(&self, api: Api, body: &[u8]) -> Result<Reading, Garbage>;
+
+    /// The message of an error body, if it can be found, for records and for the client. Secrets of this provider
+    /// are masked.
+    fn error_message(&self, body: &[u8]) -> Option<String>;
+}
+
+/// Where a provider lives; resolved asynchronously, never by Pingora.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// TLS or clear.
+    pub tls: bool,
+    /// Host name or address, without brackets: for DNS and SNI.
+    pub host: Arc<str>,
+    /// Port.
+    pub port: u16,
+    /// As it stands in `Host` and `:authority`: the port is left out if it is the scheme's own.
+    pub authority: Arc<str>,
+    /// Path in front of every call, without a slash at its end: `/v1`, or empty.
+    pub base_path: Arc<str>,
+}
+
+/// Reads the events of one stream, in order.
+pub trait StreamReader: Send {
+    /// Tells what `event` is.
+    fn event(&mut self, event: &SseEvent) -> Seen;
+
+    /// What has been reported so far; cumulative figures are taken, not added up.
+    fn reading(&self) -> &Reading;
+
+    /// The output text seen so far (content, reasoning, tool arguments, all choices), for counting.
+    fn output(&self) -> &OutputText;
+}
+
+/// What an event of a stream is for the gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// Passed on, but no output: a role delta, a ping, `created`, an empty delta.
+    Quiet {
+        /// Bytes of the event's data to leave out: what the client did not ask for.
+        strip: Option<Range<usize>>,
+    },
+    /// Carries output: text, reasoning, refusal, tool call, audio, or a finish reason.
+    Output {
+        /// Bytes of the event's data to leave out.
+        strip: Option<Range<usize>>,
+    },
+    /// Not passed on: the usage chunk that the client did not ask for.
+    Hidden,
+    /// The dialect's end marker: with this event the answer is whole.
+    End,
+    /// The provider reports an error inside the stream.
+    Error(UpstreamError),
+    /// No event of this API: not JSON where JSON belongs.
+    Garbage(Garbage),
+}
+
+/// What an answer reports of itself.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// Tokens by disjoint class; `None` as long as the provider has not said (or its figures are no sane numbers).
+    pub usage: Option<Usage>,
+    /// Whether `usage` is final: a stream may report input first and output later.
+    pub complete: bool,
+    /// The tier that was billed, if reported.
+    pub tier: Option<ServiceTier>,
+    /// Whether `usage` contradicts itself (a part larger than its whole); the parts were cut to fit.
+    pub inconsistent: bool,
+}
+
+/// The text of an answer as far as it was seen, bounded.
+#[derive(Debug, Default, Clone)]
+pub struct OutputText {
+    text: String,
+    /// Bytes beyond [`OutputText::CAP`], not kept.
+    dropped: u64,
+}
+
+impl OutputText {
+    /// Bytes kept per stream. What exceeds it is counted by its length, not by its tokens.
+    pub const CAP: usize = 1 << 20;
+
+    /// Appends what one event carried.
+    pub fn push(&mut self, piece: &str) {
+        if self.text.len().saturating_add(piece.len()) <= Self::CAP {
+            self.text.push_str(piece);
+        } else {
+            self.dropped = self.dropped.saturating_add(piece.len() as u64);
+        }
+    }
+
+    /// The text that was kept.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Bytes of text that were not kept.
+    pub const fn dropped_bytes(&self) -> u64 {
+        self.dropped
+    }
+
+    /// All bytes of text seen.
+    pub fn bytes(&self) -> u64 {
+        (self.text.len() as u64).saturating_add(self.dropped)
+    }
+}
+
+/// An error that a provider reported in the body of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamError {
+    /// Its HTTP status if it has one, or the status that its type stands for.
+    pub status: u16,
+    /// Its message, secrets masked.
+    pub message: String,
+}
+
+/// An answer that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the answer is not what `{api}` returns: {why}")]
+pub struct Garbage {
+    /// The call.
+    pub api: Api,
+    /// What is wrong; never a piece of the body.
+    pub why: String,
+}
+
+/// Makes a provider from its section of the configuration.
+pub type Build = fn(&config::Provider) -> Result<Box<dyn Provider>, config::ConfigError>;
+
+/// Every kind, by the name used in `kind:`.
+pub const PROVIDERS: &[(&str, Build)] = &[("openai", openai::build), ("anthropic", anthropic::build)];

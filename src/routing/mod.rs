@@ -1,0 +1,1 @@
+//! Which targets may answer, in which order, and where they live.

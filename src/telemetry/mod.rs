@@ -1,0 +1,1 @@
+//! Metrics, tracing set-up and access records.
