@@ -2,6 +2,12 @@
 //!
 //! `file` is the YAML as written, `load` reads and checks it. Nothing else in the crate reads configuration text.
 
+mod error;
+mod section;
+
+pub use error::ConfigError;
+pub use section::Section;
+
 use crate::model::Api;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
