@@ -42,7 +42,9 @@ pub enum AuthError {
         second: &'static str,
     },
     /// No such key.
-    #[error("the api key is not known here; ask the operator of this gateway for one (a provider's own key does not work)")]
+    #[error(
+        "the api key is not known here; ask the operator of this gateway for one (a provider's own key does not work)"
+    )]
     Unknown,
     /// The key was valid once.
     #[error("the api key `{key}` has expired; ask the operator of this gateway for a new one")]
