@@ -7,6 +7,7 @@ pub mod model;
 pub mod sse;
 pub mod config;
 pub mod catalogue;
+pub mod tokens;
 pub mod telemetry;
 pub mod dialect;
 pub mod auth;
