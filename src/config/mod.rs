@@ -2,10 +2,20 @@
 //!
 //! `file` is the YAML as written, `load` reads and checks it. Nothing else in the crate reads configuration text.
 
-mod error;
+mod tree;
+mod resolve;
+mod de;
+mod quantity;
+mod file;
+mod shape;
+mod load;
+mod check;
 mod section;
+mod secret;
+mod error;
 
-pub use error::ConfigError;
+pub use error::{ConfigError, ConfigErrors, nearest};
+pub use secret::Secret;
 pub use section::Section;
 
 use crate::model::Api;
