@@ -133,8 +133,7 @@ fn server_conf(config: &Config) -> ServerConf {
 }
 
 fn data_plane(config: &Config, server: &Server, gateway: Gateway) -> Result<Service<Edge>, AppError> {
-    let mut proxy = proxy::build(gateway, &server.configuration, H2_IDLE);
-    proxy.handle_init_modules();
+    let proxy = proxy::build(gateway, &server.configuration, H2_IDLE);
     let edge = Edge::new(proxy, config.server.head_timeout, config.server.keepalive_timeout);
     let mut service = Service::new("gateway".to_owned(), edge);
     for listen in &config.server.listen {

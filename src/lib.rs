@@ -18,3 +18,4 @@ pub mod proxy;
 pub mod admin;
 pub mod simulate;
 pub mod cli;
+pub mod app;

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 failed, with the reason on standard error; 2 not understood (clap's).
 
 mod keys;
+mod simulate;
 
 use clap::{Args, Parser, Subcommand};
 use std::io;

@@ -43,6 +43,11 @@ impl Section {
         self.places.error(&path, message)
     }
 
+    /// Whether `key` is set.
+    pub fn has(&self, key: &str) -> bool {
+        self.node.entries().iter().any(|(name, _)| &**name == key)
+    }
+
     /// A section from YAML text, for tests.
     ///
     /// # Errors

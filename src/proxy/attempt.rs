@@ -4,7 +4,7 @@ use super::stream::Answer;
 use super::target::Target;
 use super::trouble::Trouble;
 use crate::config::Timeouts;
-use crate::ledger::OpenAttempt;
+use crate::ledger::{LedgerError, OpenAttempt};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -105,6 +105,11 @@ impl Attempt {
         self.handed = 0;
         self.last_sign = Instant::now();
         self.sent = Arc::new(Sent { base: self.last_sign, after_us: AtomicU64::new(0) });
+    }
+
+    /// Resolves when the row is durable; `None` when it is so already.
+    pub fn durable(&self) -> Option<impl Future<Output = Result<(), LedgerError>> + Send + 'static> {
+        self.row.as_ref()?.durable()
     }
 
     /// Length of the body.

@@ -141,6 +141,7 @@ impl Exchange {
         let edits = target.provider.edits(ask, &target.model_json);
         let body = ask.body.apply(&edits);
         let expect = Expect {
+            label: Arc::clone(&self.opened.arrival.label),
             api: ask.api,
             stream: ask.stream,
             hide_usage,

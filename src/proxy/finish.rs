@@ -15,6 +15,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -176,15 +177,18 @@ impl Booking {
             Used::Known { usage, origin, tier } => self.settle(usage, origin, tier, &tally),
             Used::Count(count) if count.encoding.is_some() => {
                 tally.lock().counting += 1;
-                let log = services.access_log.clone();
-                let booking = self;
+                let log = Arc::clone(&services.access_log);
+                let refused = Arc::new(AtomicBool::new(false));
+                let (booking, by_length, bytes) = (self, Arc::clone(&refused), count.bytes());
                 let job = Box::new(move || {
-                    let (usage, origin) = count.counted();
+                    let (usage, origin) =
+                        if by_length.load(Ordering::Relaxed) { count.estimated() } else { count.counted() };
                     booking.settle(usage, origin, ServiceTier::Standard, &tally);
                     Tally::counted(&tally, &log);
                 });
-                if let Err(job) = services.counter.submit(job) {
-                    // The queue is full: counting here is slow but right, and bounded by what was kept.
+                if let Err(job) = services.counter.submit(job, bytes) {
+                    // The queue is full, and counting here would hold up a worker.
+                    refused.store(true, Ordering::Relaxed);
                     job();
                 }
             }
@@ -261,6 +265,11 @@ fn used(attempt: &Attempt, opened: &Opened, trouble: Option<&Trouble>) -> Used {
 }
 
 impl Count {
+    /// Bytes that are kept for it.
+    fn bytes(&self) -> usize {
+        self.body.len().saturating_add(self.output.len())
+    }
+
     /// By the model's own tokenizer.
     fn counted(&self) -> (Usage, UsageOrigin) {
         let Some(encoding) = self.encoding else { return self.estimated() };

@@ -127,8 +127,7 @@ pub fn trouble_of(error: &Error, exchange: &Exchange) -> Trouble {
         ErrorType::ConnectionClosed
         | ErrorType::ReadError
         | ErrorType::WriteError
-        | ErrorType::H2Error
-        | ErrorType::PrematureBodyEnd => Trouble::Broken(what()),
+        | ErrorType::H2Error => Trouble::Broken(what()),
         _ if *error.esource() == ErrorSource::Upstream => Trouble::Broken(what()),
         _ => Trouble::Internal(what()),
     }

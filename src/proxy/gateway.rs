@@ -33,7 +33,7 @@ pub struct Services {
     /// Counts tokens off the hot path.
     pub counter: Counter,
     /// Access records.
-    pub access_log: AccessLog,
+    pub access_log: Arc<AccessLog>,
     /// Counters.
     pub metrics: ProxyMetrics,
     /// Bytes held.

@@ -9,6 +9,7 @@
 mod accept;
 mod attempt;
 mod bounds;
+mod edge;
 mod exchange;
 mod finish;
 mod forward;
@@ -22,6 +23,7 @@ mod target;
 mod trouble;
 
 pub use bounds::Buffers;
+pub use edge::Edge;
 pub use gateway::{Bounds, Services, Snapshot};
 pub use target::Target;
 
@@ -36,7 +38,9 @@ use parking_lot::Mutex;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
-use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora::apps::HttpServerOptions;
+use pingora::proxy::{FailToProxy, HttpProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use reject::Reject;
@@ -112,6 +116,18 @@ impl Gateway {
     }
 }
 
+/// Pingora's proxy around `gateway`: h2c beside HTTP/1.1 on clear listeners, idle HTTP/2 connections closed after
+/// `h2_idle`.
+pub fn build(gateway: Gateway, conf: &Arc<ServerConf>, h2_idle: Duration) -> HttpProxy<Gateway> {
+    let mut options = HttpServerOptions::default();
+    options.h2c = true;
+    options.h2_idle_timeout = Some(h2_idle);
+    let mut proxy = HttpProxy::new(gateway, Arc::clone(conf));
+    proxy.server_options = Some(options);
+    proxy.handle_init_modules();
+    proxy
+}
+
 impl Stage {
     fn open(&self) -> Option<&Open> {
         match self {
@@ -138,8 +154,10 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn early_request_filter(&self, session: &mut Session, stage: &mut Stage) -> Result<()> {
+        edge::head_was_read();
         // Pingora resets it to "for ever" after each request.
-        session.set_keepalive(Some(self.services.bounds.keepalive.as_secs()));
+        let keep = (!session.is_process_shutting_down()).then(|| self.services.bounds.keepalive.as_secs());
+        session.set_keepalive(keep);
         *stage = Stage::New(Some(open::arrive(&self.services, session)));
         Ok(())
     }
@@ -320,17 +338,18 @@ impl Open {
             let reject = self.refused.clone().unwrap_or_else(|| exchange.verdict());
             let attempt = exchange.attempt();
             let said = |attempt: &attempt::Attempt| attempt.answer.ended() || attempt.answer.failed().is_some();
-            let streams = attempt.is_some_and(|attempt| attempt.answer.is_stream());
-            let unsaid = exchange.last_trouble().filter(|_| !attempt.is_some_and(said)).map(|trouble| (trouble.clone(), streams));
+            let event = |trouble| attempt.filter(|one| one.answer.is_stream()).map(|one| one.answer.error_event(trouble));
+            let unsaid = exchange.last_trouble().filter(|_| !attempt.is_some_and(said));
+            let unsaid = unsaid.map(|trouble| (trouble.name(), event(trouble)));
             let arrival = exchange.opened.arrival.clone();
             (arrival, exchange.opened.ask.api, exchange.committed(), exchange.client_gone(), unsaid, reject)
         };
         if committed {
-            self.code = unsaid.as_ref().map(|(trouble, _)| trouble.name());
+            self.code = unsaid.as_ref().map(|(name, _)| *name);
             match unsaid {
-                Some((trouble, true)) if !gone => respond::end_stream(session, api, &trouble).await,
+                Some((_, Some(event))) if !gone => respond::end_stream(session, event).await,
                 // No way to tell it in the body: the connection breaks, so that it is not taken for whole.
-                Some((_, false)) => session.as_downstream_mut().shutdown().await,
+                Some((_, None)) => session.as_downstream_mut().shutdown().await,
                 Some(_) | None => {}
             }
             return;

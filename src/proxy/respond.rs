@@ -2,8 +2,7 @@
 
 use super::exchange::{Arrival, Exchange};
 use super::reject::{Reject, Retry};
-use super::trouble::Trouble;
-use crate::dialect;
+use crate::dialect::error::{self, Told};
 use crate::model::{Dialect, NanoUsd};
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
@@ -90,14 +89,15 @@ pub async fn whole(session: &mut Session, arrival: &Arrival, dialect: Dialect, s
 ///
 /// When the client is gone.
 pub async fn reject(session: &mut Session, arrival: &Arrival, dialect: Dialect, reject: &Reject) -> Result<()> {
-    let body = dialect::render_error(
-        dialect,
-        reject.status(),
-        reject.code(),
-        &reject.to_string(),
-        reject.param(),
-        &arrival.label,
-    );
+    let message = reject.to_string();
+    let told = Told {
+        status: reject.status(),
+        code: reject.code(),
+        message: &message,
+        param: reject.param(),
+        request_id: &arrival.label,
+    };
+    let body = error::render(dialect, &told);
     let mut header = ResponseHeader::build_no_case(reject.status(), Some(8))?;
     header.insert_header(header::CONTENT_TYPE, JSON)?;
     header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
@@ -131,8 +131,7 @@ async fn write(session: &mut Session, header: ResponseHeader, body: Bytes) -> Re
 }
 
 /// Ends a stream whose header is out: the dialect's error event, and no end marker behind it (trap 6).
-pub async fn end_stream(session: &mut Session, exchange_api: crate::model::Api, trouble: &Trouble) {
-    let event = super::stream::error_event(exchange_api, trouble);
+pub async fn end_stream(session: &mut Session, event: Bytes) {
     if let Err(error) = session.write_response_body(Some(event), true).await {
         tracing::debug!(%error, "the client left before its error event");
     }

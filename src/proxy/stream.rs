@@ -5,7 +5,7 @@
 
 use super::bounds::Share;
 use super::trouble::Trouble;
-use crate::dialect;
+use crate::dialect::error::{self, Told};
 use crate::model::{Api, ServiceTier, Usage};
 use crate::providers::{OutputText, Provider, Reading, Seen, StreamReader};
 use crate::sse::{SseEvent, SseScanner};
@@ -23,8 +23,10 @@ const MAX_REFUSAL_BYTES: usize = 256 * 1024;
 const TAIL_BYTES: usize = 64 * 1024;
 
 /// What the answer is expected to be.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Expect {
+    /// The request's label, for error events.
+    pub label: Arc<str>,
     /// The call.
     pub api: Api,
     /// A stream was asked for.
@@ -68,6 +70,8 @@ struct Stream {
     reader: Box<dyn StreamReader>,
     events: Vec<SseEvent>,
     held: BytesMut,
+    /// Events taken so far: the number of the next one, as Responses counts them.
+    taken: u64,
 }
 
 /// What may go to the client now.
@@ -131,6 +135,7 @@ impl Answer {
                     reader,
                     events: Vec::with_capacity(4),
                     held: BytesMut::new(),
+                    taken: 0,
                 }));
             }
             (false, false) if essence.is_empty() || essence.eq_ignore_ascii_case(b"application/json") => {
@@ -218,6 +223,7 @@ impl Answer {
                 out.whole(&event);
                 continue;
             }
+            stream.taken += 1;
             match stream.reader.event(&event) {
                 Seen::Quiet { strip } => out.event(&event, strip),
                 Seen::Output { strip } => {
@@ -313,11 +319,30 @@ impl Answer {
             return Err(trouble);
         }
         let mut bytes = BytesMut::from(before.bytes.as_ref());
-        if matches!(self.kind, Kind::Stream(_)) {
-            bytes.extend_from_slice(&error_event(self.expect.api, &trouble));
+        if self.is_stream() {
+            bytes.extend_from_slice(&self.error_event(&trouble));
         }
         self.failed = Some(trouble);
         Ok(Release { bytes: bytes.freeze(), first_output: before.first_output })
+    }
+
+    /// The error event that ends this stream, in its dialect.
+    pub fn error_event(&self, trouble: &Trouble) -> Bytes {
+        let (status, code) = match trouble {
+            Trouble::InBand { status, .. } => (*status, "upstream_failed"),
+            Trouble::Idle | Trouble::Total => (504, "upstream_timeout"),
+            _ => (502, "upstream_failed"),
+        };
+        let message = match trouble {
+            Trouble::InBand { message, .. } => format!("the provider reported an error in mid-answer: {message}"),
+            other => format!("the provider failed in mid-answer: {other}"),
+        };
+        let told = Told { status, code, message: &message, param: None, request_id: &self.expect.label };
+        let sequence = match &self.kind {
+            Kind::Stream(stream) => stream.taken,
+            _ => 0,
+        };
+        error::stream_error(self.expect.api, &told, sequence)
     }
 
     /// What ended the answer after it was begun.
@@ -400,20 +425,6 @@ impl Answer {
         let reading = self.reading();
         reading.usage.filter(|_| reading.complete).map(|usage| (usage, reading.tier.unwrap_or_default()))
     }
-}
-
-/// The error event that ends a stream, in the dialect of `api`.
-pub fn error_event(api: Api, trouble: &Trouble) -> Bytes {
-    let (status, code) = match trouble {
-        Trouble::InBand { status, .. } => (*status, "upstream_failed"),
-        Trouble::Idle | Trouble::Total => (504, "upstream_timeout"),
-        _ => (502, "upstream_failed"),
-    };
-    let message = match trouble {
-        Trouble::InBand { message, .. } => format!("the provider reported an error in mid-answer: {message}"),
-        other => format!("the provider failed in mid-answer: {other}"),
-    };
-    dialect::stream_error(api, status, code, &message)
 }
 
 /// `Retry-After` in seconds or as a date, and OpenAI's `retry-after-ms`.
