@@ -415,6 +415,9 @@ fn after_a_rotation_a_new_file_is_written() {
     }
     std::fs::rename(&path, &old).expect("renamed");
     log.reopen();
+    while !path.exists() {
+        std::thread::yield_now();
+    }
     log.write(record(2));
     assert!(log.close(PATIENCE));
     assert_eq!((lines(&old).len(), lines(&path).len()), (1, 1));
