@@ -191,3 +191,21 @@ fn a_hash_is_the_sha256_of_the_whole_key() {
     let want = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     assert_eq!(hash_text(&hash_of(b"abc")), want);
 }
+
+proptest::proptest! {
+    /// Whatever a client puts into the headers: a key as it stands there, or a refusal; never a panic.
+    #[test]
+    fn any_header_is_a_key_or_refused(bytes in proptest::collection::vec(b' '..=0x82u8, 0..600)) {
+        let Ok(value) = HeaderValue::from_bytes(&bytes) else { return Ok(()) };
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", value);
+        match Presented::from_headers(&headers) {
+            Ok(key) => {
+                proptest::prop_assert_eq!(key.bytes(), bytes.trim_ascii());
+                proptest::prop_assert!((1..=512).contains(&key.bytes().len()));
+                proptest::prop_assert!(key.bytes().iter().all(u8::is_ascii_graphic));
+            }
+            Err(error) => proptest::prop_assert_eq!(error.code(), "malformed_api_key"),
+        }
+    }
+}
