@@ -66,7 +66,7 @@ fn checked(key: &[u8]) -> Result<&[u8], &'static str> {
 
 type Read = fn(&HeaderValue) -> Result<&[u8], &'static str>;
 
-const HEADERS: [(&str, HeaderName, Read); 4] = [
+static HEADERS: [(&str, HeaderName, Read); 4] = [
     ("authorization", AUTHORIZATION, bearer),
     ("x-api-key", HeaderName::from_static("x-api-key"), plain),
     ("api-key", HeaderName::from_static("api-key"), plain),

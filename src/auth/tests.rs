@@ -7,7 +7,10 @@ use std::time::Duration;
 
 const NOW_US: u64 = 1_700_000_000_000_000;
 
-fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+/// Names and values of headers.
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+fn headers(pairs: Pairs<'_>) -> HeaderMap {
     let mut map = HeaderMap::new();
     for (name, value) in pairs {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
@@ -60,14 +63,14 @@ fn key(name: &str, team: &str, secret: &str, models: Allowed) -> Key {
     Key { name: name.into(), team: team.into(), hash: hash_of(secret.as_bytes()), models, expires_us: None }
 }
 
-fn authenticate(ring: &Keyring, pairs: &[(&str, &str)]) -> Result<Arc<Caller>, AuthError> {
+fn authenticate(ring: &Keyring, pairs: Pairs<'_>) -> Result<Arc<Caller>, AuthError> {
     ring.authenticate(Presented::from_headers(&headers(pairs))?, NOW_US)
 }
 
 #[test]
 fn a_key_is_taken_from_each_of_the_four_headers() {
     let ring = Keyring::build(&config(vec![("t", Allowed::All)], vec![key("k", "t", "wb-1", Allowed::All)]));
-    let cases: [(&str, &[(&str, &str)]); 7] = [
+    let cases: [(&str, Pairs<'_>); 7] = [
         ("bearer", &[("authorization", "Bearer wb-1")]),
         ("scheme in lower case", &[("authorization", "bearer wb-1")]),
         ("two spaces", &[("authorization", "Bearer  wb-1")]),
@@ -85,7 +88,7 @@ fn a_key_is_taken_from_each_of_the_four_headers() {
 #[test]
 fn headers_that_leave_doubt_are_refused() {
     let long = "k".repeat(513);
-    let cases: [(&str, &[(&str, &str)], &str); 11] = [
+    let cases: [(&str, Pairs<'_>, &str); 11] = [
         ("none", &[], "missing_api_key"),
         ("other headers only", &[("cookie", "key=wb-1")], "missing_api_key"),
         ("two keys", &[("authorization", "Bearer wb-1"), ("x-api-key", "wb-2")], "conflicting_api_keys"),
@@ -149,7 +152,7 @@ fn nothing_of_a_planted_key_gets_into_errors_or_debug() {
     expired.expires_us = Some(1);
     let ring = Keyring::build(&config(vec![("t", Allowed::All)], vec![expired]));
     let bearer = format!("Bearer {PLANTED}");
-    let requests: [&[(&str, &str)]; 6] = [
+    let requests: [Pairs<'_>; 6] = [
         &[("x-api-key", PLANTED)],
         &[("x-api-key", OTHER)],
         &[("authorization", PLANTED)],
@@ -187,4 +190,22 @@ fn a_hash_is_the_sha256_of_the_whole_key() {
     // The one-block vector of FIPS 180-2, appendix B.1.
     let want = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     assert_eq!(hash_text(&hash_of(b"abc")), want);
+}
+
+proptest::proptest! {
+    /// Whatever a client puts into the headers: a key as it stands there, or a refusal; never a panic.
+    #[test]
+    fn any_header_is_a_key_or_refused(bytes in proptest::collection::vec(b' '..=0x82u8, 0..600)) {
+        let Ok(value) = HeaderValue::from_bytes(&bytes) else { return Ok(()) };
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", value);
+        match Presented::from_headers(&headers) {
+            Ok(key) => {
+                proptest::prop_assert_eq!(key.bytes(), bytes.trim_ascii());
+                proptest::prop_assert!((1..=512).contains(&key.bytes().len()));
+                proptest::prop_assert!(key.bytes().iter().all(u8::is_ascii_graphic));
+            }
+            Err(error) => proptest::prop_assert_eq!(error.code(), "malformed_api_key"),
+        }
+    }
 }

@@ -44,7 +44,7 @@ impl Create {
         writeln!(out, "hash: {hash}")?;
         writeln!(out)?;
         writeln!(out, "The key is shown this once and stored nowhere: give it to the application.")?;
-        writeln!(out, "Put this line under `keys:` in the configuration, then reload:")?;
+        writeln!(out, "Put this line under `keys:` in the configuration and restart the gateway:")?;
         writeln!(out)?;
         writeln!(out, "  - {{ name: \"{name}\", team: \"{team}\", hash: \"{hash}\" }}")?;
         Ok(out.flush()?)

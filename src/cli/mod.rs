@@ -155,7 +155,7 @@ Examples:
 const CHECK_EXAMPLES: &str = "\
 Examples:
   weighbridge check
-  weighbridge check -c weighbridge.yaml && systemctl reload weighbridge
+  weighbridge check -c weighbridge.yaml && systemctl restart weighbridge
 
 Exit code 0: the file is right; 1: it is not, and every mistake is listed with its line.";
 

@@ -207,18 +207,21 @@ impl Writer {
             }
             let (took, disconnected) = self.drain();
             self.flush();
-            if closing || disconnected {
+            if disconnected || (closing && took < QUEUE) {
                 return;
             }
-            self.rest(took == 0 && quiet);
+            if took < QUEUE {
+                self.rest(took == 0 && quiet);
+            }
             quiet = took == 0;
         }
     }
 
-    /// Puts all that is queued into words; returns how many, and whether nobody can send any more.
-    fn drain(&mut self) -> (u64, bool) {
+    /// Puts what is queued into words, at most a whole queue of it, so that a busy queue does not keep the thread from
+    /// its other duties; returns how many, and whether nobody can send any more.
+    fn drain(&mut self) -> (usize, bool) {
         let mut took = 0;
-        loop {
+        while took < QUEUE {
             match self.queue.try_recv() {
                 Ok(record) => {
                     self.shared.queued.fetch_sub(1, Ordering::Relaxed);
@@ -229,6 +232,7 @@ impl Writer {
                 Err(TryRecvError::Disconnected) => return (took, true),
             }
         }
+        (took, false)
     }
 
     fn push(&mut self, record: &AccessRecord) {

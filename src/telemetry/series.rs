@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// The handles of every model, target and team of one configuration; built when it is loaded.
 ///
-/// Past [`MAX_NAMES`] models or teams, and for what is not in the configuration, the label is `other`.
+/// Past 200 models or teams (names in alphabetical order), and for what is not in the configuration, the label is `other`.
 #[derive(Debug)]
 pub struct SeriesTable {
     models: HashMap<Arc<str>, ModelSeries>,

@@ -5,9 +5,10 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::Duration;
 
 /// Work for the counting thread: counts, and settles with what it counted.
 pub type Job = Box<dyn FnOnce() + Send>;
@@ -16,9 +17,18 @@ pub type Job = Box<dyn FnOnce() + Send>;
 /// is queued, without waiting for it.
 pub struct Counter {
     queue: Mutex<Option<SyncSender<Queued>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    held_bytes: Arc<AtomicUsize>,
+    done: Mutex<Receiver<()>>,
+    shared: Arc<Shared>,
     max_held_bytes: usize,
+}
+
+/// What callers and the thread tell each other beside the queue.
+#[derive(Default)]
+struct Shared {
+    /// Of the jobs that wait and the one that runs.
+    held_bytes: AtomicUsize,
+    /// No further job is run.
+    hurry: AtomicBool,
 }
 
 struct Queued {
@@ -34,10 +44,14 @@ impl Counter {
     /// When the system gives no thread.
     pub fn start(max_jobs: usize, max_held_bytes: usize) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(max_jobs);
-        let held_bytes = Arc::new(AtomicUsize::new(0));
-        let held = Arc::clone(&held_bytes);
-        let thread = thread::Builder::new().name("token-counter".to_owned()).spawn(move || run(&receiver, &held))?;
-        Ok(Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), held_bytes, max_held_bytes })
+        let (done_sender, done) = sync_channel(1);
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        thread::Builder::new().name("token-counter".to_owned()).spawn(move || {
+            run(&receiver, &theirs);
+            let _ = done_sender.send(());
+        })?;
+        Ok(Self { queue: Mutex::new(Some(sender)), done: Mutex::new(done), shared, max_held_bytes })
     }
 
     /// Hands over a job that keeps `bytes` bytes alive until it has run. Never waits.
@@ -47,7 +61,7 @@ impl Counter {
     /// The job itself, when there is no room or the counter is closed: the caller settles by estimate. (It may as well
     /// count nothing itself: that would hold up its thread.)
     pub fn submit(&self, job: Job, bytes: usize) -> Result<(), Job> {
-        let held = self.held_bytes.fetch_add(bytes, Ordering::AcqRel);
+        let held = self.shared.held_bytes.fetch_add(bytes, Ordering::AcqRel);
         let room = held.checked_add(bytes).is_some_and(|sum| sum <= self.max_held_bytes);
         let sent = match &*self.queue.lock() {
             Some(queue) if room => queue.try_send(Queued { job, bytes }).map_err(|refused| match refused {
@@ -56,25 +70,29 @@ impl Counter {
             _ => Err(job),
         };
         if sent.is_err() {
-            self.held_bytes.fetch_sub(bytes, Ordering::AcqRel);
+            self.shared.held_bytes.fetch_sub(bytes, Ordering::AcqRel);
         }
         sent
     }
 
     /// Bytes that waiting jobs and the running one keep alive.
     pub fn held_bytes(&self) -> usize {
-        self.held_bytes.load(Ordering::Acquire)
+        self.shared.held_bytes.load(Ordering::Acquire)
     }
 
-    /// Takes no more, runs what is queued and waits for it: as long as that counting takes. A second call, and a call
-    /// by a job, returns at once.
-    pub fn close(&self) {
+    /// Takes no more, runs what is queued and waits for it, for at most `patience`; then what still waits is dropped
+    /// unrun (what a job owns settles by its own `Drop`). Returns whether all was run. Not for use by a job.
+    pub fn close(&self, patience: Duration) -> bool {
         drop(self.queue.lock().take());
-        let thread = self.thread.lock().take();
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
-            // An error would be a panic outside of the jobs, whose own are caught.
-            let _ = thread.join();
+        let done = self.done.lock();
+        // Disconnected: closed before.
+        let in_time = !matches!(done.recv_timeout(patience), Err(RecvTimeoutError::Timeout));
+        if !in_time {
+            self.shared.hurry.store(true, Ordering::Release);
+            // The job that runs cannot be stopped; it is one text long.
+            let _ = done.recv();
         }
+        in_time
     }
 }
 
@@ -84,11 +102,15 @@ impl fmt::Debug for Counter {
     }
 }
 
-fn run(queue: &Receiver<Queued>, held_bytes: &AtomicUsize) {
+fn run(queue: &Receiver<Queued>, shared: &Shared) {
     while let Ok(Queued { job, bytes }) = queue.recv() {
-        // A job that panics must not end the counting of all others; what it owned settles by its own `Drop`.
-        let _ = catch_unwind(AssertUnwindSafe(job));
-        held_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        if shared.hurry.load(Ordering::Acquire) {
+            drop(job);
+        } else {
+            // A job that panics must not end the counting of all others; what it owned settles by its own `Drop`.
+            let _ = catch_unwind(AssertUnwindSafe(job));
+        }
+        shared.held_bytes.fetch_sub(bytes, Ordering::AcqRel);
     }
 }
 
@@ -96,6 +118,8 @@ fn run(queue: &Receiver<Queued>, held_bytes: &AtomicUsize) {
 mod tests {
     use super::*;
     use std::sync::mpsc::channel;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
 
     #[test]
     fn close_runs_what_is_queued() {
@@ -108,10 +132,10 @@ mod tests {
             });
             assert!(counter.submit(job, 10).is_ok());
         }
-        counter.close();
+        assert!(counter.close(PATIENCE));
         assert_eq!((ran.load(Ordering::SeqCst), counter.held_bytes()), (10, 0));
         assert!(counter.submit(Box::new(|| {}), 0).is_err(), "closed");
-        counter.close();
+        assert!(counter.close(PATIENCE));
     }
 
     #[test]
@@ -133,7 +157,7 @@ mod tests {
         back.map_err(|job| job()).expect_err("too many jobs");
         has_run.recv().expect("the owner ran it");
         release.send(()).expect("the first job waits");
-        counter.close();
+        assert!(counter.close(PATIENCE));
         assert_eq!(counter.held_bytes(), 0);
     }
 
@@ -144,7 +168,40 @@ mod tests {
         assert!(counter.submit(Box::new(|| panic!("planted")), 10).is_ok());
         assert!(counter.submit(Box::new(move || done.send(()).expect("the test listens")), 10).is_ok());
         is_done.recv().expect("the second job ran");
-        counter.close();
+        assert!(counter.close(PATIENCE));
         assert_eq!(counter.held_bytes(), 0);
+    }
+
+    #[test]
+    fn past_patience_what_waits_is_dropped_unrun() {
+        /// Tells when it is dropped, as a reservation settles.
+        struct Guard(std::sync::mpsc::Sender<&'static str>);
+        impl Drop for Guard {
+            fn drop(&mut self) {
+                let _ = self.0.send("dropped");
+            }
+        }
+        let counter = Arc::new(Counter::start(4, 100).expect("a thread"));
+        let (release, released) = channel::<()>();
+        let (tell, told) = channel();
+        let first: Job = Box::new(move || {
+            let _ = released.recv();
+        });
+        assert!(counter.submit(first, 10).is_ok());
+        let guard = Guard(tell.clone());
+        let second: Job = Box::new(move || {
+            let _ = guard.0.send("ran");
+        });
+        assert!(counter.submit(second, 10).is_ok());
+        let shared = Arc::clone(&counter.shared);
+        let releaser = thread::spawn(move || {
+            while !shared.hurry.load(Ordering::Acquire) {
+                thread::yield_now();
+            }
+            release.send(()).expect("the first job waits");
+        });
+        assert!(!counter.close(Duration::from_millis(1)));
+        releaser.join().expect("no panic");
+        assert_eq!((told.recv(), counter.held_bytes()), (Ok("dropped"), 0));
     }
 }

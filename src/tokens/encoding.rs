@@ -45,9 +45,10 @@ pub fn encoding_of(model: &str) -> Option<Encoding> {
     FAMILIES.iter().find(|(family, _)| is_of(name, family)).map(|(_, encoding)| *encoding)
 }
 
-/// `name` is the family's own, or goes on behind a dash.
+/// `name` is the family's own, or goes on behind a dash; behind a family that ends in a dot (`gpt-5.`) with anything.
 fn is_of(name: &str, family: &str) -> bool {
-    name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    let goes_on = |rest: &str| rest.is_empty() || rest.starts_with('-') || family.ends_with('.');
+    name.strip_prefix(family).is_some_and(goes_on)
 }
 
 /// Tokens of `text`. Control tokens in it count as the plain text that they are.
@@ -87,15 +88,11 @@ fn cut(text: &str) -> usize {
     }
 }
 
-/// Names that OpenAI documents for each tokenizer, and later ones of the same families.
-const FAMILIES: [(&str, Encoding); 27] = [
+/// Names that OpenAI's `tiktoken` has for each tokenizer (its `model.py`), and later versions of the same families.
+const FAMILIES: [(&str, Encoding); 18] = [
     ("gpt-oss", Encoding::O200kHarmony),
     ("gpt-5", Encoding::O200kBase),
-    ("gpt-5.1", Encoding::O200kBase),
-    ("gpt-5.2", Encoding::O200kBase),
-    ("gpt-5.3", Encoding::O200kBase),
-    ("gpt-5.4", Encoding::O200kBase),
-    ("gpt-5.5", Encoding::O200kBase),
+    ("gpt-5.", Encoding::O200kBase),
     ("gpt-4.5", Encoding::O200kBase),
     ("gpt-4.1", Encoding::O200kBase),
     ("gpt-4o", Encoding::O200kBase),
@@ -104,9 +101,6 @@ const FAMILIES: [(&str, Encoding); 27] = [
     ("o3", Encoding::O200kBase),
     ("o4", Encoding::O200kBase),
     ("codex-mini", Encoding::O200kBase),
-    ("computer-use-preview", Encoding::O200kBase),
-    ("gpt-audio", Encoding::O200kBase),
-    ("gpt-realtime", Encoding::O200kBase),
     ("gpt-4", Encoding::Cl100kBase),
     ("gpt-3.5", Encoding::Cl100kBase),
     ("gpt-35", Encoding::Cl100kBase),
@@ -114,8 +108,6 @@ const FAMILIES: [(&str, Encoding); 27] = [
     ("text-embedding-3", Encoding::Cl100kBase),
     ("babbage-002", Encoding::Cl100kBase),
     ("davinci-002", Encoding::Cl100kBase),
-    ("chat-latest", Encoding::O200kBase),
-    ("gpt-chat-latest", Encoding::O200kBase),
 ];
 
 /// Keeps the tokenizer's regular expressions far from their limit of backtracking.

@@ -9,6 +9,8 @@ fn a_model_has_the_tokenizer_of_its_family() {
         ("gpt-4o-mini-2024-07-18", o200k),
         ("gpt-4.1-nano", o200k),
         ("gpt-5.1-codex", o200k),
+        ("gpt-5", o200k),
+        ("gpt-5.9-mini", o200k),
         ("o1", o200k),
         ("o3-mini", o200k),
         ("openai/gpt-4o", o200k),
@@ -24,6 +26,7 @@ fn a_model_has_the_tokenizer_of_its_family() {
         ("claude-haiku-4-5", None),
         ("gpt-40", None),
         ("o100", None),
+        ("gpt-50", None),
         ("llama-3.1-8b", None),
         ("", None),
     ];
