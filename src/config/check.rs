@@ -4,6 +4,7 @@ use super::error::hint;
 use super::file::ConfigFile;
 use super::tree::{Node, Places, Scalar, Value};
 use super::{Config, ConfigError};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,8 +14,8 @@ mod server;
 
 /// Collects mistakes while it builds the configuration. Where something is wrong it goes on with what is left.
 pub(super) struct Checker<'a> {
-    /// The file as it stands, flaws included: what a name may refer to.
-    written: &'a Node,
+    /// What a name may refer to, by top-level section, whether or not what stands there is right.
+    names: BTreeMap<&'static str, BTreeSet<&'a str>>,
     /// The file without its flaws.
     tree: &'a Node,
     places: Arc<Places>,
@@ -30,7 +31,12 @@ impl<'a> Checker<'a> {
         base: &'a Path,
         errors: Vec<ConfigError>,
     ) -> Self {
-        Self { written, tree, places, base, errors }
+        let names_of = |section| written.get(section).map(Node::entries).unwrap_or_default().iter();
+        let names = ["providers", "models", "teams"].map(|section| {
+            let names = names_of(section).map(|(name, _)| name.as_str());
+            (section, names.collect())
+        });
+        Self { names: names.into(), tree, places, base, errors }
     }
 
     /// The checked configuration; it counts only if no errors were found. `None` where not even a part can be built.
@@ -54,26 +60,28 @@ impl<'a> Checker<'a> {
     /// `value` as it may be shown: not if it came out of a reference.
     fn shown(&self, path: &str, value: &str) -> String {
         match self.tree.find(path).map(|node| &node.value) {
-            Some(Value::Scalar(Scalar { reference: Some(reference), .. })) => format!("what `{reference}` stands for"),
+            Some(Value::Scalar(Scalar { reference: Some(reference), .. })) => format!("`{reference}`"),
             _ => format!("`{value}`"),
         }
     }
 
-    /// The names that a top-level section defines, whether or not what stands there is right.
-    fn names(&self, section: &str) -> Vec<&'a str> {
-        let entries = self.written.get(section).map(Node::entries).unwrap_or_default();
-        entries.iter().map(|(name, _)| name.as_str()).collect()
+    /// Whether `section` defines `name`.
+    fn defines(&self, section: &str, name: &str) -> bool {
+        self.names.get(section).is_some_and(|names| names.contains(name))
     }
 
     /// Flags `name`, which stands at `path`, if `section` does not define it.
     fn refers(&mut self, path: &str, name: &str, section: &str, what: &str) {
-        let names = self.names(section);
-        if !names.contains(&name) {
-            let shown = self.shown(path, name);
-            let hint =
-                if names.is_empty() { format!("; none is defined under `{section}`") } else { hint(name, names) };
-            self.flag(path, format!("there is no {what} {shown}{hint}"));
+        if self.defines(section, name) {
+            return;
         }
+        let names = self.names.get(section).into_iter().flatten().copied();
+        let hint = match names.clone().next() {
+            Some(_) => hint(name, names),
+            None => format!("; none is defined under `{section}`"),
+        };
+        let shown = self.shown(path, name);
+        self.flag(path, format!("there is no {what} {shown}{hint}"));
     }
 
     /// Flags a name that cannot stand in labels, headers and records as it is.

@@ -123,6 +123,15 @@ fn wrong(node: &Node, expected: &str) -> Flaw {
     Flaw::new(What::Wrong { found: found(node), expected: expected.to_owned() }).at(node)
 }
 
+/// Where a list or a mapping belongs, the text of a scalar is not quoted: it may be a credential in the wrong place.
+fn shapeless(node: &Node, expected: &str) -> Flaw {
+    let found = match &node.value {
+        Value::Scalar(_) => "a single value".to_owned(),
+        _ => found(node),
+    };
+    Flaw::new(What::Wrong { found, expected: expected.to_owned() }).at(node)
+}
+
 /// The text of a scalar that is not null.
 fn text<'de>(node: &'de Node, expected: &dyn Expected) -> Result<&'de str, Flaw> {
     match &node.value {
@@ -184,7 +193,15 @@ impl<'de> Deserializer<'de> for &'de Node {
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Flaw> {
         let text = text(self, &visitor)?;
-        visitor.visit_borrowed_str(text).map_err(|flaw: Flaw| flaw.at(self))
+        // What is said about a referenced value may quote it; what was expected does not.
+        let referenced = matches!(&self.value, Value::Scalar(Scalar { reference: Some(_), .. }));
+        let expected = referenced.then(|| (&visitor as &dyn Expected).to_string());
+        visitor.visit_borrowed_str(text).map_err(|mut flaw: Flaw| {
+            if let (What::Said(_), Some(expected)) = (&flaw.what, expected) {
+                flaw.what = What::Wrong { found: String::new(), expected };
+            }
+            flaw.at(self)
+        })
     }
 
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Flaw> {
@@ -214,7 +231,7 @@ impl<'de> Deserializer<'de> for &'de Node {
         let items: &[Node] = match &self.value {
             Value::List(items) => items,
             Value::Scalar(scalar) if scalar.is_null() => &[],
-            _ => return Err(wrong(self, "a list")),
+            _ => return Err(shapeless(self, "a list")),
         };
         visitor.visit_seq(Items(items.iter())).map_err(|flaw: Flaw| flaw.at(self))
     }
@@ -236,7 +253,7 @@ impl<'de> Deserializer<'de> for &'de Node {
         let entries: &[(String, Node)] = match &self.value {
             Value::Map(entries) => entries,
             Value::Scalar(scalar) if scalar.is_null() => &[],
-            _ => return Err(wrong(self, "a mapping")),
+            _ => return Err(shapeless(self, "a mapping")),
         };
         visitor.visit_map(Entries { entries: entries.iter(), next: None }).map_err(|flaw: Flaw| flaw.at(self))
     }

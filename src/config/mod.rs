@@ -11,12 +11,14 @@ mod shape;
 mod load;
 mod check;
 mod section;
+mod summary;
 mod secret;
 mod error;
 
 pub use error::{ConfigError, ConfigErrors, nearest};
 pub use secret::Secret;
 pub use section::Section;
+pub use summary::Notes;
 
 use crate::model::Api;
 use std::collections::BTreeMap;

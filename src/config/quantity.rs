@@ -60,10 +60,8 @@ impl Size {
 
 impl Count {
     fn parse(text: &str) -> Result<Self, String> {
-        match text.parse() {
-            Ok(number) if number > 0 => Ok(Self(number)),
-            _ => Err(format!("`{text}` is no count; write a whole number from 1 to {}", u32::MAX)),
-        }
+        let number = text.parse().ok().filter(|number| *number > 0);
+        number.map(Self).ok_or_else(|| format!("expected a whole number from 1, found `{text}`"))
     }
 }
 
@@ -84,6 +82,20 @@ impl Price {
         }
         Ok(Self(text.to_owned()))
     }
+}
+
+/// A duration as it would be written: in the largest unit that shows it whole.
+pub(super) fn show_time(time: Duration) -> String {
+    let millis = time.as_millis();
+    let mut units = TIME_UNITS.iter().rev().map(|(unit, scale)| (unit, u128::from(*scale)));
+    let whole = units.find(|(_, scale)| millis >= *scale && millis % scale == 0);
+    whole.map_or_else(|| format!("{millis}ms"), |(unit, scale)| format!("{}{unit}", millis / scale))
+}
+
+/// A size as it would be written: in the largest unit that shows it whole.
+pub(super) fn show_size(bytes: u64) -> String {
+    let whole = SIZE_UNITS.iter().rev().find(|(_, scale)| bytes >= *scale && bytes % scale == 0);
+    whole.map_or_else(|| bytes.to_string(), |(unit, scale)| format!("{}{unit}", bytes / scale))
 }
 
 /// The digits at the beginning of `text`, and what follows them.
@@ -131,7 +143,7 @@ written! {
 
 #[cfg(test)]
 mod tests {
-    use super::{Price, Size, Time};
+    use super::{Price, Size, Time, show_size, show_time};
     use std::time::Duration;
 
     #[test]
@@ -177,6 +189,18 @@ mod tests {
         for (text, bytes) in cases {
             assert_eq!(Size::parse(text).ok(), bytes.map(Size), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_shown_reads_back_as_the_same() {
+        for millis in [0, 1, 300, 1_000, 1_500, 60_000, 90_000, 3_600_000, 86_400_000, 34_560_000_000] {
+            let time = Duration::from_millis(millis);
+            assert_eq!(Time::parse(&show_time(time)), Ok(Time(time)), "{millis}");
+        }
+        for bytes in [0, 1, 1_000, 1_024, 1_536, 32 << 20, (1 << 30) + 1, 1 << 41] {
+            assert_eq!(Size::parse(&show_size(bytes)), Ok(Size(bytes)), "{bytes}");
+        }
+        assert_eq!((show_time(Duration::from_secs(90)), show_size(32 << 20)), ("90s".to_owned(), "32MiB".to_owned()));
     }
 
     #[test]

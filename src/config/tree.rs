@@ -202,7 +202,7 @@ pub(super) fn parse(text: &str, root: &str, file: Option<Arc<PathBuf>>) -> (Opti
 /// Levels of nesting; the deepest setting stands at 7.
 const MAX_DEPTH: usize = 32;
 /// Values in one file, each use of an alias counted: a small file cannot become a huge tree.
-const MAX_NODES: usize = 1_000_000;
+const MAX_NODES: usize = 500_000;
 
 #[derive(Default)]
 struct Builder {
@@ -218,6 +218,8 @@ struct Open {
     anchor: usize,
     /// The key whose value comes next.
     key: Option<(String, usize)>,
+    /// Keys of this mapping so far, and their lines.
+    seen: HashMap<String, usize>,
     nodes_before: usize,
 }
 
@@ -262,7 +264,7 @@ impl Builder {
             return Err((line, format!("more than {MAX_DEPTH} levels of nesting")));
         }
         let node = Node { line, path: String::new(), value };
-        self.open.push(Open { node, anchor, key: None, nodes_before: self.nodes });
+        self.open.push(Open { node, anchor, key: None, seen: HashMap::new(), nodes_before: self.nodes });
         Ok(())
     }
 
@@ -274,7 +276,10 @@ impl Builder {
         if anchor != 0 {
             self.anchors.insert(anchor, (node.clone(), size));
         }
-        let path = self.path();
+        if let Some((line, first)) = self.repeats() {
+            let key = self.path();
+            self.twice.push((line, key, first));
+        }
         let Some(parent) = self.open.last_mut() else {
             self.root = Some(node);
             return Ok(());
@@ -285,9 +290,8 @@ impl Builder {
                 (None, Value::Scalar(key)) => parent.key = Some((key.text, node.line)),
                 (None, _) => return Err((node.line, "a key must be one word, not a list or a mapping".to_owned())),
                 (Some((key, line)), value) => {
-                    if let Some((_, first)) = entries.iter().find(|(name, _)| *name == key) {
-                        self.twice.push((line, join(&path, &key), first.line));
-                    } else {
+                    if !parent.seen.contains_key(&key) {
+                        parent.seen.insert(key.clone(), line);
                         (node.line, node.value) = (line, value);
                         entries.push((key, node));
                     }
@@ -298,10 +302,17 @@ impl Builder {
         Ok(())
     }
 
-    /// The key path of the innermost open list or mapping.
+    /// The line of the key whose value comes next, and that of the same key before it.
+    fn repeats(&self) -> Option<(usize, usize)> {
+        let open = self.open.last()?;
+        let (key, line) = open.key.as_ref()?;
+        Some((*line, *open.seen.get(key)?))
+    }
+
+    /// The key path of what comes next.
     fn path(&self) -> String {
         let mut path = String::new();
-        for open in self.open.iter().take(self.open.len().saturating_sub(1)) {
+        for open in &self.open {
             path = match (&open.node.value, &open.key) {
                 (Value::List(items), _) => format!("{path}[{}]", items.len()),
                 (_, Some((key, _))) => join(&path, key),

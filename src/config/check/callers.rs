@@ -1,10 +1,12 @@
 //! Teams and keys.
 
 use super::Checker;
-use crate::config::file::{KeyFile, Names, TeamFile};
-use crate::config::tree::join;
-use crate::config::{Allowed, Key, Team};
-use std::collections::BTreeMap;
+use crate::config::{
+    Allowed, Key, Team,
+    file::{KeyFile, Names, TeamFile},
+    tree::join,
+};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 impl Checker<'_> {
@@ -21,17 +23,16 @@ impl Checker<'_> {
 
     pub(super) fn keys(&mut self, written: Vec<Option<KeyFile>>, teams: &BTreeMap<Arc<str>, Team>) -> Vec<Key> {
         let mut keys: Vec<Key> = Vec::new();
+        let (mut names, mut hashes) = (HashMap::new(), HashMap::new());
         for (index, file) in written.into_iter().enumerate() {
             let Some(file) = file else { continue };
             let path = format!("keys[{index}]");
             let Some(key) = self.key(&path, file, teams) else { continue };
-            if keys.iter().any(|other| other.name == key.name) {
-                let shown = self.shown(&join(&path, "name"), &key.name);
-                self.flag(&join(&path, "name"), format!("another key is named {shown}; names are unique"));
+            if let Some(other) = names.insert(Arc::clone(&key.name), path.clone()) {
+                self.flag(&join(&path, "name"), format!("`{other}` has the same name; each key has its own"));
             }
-            if let Some(other) = keys.iter().find(|other| other.hash == key.hash) {
-                let shown = &other.name;
-                self.flag(&join(&path, "hash"), format!("the key `{shown}` has the same hash; each key has its own"));
+            if let Some(other) = hashes.insert(key.hash, path.clone()) {
+                self.flag(&join(&path, "hash"), format!("`{other}` has the same hash; each key has its own"));
             }
             keys.push(key);
         }
@@ -39,18 +40,19 @@ impl Checker<'_> {
     }
 
     fn key(&mut self, path: &str, file: KeyFile, teams: &BTreeMap<Arc<str>, Team>) -> Option<Key> {
+        let of_team = join(path, "team");
         self.named(&join(path, "name"), &file.name);
-        self.refers(&join(path, "team"), &file.team, "teams", "team");
+        self.refers(&of_team, &file.team, "teams", "team");
         let of_models = join(path, "models");
         let models = self.allowed(&of_models, file.models);
         if let (Allowed::Only(models), Some(team)) = (&models, teams.get(&*file.team)) {
-            let defined = self.names("models");
-            for model in models.iter().filter(|name| defined.contains(&&***name) && !team.models.contains(name)) {
-                let team = &team.name;
-                self.flag(
-                    &of_models,
-                    format!("the key's team `{team}` may not call `{model}`; a key only narrows its team"),
-                );
+            for (index, model) in models.iter().enumerate() {
+                if self.defines("models", model) && !team.models.contains(model) {
+                    let path = format!("{of_models}[{index}]");
+                    let (team, model) = (self.shown(&of_team, &file.team), self.shown(&path, model));
+                    let message = format!("the key's team {team} may not call {model}; a key only narrows its team");
+                    self.flag(&path, message);
+                }
             }
         }
         let expires_us = file.expires.and_then(|text| self.expires(&join(path, "expires"), &text));

@@ -2,13 +2,17 @@
 
 use super::Checker;
 use super::server::count;
-use crate::config::error::hint;
-use crate::config::file::{ModelFile, PriceFile, ProviderFile, TargetFile, TimeoutsFile};
-use crate::config::quantity::{Price, Time};
-use crate::config::shape::{later, not_yet, read_all};
-use crate::config::tree::{Node, Value, join};
-use crate::config::{Model, PriceOverride, Provider, Section, Target, Timeouts};
-use crate::model::Api;
+use crate::{
+    config::{
+        Model, PriceOverride, Provider, Section, Target, Timeouts,
+        error::hint,
+        file::{ModelFile, PriceFile, ProviderFile, TargetFile, TimeoutsFile},
+        quantity::{Price, Time, show_time},
+        shape::{later, not_yet, read_all},
+        tree::{Node, Value, join},
+    },
+    model::Api,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,7 +147,10 @@ impl Checker<'_> {
             phase("response", target.response, model.response),
         ];
         for (_, path, _) in written.iter().flatten().filter(|(_, _, late)| *late) {
-            self.flag(path, format!("is longer than `total`, which is `{}`; it would never be reached", show(total)));
+            self.flag(
+                path,
+                format!("is longer than `total`, which is `{}`; it would never be reached", show_time(total)),
+            );
         }
         let [connect, send, first_token, idle, response] = written.map(|phase| phase.map(|(time, _, _)| time));
         Timeouts {
@@ -174,19 +181,12 @@ impl Checker<'_> {
             let given =
                 classes.into_iter().filter_map(|(class, price)| price.map(|Price(text)| (class.to_owned(), text)));
             let per_million: BTreeMap<_, _> = given.collect();
-            if per_million.is_empty() && self.written.find(&path).is_some_and(|node| node.entries().is_empty()) {
+            // Nothing, and not because what was there is wrong and already told.
+            if per_million.is_empty() && !self.errors.iter().any(|error| error.path.starts_with(&path)) {
                 self.flag(&path, "sets no price; write at least `input` and `output`");
             }
             prices.insert(Arc::from(name), PriceOverride { per_million });
         }
         prices
     }
-}
-
-/// A duration in the largest unit that shows it whole, as it would be written in the file.
-pub(in crate::config) fn show(time: Duration) -> String {
-    let millis = time.as_millis();
-    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
-    let whole = units.into_iter().find(|(_, scale)| millis >= *scale && millis % scale == 0);
-    whole.map_or_else(|| format!("{millis}ms"), |(unit, scale)| format!("{}{unit}", millis / scale))
 }

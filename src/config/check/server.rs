@@ -1,11 +1,12 @@
 //! Listeners, bounds, state and records.
 
 use super::Checker;
-use crate::config::file::{AdminFile, ListenFile, RecordsFile, ServerFile, StateFile, TlsFile};
-use crate::config::quantity::{Count, Size, Time};
-use crate::config::shape::not_yet;
-use crate::config::tree::join;
-use crate::config::{AccessLog, Admin, Listen, Records, Server, State, Tls};
+use crate::config::{
+    AccessLog, Admin, Listen, Records, Server, State, Tls,
+    file::{AdminFile, ListenFile, RecordsFile, ServerFile, StateFile, TlsFile},
+    quantity::{Count, Size, Time},
+    tree::join,
+};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -105,34 +106,31 @@ impl Checker<'_> {
     }
 
     fn tls(&mut self, path: &str, file: &TlsFile) -> Tls {
-        Tls {
-            cert: self.certificates(&join(path, "cert"), &file.cert),
-            key: {
-                let (path, file) = (join(path, "key"), self.located(&file.key));
-                if let Some(pem) = self.pem(&path, &file) {
-                    if PrivateKeyDer::from_pem_slice(&pem).is_err() {
-                        self.flag(&path, format!("`{}` holds no private key in PEM", file.display()));
-                    }
-                }
-                file
-            },
-        }
+        let cert = self.certificates(&join(path, "cert"), &file.cert);
+        let is_key = |pem: &[u8]| PrivateKeyDer::from_pem_slice(pem).is_ok();
+        let key = self.pem(&join(path, "key"), &file.key, "private key", &is_key);
+        Tls { cert, key }
     }
 
     /// A file that must hold at least one certificate.
     pub(super) fn certificates(&mut self, path: &str, file: &Path) -> PathBuf {
-        let file = self.located(file);
-        if let Some(pem) = self.pem(path, &file) {
-            let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-            if !read.is_ok_and(|found| !found.is_empty()) {
-                self.flag(path, format!("`{}` holds no certificate in PEM", file.display()));
-            }
-        }
-        file
+        let holds = |pem: &[u8]| {
+            let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+            read.is_ok_and(|found| !found.is_empty())
+        };
+        self.pem(path, file, "certificate", &holds)
     }
 
-    fn pem(&mut self, path: &str, file: &Path) -> Option<Vec<u8>> {
-        std::fs::read(file).map_err(|error| self.flag(path, format!("cannot read `{}`: {error}", file.display()))).ok()
+    /// A file in PEM that must hold `what`, of which `holds` judges.
+    fn pem(&mut self, path: &str, file: &Path, what: &str, holds: &dyn Fn(&[u8]) -> bool) -> PathBuf {
+        let located = self.located(file);
+        let shown = self.shown(path, &located.to_string_lossy());
+        match std::fs::read(&located) {
+            Ok(pem) if holds(&pem) => {}
+            Ok(_) => self.flag(path, format!("{shown} holds no {what} in PEM")),
+            Err(error) => self.flag(path, format!("cannot read {shown}: {error}")),
+        }
+        located
     }
 
     pub(super) fn state(&mut self, file: StateFile) -> Option<State> {
@@ -153,7 +151,9 @@ impl Checker<'_> {
     pub(super) fn records(&mut self, file: RecordsFile) -> Records {
         match file.content.as_deref() {
             None | Some("none") => {}
-            Some("redacted" | "full") => self.flag("records.content", not_yet("any content but `none`")),
+            Some("redacted" | "full") => {
+                self.flag("records.content", "this version keeps no content yet; write `none`")
+            }
             Some(other) => {
                 let shown = self.shown("records.content", other);
                 self.flag("records.content", format!("{shown} is not valid here; valid is `none`"));
