@@ -5,6 +5,11 @@
 
 pub mod anthropic;
 pub mod openai;
+mod endpoint;
+mod failure;
+mod lenient;
+mod mask;
+mod passed;
 
 use crate::config;
 use crate::model::{Api, Ask, Edits, ServiceTier, Usage};
@@ -77,6 +82,11 @@ pub trait StreamReader: Send {
 
     /// The output text seen so far (content, reasoning, tool arguments, all choices), for counting.
     fn output(&self) -> &OutputText;
+
+    /// The number that the next event would carry, where the API numbers its events (Responses); else 0.
+    fn next_sequence(&self) -> u64 {
+        0
+    }
 }
 
 /// What an event of a stream is for the gateway.

@@ -104,12 +104,7 @@ impl SseScanner {
         more
     }
 
-    fn complete(
-        &mut self,
-        chunk: &Bytes,
-        at: Range<usize>,
-        out: &mut Vec<SseEvent>,
-    ) -> Result<(), EventTooLong> {
+    fn complete(&mut self, chunk: &Bytes, at: Range<usize>, out: &mut Vec<SseEvent>) -> Result<(), EventTooLong> {
         let raw = if self.held.is_empty() {
             if at.len() > self.limit {
                 return Err(EventTooLong { limit: self.limit });
@@ -223,8 +218,20 @@ mod tests {
 
     fn stream() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
-            Just("\n"), Just("\r"), Just("\r\n"), Just("\n\n"), Just("data:"), Just("data: "), Just("event: "),
-            Just("data"), Just(": c"), Just("x"), Just("é"), Just("\u{feff}"), Just(" "), Just("{\"a\":1}"),
+            Just("\n"),
+            Just("\r"),
+            Just("\r\n"),
+            Just("\n\n"),
+            Just("data:"),
+            Just("data: "),
+            Just("event: "),
+            Just("data"),
+            Just(": c"),
+            Just("x"),
+            Just("é"),
+            Just("\u{feff}"),
+            Just(" "),
+            Just("{\"a\":1}"),
         ];
         (any::<bool>(), proptest::collection::vec(piece, 0..60)).prop_map(|(bom, pieces)| {
             let head = if bom { "\u{feff}" } else { "" };

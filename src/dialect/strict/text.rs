@@ -63,9 +63,9 @@ fn unicode(text: &[u8]) -> Result<(char, usize), Reason> {
 
 fn hex4(text: &[u8]) -> Result<u32, Reason> {
     let digits = text.get(..4).ok_or(Reason::Truncated)?;
-    digits.iter().try_fold(0, |code, digit| {
-        char::from(*digit).to_digit(16).map(|digit| code * 16 + digit).ok_or(Reason::Escape)
-    })
+    digits
+        .iter()
+        .try_fold(0, |code, digit| char::from(*digit).to_digit(16).map(|digit| code * 16 + digit).ok_or(Reason::Escape))
 }
 
 /// The text of a string's inside, unescaped. For insides that were checked.
@@ -89,8 +89,13 @@ const LEAST_PAYLOAD: usize = 64;
 /// Text has spaces, so a client cannot hide a prompt of natural language in what looks like a payload.
 pub(super) fn is_base64(inside: &[u8]) -> bool {
     let allowed = |byte: u8| {
-        byte.is_ascii_alphanumeric() | (byte == b'+') | (byte == b'/') | (byte == b'=') | (byte == b'-')
-            | (byte == b'_') | (byte == b'\\')
+        byte.is_ascii_alphanumeric()
+            | (byte == b'+')
+            | (byte == b'/')
+            | (byte == b'=')
+            | (byte == b'-')
+            | (byte == b'_')
+            | (byte == b'\\')
     };
     // By blocks without a branch inside, so that the compiler can use vectors.
     let (blocks, tail) = inside.as_chunks::<32>();
