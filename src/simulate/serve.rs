@@ -99,7 +99,7 @@ impl Call {
         let body = self.read(body).await?;
         let question = self.parse(&body)?;
         let model = self.model(&question)?;
-        self.visit.asked(question.model.as_deref().unwrap_or_default(), question.stream == Some(true));
+        self.visit.asked(&question.model, question.stream == Some(true));
         self.fate().await?;
         let ready = self.think(api, &question, model)?;
         if let Ready::Whole(_) = ready {
@@ -143,7 +143,7 @@ impl Call {
 
     /// The model's name, without its suffix, which is applied to the knobs.
     fn model(&mut self, question: &Question<'_>) -> Result<String, Refusal> {
-        let name = question.model.as_deref().unwrap_or_default();
+        let name = &*question.model;
         if name.is_empty() {
             return Err(match self.dialect {
                 Dialect::OpenAi => Refusal::bad("you must provide a model parameter", None),
