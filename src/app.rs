@@ -181,7 +181,8 @@ fn gauge(count: usize) -> i64 {
 
 /// Everything that was journaled or queued is on disk when this returns.
 fn close(services: &Services) {
-    services.counter.close();
+    // Counting settles rows, so it ends before the ledger does.
+    services.counter.close(Duration::from_secs(30));
     services.ledger.close();
     services.access_log.close(Duration::from_secs(5));
 }

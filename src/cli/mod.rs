@@ -2,9 +2,13 @@
 //!
 //! Exit codes: 0 done; 1 failed, with the reason on standard error; 2 not understood (clap's).
 
+mod check;
+mod demo;
 mod keys;
+mod run;
 mod simulate;
 
+use crate::config::ConfigErrors;
 use clap::{Args, Parser, Subcommand};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,9 +31,21 @@ pub enum CliError {
     /// The terminal or pipe did not take the output.
     #[error("the output could not be written: {0}")]
     Output(#[from] io::Error),
-    /// Not connected to the rest yet.
-    #[error("`weighbridge {0}` is not wired yet")]
-    NotWired(&'static str),
+    /// The configuration has mistakes.
+    #[error("the configuration has mistakes:\n{0}")]
+    Config(ConfigErrors),
+    /// It was said already: only the exit code is left to give.
+    #[error("failed")]
+    Said,
+    /// Anything else, in its own words.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl CliError {
+    fn failed(error: impl std::fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
 }
 
 /// An AI gateway: one binary between applications and their model providers, exact about money.
@@ -47,14 +63,12 @@ enum Command {
     Run(ConfigArgs),
     /// Serves with an embedded configuration and a simulated provider: needs no credentials and no files
     #[command(after_help = DEMO_EXAMPLES)]
-    Demo,
+    Demo(demo::Args),
     /// Validates a configuration completely and prints what it resolves to, secrets masked
     #[command(after_help = CHECK_EXAMPLES)]
     Check(ConfigArgs),
-    // lead: arguments of its own, in simulate.rs.
-    /// Serves a simulated provider, for demos and tests
     #[command(after_help = SIMULATE_EXAMPLES)]
-    Simulate,
+    Simulate(simulate::Args),
     // lead: arguments of its own, in usage.rs.
     /// Tells what was spent
     #[command(after_help = USAGE_EXAMPLES)]
@@ -100,10 +114,11 @@ impl ConfigArgs {
 pub fn main() -> ExitCode {
     // Prints usage errors and help itself, and leaves with 2 or 0.
     let cli = Cli::parse();
-    match run(cli.command) {
+    match execute(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         // `weighbridge usage | head`: nobody reads on, which is no failure to report.
         Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(CliError::Said) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("weighbridge: {error}");
             ExitCode::FAILURE
@@ -111,22 +126,33 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<(), CliError> {
+fn execute(command: Command) -> Result<(), CliError> {
     match command {
-        // lead: app::run
-        Command::Run(args) => args.path().and(Err(CliError::NotWired("run"))),
-        // lead: app::demo
-        Command::Demo => Err(CliError::NotWired("demo")),
-        // lead: check.rs
-        Command::Check(args) => args.path().and(Err(CliError::NotWired("check"))),
-        // lead: simulate.rs
-        Command::Simulate => Err(CliError::NotWired("simulate")),
+        Command::Run(args) => run::run(&args.path()?),
+        Command::Demo(args) => demo::run(args),
+        Command::Check(args) => run::check(&args.path()?),
+        Command::Simulate(args) => {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+            runtime.block_on(simulate::run(args)).map_err(|error| CliError::Failed(with_causes(&error)))
+        }
         // lead: usage.rs
-        Command::Usage => Err(CliError::NotWired("usage")),
+        Command::Usage => Err(CliError::failed("usage")),
         Command::Keys(keys) => keys.run(&mut io::stdout().lock()),
         // lead: ledger.rs
-        Command::Ledger => Err(CliError::NotWired("ledger")),
+        Command::Ledger => Err(CliError::failed("ledger")),
     }
+}
+
+/// An error and what is behind it, in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
 }
 
 /// Tried in this order.

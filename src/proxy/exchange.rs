@@ -64,7 +64,7 @@ pub struct Opened {
     /// The body's part of the gateway's memory.
     pub share: Share,
     /// The request's place among the open ones.
-    pub slot: Share,
+    pub _slot: Share,
     /// Bytes of the body.
     pub bytes_in: usize,
 }

@@ -4,10 +4,10 @@ use super::bounds::Buffers;
 use super::target::Target;
 use crate::auth::Keyring;
 use crate::catalogue::{self, Price};
-use crate::config::{Config, ConfigError, Model, Protocol, Provider as ProviderConfig};
+use crate::config::{Config, ConfigError, Model, Protocol, Provider as ProviderConfig, Target as TargetConfig};
 use crate::ledger::{Ledger, OpenPrice};
 use crate::model::{Api, Clock, IdSource};
-use crate::providers::{self, Provider};
+use crate::providers::{self, Endpoint, Provider};
 use crate::routing::{Route, Table};
 use crate::telemetry::{AccessLog, ProxyMetrics, SeriesTable};
 use crate::tokens::{self, Counter};
@@ -104,6 +104,30 @@ impl Snapshot {
         } else {
             Err(errors)
         }
+    }
+
+    /// Where `provider` lives, for `weighbridge check`.
+    pub fn endpoint(&self, config: &Config, provider: &ProviderConfig) -> Vec<String> {
+        let used = config.models.values().find_map(|model| {
+            let at = model.targets.iter().position(|target| target.provider == provider.name)?;
+            self.table.find(&model.name)?.targets.get(at)
+        });
+        let Some(target) = used else { return vec!["no model uses it".to_owned()] };
+        let Endpoint { tls, authority, base_path, .. } = target.provider.endpoint();
+        vec![format!("at {}://{authority}{base_path}", if *tls { "https" } else { "http" })]
+    }
+
+    /// What a target costs and speaks, for `weighbridge check`.
+    pub fn notes(&self, model: &Model, target: &TargetConfig) -> Vec<String> {
+        let at = model.targets.iter().position(|one| std::ptr::eq(one, target));
+        let joined = at.and_then(|at| self.table.find(&model.name)?.targets.get(at));
+        let Some(joined) = joined else { return Vec::new() };
+        let price = joined.price.as_ref().map_or_else(
+            || "unpriced: its cost will be `null`; set `prices`, `catalogue` or `price_as`".to_owned(),
+            |price| price.describe(),
+        );
+        let speaks: Vec<_> = Api::ALL.into_iter().filter(|&api| joined.serves(api)).map(Api::name).collect();
+        vec![format!("price: {price}"), format!("answers: {}", speaks.join(", "))]
     }
 
     /// The names of the dialects that the targets of `route` speak.

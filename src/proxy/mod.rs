@@ -43,7 +43,7 @@ use pingora::proxy::{FailToProxy, HttpProxy, ProxyHttp, ProxyWarnLogContext, Ses
 use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
-use reject::Reject;
+use reject::{Fault, Reject};
 use replay::{Parked, TROUBLE, trouble_error};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -104,6 +104,9 @@ impl Gateway {
             }
             Err(reject) => {
                 local.code = Some(reject.code());
+                if reject.fault() == Fault::Gateway {
+                    tracing::warn!(code = reject.code(), "a request was refused for want of the gateway's own means");
+                }
                 respond::reject(session, &arrival, dialect, &reject).await.map(|()| reject.status())
             }
         };

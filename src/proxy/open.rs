@@ -94,7 +94,7 @@ impl Opening<'_> {
             plan: Plan::new(Arc::clone(route)),
             ask,
             share: body.share,
-            slot,
+            _slot: slot,
             bytes_in,
         };
         let overhead = self.arrival.at.elapsed().saturating_sub(body.waited);

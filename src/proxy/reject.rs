@@ -134,17 +134,6 @@ pub enum Fault {
     Gateway,
 }
 
-impl Fault {
-    /// Name in records.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Upstream => "upstream",
-            Self::Gateway => "gateway",
-        }
-    }
-}
-
 impl Reject {
     /// The HTTP status.
     pub const fn status(&self) -> u16 {
