@@ -88,13 +88,13 @@ impl Price {
 pub(super) fn show_time(time: Duration) -> String {
     let millis = time.as_millis();
     let mut units = TIME_UNITS.iter().rev().map(|(unit, scale)| (unit, u128::from(*scale)));
-    let whole = units.find(|(_, scale)| millis >= *scale && millis % scale == 0);
+    let whole = units.find(|(_, scale)| millis >= *scale && millis.is_multiple_of(*scale));
     whole.map_or_else(|| format!("{millis}ms"), |(unit, scale)| format!("{}{unit}", millis / scale))
 }
 
 /// A size as it would be written: in the largest unit that shows it whole.
 pub(super) fn show_size(bytes: u64) -> String {
-    let whole = SIZE_UNITS.iter().rev().find(|(_, scale)| bytes >= *scale && bytes % scale == 0);
+    let whole = SIZE_UNITS.iter().rev().find(|(_, scale)| bytes >= *scale && bytes.is_multiple_of(*scale));
     whole.map_or_else(|| bytes.to_string(), |(unit, scale)| format!("{}{unit}", bytes / scale))
 }
 

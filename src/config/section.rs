@@ -54,6 +54,7 @@ impl Section {
     ///
     /// When the text is no YAML.
     pub fn from_yaml(path: &str, text: &str) -> Result<Self, ConfigError> {
+        let text = if text.trim().is_empty() { "{}" } else { text };
         let (node, places, errors) = parse(text, path, None);
         let Some(mut node) = node else {
             let none = || places.error(path, "the section is empty");

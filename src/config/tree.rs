@@ -235,21 +235,19 @@ impl Builder {
             Event::Scalar(text, style, anchor, None) => {
                 let plain = style == ScalarStyle::Plain;
                 let scalar = Scalar { text: text.into_owned(), plain, reference: None };
-                self.close(Node { line, path: String::new(), value: Value::Scalar(scalar) }, anchor, 1)
+                self.close(Node { line, path: String::new(), value: Value::Scalar(scalar) }, anchor, self.nodes)
             }
             Event::SequenceStart(anchor, None) => self.start(Value::List(Vec::new()), anchor, line),
             Event::MappingStart(anchor, None) => self.start(Value::Map(Vec::new()), anchor, line),
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some(open) => {
-                    let size = self.nodes.saturating_sub(open.nodes_before).saturating_add(1);
-                    self.close(open.node, open.anchor, size)
-                }
+                Some(open) => self.close(open.node, open.anchor, open.nodes_before),
                 None => Ok(()),
             },
             Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
                 Some((mut node, size)) => {
                     node.line = line;
-                    self.close(node, 0, size)
+                    self.nodes = self.nodes.saturating_add(size);
+                    self.close(node, 0, self.nodes)
                 }
                 None => Err((line, "this alias stands inside of what it names".to_owned())),
             },
@@ -268,8 +266,10 @@ impl Builder {
         Ok(())
     }
 
-    fn close(&mut self, mut node: Node, anchor: usize, size: usize) -> Result<(), (usize, String)> {
-        self.nodes = self.nodes.saturating_add(size);
+    /// Puts a whole value where it belongs. `nodes_before` is how many there were before it began.
+    fn close(&mut self, mut node: Node, anchor: usize, nodes_before: usize) -> Result<(), (usize, String)> {
+        self.nodes = self.nodes.saturating_add(1);
+        let size = self.nodes.saturating_sub(nodes_before);
         if self.nodes > MAX_NODES {
             return Err((node.line, format!("more than {MAX_NODES} values, aliases included")));
         }

@@ -1,7 +1,9 @@
 //! What a configuration means, and what every mistake in one says.
 
-use crate::config::{AccessLog, Allowed, Config, Durability, Protocol, Secret, Section, Timeouts};
-use crate::model::Api;
+use crate::{
+    config::{AccessLog, Allowed, Config, ConfigErrors, Durability, Notes, Protocol, Secret, Section, Timeouts},
+    model::Api,
+};
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ fn env(name: &str) -> Option<String> {
     }
 }
 
-fn load(text: &str) -> Result<Config, crate::config::ConfigErrors> {
+fn load(text: &str) -> Result<Config, ConfigErrors> {
     Config::from_text_with(text, Some(Path::new("w.yaml")), &env)
 }
 
@@ -280,6 +282,14 @@ fn anchors_are_followed_line_ends_and_byte_order_marks_do_not_matter() {
 }
 
 #[test]
+fn trailing_commas_and_empty_sections_are_no_mistake() {
+    let text = "providers:\n  p: { kind: openai, api_key: k,  }\nmodels:\nteams:\n  t: {  }\n  u:\nkeys:\nserver:\n";
+    let config = load(text).expect("valid");
+    assert_eq!((config.models.len(), config.teams.len(), config.keys.len()), (0, 2, 0));
+    assert!(Section::from_yaml("providers.x", "").is_ok_and(|section| section.read::<Settings>().is_err()));
+}
+
+#[test]
 fn aliases_do_not_blow_a_small_file_up() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..20 {
@@ -294,10 +304,10 @@ fn aliases_do_not_blow_a_small_file_up() {
 fn no_secret_is_in_what_prints() {
     let text = EVERYTHING.replace("base_url: http://h/v1", "other: 'literal-planted'");
     let config = load(&text).expect("valid");
-    let printed = format!("{config:?} {config:#?} {}", config.summary(&crate::config::Notes::NONE));
+    let printed = format!("{config:?} {config:#?} {}", config.summary(&Notes::NONE));
     assert!(!printed.contains("planted"), "{printed}");
     let whole_hash = "ab".repeat(32);
-    assert!(!config.summary(&crate::config::Notes::NONE).contains(&whole_hash));
+    assert!(!config.summary(&Notes::NONE).contains(&whole_hash));
 }
 
 #[test]
