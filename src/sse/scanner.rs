@@ -216,6 +216,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_event_is_passed_on_without_a_part_of_its_data() {
+        let cases = [
+            ("id: 1\ndata: {a,b}\r\n\r\n", "id: 1\ndata: {a}\r\n\r\n"),
+            ("event: x\ndata: {a\ndata:,b}\n\n", "event: x\ndata: {a}\n\n"),
+        ];
+        for (raw, want) in cases {
+            let event = scan([raw.as_bytes()]).remove(0);
+            let at = event.data.iter().position(|byte| *byte == b'a').expect("there") + 1;
+            let end = event.data.len() - 1;
+            assert_eq!(event.without(at..end), want, "{raw}");
+        }
+    }
+
     fn stream() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             Just("\n"),

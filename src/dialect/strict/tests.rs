@@ -149,11 +149,13 @@ fn json() -> impl Strategy<Value = String> {
             }),
         ]
     });
-    (value, proptest::option::of((any::<prop::sample::Index>(), "[\"{}\\[\\],:\\\\0 a\u{1}]"))).prop_map(|(text, flaw)| {
-        let Some((at, with)) = flaw else { return text };
-        let at = text.floor_char_boundary(at.index(text.len() + 1));
-        format!("{}{with}{}", &text[..at], &text[at..])
-    })
+    (value, proptest::option::of((any::<prop::sample::Index>(), "[\"{}\\[\\],:\\\\0 a\u{1}]"))).prop_map(
+        |(text, flaw)| {
+            let Some((at, with)) = flaw else { return text };
+            let at = text.floor_char_boundary(at.index(text.len() + 1));
+            format!("{}{with}{}", &text[..at], &text[at..])
+        },
+    )
 }
 
 /// JSON as the naive reader sees it: every name of every object, in order.
