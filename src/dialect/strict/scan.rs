@@ -149,6 +149,9 @@ impl<'a> Scan<'a> {
         let (mut index, mut more) = (0, self.first_or_end(b']'));
         while more {
             let kind = self.value().map_err(|fault| inside(fault, || path::Step::Index(index)))?;
+            if kind == Kind::Number {
+                self.text_bytes += TOKEN_BYTES;
+            }
             each(self, kind);
             index += 1;
             more = self.next_or_end(b']', "`,` or `]`")?;
@@ -313,6 +316,9 @@ impl<'a> Scan<'a> {
         Err(Box::new(Fault { offset: self.at, reason, steps: Vec::new() }))
     }
 }
+
+/// What a number in an array counts as: a prompt may be written as an array of tokens.
+const TOKEN_BYTES: u64 = 4;
 
 /// Whether a string may be a payload.
 #[derive(PartialEq, Eq, Clone, Copy)]

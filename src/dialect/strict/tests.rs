@@ -115,7 +115,8 @@ fn text_is_counted_and_payloads_are_not() {
         ("data before format", format!(r#"{{"s":{{"data":"{payload}","format":"wav"}}}}"#), 4 + 6 + 3),
         ("data alone", format!(r#"{{"s":{{"data":"{payload}"}}}}"#), 4 + 400),
         ("a text document", r#"{"s":{"media_type":"text/plain","data":"some text"}}"#.to_owned(), 10 + 10 + 4 + 9),
-        ("numbers are no text", r#"{"a":[1,true,null]}"#.to_owned(), 0),
+        ("numbers are no text", r#"{"a":1,"b":true,"c":[null]}"#.to_owned(), 0),
+        ("but in arrays they may be tokens", r#"{"prompt":[[1,2],[30]]}"#.to_owned(), 12),
     ];
     for (name, body, want) in cases {
         assert_eq!(check(body.as_bytes()).expect(name).text_bytes, want, "{name}");

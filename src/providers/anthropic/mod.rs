@@ -9,7 +9,7 @@ mod whole;
 mod tests;
 
 use super::mask::Key;
-use super::{Endpoint, Garbage, Provider, Reading, StreamReader, failure, passed};
+use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
 use crate::{
     config::{self, ConfigError},
     model::{Api, Ask, Edits},
@@ -98,6 +98,13 @@ impl Provider for Anthropic {
 
     fn read_whole(&self, api: Api, body: &[u8]) -> Result<Reading, Garbage> {
         whole::read(api, body)
+    }
+
+    fn output_of_whole(&self, api: Api, body: &[u8]) -> OutputText {
+        match api {
+            Api::Messages => whole::output(body),
+            _ => OutputText::default(),
+        }
     }
 
     fn error_message(&self, body: &[u8]) -> Option<String> {

@@ -205,6 +205,14 @@ fn whole_answers_are_read() {
 }
 
 #[test]
+fn the_text_of_a_whole_answer_is_found() {
+    let body = br#"{"content":[{"type":"thinking","thinking":"a"},{"type":"text","text":"b"},
+        {"type":"tool_use","id":"t","name":"f","input":{"x":1}}]}"#;
+    assert_eq!(plain().output_of_whole(Api::Messages, body).text(), r#"abf{"x":1}"#);
+    assert_eq!(plain().output_of_whole(Api::Messages, b"<html>").text(), "");
+}
+
+#[test]
 fn only_the_model_changes() {
     let body = r#"{"max_tokens":5, "model": "was","stream":true}"#;
     let mut ask = Ask {

@@ -12,7 +12,7 @@ mod whole;
 mod tests;
 
 use super::mask::Key;
-use super::{Endpoint, Garbage, Provider, Reading, StreamReader, failure, passed};
+use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
 use crate::{
     config::{self, ConfigError},
     model::{Api, Ask, Edits, IncludeUsage},
@@ -95,6 +95,14 @@ impl Provider for OpenAi {
 
     fn read_whole(&self, api: Api, body: &[u8]) -> Result<Reading, Garbage> {
         whole::read(api, body)
+    }
+
+    fn output_of_whole(&self, api: Api, body: &[u8]) -> OutputText {
+        match api {
+            Api::ChatCompletions | Api::Completions => chat::output_of_whole(api, body),
+            Api::Responses => responses::output_of_whole(body),
+            Api::Embeddings | Api::Messages | Api::CountTokens => OutputText::default(),
+        }
     }
 
     fn error_message(&self, body: &[u8]) -> Option<String> {

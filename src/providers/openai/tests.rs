@@ -295,6 +295,25 @@ fn whole_answers_are_read() {
     assert!(message.starts_with("Incorrect API key provided: sk-*** You"), "{message}");
 }
 
+#[test]
+fn the_text_of_a_whole_answer_is_found() {
+    let chat = r#"{"choices":[{"message":{"role":"assistant","content":"a","reasoning":"b"}},
+        {"message":{"content":null,"tool_calls":[{"id":"t","function":{"name":"f","arguments":"{}"}}]}}]}"#;
+    let responses = r#"{"output":[{"type":"reasoning","summary":[{"type":"summary_text","text":"a"}]},
+        {"type":"message","content":[{"type":"output_text","text":"b"}]},
+        {"type":"function_call","name":"f","arguments":"{}","call_id":"x"}]}"#;
+    let cases = [
+        (Api::ChatCompletions, chat, "abf{}"),
+        (Api::Completions, r#"{"choices":[{"text":"a"},{"text":"b"}]}"#, "ab"),
+        (Api::Responses, responses, "abf{}"),
+        (Api::Embeddings, include_str!("fixtures/embeddings.json"), ""),
+        (Api::ChatCompletions, "<html>", ""),
+    ];
+    for (api, body, want) in cases {
+        assert_eq!(plain().output_of_whole(api, body.as_bytes()).text(), want, "{body}");
+    }
+}
+
 /// What the parser would have made of `body`, a chat request.
 fn ask(body: &str, stream: bool, include_usage: Option<IncludeUsage>) -> Ask {
     let start = body.find(r#""was""#).expect("there");
@@ -411,6 +430,77 @@ fn wrong_settings_are_refused_and_secrets_never_print() {
         assert!(openai(wrong).is_err(), "{wrong}");
     }
     assert!(!format!("{:?}", plain()).contains("secret"));
+}
+
+/// A streamed request and the places in it, with its members in any order.
+fn request() -> impl Strategy<Value = (String, Ask)> {
+    let options = prop_oneof![
+        Just(""),
+        Just("null"),
+        Just("{}"),
+        Just("{ }"),
+        Just("{\"a\":{\"include_usage\":1}}"),
+        Just("{\"include_usage\":false}"),
+        Just("{\"b\":1 , \"include_usage\" : null}"),
+        Just("{\"include_usage\":true}"),
+    ];
+    let others = proptest::collection::vec("[1-9][0-9]?|\"é{0,3}\"|\\[1 ,\\{\\}\\]", 0..4);
+    (options, others, any::<prop::sample::Index>(), any::<prop::sample::Index>(), " ?").prop_map(
+        |(options, others, model_at, options_at, space)| {
+            let others = others.iter().enumerate().map(|(n, value)| format!("\"k{n}\":{value}"));
+            let mut members: Vec<String> = others.collect();
+            members.insert(model_at.index(members.len() + 1), format!("\"model\":{space}\"was\""));
+            if !options.is_empty() {
+                members.insert(options_at.index(members.len() + 1), format!("\"stream_options\":{options}"));
+            }
+            let body = format!("{{{space}{}}}", members.join(&format!(",{space}")));
+            let start = body.find("\"stream_options\":").map_or(0, |at| at + 17);
+            let place = |text: &str| {
+                let at = start + options.find(text).expect("there");
+                Span { start: at, end: at + text.len() }
+            };
+            let include_usage = match options {
+                "" => IncludeUsage::NoOptions { insert_at: 1 },
+                "null" => IncludeUsage::NullOptions(place("null")),
+                "{}" | "{ }" => IncludeUsage::NoMember { insert_at: start + 1, empty: true },
+                _ if options.contains("\"a\"") => IncludeUsage::NoMember { insert_at: start + 1, empty: false },
+                _ if options.contains("false") => IncludeUsage::Member { value: place("false"), asked: false },
+                _ if options.contains("null") => IncludeUsage::Member { value: place("null"), asked: false },
+                _ => IncludeUsage::Member { value: place("true"), asked: true },
+            };
+            let ask = ask(&body, true, Some(include_usage));
+            (body, ask)
+        },
+    )
+}
+
+proptest! {
+    /// What goes up is what the client sent with another model and usage asked for, whatever stands where.
+    #[test]
+    fn edits_change_the_model_and_the_usage_option_only((body, mut ask) in request()) {
+        let edits = plain().edits(&ask, &Bytes::from_static(b"\"new/name\""));
+        let sent = ask.body.apply(&edits);
+        let mut want: Value = serde_json::from_str(&body).expect("JSON");
+        want["model"] = json!("new/name");
+        if !want["stream_options"].is_object() {
+            want["stream_options"] = json!({});
+        }
+        want["stream_options"]["include_usage"] = json!(true);
+        prop_assert_eq!(serde_json::from_slice::<Value>(&sent).expect("still JSON"), want);
+        let model = body.replacen("\"was\"", "\"new/name\"", 1);
+        let options = "\"stream_options\":";
+        let same = match body.split_once(options) {
+            None => format!("{{{options}{{\"include_usage\":true}},{}", &model[1..]),
+            Some(_) => model
+                .replace(&format!("{options}null"), &format!("{options}{{\"include_usage\":true}}"))
+                .replace(&format!("{options}{{}}"), &format!("{options}{{\"include_usage\":true}}"))
+                .replace(&format!("{options}{{ }}"), &format!("{options}{{\"include_usage\":true }}"))
+                .replace(&format!("{options}{{\"a\""), &format!("{options}{{\"include_usage\":true,\"a\""))
+                .replace("\"include_usage\":false", "\"include_usage\":true")
+                .replace("\"include_usage\" : null", "\"include_usage\" : true"),
+        };
+        prop_assert_eq!(String::from_utf8_lossy(&sent), same);
+    }
 }
 
 proptest! {
