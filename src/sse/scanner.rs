@@ -148,9 +148,12 @@ mod tests {
         events.iter().filter(bare).map(|event| (text(&event.name), text(&event.data), event.has_data)).collect()
     }
 
+    /// What shows when it fails, the stream, and name, data and whether there is data of each event.
+    type Case = (&'static str, &'static str, &'static [(&'static str, &'static str, bool)]);
+
     #[test]
     fn lines_are_read_by_the_rules() {
-        let cases: [(&str, &str, &[(&str, &str, bool)]); 14] = [
+        let cases: [Case; 14] = [
             ("nothing", "", &[]),
             ("one event", "data: a\n\n", &[("", "a", true)]),
             ("no space", "data:a\n\n", &[("", "a", true)]),
