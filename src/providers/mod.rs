@@ -10,6 +10,7 @@ mod failure;
 mod lenient;
 mod mask;
 mod passed;
+mod rename;
 
 use crate::config;
 use crate::model::{Api, Ask, Edits, ServiceTier, Usage};

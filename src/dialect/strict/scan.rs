@@ -331,7 +331,10 @@ enum Context {
 
 /// Members whose text a model reads, so that it always counts.
 fn is_prose(name: &[u8]) -> bool {
-    matches!(name, b"text" | b"content" | b"prompt" | b"system" | b"instructions" | b"arguments" | b"description")
+    matches!(
+        name,
+        b"text" | b"content" | b"prompt" | b"input" | b"system" | b"instructions" | b"arguments" | b"description"
+    )
 }
 
 /// What an object says of its base64 payload: `data` beside `media_type` or `format`, in any order.

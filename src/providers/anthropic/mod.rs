@@ -9,6 +9,7 @@ mod whole;
 mod tests;
 
 use super::mask::Key;
+use super::rename::rename;
 use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
 use crate::{
     config::{self, ConfigError},
@@ -78,7 +79,7 @@ impl Provider for Anthropic {
 
     fn edits(&self, ask: &Ask, target_model: &Bytes) -> Edits {
         let mut edits = Edits::new();
-        edits.replace(ask.model_span.range(), target_model.clone());
+        rename(ask, target_model, &mut edits);
         edits
     }
 

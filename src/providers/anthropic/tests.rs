@@ -229,6 +229,9 @@ fn only_the_model_changes() {
     };
     let edits = plain().edits(&ask, &Bytes::from_static(b"\"new\""));
     assert_eq!(ask.body.apply(&edits), body.replace("was", "new"));
+    let edits = plain().edits(&ask, &Bytes::from_static(b"\"was\""));
+    assert!(edits.is_empty(), "nothing is to be changed");
+    assert_eq!(ask.body.apply(&edits), body);
 }
 
 #[test]

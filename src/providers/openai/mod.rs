@@ -12,6 +12,7 @@ mod whole;
 mod tests;
 
 use super::mask::Key;
+use super::rename::rename;
 use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
 use crate::{
     config::{self, ConfigError},
@@ -72,7 +73,7 @@ impl Provider for OpenAi {
 
     fn edits(&self, ask: &Ask, target_model: &Bytes) -> Edits {
         let mut edits = Edits::new();
-        edits.replace(ask.model_span.range(), target_model.clone());
+        rename(ask, target_model, &mut edits);
         if let Some(include_usage) = ask.include_usage.filter(|_| ask.stream) {
             ask_for_usage(include_usage, &mut edits);
         }
