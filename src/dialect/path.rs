@@ -1,6 +1,5 @@
 //! Where in a JSON body something is wrong, told to the client without repeating its body.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
 /// One step from a container to what it holds.
@@ -46,7 +45,29 @@ pub(super) fn render<'a>(steps: impl Iterator<Item = &'a Step>) -> String {
     path
 }
 
-/// `key`, shortened as a step.
-pub(super) fn step(key: &Cow<'_, [u8]>) -> Step {
+/// The step to the member `key`.
+pub(super) fn step(key: &[u8]) -> Step {
     Step::Key(echo(&String::from_utf8_lossy(key)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_echo_is_never_longer_than_it_may_be() {
+        for text in ["a".repeat(65), "é".repeat(40), "\u{1}".repeat(64), "\u{1}".repeat(400), "😀".repeat(17)] {
+            let shown = echo(&text);
+            assert!(shown.len() <= ECHO, "{} bytes of {text:?}", shown.len());
+            assert!(!shown.contains('\u{1}'));
+        }
+        assert_eq!(echo("short"), "short");
+    }
+
+    #[test]
+    fn a_long_path_keeps_its_end() {
+        let steps: Vec<Step> = (0..64).map(|_| step(&[b'k'; 60])).chain([Step::Index(7)]).collect();
+        let path = render(steps.iter());
+        assert!(path.len() <= PATH + 3 && path.starts_with('…') && path.ends_with("k[7]"), "{path}");
+    }
 }

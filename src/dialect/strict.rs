@@ -71,7 +71,8 @@ pub struct Outline<'a> {
     /// Offset just behind the opening brace.
     pub inside: usize,
     /// See [`crate::model::Ask::text_bytes`]. Names of members count below the top level, where they stand for
-    /// what a chat template adds; names at the top level do not.
+    /// what a chat template adds; names at the top level do not. A number in an array counts as 4 bytes, for a
+    /// prompt may be an array of tokens.
     pub text_bytes: u64,
 }
 

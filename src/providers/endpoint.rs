@@ -27,9 +27,13 @@ pub(super) fn endpoint(base_url: &str) -> Result<Endpoint, String> {
         return Err(wrong("has no host"));
     }
     let own = if tls { 443 } else { 80 };
-    let port = match authority.port() {
-        None => own,
-        Some(port) => port.as_str().parse().ok().filter(|port| *port != 0).ok_or_else(|| wrong("has no valid port"))?,
+    // `Authority::port` takes a port that is no number for none.
+    let port = match authority.as_str().strip_prefix(host).unwrap_or_default() {
+        "" => own,
+        rest => {
+            let port = rest.strip_prefix(':').and_then(|port| port.parse().ok()).filter(|port| *port != 0);
+            port.ok_or_else(|| wrong("has no valid port"))?
+        }
     };
     let shown = if port == own { host.to_owned() } else { format!("{host}:{port}") };
     let base_path = uri.path().trim_end_matches('/').into();

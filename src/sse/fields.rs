@@ -24,6 +24,36 @@ impl SseEvent {
     }
 }
 
+impl SseEvent {
+    /// The event without the bytes `cut` of its data, to be passed on instead of `raw`.
+    ///
+    /// An event whose data stands on several lines is written anew, with its name and data only.
+    pub fn without(&self, cut: Range<usize>) -> Bytes {
+        let end = cut.end.min(self.data.len());
+        let start = cut.start.min(end);
+        if let Some(at) = self.data_at {
+            let mut out = BytesMut::with_capacity(self.raw.len());
+            out.extend_from_slice(&self.raw[..at + start]);
+            out.extend_from_slice(&self.raw[at + end..]);
+            return out.freeze();
+        }
+        let mut out = BytesMut::with_capacity(self.raw.len() + 16);
+        if !self.name.is_empty() {
+            out.extend_from_slice(b"event: ");
+            out.extend_from_slice(&self.name);
+            out.extend_from_slice(b"\n");
+        }
+        let data = [&self.data[..start], &self.data[end..]].concat();
+        for line in data.split(|byte| *byte == b'\n') {
+            out.extend_from_slice(b"data: ");
+            out.extend_from_slice(line);
+            out.extend_from_slice(b"\n");
+        }
+        out.extend_from_slice(b"\n");
+        out.freeze()
+    }
+}
+
 /// U+FEFF in UTF-8.
 pub(super) const BOM: &[u8; 3] = b"\xef\xbb\xbf";
 

@@ -148,9 +148,12 @@ mod tests {
         events.iter().filter(bare).map(|event| (text(&event.name), text(&event.data), event.has_data)).collect()
     }
 
+    /// What shows when it fails, the stream, and name, data and whether there is data of each event.
+    type Case = (&'static str, &'static str, &'static [(&'static str, &'static str, bool)]);
+
     #[test]
     fn lines_are_read_by_the_rules() {
-        let cases: [(&str, &str, &[(&str, &str, bool)]); 14] = [
+        let cases: [Case; 14] = [
             ("nothing", "", &[]),
             ("one event", "data: a\n\n", &[("", "a", true)]),
             ("no space", "data:a\n\n", &[("", "a", true)]),
@@ -213,6 +216,20 @@ mod tests {
             assert_eq!(told, Err(EventTooLong { limit: 12 }), "chunks of {cut}");
             assert_eq!(out.len(), 1, "the event before it, chunks of {cut}");
             assert!(scanner.pending() <= 12);
+        }
+    }
+
+    #[test]
+    fn an_event_is_passed_on_without_a_part_of_its_data() {
+        let cases = [
+            ("id: 1\ndata: {a,b}\r\n\r\n", "id: 1\ndata: {a}\r\n\r\n"),
+            ("event: x\ndata: {a\ndata:,b}\n\n", "event: x\ndata: {a}\n\n"),
+        ];
+        for (raw, want) in cases {
+            let event = scan([raw.as_bytes()]).remove(0);
+            let at = event.data.iter().position(|byte| *byte == b'a').expect("there") + 1;
+            let end = event.data.len() - 1;
+            assert_eq!(event.without(at..end), want, "{raw}");
         }
     }
 

@@ -149,6 +149,9 @@ impl<'a> Scan<'a> {
         let (mut index, mut more) = (0, self.first_or_end(b']'));
         while more {
             let kind = self.value().map_err(|fault| inside(fault, || path::Step::Index(index)))?;
+            if kind == Kind::Number {
+                self.text_bytes += TOKEN_BYTES;
+            }
             each(self, kind);
             index += 1;
             more = self.next_or_end(b']', "`,` or `]`")?;
@@ -314,6 +317,9 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// What a number in an array counts as: a prompt may be written as an array of tokens.
+const TOKEN_BYTES: u64 = 4;
+
 /// Whether a string may be a payload.
 #[derive(PartialEq, Eq, Clone, Copy)]
 enum Context {
@@ -325,7 +331,10 @@ enum Context {
 
 /// Members whose text a model reads, so that it always counts.
 fn is_prose(name: &[u8]) -> bool {
-    matches!(name, b"text" | b"content" | b"prompt" | b"system" | b"instructions" | b"arguments" | b"description")
+    matches!(
+        name,
+        b"text" | b"content" | b"prompt" | b"input" | b"system" | b"instructions" | b"arguments" | b"description"
+    )
 }
 
 /// What an object says of its base64 payload: `data` beside `media_type` or `format`, in any order.

@@ -9,7 +9,8 @@ mod whole;
 mod tests;
 
 use super::mask::Key;
-use super::{Endpoint, Garbage, Provider, Reading, StreamReader, failure, passed};
+use super::rename::rename;
+use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
 use crate::{
     config::{self, ConfigError},
     model::{Api, Ask, Edits},
@@ -78,7 +79,7 @@ impl Provider for Anthropic {
 
     fn edits(&self, ask: &Ask, target_model: &Bytes) -> Edits {
         let mut edits = Edits::new();
-        edits.replace(ask.model_span.range(), target_model.clone());
+        rename(ask, target_model, &mut edits);
         edits
     }
 
@@ -98,6 +99,13 @@ impl Provider for Anthropic {
 
     fn read_whole(&self, api: Api, body: &[u8]) -> Result<Reading, Garbage> {
         whole::read(api, body)
+    }
+
+    fn output_of_whole(&self, api: Api, body: &[u8]) -> OutputText {
+        match api {
+            Api::Messages => whole::output(body),
+            _ => OutputText::default(),
+        }
     }
 
     fn error_message(&self, body: &[u8]) -> Option<String> {

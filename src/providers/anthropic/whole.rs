@@ -4,8 +4,8 @@ use super::usage::{Figures, Known};
 use crate::{
     model::{Api, Usage},
     providers::{
-        Garbage, Reading,
-        lenient::{Count, is_given, raw},
+        Garbage, OutputText, Reading,
+        lenient::{Count, Text, is_given, raw},
     },
 };
 use serde::Deserialize;
@@ -50,4 +50,38 @@ pub(super) fn read(api: Api, body: &[u8]) -> Result<Reading, Garbage> {
     }
     reading.complete = reading.usage.is_some();
     Ok(reading)
+}
+
+/// What a message says.
+#[derive(Deserialize)]
+struct Written<'a> {
+    #[serde(borrow, default)]
+    content: Vec<Block<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Block<'a> {
+    #[serde(borrow)]
+    text: Text<'a>,
+    #[serde(borrow)]
+    thinking: Text<'a>,
+    #[serde(borrow)]
+    name: Text<'a>,
+    /// The arguments of a tool call, as JSON.
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
+}
+
+/// The text of a message that came whole.
+pub(super) fn output(body: &[u8]) -> OutputText {
+    let mut text = OutputText::default();
+    let Ok(written) = serde_json::from_slice::<Written<'_>>(body) else { return text };
+    for block in &written.content {
+        for piece in [&block.text, &block.thinking, &block.name] {
+            text.push(piece.as_str());
+        }
+        text.push(block.input.map_or("", RawValue::get));
+    }
+    text
 }

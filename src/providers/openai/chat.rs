@@ -29,7 +29,8 @@ struct Chunk<'a> {
 
 #[derive(Deserialize)]
 struct Choice<'a> {
-    #[serde(borrow, default)]
+    /// In an answer that came whole it is called `message`, and has the same members.
+    #[serde(borrow, default, alias = "message")]
     delta: Option<Delta<'a>>,
     /// Completions.
     #[serde(borrow, default)]
@@ -84,6 +85,17 @@ struct Audio<'a> {
     data: Text<'a>,
     #[serde(borrow)]
     transcript: Text<'a>,
+}
+
+/// The text of an answer that came whole.
+pub(super) fn output_of_whole(api: Api, body: &[u8]) -> OutputText {
+    let mut reader = Reader::new(api, false, Key::new(None));
+    if let Ok(answer) = serde_json::from_slice::<Chunk<'_>>(body) {
+        for choice in answer.choices.iter().flatten() {
+            reader.choice(choice);
+        }
+    }
+    reader.output
 }
 
 /// Reads such a stream.

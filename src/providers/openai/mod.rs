@@ -12,7 +12,8 @@ mod whole;
 mod tests;
 
 use super::mask::Key;
-use super::{Endpoint, Garbage, Provider, Reading, StreamReader, failure, passed};
+use super::rename::rename;
+use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
 use crate::{
     config::{self, ConfigError},
     model::{Api, Ask, Edits, IncludeUsage},
@@ -72,7 +73,7 @@ impl Provider for OpenAi {
 
     fn edits(&self, ask: &Ask, target_model: &Bytes) -> Edits {
         let mut edits = Edits::new();
-        edits.replace(ask.model_span.range(), target_model.clone());
+        rename(ask, target_model, &mut edits);
         if let Some(include_usage) = ask.include_usage.filter(|_| ask.stream) {
             ask_for_usage(include_usage, &mut edits);
         }
@@ -95,6 +96,14 @@ impl Provider for OpenAi {
 
     fn read_whole(&self, api: Api, body: &[u8]) -> Result<Reading, Garbage> {
         whole::read(api, body)
+    }
+
+    fn output_of_whole(&self, api: Api, body: &[u8]) -> OutputText {
+        match api {
+            Api::ChatCompletions | Api::Completions => chat::output_of_whole(api, body),
+            Api::Responses => responses::output_of_whole(body),
+            Api::Embeddings | Api::Messages | Api::CountTokens => OutputText::default(),
+        }
     }
 
     fn error_message(&self, body: &[u8]) -> Option<String> {

@@ -40,6 +40,55 @@ struct Response<'a> {
     service_tier: Text<'a>,
 }
 
+/// The output of a response.
+#[derive(Deserialize)]
+struct Written<'a> {
+    #[serde(borrow, default)]
+    output: Vec<Item<'a>>,
+}
+
+/// A message, a call or some reasoning.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Item<'a> {
+    #[serde(borrow)]
+    content: Option<Vec<Part<'a>>>,
+    #[serde(borrow)]
+    summary: Option<Vec<Part<'a>>>,
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    arguments: Text<'a>,
+    /// Of custom tools.
+    #[serde(borrow)]
+    input: Text<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Part<'a> {
+    #[serde(borrow)]
+    text: Text<'a>,
+    #[serde(borrow)]
+    refusal: Text<'a>,
+}
+
+/// The text of a response that came whole.
+pub(super) fn output_of_whole(body: &[u8]) -> OutputText {
+    let mut text = OutputText::default();
+    let Ok(written) = serde_json::from_slice::<Written<'_>>(body) else { return text };
+    for item in &written.output {
+        for part in item.summary.iter().chain(&item.content).flatten() {
+            text.push(part.text.as_str());
+            text.push(part.refusal.as_str());
+        }
+        for piece in [&item.name, &item.arguments, &item.input] {
+            text.push(piece.as_str());
+        }
+    }
+    text
+}
+
 /// Reads such a stream.
 pub(super) struct Reader {
     key: Key,
