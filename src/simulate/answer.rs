@@ -14,9 +14,9 @@ pub struct Billed {
     pub fresh: u64,
     /// Input tokens read from the cache.
     pub cached: u64,
-    /// Input tokens written to the 5 minute cache.
+    /// Input tokens written to the cache that is kept shorter (Anthropic: 5 minutes, OpenAI: 30).
     pub cache_write: u64,
-    /// Input tokens written to the 1 hour cache.
+    /// Input tokens written to the cache that is kept longer (Anthropic: 1 hour, OpenAI: 12).
     pub cache_write_1h: u64,
     /// Output tokens sent: word pieces.
     pub sent: u64,
@@ -30,12 +30,17 @@ impl Billed {
         self.fresh.saturating_add(self.cached).saturating_add(self.cache_write).saturating_add(self.cache_write_1h)
     }
 
+    /// All input tokens written to a cache.
+    pub const fn written(&self) -> u64 {
+        self.cache_write.saturating_add(self.cache_write_1h)
+    }
+
     /// All output tokens.
     pub const fn output(&self) -> u64 {
         self.sent.saturating_add(self.reasoning)
     }
 
-    /// As the classes of the gateway's ledger. Anthropic's wire format does not tell reasoning from other output.
+    /// As the classes of the gateway's ledger, disjoint.
     pub const fn usage(&self) -> Usage {
         Usage {
             input: self.fresh,

@@ -18,6 +18,9 @@ struct Usage {
     #[serde(skip_serializing_if = "Option::is_none")]
     cache_creation: Option<CacheCreation>,
     output_tokens: u64,
+    /// A part of `output_tokens`; only where the model thinks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_tokens_details: Option<OutputDetails>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'static str>,
 }
@@ -28,17 +31,23 @@ struct CacheCreation {
     ephemeral_1h_input_tokens: u64,
 }
 
+#[derive(Debug, Clone, Copy, Serialize)]
+struct OutputDetails {
+    thinking_tokens: u64,
+}
+
 /// As a message's `usage` and that of `message_start`; `output_tokens` says how far the answer is.
 fn usage(billed: &Billed, output_tokens: u64) -> Usage {
     Usage {
         input_tokens: billed.fresh,
-        cache_creation_input_tokens: billed.cache_write.saturating_add(billed.cache_write_1h),
+        cache_creation_input_tokens: billed.written(),
         cache_read_input_tokens: billed.cached,
         cache_creation: Some(CacheCreation {
             ephemeral_5m_input_tokens: billed.cache_write,
             ephemeral_1h_input_tokens: billed.cache_write_1h,
         }),
         output_tokens,
+        output_tokens_details: (billed.reasoning > 0).then_some(OutputDetails { thinking_tokens: billed.reasoning }),
         service_tier: Some("standard"),
     }
 }
@@ -139,7 +148,8 @@ impl Events for MessageEvents {
             "stop_sequence": null,
         });
         if let (true, Some(members)) = (answer.reports, message.as_object_mut()) {
-            members.insert("usage".to_owned(), json!(usage(&answer.billed, 1)));
+            let begun = Usage { output_tokens_details: None, ..usage(&answer.billed, 1) };
+            members.insert("usage".to_owned(), json!(begun));
         }
         sink.named("message_start", &json!({"type": "message_start", "message": message}));
         let block = match answer.tool.as_deref() {

@@ -56,10 +56,10 @@ pub struct Knobs {
     /// Input tokens reported as read from a prompt cache, on top of those counted
     #[arg(long, default_value_t = 0)]
     pub cached: u32,
-    /// Input tokens reported as written to a 5 minute cache, on top of those counted (Anthropic)
+    /// Input tokens reported as written to a cache (Anthropic: 5 minutes), on top of those counted
     #[arg(long, default_value_t = 0)]
     pub cache_write: u32,
-    /// Input tokens reported as written to a 1 hour cache, on top of those counted (Anthropic)
+    /// Input tokens reported as written to a cache for longer (Anthropic: 1 hour), on top of those counted
     #[arg(long, default_value_t = 0)]
     pub cache_write_1h: u32,
     /// Output tokens reported as reasoning, on top of those sent

@@ -38,8 +38,8 @@
 //! | `--retry-after` | `retry_after` | header of errors, in seconds | off |
 //! | `--seed` | `seed` | chooses words and failures | `0` |
 //! | `--cached` | `cached` | input tokens read from a cache | `0` |
-//! | `--cache-write` | `cache_write` | input tokens written to the 5 minute cache (Anthropic) | `0` |
-//! | `--cache-write-1h` | `cache_write_1h` | input tokens written to the 1 hour cache (Anthropic) | `0` |
+//! | `--cache-write` | `cache_write` | input tokens written to a cache (Anthropic: 5 minutes; OpenAI: 30) | `0` |
+//! | `--cache-write-1h` | `cache_write_1h` | input tokens written to a cache for longer (Anthropic: 1 hour; OpenAI: 12) | `0` |
 //! | `--reasoning` | `reasoning` | output tokens spent on reasoning | `0` |
 //! | `--api-key` | | requests without this key get 401 | any key |
 //! | `--record` | | requests kept for inspection | `10000` |

@@ -1,6 +1,6 @@
 //! One request: read, understood, and answered as the knobs say.
 
-use super::answer::{Answer, Shape, bill, plan, prompts};
+use super::answer::{Answer, Billed, Shape, bill, plan, prompts};
 use super::anthropic::{self, MessageEvents, request_id};
 use super::knobs::Knobs;
 use super::openai::{self, ChatEvents, CompletionEvents, ResponseEvents};
@@ -54,7 +54,7 @@ pub(super) async fn serve(provider: Arc<Provider>, request: Request<Incoming>) -
     let mut call = Call { knobs: Arc::clone(&provider.knobs), visit, dialect: dialect(&head) };
     let answered = call.answer(&head, body).await;
     Ok(match answered {
-        Ok(Ready::Whole(bytes)) => call.whole(StatusCode::OK, bytes, None),
+        Ok(Ready::Whole { bytes, billed, .. }) => call.whole(StatusCode::OK, bytes, billed),
         Ok(Ready::Stream(answer, events)) => call.stream(*answer, events),
         Err(refusal) => call.refuse(&refusal),
     })
@@ -66,13 +66,26 @@ pub(super) enum Refused {}
 
 /// An answer that is thought out.
 enum Ready {
-    Whole(Vec<u8>),
+    Whole {
+        bytes: Vec<u8>,
+        /// Of one choice: they take time.
+        pieces: u32,
+        /// What is booked once it is sent.
+        billed: Option<Billed>,
+    },
     Stream(Box<Answer>, Box<dyn Events>),
 }
 
 fn dialect(head: &Parts) -> Dialect {
     let anthropic = head.uri.path().starts_with("/v1/messages") || head.headers.contains_key("anthropic-version");
     if anthropic { Dialect::Anthropic } else { Dialect::OpenAi }
+}
+
+impl Ready {
+    /// An answer that no model was needed for.
+    const fn free(bytes: Vec<u8>) -> Self {
+        Self::Whole { bytes, pieces: 0, billed: None }
+    }
 }
 
 /// The call that a path means.
@@ -102,8 +115,8 @@ impl Call {
         self.visit.asked(&question.model, question.stream == Some(true));
         self.fate().await?;
         let ready = self.think(api, &question, model)?;
-        if let Ready::Whole(_) = ready {
-            self.thinking_time(&question).await;
+        if let Ready::Whole { pieces, .. } = ready {
+            self.thinking_time(pieces).await;
         }
         Ok(ready)
     }
@@ -168,12 +181,11 @@ impl Call {
     }
 
     /// An answer that is not streamed comes when its last token is made.
-    async fn thinking_time(&self, question: &Question<'_>) {
+    async fn thinking_time(&self, pieces: u32) {
         let mut time = self.knobs.first_token;
         if self.knobs.tokens_per_second > 0.0 {
-            let cap = question.max_completion_tokens.or(question.max_output_tokens).or(question.max_tokens);
-            let tokens = self.knobs.output_tokens.min(cap.unwrap_or(u32::MAX)).saturating_sub(1);
-            time += Duration::from_secs_f64((f64::from(tokens) / self.knobs.tokens_per_second).min(86_400.0));
+            let seconds = f64::from(pieces.saturating_sub(1)) / self.knobs.tokens_per_second;
+            time += Duration::from_secs_f64(seconds.min(86_400.0));
         }
         if !time.is_zero() {
             sleep(time).await;
@@ -183,16 +195,13 @@ impl Call {
     fn think(&mut self, api: Api, question: &Question<'_>, model: String) -> Result<Ready, Refusal> {
         if api == Api::CountTokens {
             let input = self.input(api, question)?;
-            return Ok(Ready::Whole(anthropic::count(tokens_of(input.chars))));
+            return Ok(Ready::free(anthropic::count(tokens_of(input.chars))));
         }
         if api == Api::Embeddings {
             let (bytes, tokens) = openai::embeddings(question, &model, !self.knobs.no_usage)?;
             let billed = bill(tokens, 0, &Knobs::default());
             self.visit.billed(&billed);
-            if !self.knobs.no_usage {
-                self.visit.reported(&billed);
-            }
-            return Ok(Ready::Whole(bytes));
+            return Ok(Ready::Whole { bytes, pieces: 0, billed: Some(billed) });
         }
         let mut answer = self.plan(api, question)?;
         answer.model = model;
@@ -212,11 +221,7 @@ impl Call {
             Api::Completions => openai::completion(&answer),
             _ => openai::chat(&answer),
         };
-        self.visit.sent(answer.billed.sent);
-        if answer.reports {
-            self.visit.reported(&answer.billed);
-        }
-        Ok(Ready::Whole(bytes))
+        Ok(Ready::Whole { bytes, pieces: answer.pieces.len(), billed: Some(answer.billed) })
     }
 
     fn plan(&self, api: Api, question: &Question<'_>) -> Result<Answer, Refusal> {
@@ -277,7 +282,7 @@ impl Call {
             }
         };
         self.fate().await?;
-        Ok(Ready::Whole(shown.to_string().into_bytes()))
+        Ok(Ready::free(shown.to_string().into_bytes()))
     }
 
     fn listed(&self) -> Value {
@@ -302,21 +307,29 @@ impl Call {
     fn refuse(self, refusal: &Refusal) -> Response<Reply> {
         let body = refusal.body(self.dialect, &request_id(self.visit.number)).to_string();
         let retry_after = self.knobs.retry_after.map(HeaderValue::from);
-        self.whole(refusal.status, body.into_bytes(), retry_after)
+        let mut response = self.whole(refusal.status, body.into_bytes(), None);
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
+        response
     }
 
-    fn whole(self, status: StatusCode, bytes: Vec<u8>, retry_after: Option<HeaderValue>) -> Response<Reply> {
+    fn whole(self, status: StatusCode, bytes: Vec<u8>, billed: Option<Billed>) -> Response<Reply> {
         self.visit.answered(status.as_u16());
         let id = self.id_header();
         let fault = if status == StatusCode::OK { Fault::of(&self.knobs) } else { None };
+        // Half of an answer tells the client of no usage.
+        if let (Some(billed), None) = (&billed, &fault) {
+            self.visit.sent(billed.sent);
+            if !self.knobs.no_usage {
+                self.visit.reported(billed);
+            }
+        }
         let mut response = Response::new(Reply::Whole { bytes: bytes.into(), fault, visit: self.visit });
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(id.0, id.1);
-        if let Some(seconds) = retry_after {
-            headers.insert(RETRY_AFTER, seconds);
-        }
         response
     }
 

@@ -13,7 +13,7 @@ pub(super) use responses::{ResponseEvents, response};
 use super::answer::Billed;
 use serde::Serialize;
 
-/// `usage` of chat completions and completions. Input includes cached tokens, output includes reasoning.
+/// `usage` of chat completions and completions. Input includes tokens read from and written to a cache, output includes reasoning.
 ///
 /// <https://platform.openai.com/docs/api-reference/chat/object#chat-object-usage>
 #[derive(Debug, Serialize)]
@@ -28,6 +28,7 @@ struct Usage {
 #[derive(Debug, Serialize)]
 struct InputDetails {
     cached_tokens: u64,
+    cache_write_tokens: u64,
     audio_tokens: u64,
 }
 
@@ -45,7 +46,11 @@ impl From<&Billed> for Usage {
             prompt_tokens: billed.input(),
             completion_tokens: billed.output(),
             total_tokens: billed.input().saturating_add(billed.output()),
-            prompt_tokens_details: InputDetails { cached_tokens: billed.cached, audio_tokens: 0 },
+            prompt_tokens_details: InputDetails {
+                cached_tokens: billed.cached,
+                cache_write_tokens: billed.written(),
+                audio_tokens: 0,
+            },
             completion_tokens_details: OutputDetails {
                 reasoning_tokens: billed.reasoning,
                 audio_tokens: 0,

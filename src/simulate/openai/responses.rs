@@ -58,7 +58,11 @@ fn object(answer: &Answer, status: &str, output: Vec<Value>) -> Value {
 fn usage(billed: &Billed) -> Value {
     json!({
         "input_tokens": billed.input(),
-        "input_tokens_details": {"cached_tokens": billed.cached},
+        "input_tokens_details": {
+            "cached_tokens": billed.cached,
+            "cache_write_tokens": billed.written(),
+            "cache_write_tokens_details": {"ttl_30m_tokens": billed.cache_write, "ttl_12h_tokens": billed.cache_write_1h},
+        },
         "output_tokens": billed.output(),
         "output_tokens_details": {"reasoning_tokens": billed.reasoning},
         "total_tokens": billed.input().saturating_add(billed.output()),

@@ -12,7 +12,7 @@ fn hello(extra: Value) -> Value {
 
 #[tokio::test]
 async fn a_message_reports_cache_reads_and_writes_apart_from_input() {
-    let bench = Bench::new("output=3,cached=10,cache_write=20,cache_write_1h=30").await;
+    let bench = Bench::new("output=3,cached=10,cache_write=20,cache_write_1h=30,reasoning=9").await;
     let answer = bench.post(MESSAGES, &hello(json!({}))).await;
     assert!(answer.headers.contains_key("request-id"));
     let answer = answer.json();
@@ -25,7 +25,8 @@ async fn a_message_reports_cache_reads_and_writes_apart_from_input() {
     assert_eq!(usage["input_tokens"], 4, "15 characters");
     assert_eq!((&usage["cache_read_input_tokens"], &usage["cache_creation_input_tokens"]), (&json!(10), &json!(50)));
     assert_eq!(usage["cache_creation"], json!({"ephemeral_5m_input_tokens": 20, "ephemeral_1h_input_tokens": 30}));
-    assert_eq!(usage["output_tokens"], 3);
+    assert_eq!(usage["output_tokens"], 3 + 9, "thinking is output");
+    assert_eq!(usage["output_tokens_details"]["thinking_tokens"], 9);
     let reported = bench.sim.recorded().last().expect("a request").reported.expect("usage");
     assert_eq!(reported.usage().input_total(), 4 + 60);
 }

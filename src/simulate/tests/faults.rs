@@ -37,6 +37,7 @@ async fn a_cut_answer_is_shorter_than_it_says() {
     let response = bench.send("POST", CHAT, &[], &whole).await;
     assert_eq!(response.status(), 200);
     assert!(response.into_body().collect().await.is_err());
+    assert_eq!(bench.sim.stats().reported, 0, "half of an answer tells of no usage");
 }
 
 #[tokio::test]
@@ -71,6 +72,20 @@ async fn a_client_that_leaves_before_the_header_is_noticed() {
         soon("the abort is noticed", || bench.sim.stats().aborted == 1).await;
         assert_eq!(bench.sim.stats().open, 0);
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_waited_for_is_not_booked_as_sent() {
+    let bench = Bench::new("first_token=60s").await;
+    let whole = json!({"model": "m", "messages": []}).to_string();
+    tokio::select! {
+        _ = bench.send("POST", CHAT, &[], &whole) => panic!("no answer within a minute"),
+        () = soon("the request is being answered", || bench.sim.stats().prompt_tokens > 0) => {}
+    }
+    soon("the abort is noticed", || bench.sim.stats().aborted == 1).await;
+    let stats = bench.sim.stats();
+    assert_eq!((stats.output_tokens_sent, stats.reported, stats.completed), (0, 0, 0));
+    assert_eq!(bench.sim.recorded()[0].reported, None);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ fn weather() -> Value {
 
 #[tokio::test]
 async fn a_chat_is_answered_with_the_tokens_that_are_reported() {
-    let bench = Bench::new("cached=5,reasoning=7").await;
+    let bench = Bench::new("cached=5,cache_write=2,reasoning=7").await;
     let answer = bench.post(CHAT, &hello(json!({"max_tokens": 4}))).await;
     assert_eq!(answer.status, 200);
     assert!(answer.headers.contains_key("x-request-id"));
@@ -30,11 +30,12 @@ async fn a_chat_is_answered_with_the_tokens_that_are_reported() {
     assert_eq!(message["content"].as_str().expect("text").split(' ').count(), 4);
     assert_eq!(answer["choices"][0]["finish_reason"], "length");
     // 11 characters are 3 tokens; cached and reasoning come on top.
-    assert_eq!(answer["usage"]["prompt_tokens"], 3 + 5);
+    assert_eq!(answer["usage"]["prompt_tokens"], 3 + 5 + 2);
+    assert_eq!(answer["usage"]["prompt_tokens_details"]["cache_write_tokens"], 2);
     assert_eq!(answer["usage"]["prompt_tokens_details"]["cached_tokens"], 5);
     assert_eq!(answer["usage"]["completion_tokens"], 4 + 7);
     assert_eq!(answer["usage"]["completion_tokens_details"]["reasoning_tokens"], 7);
-    assert_eq!(answer["usage"]["total_tokens"], 19);
+    assert_eq!(answer["usage"]["total_tokens"], 21);
 }
 
 #[tokio::test]
@@ -182,7 +183,10 @@ async fn a_response_streams_the_whole_sequence_of_events() {
     assert_eq!((&last["status"], &last["usage"]["output_tokens"]), (&json!("completed"), &json!(2)));
     assert_eq!(last["output"][0]["content"][0]["text"], data[6]["text"]);
     assert_eq!(data[0]["response"]["usage"], Value::Null);
-    let whole = bench.post(RESPONSES, &json!({"model": "m", "input": "hello"})).await.json();
+    let whole = bench.post(RESPONSES, &json!({"model": "m?cached=3&cache_write=4", "input": "hello"})).await.json();
+    let details = &whole["usage"]["input_tokens_details"];
+    assert_eq!((&details["cached_tokens"], &details["cache_write_tokens"]), (&json!(3), &json!(4)));
+    assert_eq!(whole["usage"]["input_tokens"], 2 + 3 + 4);
     assert_eq!(whole["output"][0]["content"][0]["text"], data[6]["text"]);
 }
 
