@@ -46,7 +46,7 @@ fn the_price_is_looked_up_in_the_order_that_is_promised() {
             "another catalogue than the kind's",
             Target { catalogue: Some("azure"), ..OPENAI },
             &other,
-            Some(165_000_000),
+            Some(150_000_000),
             "2026-11-23/azure/",
         ),
         ("no catalogue at all", Target { catalogue: Some("none"), ..OPENAI }, &other, None, ""),
