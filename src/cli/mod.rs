@@ -1,1 +1,4 @@
 //! The subcommands.
+
+pub mod ledger;
+pub mod usage;

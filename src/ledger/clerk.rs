@@ -7,6 +7,7 @@ use crate::config::State;
 use crate::ledger::LedgerError;
 use crate::ledger::desk::Desk;
 use crate::ledger::journal::chain::RunningHash;
+use crate::ledger::journal::segment::Position;
 use crate::ledger::journal::writer::Writer;
 use crate::ledger::metrics::LedgerMetrics;
 use crate::ledger::store::retention::Policy;
@@ -39,10 +40,12 @@ const FOLD_PAUSE: Duration = Duration::from_secs(1);
 const RETENTION_PAUSE: Duration = Duration::from_secs(600);
 
 /// What a flush to disk has covered.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Flushed {
     /// Everything up to this sequence is on disk.
     upto: u64,
+    /// Where that ends: nothing beyond is folded, so that the store never knows more than the journal.
+    end: Position,
     /// A flush up to this sequence failed.
     failed: u64,
 }
@@ -124,7 +127,7 @@ impl Clerk {
             pen: Mutex::new(Pen { writer, open: 0, closed: false, asleep: false, failing: false }),
             desk: Mutex::new(desk),
             totals,
-            flushed: watch::Sender::new(Flushed::default()),
+            flushed: watch::Sender::new(Flushed { upto: 0, end: Position::START, failed: 0 }),
             settled: AtomicU64::new(0),
             folded: AtomicU64::new(0),
             stop: AtomicBool::new(false),
@@ -298,19 +301,22 @@ impl Clerk {
 
     /// Flushes what was written since the last flush; tells whether there was anything.
     fn sync(&self) -> Result<bool, LedgerError> {
-        let (file, sequence, path) = {
+        let (file, sequence, end, path) = {
             let pen = self.pen.lock();
             if pen.writer.sequence() <= self.flushed.borrow().upto {
                 return Ok(false);
             }
-            (pen.writer.file(), pen.writer.sequence(), pen.writer.path())
+            (pen.writer.file(), pen.writer.sequence(), pen.writer.end(), pen.writer.path())
         };
         let began = Instant::now();
         let done = file.sync_data();
         self.metrics.fsync_seconds.observe(began.elapsed().as_secs_f64());
         self.flushed.send_if_modified(|flushed| {
             match &done {
-                Ok(()) => flushed.upto = flushed.upto.max(sequence),
+                Ok(()) => {
+                    flushed.upto = flushed.upto.max(sequence);
+                    flushed.end = flushed.end.max(end);
+                }
                 Err(_) => flushed.failed = flushed.failed.max(sequence),
             }
             true
@@ -382,7 +388,7 @@ impl Clerk {
     /// Folds everything that is in the journal; tells whether another process's epoch is waited for.
     fn fold(&self) -> Result<bool, LedgerError> {
         let mut desk = self.desk.lock();
-        let end = self.pen.lock().writer.end();
+        let end = self.flushed.borrow().end;
         let rows = desk.fold(self.epoch, end, &self.totals)?;
         self.folded.fetch_add(rows, Ordering::Relaxed);
         Ok(desk.waits_for_others())

@@ -59,6 +59,9 @@ pub enum LedgerError {
     /// The grouped `fdatasync` that should have covered the row failed.
     #[error("the journal could not be flushed to disk")]
     NotDurable,
+    /// The report could not be written to where it was asked for.
+    #[error("cannot write the output: {0}")]
+    Output(#[source] io::Error),
     /// An argument of a report cannot be read.
     #[error("{0}")]
     Argument(String),

@@ -9,12 +9,17 @@ mod book;
 mod clerk;
 mod desk;
 mod error;
+pub mod export;
 mod journal;
 mod lock;
 mod metrics;
+pub mod render;
 mod row;
 mod store;
 mod totals;
+pub mod usage;
+pub mod verify;
+mod view;
 #[cfg(test)]
 mod tests;
 

@@ -9,6 +9,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+/// What is told of a segment that is not there.
+pub(crate) const MISSING: &str = "the segment is missing";
+
 /// An attempt that was begun and not settled up to the cursor.
 #[derive(Debug)]
 pub(crate) struct Pending {
@@ -47,8 +50,8 @@ pub(crate) struct Cursor {
     pub damage: Vec<Damage>,
     /// Attempts whose settlement had no beginning: told apart, because a dropped segment may hold it.
     pub unknown: Vec<(AttemptId, Settlement, Position)>,
-    /// The last checkpoint that was read.
-    pub checkpoint: Option<Counts>,
+    /// What was read since the epoch's beginning; `None` as long as that is not known.
+    counts: Option<Counts>,
     /// Whether the epoch's last seal was read.
     pub sealed: bool,
     /// The torn tail: where it begins, and its length.
@@ -75,7 +78,7 @@ impl Cursor {
             pending: HashMap::new(),
             damage: Vec::new(),
             unknown: Vec::new(),
-            checkpoint: None,
+            counts: None,
             sealed: false,
             torn: None,
             frames: 0,
@@ -171,6 +174,7 @@ impl Cursor {
     fn understand(&mut self, frame: Frame<'_>, at: Position, path: &Path) -> Meaning {
         match frame {
             Frame::Open(open) => {
+                self.count(|counts| counts.opened += 1);
                 let opening = Opening::from_frame(&open, &mut self.names);
                 let pending = Pending { opening, since: at, output_tokens: 0 };
                 if self.pending.insert(open.id, pending).is_some() {
@@ -185,15 +189,30 @@ impl Cursor {
             }
             Frame::Settle(settle) => {
                 let settlement = Settlement::from_frame(&settle, &mut self.names);
+                self.count(|counts| {
+                    counts.settled += 1;
+                    counts.cost_nano = counts.cost_nano.saturating_add(settle.cost_nano.unwrap_or(0));
+                });
                 match self.pending.remove(&settle.id) {
                     Some(Pending { opening, .. }) => return Meaning::Row(Box::new(Row { opening, settlement })),
                     None => self.unknown.push((settle.id, settlement, at)),
                 }
             }
-            Frame::Checkpoint(counts) => self.checkpoint = Some(counts),
+            Frame::Checkpoint(counts) => {
+                if let Some(read) = self.counts.replace(counts).filter(|read| *read != counts) {
+                    let what = format!("the segments before hold {read:?}, but {counts:?} were written");
+                    self.damage.push(Damage { path: path.to_owned(), offset: at.offset, what });
+                }
+            }
             Frame::Seal(seal) => self.sealed |= seal.last,
         }
         Meaning::Nothing
+    }
+
+    fn count(&mut self, counted: impl FnOnce(&mut Counts)) {
+        if let Some(counts) = &mut self.counts {
+            counted(counts);
+        }
     }
 
     /// Opens the segment that the cursor stands in; tells whether there is one.
@@ -201,6 +220,7 @@ impl Cursor {
         if self.at.number == 0 {
             let Some(number) = self.following()? else { return Ok(false) };
             self.at = Position { number, offset: 0 };
+            self.counts = (number == 1).then(Counts::default);
         }
         let end = limit.filter(|limit| limit.number == self.at.number).map(|limit| limit.offset);
         if let Some(reader) = &mut self.reader {
@@ -218,7 +238,7 @@ impl Cursor {
             }
             Err(e @ LedgerError::Format { .. }) => self.pass_over(e.to_string(), limit),
             Err(LedgerError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                self.pass_over("the segment is missing".to_owned(), limit)
+                self.pass_over(MISSING.to_owned(), limit)
             }
             Err(e) => Err(e),
         }
@@ -248,7 +268,7 @@ impl Cursor {
         }
         for missing in self.at.number + 1..number {
             let path = SegmentId { epoch: self.epoch, number: missing }.path(&self.journal);
-            self.damage.push(Damage { path, offset: 0, what: "the segment is missing".to_owned() });
+            self.damage.push(Damage { path, offset: 0, what: MISSING.to_owned() });
         }
         self.at = Position { number, offset: 0 };
         Ok(true)

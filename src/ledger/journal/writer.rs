@@ -55,7 +55,10 @@ impl Writer {
     /// When the file cannot be opened or cut.
     pub(crate) fn resume(journal: &Path, id: SegmentId, written: u64) -> Result<Self, LedgerError> {
         let path = id.path(journal);
-        let mut writer = Self::at(journal, id, open_append(&path)?, written);
+        let file = open_append(&path)?;
+        // Never beyond its end: that would fill the file with zeros.
+        let length = file.metadata().map_err(|e| LedgerError::io("read", &path, e))?.len();
+        let mut writer = Self::at(journal, id, file, written.min(length));
         writer.torn = true;
         writer.cut().map_err(|e| LedgerError::io("cut", &path, e))?;
         Ok(writer)

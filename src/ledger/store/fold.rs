@@ -2,7 +2,7 @@
 
 use crate::ledger::LedgerError;
 use crate::ledger::journal::cursor::{Cursor, Damage};
-use crate::ledger::journal::segment::Position;
+use crate::ledger::journal::segment::{Position, SegmentId};
 use crate::ledger::row::Row;
 use crate::ledger::store::query::{Folded, insert, positions, set_position, signed};
 use crate::ledger::store::sums::{self, Table};
@@ -91,7 +91,7 @@ impl Folder {
         let at_end = rows.len() < BATCH_ROWS;
         let mut damage = std::mem::take(&mut cursor.damage);
         damage.extend(std::mem::take(&mut cursor.unknown).into_iter().map(|(id, _, at)| Damage {
-            path: cursor.segment().path(&self.journal),
+            path: SegmentId { epoch, number: at.number }.path(&self.journal),
             offset: at.offset,
             what: format!("attempt `{id}` is settled, but its beginning is not in the journal"),
         }));
