@@ -5,10 +5,13 @@
 mod check;
 mod demo;
 mod keys;
+mod ledger;
 mod run;
 mod simulate;
+mod usage;
 
 use crate::config::ConfigErrors;
+use crate::ledger::LedgerError;
 use clap::{Args, Parser, Subcommand};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -69,17 +72,13 @@ enum Command {
     Check(ConfigArgs),
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(simulate::Args),
-    // lead: arguments of its own, in usage.rs.
-    /// Tells what was spent
     #[command(after_help = USAGE_EXAMPLES)]
-    Usage,
+    Usage(usage::Args),
     /// Virtual keys
     #[command(subcommand)]
     Keys(keys::Keys),
-    // lead: arguments of its own, in ledger.rs.
-    /// Exports the ledger, or proves that it is whole
     #[command(after_help = LEDGER_EXAMPLES)]
-    Ledger,
+    Ledger(ledger::Args),
 }
 
 /// Where the configuration is.
@@ -115,7 +114,7 @@ pub fn main() -> ExitCode {
     // Prints usage errors and help itself, and leaves with 2 or 0.
     let cli = Cli::parse();
     match execute(cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // `weighbridge usage | head`: nobody reads on, which is no failure to report.
         Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(CliError::Said) => ExitCode::FAILURE,
@@ -126,20 +125,48 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn execute(command: Command) -> Result<(), CliError> {
+fn execute(command: Command) -> Result<ExitCode, CliError> {
     match command {
-        Command::Run(args) => run::run(&args.path()?),
-        Command::Demo(args) => demo::run(args),
-        Command::Check(args) => run::check(&args.path()?),
+        Command::Run(args) => done(run::run(&args.path()?)),
+        Command::Demo(args) => done(demo::run(args)),
+        Command::Check(args) => done(run::check(&args.path()?)),
         Command::Simulate(args) => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(simulate::run(args)).map_err(|error| CliError::Failed(with_causes(&error)))
+            done(runtime.block_on(simulate::run(args)).map_err(|error| CliError::Failed(with_causes(&error))))
         }
-        // lead: usage.rs
-        Command::Usage => Err(CliError::failed("usage")),
-        Command::Keys(keys) => keys.run(&mut io::stdout().lock()),
-        // lead: ledger.rs
-        Command::Ledger => Err(CliError::failed("ledger")),
+        Command::Usage(args) => {
+            let state = state_dir(args.state.as_deref(), args.config.as_deref())?;
+            leave_with(usage::run(&args, &state, &mut io::stdout().lock()))
+        }
+        Command::Keys(keys) => done(keys.run(&mut io::stdout().lock())),
+        Command::Ledger(args) => {
+            let state = state_dir(args.state.as_deref(), args.config.as_deref())?;
+            leave_with(ledger::run(&args, &state, &mut io::stdout().lock()))
+        }
+    }
+}
+
+fn done(result: Result<(), CliError>) -> Result<ExitCode, CliError> {
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+/// The state directory: named itself, or by a configuration.
+fn state_dir(state: Option<&Path>, config: Option<&Path>) -> Result<PathBuf, CliError> {
+    if let Some(state) = state {
+        return Ok(state.to_path_buf());
+    }
+    let config = ConfigArgs { config: config.map(Path::to_path_buf) };
+    crate::config::state_dir(&config.path()?).map_err(CliError::Config)
+}
+
+/// An argument that means nothing leaves with 2, as a usage error does.
+fn leave_with(result: Result<ExitCode, LedgerError>) -> Result<ExitCode, CliError> {
+    match result {
+        Err(error @ LedgerError::Argument(_)) => {
+            eprintln!("weighbridge: {error}");
+            Ok(ExitCode::from(2))
+        }
+        other => other.map_err(|error| CliError::Failed(with_causes(&error))),
     }
 }
 

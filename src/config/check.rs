@@ -12,6 +12,8 @@ mod callers;
 mod models;
 mod server;
 
+pub(super) use server::STATE_DIR;
+
 /// Collects mistakes while it builds the configuration. Where something is wrong it goes on with what is left.
 pub(super) struct Checker<'a> {
     /// What a name may refer to, by top-level section, whether or not what stands there is right.

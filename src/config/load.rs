@@ -4,7 +4,7 @@ use super::check::Checker;
 use super::file::ConfigFile;
 use super::resolve::resolve;
 use super::shape::read_all;
-use super::tree::parse;
+use super::tree::{Value, parse};
 use super::{Config, ConfigError, ConfigErrors};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,6 +56,30 @@ impl Config {
             Some(config) if checker.errors.is_empty() => Ok(config),
             _ => Err(sorted(checker.errors)),
         }
+    }
+}
+
+/// The state directory that `path` names, read without the rest: who asks for a report may not have the
+/// environment that the providers' keys come from.
+///
+/// # Errors
+///
+/// When the file cannot be read, is no YAML, or `state.dir` cannot be resolved.
+pub fn state_dir(path: &Path) -> Result<PathBuf, ConfigErrors> {
+    let file = Some(Arc::new(path.to_path_buf()));
+    let told = |message: String| ConfigError { file: file.clone(), line: None, path: String::new(), message };
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigErrors::from(told(format!("cannot read the file: {error}"))))?;
+    let base = path.parent().unwrap_or(Path::new(""));
+    let (tree, places, errors) = parse(&text, "", file.clone());
+    let Some(tree) = tree else { return Err(sorted(errors)) };
+    let Some(mut dir) = tree.get("state").and_then(|state| state.get("dir")).cloned() else {
+        return Ok(PathBuf::from(super::check::STATE_DIR));
+    };
+    let errors = resolve(&mut dir, &places, base, &|name| std::env::var(name).ok());
+    match &dir.value {
+        Value::Scalar(scalar) if errors.is_empty() => Ok(base.join(&scalar.text)),
+        _ if errors.is_empty() => Err(places.error("state.dir", "must be a path").into()),
+        _ => Err(sorted(errors)),
     }
 }
 

@@ -17,6 +17,7 @@ mod error;
 
 pub use error::{ConfigError, ConfigErrors, nearest};
 pub use secret::Secret;
+pub use load::state_dir;
 pub use section::Section;
 pub use summary::Notes;
 

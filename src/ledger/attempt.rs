@@ -49,6 +49,13 @@ impl OpenAttempt {
         self.ledger.durable(self.sequence).await
     }
 
+    /// As [`Self::durable`], for a caller that cannot hold the attempt while it waits; `None`: there is nothing to
+    /// wait for.
+    pub fn durability(&self) -> Option<impl Future<Output = Result<(), LedgerError>> + Send + 'static> {
+        let (ledger, sequence) = (Arc::clone(&self.ledger), self.sequence);
+        self.ledger.waits_for_flush().then(|| async move { ledger.durable(sequence).await })
+    }
+
     /// Tells how many output tokens were seen so far. Cheap: journaled at most once a second, with the next write
     /// or within 10 ms.
     pub fn progress(&mut self, output_tokens_estimate: u64) {

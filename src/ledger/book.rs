@@ -129,6 +129,11 @@ impl Ledger {
         }
     }
 
+    /// Whether an attempt waits for a flush before it is sent.
+    pub(crate) const fn waits_for_flush(&self) -> bool {
+        matches!(self.durability, Durability::Power)
+    }
+
     /// Journals something that nobody waits for.
     pub(crate) fn journal_later(&self, frame: &Frame<'_>) {
         // Too large it cannot be, and there is nobody to tell.

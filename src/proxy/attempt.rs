@@ -109,7 +109,7 @@ impl Attempt {
 
     /// Resolves when the row is durable; `None` when it is so already.
     pub fn durable(&self) -> Option<impl Future<Output = Result<(), LedgerError>> + Send + 'static> {
-        self.row.as_ref()?.durable()
+        self.row.as_ref()?.durability()
     }
 
     /// Length of the body.

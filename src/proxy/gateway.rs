@@ -4,7 +4,7 @@ use super::bounds::Buffers;
 use super::target::Target;
 use crate::auth::Keyring;
 use crate::catalogue::{self, Price};
-use crate::config::{Config, ConfigError, Model, Protocol, Provider as ProviderConfig, Target as TargetConfig};
+use crate::config::{Config, nearest, ConfigError, Model, Protocol, Provider as ProviderConfig, Target as TargetConfig};
 use crate::ledger::{Ledger, OpenPrice};
 use crate::model::{Api, Clock, IdSource};
 use crate::providers::{self, Endpoint, Provider};
@@ -144,6 +144,8 @@ impl Snapshot {
 
 struct Built {
     provider: Arc<dyn Provider>,
+    kind: String,
+    base_url_host: Option<String>,
     catalogue: Option<String>,
     ca: Option<Arc<CaType>>,
     protocol: Protocol,
@@ -152,18 +154,18 @@ struct Built {
 fn build_provider(config: &ProviderConfig) -> Result<Built, ConfigError> {
     let row = providers::PROVIDERS.iter().find(|(kind, _)| *kind == config.kind);
     let Some((_, build)) = row else {
-        let kinds: Vec<_> = providers::PROVIDERS.iter().map(|(kind, _)| format!("`{kind}`")).collect();
-        let message = format!("there is no kind `{}`; there are {}", config.kind, kinds.join(" and "));
+        let kinds: Vec<_> = providers::PROVIDERS.iter().map(|(kind, _)| *kind).collect();
+        let meant = nearest(&config.kind, kinds.iter().copied());
+        let hint = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+        let message = format!("there is no such kind; there are `{}`{hint}", kinds.join("`, `"));
         return Err(config.settings.error("kind", message));
     };
     let provider: Arc<dyn Provider> = Arc::from(build(config)?);
     let ca = config.ca_file.as_deref().map(|path| read_ca(config, path)).transpose()?;
-    let host = config.settings.has("base_url").then(|| provider.endpoint().host.to_string());
-    let catalogue = match &config.catalogue {
-        Some(name) => Some(name.clone()),
-        None => catalogue::catalogue_of(&config.kind, host.as_deref()).map(str::to_owned),
-    };
-    Ok(Built { provider, catalogue, ca, protocol: config.protocol })
+    let base_url_host = config.settings.has("base_url").then(|| provider.endpoint().host.to_string());
+    let kind = config.kind.clone();
+    let catalogue = config.catalogue.clone();
+    Ok(Built { provider, kind, base_url_host, catalogue, ca, protocol: config.protocol })
 }
 
 fn read_ca(config: &ProviderConfig, path: &std::path::Path) -> Result<Arc<CaType>, ConfigError> {
@@ -190,10 +192,16 @@ fn join(
     series: &SeriesTable,
 ) -> Result<Target, String> {
     let target = &model.targets[index];
-    let price_as = target.price_as.as_deref().unwrap_or(&target.model);
     let overrides = |name: &str| config.prices.get(name).map(|price| &price.per_million);
-    let price = catalogue::resolve(overrides, &target.provider, built.catalogue.as_deref(), &target.model, price_as)
-        .map_err(|error| error.to_string())?;
+    let whose = catalogue::Target {
+        provider: &target.provider,
+        kind: &built.kind,
+        base_url_host: built.base_url_host.as_deref(),
+        catalogue: built.catalogue.as_deref(),
+        model: &target.model,
+        price_as: target.price_as.as_deref(),
+    };
+    let price = catalogue::resolve(&whose, overrides).map_err(|error| error.to_string())?;
     let label = format!("{}/{}", target.provider, target.model);
     let model_json = serde_json::to_vec(&*target.model).map_err(|error| error.to_string())?;
     Ok(Target {

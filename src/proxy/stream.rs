@@ -70,8 +70,6 @@ struct Stream {
     reader: Box<dyn StreamReader>,
     events: Vec<SseEvent>,
     held: BytesMut,
-    /// Events taken so far: the number of the next one, as Responses counts them.
-    taken: u64,
 }
 
 /// What may go to the client now.
@@ -135,7 +133,6 @@ impl Answer {
                     reader,
                     events: Vec::with_capacity(4),
                     held: BytesMut::new(),
-                    taken: 0,
                 }));
             }
             (false, false) if essence.is_empty() || essence.eq_ignore_ascii_case(b"application/json") => {
@@ -223,7 +220,6 @@ impl Answer {
                 out.whole(&event);
                 continue;
             }
-            stream.taken += 1;
             match stream.reader.event(&event) {
                 Seen::Quiet { strip } => out.event(&event, strip),
                 Seen::Output { strip } => {
@@ -339,7 +335,7 @@ impl Answer {
         };
         let told = Told { status, code, message: &message, param: None, request_id: &self.expect.label };
         let sequence = match &self.kind {
-            Kind::Stream(stream) => stream.taken,
+            Kind::Stream(stream) => stream.reader.next_sequence(),
             _ => 0,
         };
         error::stream_error(self.expect.api, &told, sequence)

@@ -208,6 +208,6 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
 }
 
 /// Where the ledger lies if the file does not say: what `StateDirectory=weighbridge` of systemd makes.
-const STATE_DIR: &str = "/var/lib/weighbridge";
+pub(in crate::config) const STATE_DIR: &str = "/var/lib/weighbridge";
 /// More threads than this are a mistake.
 const MAX_THREADS: u32 = 1024;
