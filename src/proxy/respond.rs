@@ -29,7 +29,9 @@ const DRAIN: Duration = Duration::from_millis(300);
 /// The header of the answer under way, with `first` bytes to follow (all of them unless it flows).
 pub fn answer_header(exchange: &Exchange, first: usize) -> Result<ResponseHeader> {
     let arrival = &exchange.opened.arrival;
-    let Some(attempt) = exchange.attempt() else { return ResponseHeader::build_no_case(StatusCode::BAD_GATEWAY, Some(0)) };
+    let Some(attempt) = exchange.attempt() else {
+        return ResponseHeader::build_no_case(StatusCode::BAD_GATEWAY, Some(0));
+    };
     let answer = &attempt.answer;
     let mut header = ResponseHeader::build_no_case(answer.status(), Some(12))?;
     let kind = answer.content_type().cloned().unwrap_or(JSON);
