@@ -6,7 +6,7 @@ use crate::dialect::error::{self, Told};
 use crate::model::{Dialect, NanoUsd};
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
-use http::{StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -128,6 +128,9 @@ pub async fn reject(session: &mut Session, arrival: &Arrival, dialect: Dialect, 
 }
 
 async fn write(session: &mut Session, header: ResponseHeader, body: Bytes) -> Result<()> {
+    if session.req_header().method == Method::HEAD {
+        return session.write_response_header(Box::new(header), true).await;
+    }
     session.write_response_header(Box::new(header), false).await?;
     session.write_response_body(Some(body), true).await
 }
