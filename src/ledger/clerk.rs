@@ -268,7 +268,7 @@ impl Clerk {
             return 0;
         }
         self.metrics.lag_seconds.set(f64::from(waited) * TICK.as_secs_f64());
-        if (waited % FOLD_TICKS == 0 || rows >= FOLD_ROWS)
+        if (waited.is_multiple_of(FOLD_TICKS) || rows >= FOLD_ROWS)
             && let Some(thread) = self.folder_thread.get()
         {
             thread.unpark();

@@ -132,6 +132,7 @@ impl Cursor {
             }
             let Some(mut reader) = self.reader.take() else { return Ok(None) };
             let (meaning, more) = self.take(&mut reader)?;
+            let seen = reader.limit();
             if more {
                 self.reader = Some(reader);
             }
@@ -139,7 +140,7 @@ impl Cursor {
                 Meaning::Row(row) => return Ok(Some(*row)),
                 Meaning::Nothing if more => {}
                 Meaning::Nothing => {
-                    if !self.leave(limit)? {
+                    if !self.leave(limit, seen)? {
                         return Ok(None);
                     }
                 }
@@ -247,22 +248,27 @@ impl Cursor {
     /// A segment that cannot be read at all: told once, when there is one behind it to go on with.
     fn pass_over(&mut self, what: String, limit: Option<Position>) -> Result<bool, LedgerError> {
         let damage = Damage { path: self.segment().path(&self.journal), offset: 0, what };
-        if !self.leave(limit)? {
+        if !self.leave(limit, u64::MAX)? {
             return Ok(false);
         }
         self.damage.push(damage);
         self.enter(limit)
     }
 
-    /// Goes to the next segment; tells whether there is one.
-    fn leave(&mut self, limit: Option<Position>) -> Result<bool, LedgerError> {
+    /// Goes to the next segment; tells whether there is one. The file was read up to `seen`.
+    fn leave(&mut self, limit: Option<Position>, seen: u64) -> Result<bool, LedgerError> {
         self.reader = None;
         if limit.is_some_and(|limit| limit.number <= self.at.number) {
             return Ok(false);
         }
         let Some(number) = self.following()? else { return Ok(false) };
+        // Only now that a next segment is there is this one finished: it may have grown since it was measured.
+        let path = self.segment().path(&self.journal);
+        if std::fs::metadata(&path).is_ok_and(|found| found.len() > seen) {
+            self.torn = None;
+            return Ok(true);
+        }
         if let Some((at, bytes)) = self.torn.take() {
-            let path = self.segment().path(&self.journal);
             let what = format!("{bytes} bytes at the end are no whole record, though a segment follows");
             self.damage.push(Damage { path, offset: at.offset, what });
         }
