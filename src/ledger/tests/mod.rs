@@ -4,6 +4,7 @@
 mod damage;
 mod fixture;
 mod folding;
+mod full_disk;
 mod recovery;
 mod reports;
 mod retention;
