@@ -182,11 +182,6 @@ impl SegmentReader {
         Ok(Self { path, file, header, body, buffer: Vec::new(), start: body, at: 0, limit })
     }
 
-    /// The file's name.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Goes to `offset`, but not before the first frame.
     pub(crate) fn seek(&mut self, offset: u64) {
         self.start = offset.max(self.body);

@@ -58,7 +58,7 @@ fn totals(attempts: u64) -> Totals {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 30, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Stopped or killed after any number of batches that end anywhere, the folder goes on where it was.
     #[test]

@@ -115,7 +115,7 @@ fn known_at(history: &[(Position, Known)], at: Position) -> &Known {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// A crash at any byte loses no attempt that was begun, doubles none, and keeps every figure that was settled.
     #[test]
