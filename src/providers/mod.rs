@@ -60,6 +60,10 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// The message of an error body, if it can be found, for records and for the client. Secrets of this provider
     /// are masked.
     fn error_message(&self, body: &[u8]) -> Option<String>;
+
+    /// `text` (an error body that is passed on) without secrets of this provider, and without anything that looks like
+    /// a key.
+    fn masked(&self, text: &str) -> String;
 }
 
 /// Where a provider lives; resolved asynchronously, never by Pingora.
