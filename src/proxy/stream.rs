@@ -21,6 +21,8 @@ use std::time::Duration;
 pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
 /// What each stream may hold beside its share of the gateway's buffers: few events are longer.
 const UNCOUNTED_BYTES: usize = 64 * 1024;
+/// Longest wait that is believed of a provider.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// Room for events that is kept between two pieces.
 const MOST_EVENTS_KEPT: usize = 64;
 /// Largest error body of a provider that is passed on; a longer one is replaced by our own.
@@ -89,6 +91,8 @@ struct Stream {
     reader: Box<dyn StreamReader>,
     events: Vec<SseEvent>,
     held: BytesMut,
+    /// The last event was hidden and ended in a CR: an LF that follows in the next piece is a part of it.
+    hidden_cr: bool,
 }
 
 /// What may go to the client now.
@@ -153,6 +157,7 @@ impl Answer {
                     reader,
                     events: Vec::with_capacity(4),
                     held: BytesMut::new(),
+                    hidden_cr: false,
                 }));
             }
             (false, false) if essence.is_empty() || essence.eq_ignore_ascii_case(b"application/json") => {
@@ -264,8 +269,9 @@ impl Answer {
             if self.ended {
                 break; // nothing follows the end marker
             }
+            let hidden_cr = std::mem::take(&mut stream.hidden_cr);
             if !event.has_data {
-                if finished {
+                if finished && !(hidden_cr && event.raw.as_ref() == b"\n") {
                     out.whole(&event);
                 }
                 continue;
@@ -277,7 +283,7 @@ impl Answer {
                     output = true;
                     out.event(&event, strip);
                 }
-                Seen::Hidden => {}
+                Seen::Hidden => stream.hidden_cr = event.raw.ends_with(b"\r"),
                 Seen::End => {
                     out.whole(&event);
                     self.ended = true;
@@ -521,14 +527,14 @@ fn is_compressed(headers: &HeaderMap) -> bool {
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     if let Some(ms) = text("retry-after-ms").and_then(|ms| ms.parse::<u64>().ok()) {
-        return Some(Duration::from_millis(ms));
+        return Some(Duration::from_millis(ms).min(LONGEST_WAIT));
     }
     let value = text("retry-after")?;
     if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
     }
     let at = httpdate::parse_http_date(value).ok()?;
-    Some(at.duration_since(std::time::SystemTime::now()).unwrap_or_default())
+    Some(at.duration_since(std::time::SystemTime::now()).unwrap_or_default().min(LONGEST_WAIT))
 }
 
 fn keep_tail(tail: &mut BytesMut, piece: &[u8]) {
@@ -654,3 +660,7 @@ impl<'a> Out<'a> {
         all.freeze()
     }
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;
