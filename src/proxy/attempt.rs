@@ -223,3 +223,7 @@ impl Attempt {
         if self.total_at <= phase.0 { (self.total_at, Trouble::Total) } else { phase }
     }
 }
+
+#[cfg(test)]
+#[path = "attempt_tests.rs"]
+mod tests;
