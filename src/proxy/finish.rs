@@ -492,3 +492,7 @@ fn outcome(trouble: Option<&Trouble>, status: u16) -> Outcome {
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+#[path = "finish_tests.rs"]
+mod tests;
