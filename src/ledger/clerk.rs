@@ -406,7 +406,8 @@ impl Clerk {
         Ok(desk.waits_for_others())
     }
 
-    fn retain(&self) {
+    /// Drops what is too old or too much.
+    pub(crate) fn retain(&self) {
         let (now_us, retention, max_bytes) = (self.clock.now_us(), self.retention, self.max_bytes);
         match self.desk.lock().retain(&Policy { now_us, retention, max_bytes }) {
             Ok(dropped) if dropped.rows > 0 || dropped.segments > 0 => {
