@@ -78,6 +78,8 @@ pub(crate) struct Clerk {
     /// Settled attempts in the journal, and those of them in the store.
     settled: AtomicU64,
     folded: AtomicU64,
+    /// When the last fold that succeeded began.
+    fold_began: Mutex<Instant>,
     stop: AtomicBool,
     journal_thread: OnceLock<Thread>,
     folder_thread: OnceLock<Thread>,
@@ -132,6 +134,7 @@ impl Clerk {
             flushed: watch::Sender::new(Flushed { upto: 0, end: Position::START, failed: 0 }),
             settled: AtomicU64::new(0),
             folded: AtomicU64::new(0),
+            fold_began: Mutex::new(Instant::now()),
             stop: AtomicBool::new(false),
             journal_thread: OnceLock::new(),
             folder_thread: OnceLock::new(),
@@ -264,7 +267,8 @@ impl Clerk {
     fn fall_asleep(&self) -> bool {
         let mut pen = self.pen.lock();
         let nothing = !pen.writer.has_queued() && pen.writer.sequence() <= self.flushed.borrow().upto;
-        pen.asleep = nothing && !self.stop.load(Ordering::Acquire);
+        // While rows wait for the store, the lag is watched.
+        pen.asleep = nothing && self.lag_rows() == 0 && !self.stop.load(Ordering::Acquire);
         pen.asleep
     }
 
@@ -276,7 +280,9 @@ impl Clerk {
             self.metrics.lag_seconds.set(0.0);
             return 0;
         }
-        self.metrics.lag_seconds.set(f64::from(waited) * TICK.as_secs_f64());
+        // The oldest of them came after the last fold began, and after there was none.
+        let oldest = (TICK * waited).min(self.fold_began.lock().elapsed());
+        self.metrics.lag_seconds.set(oldest.as_secs_f64());
         if (waited.is_multiple_of(FOLD_TICKS) || rows >= FOLD_ROWS)
             && let Some(thread) = self.folder_thread.get()
         {
@@ -400,9 +406,11 @@ impl Clerk {
     /// Folds everything that is in the journal; tells whether another process's epoch is waited for.
     fn fold(&self) -> Result<bool, LedgerError> {
         let mut desk = self.desk.lock();
+        let began = Instant::now();
         let end = self.flushed.borrow().end;
         let rows = desk.fold(self.epoch, end, &self.totals)?;
         self.folded.fetch_add(rows, Ordering::Relaxed);
+        *self.fold_began.lock() = began;
         Ok(desk.waits_for_others())
     }
 

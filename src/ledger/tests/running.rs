@@ -105,6 +105,39 @@ fn nothing_begins_after_closing_and_what_is_open_can_still_be_settled() {
 }
 
 #[test]
+fn an_upgrade_loses_no_attempt_while_two_processes_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = open(dir.path());
+    let long = old.begin(opening(0)).unwrap();
+    old.release_authority();
+    let new = open(dir.path());
+    std::thread::scope(|scope| {
+        for (ledger, first) in [(&old, 1), (&new, 1_000)] {
+            scope.spawn(move || {
+                for n in first..first + 999 {
+                    ledger.begin(opening(n)).unwrap().settle(settlement(n));
+                    if n % 300 == 0 {
+                        ledger.flush().unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let during = verify(dir.path()).unwrap();
+    assert_eq!((during.problems, during.open), (vec![], 1));
+    // The old process dies with an attempt open: the new one settles it.
+    std::mem::forget(long);
+    old.close();
+    old.die();
+    new.flush().unwrap();
+    let sum = new.totals().sum();
+    assert_eq!((sum.attempts, new.totals().by(|group| group.origin)["estimated"].attempts), (1_999, 1));
+    new.close();
+    let found = verify(dir.path()).unwrap();
+    assert_eq!((found.problems, found.rows, found.crashed), (vec![], 1_999, 0));
+}
+
+#[test]
 fn reports_are_whole_while_threads_write_and_segments_come_and_go() {
     let dir = tempfile::tempdir().unwrap();
     let state = crate::config::State {
