@@ -384,7 +384,7 @@ impl Clerk {
     fn keep_store(&self) {
         let mut retained: Option<Instant> = None;
         while !self.stop.load(Ordering::Acquire) {
-            let pause = match self.fold() {
+            let mut pause = match self.fold() {
                 Ok(true) => FOLD_PAUSE,
                 Ok(false) => RETENTION_PAUSE,
                 Err(error) => {
@@ -394,8 +394,11 @@ impl Clerk {
                 }
             };
             if retained.is_none_or(|at| at.elapsed() >= RETENTION_PAUSE) {
-                retained = Some(Instant::now());
-                self.retain();
+                if self.retain() {
+                    pause = TICK;
+                } else {
+                    retained = Some(Instant::now());
+                }
             }
             if !self.stop.load(Ordering::Acquire) {
                 std::thread::park_timeout(pause);
@@ -414,15 +417,21 @@ impl Clerk {
         Ok(desk.waits_for_others())
     }
 
-    /// Drops what is too old or too much.
-    pub(crate) fn retain(&self) {
+    /// Drops what is too old or too much; tells whether there is more to drop.
+    pub(crate) fn retain(&self) -> bool {
         let (now_us, retention, max_bytes) = (self.clock.now_us(), self.retention, self.max_bytes);
         match self.desk.lock().retain(&Policy { now_us, retention, max_bytes }) {
-            Ok(dropped) if dropped.rows > 0 || dropped.segments > 0 => {
-                tracing::info!(dropped.rows, dropped.segments, "old rows were dropped");
+            Ok(dropped) => {
+                if dropped.rows > 0 || dropped.segments > 0 {
+                    tracing::info!(dropped.rows, dropped.segments, "old rows were dropped");
+                }
+                dropped.more
             }
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "old rows could not be dropped"),
+            Err(error) => {
+                self.metrics.write_errors.inc();
+                tracing::error!(%error, "old rows could not be dropped");
+                false
+            }
         }
     }
 }
