@@ -1,1 +1,7 @@
+//! The promises of the gateway, tested from outside: one file a promise, the real binary, real sockets.
+//!
+//! Three witnesses are heard where there are three: the client, the upstream and the ledger.
 
+mod layers;
+mod passthrough;
+mod support;
