@@ -2,6 +2,8 @@
 //!
 //! Three witnesses are heard where there are three: the client, the upstream and the ledger.
 
-mod layers;
 mod passthrough;
+mod failover;
+mod streaming;
+mod layers;
 mod support;

@@ -212,6 +212,14 @@ impl Open {
         within("the next piece of an answer", next).await
     }
 
+    /// Sends more bytes on the same HTTP/1.1 connection.
+    pub async fn raw(&mut self, bytes: &str) {
+        match &mut self.source {
+            Source::H1(h1) => assert!(h1.raw(bytes).await, "the gateway takes bytes"),
+            Source::H2 { .. } => panic!("an HTTP/2 connection"),
+        }
+    }
+
     /// The next event; `None` when the body has ended, in whatever way.
     pub async fn event(&mut self) -> Option<String> {
         loop {

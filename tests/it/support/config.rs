@@ -80,9 +80,11 @@ impl Setup {
         self
     }
 
-    /// A provider of kind `openai` at an address where nobody listens.
-    pub fn dead_provider(self, name: &str, address: SocketAddr) -> Self {
-        self.provider(name, "openai", &format!("http://{address}"), "")
+    /// Moves provider `a` to an address where nobody listens.
+    pub fn dead_first(mut self, address: SocketAddr) -> Self {
+        let at = self.providers.find("  b: ").expect("there is a second one");
+        self.providers.replace_range(..at, "");
+        self.provider("a", "openai", &format!("http://{address}"), "")
     }
 
     /// A model with the first `targets` of the targets `a/model-a`, `b/model-b` …; `more` are further keys, such as
