@@ -5,5 +5,8 @@
 mod passthrough;
 mod failover;
 mod streaming;
+mod errors;
+mod auth_first;
+mod models;
 mod layers;
 mod support;

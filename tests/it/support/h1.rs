@@ -40,6 +40,11 @@ impl H1 {
         within("the gateway takes bytes", sent).await
     }
 
+    /// Ends the sending side.
+    pub async fn finish_writing(&mut self) {
+        self.io.shutdown().await.ok(); // the gateway may have closed before
+    }
+
     /// Sends the head of `call`.
     pub async fn send_head(&mut self, call: &Call) -> bool {
         let mut head = format!("{} {} HTTP/1.1\r\nhost: localhost\r\n", call.method, call.path);
