@@ -118,6 +118,20 @@ impl Setup {
         self
     }
 
+    /// A model with one target; its price is what the catalogue says, or what [`Setup::price`] adds.
+    pub fn target(mut self, name: &str, provider: &str, model: &str) -> Self {
+        writeln!(self.models, "  {name}:\n    targets:\n      - {{ provider: {provider}, model: {model} }}")
+            .expect("a string takes all");
+        self
+    }
+
+    /// Takes a price out again.
+    pub fn unpriced(mut self, model: &str) -> Self {
+        let line = format!("  {model}: ");
+        self.prices = self.prices.split_inclusive('\n').filter(|other| !other.starts_with(&line)).collect();
+        self
+    }
+
     /// Says `fast` again with these time-outs, such as `idle: 1s`.
     pub fn timeouts(self, targets: usize, timeouts: &str) -> Self {
         self.model("fast", targets, &format!("timeouts: {{ {timeouts} }}"))
@@ -150,12 +164,10 @@ impl Setup {
     }
 
     /// Adds or overrides a price.
-    pub fn price(mut self, model: &str, price: &str) -> Self {
-        let again = format!("  {model}: ");
-        let others = self.prices.split_inclusive('\n').filter(|line| !line.starts_with(&again));
-        self.prices = others.collect();
-        writeln!(self.prices, "  {model}: {{ {price} }}").expect("a string takes all");
-        self
+    pub fn price(self, model: &str, price: &str) -> Self {
+        let mut this = self.unpriced(model);
+        writeln!(this.prices, "  {model}: {{ {price} }}").expect("a string takes all");
+        this
     }
 
     /// With a listener that speaks TLS.
