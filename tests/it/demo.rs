@@ -2,16 +2,17 @@
 
 use crate::support::gateway::{BINARY, log_file, run, status_of};
 use crate::support::{eventually, ports, within};
+use parking_lot::Mutex;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// A child that ends with the test.
-struct Running(Child);
+struct Running(Mutex<Child>);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
+        self.0.get_mut().kill().ok();
+        self.0.get_mut().wait().ok();
     }
 }
 
@@ -32,10 +33,10 @@ async fn the_curl_that_demo_prints_works_as_printed() {
         .stderr(errors)
         .spawn()
         .expect("the binary was built");
-    let mut child = Running(child);
+    let child = Running(Mutex::new(child));
     let said = || std::fs::read_to_string(&path).unwrap_or_default();
     eventually("the demo is ready", || async {
-        assert!(matches!(child.0.try_wait(), Ok(None)), "it ended: {}", said());
+        assert!(matches!(child.0.lock().try_wait(), Ok(None)), "it ended: {}", said());
         (status_of(admin, "/readyz").await == Some(200)).then_some(())
     })
     .await;
