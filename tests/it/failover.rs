@@ -281,6 +281,9 @@ async fn a_stale_pooled_connection_is_no_failure_of_the_target() {
         let answer = gateway.post("/v1/chat/completions", sample::CHAT_ASK).await;
         assert_eq!((answer.status, answer.text()), (200, sample::CHAT), "round {round}: retried on a fresh connection");
         assert_eq!(answer.field("x-weighbridge-attempts"), Some("1"), "the same attempt");
+        let seen = upstream.requests();
+        let [.., stale, fresh] = &seen[..] else { panic!("both were seen: {seen:?}") };
+        assert_ne!(stale.connection, fresh.connection);
     }
     assert!(gateway.settled(6).await.iter().all(|row| row.tokens() == (sample::INPUT, sample::OUTPUT)));
 }

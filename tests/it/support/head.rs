@@ -19,11 +19,6 @@ impl Head {
         self.fields.iter().find(|(have, _)| have.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
     }
 
-    /// How many fields are called `name`.
-    pub fn count(&self, name: &str) -> usize {
-        self.fields.iter().filter(|(have, _)| have.eq_ignore_ascii_case(name)).count()
-    }
-
     /// The word of the first line at `place`: a method, a path, a status.
     pub fn word(&self, place: usize) -> &str {
         self.line.split(' ').nth(place).unwrap_or_default()

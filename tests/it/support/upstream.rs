@@ -37,8 +37,6 @@ pub struct Recorded {
     pub body: Bytes,
     /// Whether all of the body came.
     pub whole: bool,
-    /// When the head was there.
-    pub at: Instant,
     /// When the script was left because the other side had gone.
     pub gone: Option<Instant>,
 }
@@ -128,12 +126,6 @@ impl Upstream {
         self
     }
 
-    /// Lets `rule` choose whenever the queue is empty.
-    pub fn by(&self, rule: impl Fn(&Recorded) -> Script + Send + Sync + 'static) -> &Self {
-        *self.board.rule.lock() = Rule::By(Arc::new(rule));
-        self
-    }
-
     /// What it was asked so far.
     pub fn requests(&self) -> Vec<Recorded> {
         self.board.seen.borrow().clone()
@@ -211,9 +203,8 @@ impl Board {
     pub fn begin(&self, connection: usize, head: Head) -> Recorded {
         let mut noted = None;
         self.seen.send_modify(|seen| {
-            let at = Instant::now();
             let request =
-                Recorded { number: seen.len(), connection, head, body: Bytes::new(), whole: false, at, gone: None };
+                Recorded { number: seen.len(), connection, head, body: Bytes::new(), whole: false, gone: None };
             noted = Some(request.clone());
             seen.push(request);
         });
