@@ -1,1 +1,7 @@
-fn main() {}
+//! The `weighbridge` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    weighbridge::cli::main()
+}

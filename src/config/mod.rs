@@ -2,11 +2,24 @@
 //!
 //! `file` is the YAML as written, `load` reads and checks it. Nothing else in the crate reads configuration text.
 
-mod error;
+mod tree;
+mod resolve;
+mod de;
+mod quantity;
+mod file;
+mod shape;
+mod load;
+mod check;
 mod section;
+mod summary;
+mod secret;
+mod error;
 
-pub use error::ConfigError;
+pub use error::{ConfigError, ConfigErrors, nearest};
+pub use secret::Secret;
+pub use load::state_dir;
 pub use section::Section;
+pub use summary::Notes;
 
 use crate::model::Api;
 use std::collections::BTreeMap;

@@ -1,1 +1,31 @@
-//! The journal, its store and the questions asked of it.
+//! The ledger: every attempt recorded once, exactly, before its bytes leave and after.
+//!
+//! An attempt is begun with one `write(2)` to the [journal](journal) and settled with another; a thread folds settled
+//! attempts into SQLite, from where reports are answered. What a crash leaves open is settled at the next start as
+//! estimated. The ledger takes figures and adds them up; it knows no prices, requests or providers.
+
+mod attempt;
+mod book;
+mod clerk;
+mod desk;
+mod error;
+pub mod export;
+mod journal;
+mod lock;
+mod metrics;
+pub mod render;
+mod row;
+mod store;
+mod totals;
+pub mod usage;
+pub mod verify;
+mod view;
+#[cfg(test)]
+mod tests;
+
+pub use attempt::OpenAttempt;
+pub use book::Ledger;
+pub use error::LedgerError;
+pub use metrics::LedgerMetrics;
+pub use row::{OpenPrice, Opening, Row, Settlement};
+pub use totals::{Group, Sums, Totals};

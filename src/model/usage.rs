@@ -42,6 +42,20 @@ impl Usage {
         self.output.saturating_add(self.reasoning).saturating_add(self.audio_output)
     }
 
+    /// Class by class; saturates rather than wraps.
+    pub const fn plus(&self, other: &Self) -> Self {
+        Self {
+            input: self.input.saturating_add(other.input),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_write_5m: self.cache_write_5m.saturating_add(other.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.saturating_add(other.cache_write_1h),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+            audio_input: self.audio_input.saturating_add(other.audio_input),
+            audio_output: self.audio_output.saturating_add(other.audio_output),
+        }
+    }
+
     /// Whether nothing was used at all.
     pub const fn is_zero(&self) -> bool {
         self.input_total() == 0 && self.output_total() == 0

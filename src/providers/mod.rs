@@ -5,6 +5,12 @@
 
 pub mod anthropic;
 pub mod openai;
+mod endpoint;
+mod failure;
+mod lenient;
+mod mask;
+mod passed;
+mod rename;
 
 use crate::config;
 use crate::model::{Api, Ask, Edits, ServiceTier, Usage};
@@ -47,6 +53,10 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// [`Garbage`] when the body is not an answer of `api`; the caller treats the target as broken.
     fn read_whole(&self, api: Api, body: &[u8]) -> Result<Reading, Garbage>;
 
+    /// The text that the model wrote in an answer that came whole (content, reasoning, tool arguments, all choices),
+    /// to be counted where the answer reports no usage. Empty when `body` is no answer of `api`.
+    fn output_of_whole(&self, api: Api, body: &[u8]) -> OutputText;
+
     /// The message of an error body, if it can be found, for records and for the client. Secrets of this provider
     /// are masked.
     fn error_message(&self, body: &[u8]) -> Option<String>;
@@ -77,6 +87,11 @@ pub trait StreamReader: Send {
 
     /// The output text seen so far (content, reasoning, tool arguments, all choices), for counting.
     fn output(&self) -> &OutputText;
+
+    /// The number that the next event would carry, where the API numbers its events (Responses); else 0.
+    fn next_sequence(&self) -> u64 {
+        0
+    }
 }
 
 /// What an event of a stream is for the gateway.

@@ -1,1 +1,375 @@
-//! The life of a request on Pingora.
+//! The life of a request on Pingora. The hooks stand in the order in which a request meets them.
+//!
+//! `request_filter` opens an exchange and swaps the client's session for a replay session; then, once per attempt,
+//! `upstream_peer` takes the next candidate and journals it, `upstream_request_filter` writes its head,
+//! `upstream_response_filter` judges the answer's head and `response_body_filter` scans and meters its body.
+//! `error_while_proxy` and `fail_to_connect` decide whether the next candidate is tried; `fail_to_proxy` tells the
+//! client; `logging` records. Nothing here knows a provider's wire format.
+
+mod accept;
+mod attempt;
+mod bounds;
+mod edge;
+mod exchange;
+mod finish;
+mod forward;
+mod gateway;
+mod open;
+mod reject;
+mod replay;
+mod respond;
+mod stream;
+mod target;
+mod trouble;
+
+pub use bounds::Buffers;
+pub use edge::Edge;
+pub use gateway::{Bounds, Services, Snapshot};
+pub use target::Target;
+
+use crate::routing::Resolver;
+use async_trait::async_trait;
+use bytes::Bytes;
+use exchange::{Arrival, Exchange, Shared};
+use finish::Local;
+use forward::NoPeer;
+use open::Opening;
+use parking_lot::Mutex;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::protocols::Digest;
+use pingora::apps::HttpServerOptions;
+use pingora::proxy::{FailToProxy, HttpProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora::server::configuration::ServerConf;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+use reject::{Fault, Reject};
+use replay::{Parked, TROUBLE, trouble_error};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use trouble::Trouble;
+
+/// The data plane.
+pub struct Gateway {
+    services: Arc<Services>,
+    snapshot: Arc<Snapshot>,
+    resolver: Resolver,
+    ready: Arc<AtomicBool>,
+}
+
+/// Where a request stands.
+pub enum Stage {
+    /// Its head was read.
+    New(Option<Arrival>),
+    /// It may be sent upstream.
+    Open(Box<Open>),
+    /// It was recorded.
+    Done,
+}
+
+/// A request that was admitted.
+pub struct Open {
+    shared: Shared,
+    parked: Parked,
+    /// What the gateway itself refuses after admission.
+    refused: Option<Reject>,
+    /// The status that the client got.
+    status: u16,
+    /// The gateway's code, if it told the client an error.
+    code: Option<&'static str>,
+}
+
+impl Gateway {
+    /// Serves `snapshot` with `services`; `ready` is what `/readyz` answers.
+    pub fn new(services: Arc<Services>, snapshot: Arc<Snapshot>, ready: Arc<AtomicBool>) -> Self {
+        Self { services, snapshot, resolver: Resolver::default(), ready }
+    }
+
+    /// Answers, or opens an exchange; a refusal is told and recorded here.
+    async fn admit(&self, session: &mut Session, arrival: Arrival) -> Result<Option<Box<Open>>> {
+        let opening = Opening { gateway: self, arrival: &arrival };
+        let mut local = Local::default();
+        let dialect = accept::dialect_of(session.req_header().uri.path(), &session.req_header().headers);
+        let status = match opening.run(session, &mut local).await {
+            Ok(open::Next::Forward(opened, overhead)) => {
+                let exchange = Exchange::new(*opened, Arc::clone(&self.services), overhead);
+                let shared = Arc::new(Mutex::new(exchange));
+                session.as_downstream_mut().set_write_timeout(Some(forward::CLIENT_WRITE));
+                let parked = replay::swap_in(session, Arc::clone(&shared));
+                return Ok(Some(Box::new(Open { shared, parked, refused: None, status: 0, code: None })));
+            }
+            Ok(open::Next::Answer(status, body)) => {
+                respond::whole(session, &arrival, dialect, status, body).await.map(|()| status)
+            }
+            Err(reject) => {
+                local.code = Some(reject.code());
+                if reject.fault() == Fault::Gateway {
+                    tracing::warn!(code = reject.code(), "a request was refused for want of the gateway's own means");
+                }
+                respond::reject(session, &arrival, dialect, &reject).await.map(|()| reject.status())
+            }
+        };
+        let status = status.unwrap_or_else(|error| {
+            tracing::debug!(%error, "the client left before its answer");
+            499
+        });
+        finish::conclude_local(&self.services, &self.snapshot, &arrival, status, local);
+        Ok(None)
+    }
+}
+
+/// Pingora's proxy around `gateway`: h2c beside HTTP/1.1 on clear listeners, idle HTTP/2 connections closed after
+/// `h2_idle`.
+pub fn build(gateway: Gateway, conf: &Arc<ServerConf>, h2_idle: Duration) -> HttpProxy<Gateway> {
+    let mut options = HttpServerOptions::default();
+    options.h2c = true;
+    options.h2_idle_timeout = Some(h2_idle);
+    let mut proxy = HttpProxy::new(gateway, Arc::clone(conf));
+    proxy.server_options = Some(options);
+    proxy.handle_init_modules();
+    proxy
+}
+
+impl Stage {
+    fn open(&self) -> Option<&Open> {
+        match self {
+            Self::Open(open) => Some(open),
+            Self::New(_) | Self::Done => None,
+        }
+    }
+
+    /// The exchange; a hook that Pingora calls without one is a mistake of ours.
+    fn shared(&self) -> Result<&Shared> {
+        self.open().map(|open| &open.shared).ok_or_else(|| Error::explain(ErrorType::InternalError, "no exchange is open"))
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Stage;
+
+    fn new_ctx(&self) -> Self::CTX {
+        Stage::New(None)
+    }
+
+    /// None: a module would see answers that are thrown away (trap 11).
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, stage: &mut Stage) -> Result<()> {
+        edge::head_was_read();
+        // Pingora resets it to "for ever" after each request.
+        let keep = (!session.is_process_shutting_down()).then(|| self.services.bounds.keepalive.as_secs());
+        session.set_keepalive(keep);
+        *stage = Stage::New(Some(open::arrive(&self.services, session)));
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, stage: &mut Stage) -> Result<bool> {
+        let Stage::New(Some(arrival)) = std::mem::replace(stage, Stage::Done) else {
+            return Err(Error::explain(ErrorType::InternalError, "a request without its arrival"));
+        };
+        match self.admit(session, arrival).await? {
+            Some(open) => {
+                *stage = Stage::Open(open);
+                Ok(false)
+            }
+            None => Ok(true),
+        }
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, stage: &mut Stage) -> Result<Box<HttpPeer>> {
+        let Stage::Open(open) = stage else { return Err(Error::explain(ErrorType::InternalError, "no exchange is open")) };
+        match forward::next_peer(&open.shared, &self.resolver).await {
+            Ok(peer) => Ok(Box::new(peer)),
+            Err(NoPeer::Exhausted) => Err(Error::explain(TROUBLE, "every candidate was tried")),
+            Err(NoPeer::Refused(reject)) => {
+                let error = Error::explain(TROUBLE, reject.code());
+                open.refused = Some(reject);
+                Err(error)
+            }
+        }
+    }
+
+    /// The client's leaving is not seen while a connection is made (trap 12): it is looked for once before anything
+    /// is sent.
+    async fn connected_to_upstream(
+        &self,
+        session: &mut Session,
+        _reused: bool,
+        _peer: &HttpPeer,
+        _fd: std::os::unix::io::RawFd,
+        _digest: Option<&Digest>,
+        stage: &mut Stage,
+    ) -> Result<()> {
+        let row_is_durable = {
+            let exchange = stage.shared()?.lock();
+            exchange.attempt().and_then(attempt::Attempt::durable)
+        };
+        if let Some(durable) = row_is_durable {
+            durable.await.map_err(|error| Error::because(ErrorType::InternalError, "the attempt's row is not durable", error))?;
+        }
+        match futures::FutureExt::now_or_never(session.downstream_session.read_body_or_idle(true)) {
+            Some(Err(gone)) => Err(gone.into_down()),
+            Some(Ok(_)) | None => Ok(()),
+        }
+    }
+
+    async fn upstream_request_filter(&self, session: &mut Session, head: &mut RequestHeader, stage: &mut Stage) -> Result<()> {
+        let mut exchange = stage.shared()?.lock();
+        forward::write_head(&mut exchange, &session.req_header().headers, head)
+    }
+
+    async fn upstream_response_filter(&self, _session: &mut Session, head: &mut ResponseHeader, stage: &mut Stage) -> Result<()> {
+        if head.status.is_informational() {
+            return Ok(());
+        }
+        let mut exchange = stage.shared()?.lock();
+        exchange.head(head.status, &head.headers).map_err(|trouble| {
+            let error = trouble_error(&trouble).into_up();
+            exchange.found(trouble);
+            error
+        })
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        stage: &mut Stage,
+    ) -> Result<Option<Duration>> {
+        let mut exchange = stage.shared()?.lock();
+        let piece = body.take().unwrap_or_default();
+        let released = exchange.piece(piece).and_then(|bytes| {
+            if !end_of_stream {
+                return Ok(bytes);
+            }
+            let last = exchange.end()?;
+            Ok(if bytes.is_empty() { last } else { [bytes, last].concat().into() })
+        });
+        match released {
+            Ok(bytes) => {
+                *body = Some(bytes);
+                Ok(None)
+            }
+            Err(trouble) => {
+                let error = trouble_error(&trouble).into_up();
+                exchange.found(trouble);
+                Err(error)
+            }
+        }
+    }
+
+    fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, stage: &mut Stage, mut error: Box<Error>) -> Box<Error> {
+        let Ok(shared) = stage.shared() else { return error };
+        let mut exchange = shared.lock();
+        let trouble = forward::trouble_of(&error, &exchange);
+        error.set_retry(exchange.failed(trouble));
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        _session: &mut Session,
+        mut error: Box<Error>,
+        stage: &mut Stage,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let Ok(shared) = stage.shared() else { return error };
+        let mut exchange = shared.lock();
+        let found = exchange.take_found();
+        if found.is_none() && forward::is_stale(&error, client_reused, &exchange) {
+            if let Some(attempt) = exchange.attempt_mut() {
+                attempt.fresh = true;
+            }
+            error.set_retry(true);
+            return error;
+        }
+        let trouble = found.unwrap_or_else(|| forward::trouble_of(&error, &exchange));
+        error.set_retry(exchange.failed(trouble));
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, stage: &mut Stage) -> FailToProxy {
+        let none = FailToProxy { error_code: 0, can_reuse_downstream: false };
+        let Stage::Open(open) = stage else {
+            if *error.esource() != ErrorSource::Downstream {
+                tracing::error!(%error, "a request failed before it was admitted");
+            }
+            return none;
+        };
+        // The client's own session first: on the swapped one these calls do nothing, or panic later (traps 2 and 8).
+        replay::put_back(session, &open.parked).await;
+        session.set_keepalive(None);
+        open.tell(session).await;
+        FailToProxy { error_code: open.status, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, stage: &mut Stage) {
+        let Stage::Open(mut open) = std::mem::replace(stage, Stage::Done) else { return };
+        replay::put_back(session, &open.parked).await;
+        let mut exchange = open.shared.lock();
+        if exchange.attempt().is_some_and(attempt::Attempt::is_open) {
+            exchange.failed(Trouble::ClientGone);
+        }
+        if open.status == 0 {
+            open.status = exchange.attempt().filter(|_| exchange.committed()).map_or(499, |attempt| attempt.answer.status());
+        }
+        if open.code.is_none() && exchange.client_gone() {
+            open.code = Some("client_gone");
+        }
+        finish::conclude(&mut exchange, &self.snapshot, open.code, open.status);
+    }
+
+    /// Failures are told once, by the access record and its attempts.
+    fn suppress_error_log(&self, _session: &Session, _stage: &Stage, _error: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(&self, _session: &Session, _stage: &Stage, _error: &Error, _context: ProxyWarnLogContext) -> bool {
+        true
+    }
+}
+
+impl Open {
+    /// Tells the client how its request failed; `session` is its own again.
+    async fn tell(&mut self, session: &mut Session) {
+        let (arrival, api, committed, gone, unsaid, reject) = {
+            let exchange = self.shared.lock();
+            let reject = self.refused.clone().unwrap_or_else(|| exchange.verdict());
+            let attempt = exchange.attempt();
+            let said = |attempt: &attempt::Attempt| attempt.answer.ended() || attempt.answer.failed().is_some();
+            let event = |trouble| attempt.filter(|one| one.answer.is_stream()).map(|one| one.answer.error_event(trouble));
+            let unsaid = exchange.last_trouble().filter(|_| !attempt.is_some_and(said));
+            let unsaid = unsaid.map(|trouble| (trouble.name(), event(trouble)));
+            let arrival = exchange.opened.arrival.clone();
+            (arrival, exchange.opened.ask.api, exchange.committed(), exchange.client_gone(), unsaid, reject)
+        };
+        if committed {
+            self.code = unsaid.as_ref().map(|(name, _)| *name);
+            match unsaid {
+                Some((_, Some(event))) if !gone => respond::end_stream(session, event).await,
+                // No way to tell it in the body: the connection breaks, so that it is not taken for whole.
+                Some((_, None)) => session.as_downstream_mut().shutdown().await,
+                Some(_) | None => {}
+            }
+            return;
+        }
+        if gone {
+            return;
+        }
+        self.code = Some(reject.code());
+        match respond::reject(session, &arrival, api.dialect(), &reject).await {
+            Ok(()) => self.status = reject.status(),
+            Err(error) => tracing::debug!(%error, "the client left before its answer"),
+        }
+    }
+}
+
+impl Gateway {
+    fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+}

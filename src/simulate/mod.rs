@@ -1,1 +1,132 @@
-//! A simulated provider.
+//! A simulated provider: OpenAI's and Anthropic's wire formats over real sockets, for demos, tests and load tests.
+//!
+//! It is written from the providers' public references and not from this crate's own codecs, so that one
+//! misunderstanding cannot hide in both. It may use `model` and `sse` and nothing else of the crate.
+//!
+//! Calls: `POST /v1/chat/completions`, `/v1/completions`, `/v1/responses`, `/v1/embeddings`, `/v1/messages`,
+//! `/v1/messages/count_tokens`; `GET /v1/models`, `/v1/models/{id}`. Any model's name is taken. `GET
+//! /_simulate/stats` and `/_simulate/requests` show its books.
+//!
+//! # How it counts
+//!
+//! Input: the characters of all text (see `question`), divided by four and rounded up, at least 1; cached and
+//! cache-write figures come on top. Output: the number of pieces sent; a piece is a word, or four characters of
+//! JSON. Reasoning comes on top. A request's own cap (`max_tokens` …) ends the answer early.
+//!
+//! # Knobs
+//!
+//! Flags of `weighbridge simulate` set them for all requests. One request sets its own by its model's name
+//! (`sim-small?first_token=2s&tps=50`), and, stronger, by a header (`x-simulate: error=429,retry_after=7`). Pairs
+//! are separated by `,` or `&`. A wrong one is answered with 400 that names it.
+//!
+//! | flag | per request | meaning | default |
+//! | --- | --- | --- | --- |
+//! | `--latency` | `latency` | wait before the response header | `0ms` |
+//! | `--first-token` | `first_token` | wait from the header to the first output; before the header of an answer that is not streamed | `0ms` |
+//! | `--tokens-per-second` | `tps`, `tokens_per_second` | pace after the first chunk, per choice; 0: none | `0` |
+//! | `--output-tokens` | `output`, `output_tokens` | length of an answer (a tool's arguments have their own) | `32` |
+//! | `--chunk-tokens` | `chunk`, `chunk_tokens` | tokens in one event | `1` |
+//! | `--split-bytes` | `split`, `split_bytes` | cut the stream every N bytes | off |
+//! | `--error-rate` | `error_rate` | share of requests that fail, chosen by the seed | `0` |
+//! | `--error-status` | `error_status` | their status, and the kind of errors within streams | `503` |
+//! | | `error` | this request fails with this status | |
+//! | `--stall-after` | `stall`, `stall_after` | silence after N chunks, the connection stays open; an answer that is not streamed stops half-way, whatever N | off |
+//! | `--cut-after` | `cut`, `cut_after` | the connection (h2: the stream) is reset after N chunks; otherwise as above | off |
+//! | `--error-after` | `error_after` | streams: an error event after N chunks, then the end; 0: after the opening events, before any output | off |
+//! | `--no-usage` | `no_usage=yes` | no usage is reported, although asked | off |
+//! | `--crlf` | `crlf=yes` | lines end with CRLF | off |
+//! | `--retry-after` | `retry_after` | header of errors, in seconds | off |
+//! | `--seed` | `seed` | chooses words and failures | `0` |
+//! | `--cached` | `cached` | input tokens read from a cache | `0` |
+//! | `--cache-write` | `cache_write` | input tokens written to a cache (Anthropic: 5 minutes; OpenAI: 30) | `0` |
+//! | `--cache-write-1h` | `cache_write_1h` | input tokens written to a cache for longer (Anthropic: 1 hour; OpenAI: 12) | `0` |
+//! | `--reasoning` | `reasoning` | output tokens spent on reasoning | `0` |
+//! | `--api-key` | | requests without this key get 401 | any key |
+//! | `--record` | | requests kept for inspection | `10000` |
+//!
+//! A chunk is one event of output (of each choice); opening and closing events are none.
+
+mod answer;
+mod anthropic;
+mod knobs;
+mod openai;
+mod question;
+mod record;
+mod refusal;
+mod serve;
+mod server;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub use answer::Billed;
+pub use knobs::{BadKnob, Knobs};
+pub use record::{Outcome, Recorded, Stats};
+pub use server::{TlsSetup, tls_config};
+
+use record::Books;
+use serve::Provider;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_rustls::rustls::ServerConfig;
+
+/// A simulated provider that runs until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Simulator {
+    /// Where it listens; the port is the real one, also if 0 was asked for.
+    pub addr: SocketAddr,
+    books: Arc<Books>,
+    stop: watch::Sender<bool>,
+    /// Holds one task, the listener; it owns the connections. Dropping the set ends them all at once.
+    listener: JoinSet<()>,
+}
+
+impl Simulator {
+    /// Starts on the current tokio runtime, in clear: HTTP/1.1 and h2c.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be listened on.
+    pub async fn start(listen: SocketAddr, knobs: Knobs) -> io::Result<Self> {
+        Self::start_with(listen, knobs, None).await
+    }
+
+    /// Starts with TLS (see [`tls_config`]).
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be listened on.
+    pub async fn start_tls(listen: SocketAddr, knobs: Knobs, tls: Arc<ServerConfig>) -> io::Result<Self> {
+        Self::start_with(listen, knobs, Some(tls)).await
+    }
+
+    async fn start_with(listen: SocketAddr, knobs: Knobs, tls: Option<Arc<ServerConfig>>) -> io::Result<Self> {
+        let socket = server::bind(listen).await?;
+        let addr = socket.local_addr()?;
+        let books = Arc::new(Books::new(knobs.record));
+        let provider = Arc::new(Provider { knobs: Arc::new(knobs), books: Arc::clone(&books) });
+        let (stop, stopped) = watch::channel(false);
+        let mut listener = JoinSet::new();
+        listener.spawn(server::run(socket, tls, provider, stopped));
+        Ok(Self { addr, books, stop, listener })
+    }
+
+    /// Totals since the start.
+    pub fn stats(&self) -> Stats {
+        self.books.stats()
+    }
+
+    /// The last requests, oldest first.
+    pub fn recorded(&self) -> Vec<Recorded> {
+        self.books.recorded()
+    }
+
+    /// Stops listening and ends open connections, within a third of a second.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while self.listener.join_next().await.is_some() {}
+    }
+}

@@ -1,4 +1,14 @@
 //! Bytes to events: a pure, incremental scanner of server-sent events.
+//!
+//! The rules are those of the WHATWG (HTML, "9.2.6 Interpreting an event stream"): lines end with LF, CR or CRLF,
+//! also mixed; a byte order mark may stand at the very start; a line that begins with `:` is a comment; several
+//! `data` lines make one event. What a field means is not decided here, and nothing is decoded: UTF-8 may be cut
+//! anywhere.
+
+mod fields;
+mod scanner;
+
+pub use scanner::SseScanner;
 
 use bytes::Bytes;
 

@@ -1,7 +1,23 @@
-//! Anthropic's API.
+//! Anthropic's API: messages and the counting of tokens. Nothing is translated.
 
-use super::Provider;
-use crate::config::{self, ConfigError};
+mod settings;
+mod stream;
+mod usage;
+mod whole;
+
+#[cfg(test)]
+mod tests;
+
+use super::mask::Key;
+use super::rename::rename;
+use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
+use crate::{
+    config::{self, ConfigError},
+    model::{Api, Ask, Edits},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::fmt;
 
 /// Makes a provider of kind `anthropic`.
 ///
@@ -9,5 +25,90 @@ use crate::config::{self, ConfigError};
 ///
 /// When a setting is wrong.
 pub fn build(provider: &config::Provider) -> Result<Box<dyn Provider>, ConfigError> {
-    Err(provider.settings.error("kind", "not built yet".to_owned()))
+    settings::read(provider).map(|anthropic| Box::new(anthropic) as Box<dyn Provider>)
+}
+
+/// An account at Anthropic, or a server that speaks its API.
+struct Anthropic {
+    key: Key,
+    endpoint: Endpoint,
+    messages: String,
+    count_tokens: String,
+    /// `x-api-key`.
+    credential: Option<HeaderValue>,
+    /// Sent when the client sends none.
+    version: HeaderValue,
+}
+
+impl fmt::Debug for Anthropic {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Anthropic").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+
+/// The client's headers that go up, all values of `anthropic-beta` among them.
+static PASSED: [HeaderName; 4] = [
+    VERSION,
+    HeaderName::from_static("anthropic-beta"),
+    HeaderName::from_static("idempotency-key"),
+    header::USER_AGENT,
+];
+
+impl Provider for Anthropic {
+    fn kind(&self) -> &'static str {
+        "anthropic"
+    }
+
+    fn speaks(&self, api: Api) -> bool {
+        matches!(api, Api::Messages | Api::CountTokens)
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn path(&self, api: Api) -> &str {
+        match api {
+            Api::CountTokens => &self.count_tokens,
+            _ => &self.messages,
+        }
+    }
+
+    fn edits(&self, ask: &Ask, target_model: &Bytes) -> Edits {
+        let mut edits = Edits::new();
+        rename(ask, target_model, &mut edits);
+        edits
+    }
+
+    fn headers(&self, _api: Api, client: &HeaderMap, head: &mut HeaderMap) {
+        passed::pass(client, head, &PASSED);
+        if !head.contains_key(&VERSION) {
+            head.insert(VERSION, self.version.clone());
+        }
+        if let Some(credential) = &self.credential {
+            head.insert(API_KEY, credential.clone());
+        }
+    }
+
+    fn stream_reader(&self, _api: Api, _hide_usage: bool) -> Box<dyn StreamReader> {
+        Box::new(stream::Reader::new(self.key.clone()))
+    }
+
+    fn read_whole(&self, api: Api, body: &[u8]) -> Result<Reading, Garbage> {
+        whole::read(api, body)
+    }
+
+    fn output_of_whole(&self, api: Api, body: &[u8]) -> OutputText {
+        match api {
+            Api::Messages => whole::output(body),
+            _ => OutputText::default(),
+        }
+    }
+
+    fn error_message(&self, body: &[u8]) -> Option<String> {
+        failure::message(body, &self.key)
+    }
 }

@@ -1,0 +1,57 @@
+//! What the admin listener answers.
+
+use super::AdminState;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus::{Encoder as _, TextEncoder};
+
+/// The routes. `HEAD` is answered as `GET` without a body; any other method is 405.
+pub(super) fn router(state: AdminState) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .route("/readyz", get(readyz))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .with_state(state)
+}
+
+async fn metrics(State(state): State<AdminState>) -> Response {
+    let encoder = TextEncoder::new();
+    let mut text = Vec::new();
+    match encoder.encode(&state.registry.gather(), &mut text) {
+        Ok(()) => ([(header::CONTENT_TYPE, encoder.format_type().to_owned())], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the metrics cannot be put into words");
+            refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the metrics cannot be put into words")
+        }
+    }
+}
+
+/// The process lives and its admin listener answers: nothing more.
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+async fn readyz(State(state): State<AdminState>) -> Response {
+    match (state.ready)() {
+        Ok(()) => "ready\n".into_response(),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {reason}\n")).into_response(),
+    }
+}
+
+async fn not_found() -> Response {
+    refusal(StatusCode::NOT_FOUND, "not_found", "there is no such page; there are `/metrics`, `/healthz` and `/readyz`")
+}
+
+async fn method_not_allowed() -> Response {
+    refusal(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "only `GET` and `HEAD` are answered here")
+}
+
+fn refusal(status: StatusCode, code: &'static str, message: &'static str) -> Response {
+    let body = serde_json::json!({ "error": { "message": message, "code": code } });
+    (status, axum::Json(body)).into_response()
+}

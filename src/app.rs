@@ -1,0 +1,243 @@
+//! The composition root: from a checked configuration to a process that serves, and back to nothing lost.
+
+use crate::admin::{self, AdminState};
+use crate::config::Config;
+use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
+use crate::model::{IdSource, SystemClock};
+use crate::proxy::{self, Bounds, Buffers, Edge, Gateway, Services, Snapshot};
+use crate::telemetry::{AccessLog, Metrics, SeriesTable};
+use crate::tokens::Counter;
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use pingora::listeners::tls::TlsSettings;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server, ShutdownWatch};
+use pingora::services::background::{BackgroundService, background_service};
+use pingora::services::listening::Service;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Why the process cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The configuration's providers or prices are wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Config(Vec<crate::config::ConfigError>),
+    /// The ledger cannot be opened.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// An address cannot be listened on.
+    #[error("`{key}`: cannot listen on {address}: {source}")]
+    Listen {
+        /// The key path.
+        key: &'static str,
+        /// The address.
+        address: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A certificate cannot be used.
+    #[error("`server.listen`: the certificate of {address} cannot be used: {why}")]
+    Tls {
+        /// The listener's address.
+        address: String,
+        /// Why.
+        why: String,
+    },
+    /// Anything that the operating system does not give.
+    #[error("{what}: {why}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// Why it was not given.
+        why: String,
+    },
+}
+
+/// Tokens are counted for this many answers at once; past it they are counted where they are.
+const COUNTING_JOBS: usize = 1024;
+/// Bytes held for counting.
+const COUNTING_BYTES: usize = 256 * 1024 * 1024;
+/// Pingora's own limit on attempts stands above every model's `max_attempts`, which is what bounds them.
+const MAX_RETRIES: usize = 1000;
+/// Idle HTTP/2 client connections are closed after this.
+const H2_IDLE: Duration = Duration::from_secs(120);
+/// How often the drain looks whether the last request is done.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+
+/// Serves until SIGTERM or SIGINT; returns when everything is on disk. `started` is called once all listeners are bound.
+///
+/// # Errors
+///
+/// [`AppError`], before anything is served.
+pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
+    let metrics = Metrics::new().map_err(|error| system("metrics", &error))?;
+    let snapshot = Snapshot::build(config, SeriesTable::resolve(&metrics, config)).map_err(AppError::Config)?;
+    let services = Arc::new(services(config, &metrics)?);
+    let ready = Arc::new(AtomicBool::new(true));
+    let mut server = Server::new_with_opt_and_conf(None, server_conf(config));
+    server.bootstrap();
+    let gateway = Gateway::new(Arc::clone(&services), Arc::new(snapshot), Arc::clone(&ready));
+    server.add_service(data_plane(config, &server, gateway)?);
+    if let Some(address) = config.admin.listen {
+        let listener = bind("admin.listen", &address.to_string())?;
+        let state = admin_state(&metrics, &services, &ready);
+        server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listener)), state }));
+    }
+    let stop = Stop { services: Arc::clone(&services), ready, within: config.server.drain_timeout };
+    server.add_service(background_service("drain", stop));
+    started();
+    server.run(RunArgs::default());
+    close(&services);
+    Ok(())
+}
+
+fn services(config: &Config, metrics: &Metrics) -> Result<Services, AppError> {
+    let clock = Arc::new(SystemClock);
+    let ledger_metrics = LedgerMetrics::register(&metrics.registry).map_err(|error| system("ledger metrics", &error))?;
+    let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics)?;
+    let access_log = AccessLog::start(&config.records.access_log, metrics.access_log.clone())
+        .map_err(|error| system("records.access_log", &error))?;
+    Ok(Services {
+        clock,
+        ids: IdSource::from_os().map_err(|error| system("randomness", &error))?,
+        ledger,
+        counter: Counter::start(COUNTING_JOBS, COUNTING_BYTES).map_err(|error| system("a thread", &error))?,
+        access_log: Arc::new(access_log),
+        metrics: metrics.proxy.clone(),
+        buffers: Buffers::new(config.server.max_buffered_bytes),
+        slots: Buffers::new(usize::try_from(config.server.max_in_flight.get()).unwrap_or(usize::MAX)),
+        bounds: Bounds {
+            max_body_bytes: config.server.max_body_bytes,
+            body_timeout: config.server.body_timeout,
+            max_withheld_bytes: config.server.max_withheld_bytes,
+            keepalive: config.server.keepalive_timeout,
+        },
+    })
+}
+
+fn server_conf(config: &Config) -> ServerConf {
+    ServerConf {
+        threads: config.server.threads.get(),
+        upstream_keepalive_pool_size: config.server.upstream_pool_size,
+        max_retries: MAX_RETRIES,
+        // The drain service ends the process as soon as the last request is done; this is only its upper bound.
+        grace_period_seconds: Some(config.server.drain_timeout.as_secs().saturating_add(5)),
+        graceful_shutdown_timeout_seconds: Some(5),
+        ..ServerConf::default()
+    }
+}
+
+fn data_plane(config: &Config, server: &Server, gateway: Gateway) -> Result<Service<Edge>, AppError> {
+    let proxy = proxy::build(gateway, &server.configuration, H2_IDLE);
+    let edge = Edge::new(proxy, config.server.head_timeout, config.server.keepalive_timeout);
+    let mut service = Service::new("gateway".to_owned(), edge);
+    for listen in &config.server.listen {
+        let address = listen.address.to_string();
+        // Pingora panics when an address is taken: asked here first.
+        drop(bind("server.listen", &address)?);
+        match &listen.tls {
+            None => service.add_tcp(&address),
+            Some(tls) => {
+                let wrong = |why: String| AppError::Tls { address: address.clone(), why };
+                let path = |path: &std::path::Path| path.to_str().map(str::to_owned);
+                let (cert, key) = path(&tls.cert).zip(path(&tls.key)).ok_or_else(|| wrong("its path is no text".to_owned()))?;
+                let mut settings = TlsSettings::intermediate(&cert, &key).map_err(|error| wrong(error.to_string()))?;
+                settings.enable_h2();
+                service.add_tls_with_settings(&address, None, settings);
+            }
+        }
+    }
+    Ok(service)
+}
+
+fn bind(key: &'static str, address: &str) -> Result<TcpListener, AppError> {
+    TcpListener::bind(address).map_err(|source| AppError::Listen { key, address: address.to_owned(), source })
+}
+
+fn system(what: &'static str, why: &dyn std::fmt::Display) -> AppError {
+    AppError::System { what, why: why.to_string() }
+}
+
+fn admin_state(metrics: &Metrics, services: &Arc<Services>, ready: &Arc<AtomicBool>) -> AdminState {
+    let (ready, services) = (Arc::clone(ready), Arc::clone(services));
+    AdminState {
+        registry: metrics.registry.clone(),
+        ready: Arc::new(move || {
+            services.metrics.in_flight.set(gauge(services.slots.used()));
+            services.metrics.buffered_bytes.set(gauge(services.buffers.used()));
+            if ready.load(Ordering::Relaxed) { Ok(()) } else { Err("the gateway is draining".to_owned()) }
+        }),
+    }
+}
+
+fn gauge(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Everything that was journaled or queued is on disk when this returns.
+fn close(services: &Services) {
+    // Counting settles rows, so it ends before the ledger does.
+    services.counter.close(Duration::from_secs(30));
+    services.ledger.close();
+    services.access_log.close(Duration::from_secs(5));
+}
+
+/// The admin listener, as a service of the server.
+struct Admin {
+    listener: Mutex<Option<TcpListener>>,
+    state: AdminState,
+}
+
+#[async_trait]
+impl BackgroundService for Admin {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let Some(listener) = self.listener.lock().take() else { return };
+        let stop = async move {
+            // It goes on answering while requests are drained: `/readyz` says so, and metrics are still read.
+            while shutdown.changed().await.is_ok() {}
+            std::future::pending::<()>().await;
+        };
+        if let Err(error) = admin::serve(listener, self.state.clone(), stop).await {
+            tracing::error!(%error, "the admin listener ended");
+        }
+    }
+}
+
+/// Ends the process when, after SIGTERM, the last request is done. Pingora alone would wait out its grace period.
+struct Stop {
+    services: Arc<Services>,
+    ready: Arc<AtomicBool>,
+    within: Duration,
+}
+
+#[async_trait]
+impl BackgroundService for Stop {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        if shutdown.changed().await.is_err() {
+            return;
+        }
+        self.ready.store(false, Ordering::Relaxed);
+        let begun = Instant::now();
+        tracing::info!(open = self.services.slots.used(), "draining");
+        while self.services.slots.used() > 0 && begun.elapsed() < self.within {
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+        tracing::info!(cut = self.services.slots.used(), after_ms = begun.elapsed().as_millis(), "stopped");
+        let services = Arc::clone(&self.services);
+        if let Err(error) = tokio::task::spawn_blocking(move || close(&services)).await {
+            tracing::error!(%error, "the stores could not be closed");
+        }
+        exit();
+    }
+}
+
+/// The one place where the process ends itself: the stores are flushed.
+#[expect(clippy::disallowed_methods, reason = "after the stores are flushed")]
+fn exit() -> ! {
+    std::process::exit(0)
+}

@@ -1,0 +1,211 @@
+use super::*;
+use crate::config::{self, Key, Team};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use std::collections::BTreeMap;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::time::Duration;
+
+const NOW_US: u64 = 1_700_000_000_000_000;
+
+/// Names and values of headers.
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+fn headers(pairs: Pairs<'_>) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in pairs {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name");
+        map.append(name, HeaderValue::from_bytes(value.as_bytes()).expect("a header value"));
+    }
+    map
+}
+
+fn only(names: &[&str]) -> Allowed {
+    Allowed::Only(names.iter().map(|name| Arc::from(*name)).collect())
+}
+
+fn config(teams: Vec<(&str, Allowed)>, keys: Vec<Key>) -> Config {
+    let second = Duration::from_secs(1);
+    Config {
+        server: config::Server {
+            listen: Vec::new(),
+            threads: NonZeroUsize::MIN,
+            max_body_bytes: 0,
+            max_buffered_bytes: 0,
+            max_withheld_bytes: 0,
+            max_in_flight: NonZeroU32::MIN,
+            head_timeout: second,
+            body_timeout: second,
+            keepalive_timeout: second,
+            drain_timeout: second,
+            upstream_pool_size: 1,
+        },
+        admin: config::Admin { listen: None },
+        state: config::State {
+            dir: "state".into(),
+            durability: config::Durability::Process,
+            retention: second,
+            max_bytes: NonZeroU64::MIN,
+            segment_bytes: NonZeroU64::MIN,
+        },
+        providers: BTreeMap::new(),
+        models: BTreeMap::new(),
+        teams: teams
+            .into_iter()
+            .map(|(name, models)| (Arc::from(name), Team { name: Arc::from(name), models }))
+            .collect(),
+        keys,
+        prices: BTreeMap::new(),
+        records: config::Records { access_log: config::AccessLog::Off },
+    }
+}
+
+fn key(name: &str, team: &str, secret: &str, models: Allowed) -> Key {
+    Key { name: name.into(), team: team.into(), hash: hash_of(secret.as_bytes()), models, expires_us: None }
+}
+
+fn authenticate(ring: &Keyring, pairs: Pairs<'_>) -> Result<Arc<Caller>, AuthError> {
+    ring.authenticate(Presented::from_headers(&headers(pairs))?, NOW_US)
+}
+
+#[test]
+fn a_key_is_taken_from_each_of_the_four_headers() {
+    let ring = Keyring::build(&config(vec![("t", Allowed::All)], vec![key("k", "t", "wb-1", Allowed::All)]));
+    let cases: [(&str, Pairs<'_>); 7] = [
+        ("bearer", &[("authorization", "Bearer wb-1")]),
+        ("scheme in lower case", &[("authorization", "bearer wb-1")]),
+        ("two spaces", &[("authorization", "Bearer  wb-1")]),
+        ("anthropic", &[("x-api-key", "wb-1")]),
+        ("azure", &[("api-key", "wb-1")]),
+        ("google", &[("x-goog-api-key", "wb-1")]),
+        ("the same key twice", &[("authorization", "Bearer wb-1"), ("x-api-key", "wb-1")]),
+    ];
+    for (name, pairs) in cases {
+        let caller = authenticate(&ring, pairs).expect(name);
+        assert_eq!((&*caller.key, &*caller.team), ("k", "t"), "{name}");
+    }
+}
+
+#[test]
+fn headers_that_leave_doubt_are_refused() {
+    let long = "k".repeat(513);
+    let cases: [(&str, Pairs<'_>, &str); 11] = [
+        ("none", &[], "missing_api_key"),
+        ("other headers only", &[("cookie", "key=wb-1")], "missing_api_key"),
+        ("two keys", &[("authorization", "Bearer wb-1"), ("x-api-key", "wb-2")], "conflicting_api_keys"),
+        ("two keys in one header", &[("x-api-key", "wb-1"), ("x-api-key", "wb-2")], "conflicting_api_keys"),
+        ("basic", &[("authorization", "Basic d2ItMTp4")], "malformed_api_key"),
+        ("no scheme", &[("authorization", "wb-1")], "malformed_api_key"),
+        ("empty bearer", &[("authorization", "Bearer ")], "malformed_api_key"),
+        ("empty header beside a good one", &[("authorization", "Bearer wb-1"), ("api-key", "")], "malformed_api_key"),
+        ("two words", &[("authorization", "Bearer wb-1 wb-2")], "malformed_api_key"),
+        ("not ascii", &[("x-api-key", "wb-é")], "malformed_api_key"),
+        ("too long", &[("x-api-key", &long)], "malformed_api_key"),
+    ];
+    for (name, pairs, want) in cases {
+        let got = Presented::from_headers(&headers(pairs)).map(|_| ()).expect_err(name);
+        assert_eq!(got.code(), want, "{name}");
+    }
+    let longest = "k".repeat(512);
+    assert!(Presented::from_headers(&headers(&[("x-api-key", &longest)])).is_ok());
+}
+
+#[test]
+fn an_unknown_or_expired_key_is_nobody() {
+    let mut expiring = key("old", "t", "wb-old", Allowed::All);
+    expiring.expires_us = Some(NOW_US);
+    let mut fresh = key("fresh", "t", "wb-fresh", Allowed::All);
+    fresh.expires_us = Some(NOW_US + 1);
+    let ring = Keyring::build(&config(vec![("t", Allowed::All)], vec![expiring, fresh]));
+    assert_eq!(authenticate(&ring, &[("x-api-key", "wb-ol")]), Err(AuthError::Unknown));
+    assert_eq!(authenticate(&ring, &[("x-api-key", "wb-old")]), Err(AuthError::Expired { key: "old".into() }));
+    assert!(authenticate(&ring, &[("x-api-key", "wb-fresh")]).is_ok(), "until its last microsecond");
+}
+
+#[test]
+fn a_caller_may_call_what_team_and_key_both_allow() {
+    let cases = [
+        ("both all", Allowed::All, Allowed::All, [true, true, true]),
+        ("the team narrows", only(&["a", "b"]), Allowed::All, [true, true, false]),
+        ("the key narrows", Allowed::All, only(&["b"]), [false, true, false]),
+        ("both narrow", only(&["a", "b"]), only(&["b", "c"]), [false, true, false]),
+        ("nothing in common", only(&["a"]), only(&["c"]), [false, false, false]),
+        ("an empty list is nothing", only(&[]), Allowed::All, [false, false, false]),
+    ];
+    for (name, team, models, want) in cases {
+        let ring = Keyring::build(&config(vec![("t", team)], vec![key("k", "t", "wb-1", models)]));
+        let caller = authenticate(&ring, &[("api-key", "wb-1")]).expect(name);
+        assert_eq!(["a", "b", "c"].map(|model| caller.may_call(model)), want, "{name}");
+    }
+}
+
+#[test]
+fn a_key_of_no_team_may_call_nothing() {
+    let ring = Keyring::build(&config(Vec::new(), vec![key("k", "gone", "wb-1", Allowed::All)]));
+    assert!(!authenticate(&ring, &[("api-key", "wb-1")]).expect("the key is known").may_call("a"));
+}
+
+#[test]
+fn nothing_of_a_planted_key_gets_into_errors_or_debug() {
+    const PLANTED: &str = "wb-PLANTEDplantedPLANTEDplantedPLANTEDplanted00";
+    const OTHER: &str = "wb-OTHERplantedPLANTEDplantedPLANTEDplanted0000";
+    let mut expired = key("name", "t", PLANTED, Allowed::All);
+    expired.expires_us = Some(1);
+    let ring = Keyring::build(&config(vec![("t", Allowed::All)], vec![expired]));
+    let bearer = format!("Bearer {PLANTED}");
+    let requests: [Pairs<'_>; 6] = [
+        &[("x-api-key", PLANTED)],
+        &[("x-api-key", OTHER)],
+        &[("authorization", PLANTED)],
+        &[("authorization", &bearer), ("x-api-key", OTHER)],
+        &[("authorization", &bearer), ("api-key", "PLANTED é")],
+        &[("authorization", &format!("{bearer} {OTHER}"))],
+    ];
+    let mut texts = vec![format!("{ring:?}")];
+    for pairs in requests {
+        let error = authenticate(&ring, pairs).expect_err("each is refused");
+        texts.extend([error.to_string(), format!("{error:?}"), error.code().to_owned()]);
+    }
+    let hash = hash_text(&hash_of(PLANTED.as_bytes()));
+    for text in texts {
+        assert!(!text.to_lowercase().contains("planted"), "{text}");
+        assert!(!text.contains(hash.trim_start_matches("sha256:")), "{text}");
+    }
+}
+
+#[test]
+fn a_new_key_is_long_random_and_known_by_its_hash() {
+    let (first, hash) = new_key().expect("the operating system has randomness");
+    let (second, _) = new_key().expect("the operating system has randomness");
+    assert_ne!(first.expose(), second.expose());
+    let body = first.expose().strip_prefix("wb-").expect("the prefix");
+    assert_eq!(body.len(), 43);
+    assert!(body.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'));
+    assert_eq!(hash_of(first.expose().as_bytes()), hash);
+    let text = hash_text(&hash);
+    assert_eq!((text.len(), &text[..7]), (71, "sha256:"));
+}
+
+#[test]
+fn a_hash_is_the_sha256_of_the_whole_key() {
+    // The one-block vector of FIPS 180-2, appendix B.1.
+    let want = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(hash_text(&hash_of(b"abc")), want);
+}
+
+proptest::proptest! {
+    /// Whatever a client puts into the headers: a key as it stands there, or a refusal; never a panic.
+    #[test]
+    fn any_header_is_a_key_or_refused(bytes in proptest::collection::vec(b' '..=0x82u8, 0..600)) {
+        let Ok(value) = HeaderValue::from_bytes(&bytes) else { return Ok(()) };
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", value);
+        match Presented::from_headers(&headers) {
+            Ok(key) => {
+                proptest::prop_assert_eq!(key.bytes(), bytes.trim_ascii());
+                proptest::prop_assert!((1..=512).contains(&key.bytes().len()));
+                proptest::prop_assert!(key.bytes().iter().all(u8::is_ascii_graphic));
+            }
+            Err(error) => proptest::prop_assert_eq!(error.code(), "malformed_api_key"),
+        }
+    }
+}

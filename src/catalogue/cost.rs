@@ -1,0 +1,186 @@
+//! From usage to money: the one place where tokens become nano-dollars.
+
+use super::Rate;
+use super::fallback::{Published, Rates, complete};
+use crate::model::{NanoUsd, ServiceTier, Usage};
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// What one model costs: a rate for each class of tokens, by service tier and by size of the input. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Price {
+    version: Arc<str>,
+    /// As published, for overrides that replace a part of it.
+    published: Arc<[Published]>,
+    /// Ascending by `above`; the first one is above 0, which every request reaches.
+    sizes: Arc<[Size]>,
+}
+
+/// The rates of requests whose input is larger than `above` tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Size {
+    pub(super) above: u64,
+    /// In the order of [`slot`].
+    pub(super) tiers: [Rates; 4],
+}
+
+impl Price {
+    /// A price of the rows that were published for one model.
+    pub(super) fn of(version: Arc<str>, published: Vec<Published>) -> Self {
+        let sizes = complete(&published).into();
+        Self { version, published: published.into(), sizes }
+    }
+
+    /// Cost of `usage` when the answer reports `tier`, in nano-dollars: exact, and rounded up once, on the sum over all
+    /// classes, so that what is settled never falls below the bill.
+    ///
+    /// The input's size (cached and audio tokens included) picks the rates of the whole request, so that a request cut
+    /// in two may be cheaper than the whole one. A class that was not used needs no price.
+    ///
+    /// # Errors
+    ///
+    /// [`CostError::Unpriced`] when a class was used that has no price; [`CostError::Overflow`] past 64 bits. Neither
+    /// is free: the caller records the state, and refuses where a money budget applies.
+    pub fn cost(&self, usage: &Usage, tier: ServiceTier) -> Result<NanoUsd, CostError> {
+        let Some(size) = self.size_of(usage.input_total()) else {
+            return if usage.is_zero() { Ok(NanoUsd::ZERO) } else { Err(CostError::Unpriced { class: "input" }) };
+        };
+        let mut sum = 0u128;
+        for ((class, tokens), rate) in usage.classes().into_iter().zip(size.tiers[slot(tier)]) {
+            if tokens == 0 {
+                continue;
+            }
+            let Some(rate) = rate else { return Err(CostError::Unpriced { class }) };
+            let part = u128::from(tokens) * u128::from(rate.nanos_per_million());
+            sum = sum.checked_add(part).ok_or(CostError::Overflow)?;
+        }
+        i64::try_from(sum.div_ceil(TOKENS_PER_RATE)).map(NanoUsd).map_err(|_| CostError::Overflow)
+    }
+
+    /// The list, and the row in it: `2026-11-23/openai/gpt-4o-mini`. For prices of the configuration the name they were
+    /// set under and a hash of what was set: `config/my-model#1f2e3d4c5b6a`. It stands on each row of the ledger, so
+    /// that the row can be rated again.
+    pub const fn version(&self) -> &Arc<str> {
+        &self.version
+    }
+
+    /// Nano-dollars for a million ordinary input tokens of a small request at the ordinary tier.
+    pub fn standard_input(&self) -> Option<u64> {
+        self.standard("input")
+    }
+
+    /// Nano-dollars for a million ordinary output tokens of a small request at the ordinary tier.
+    pub fn standard_output(&self) -> Option<u64> {
+        self.standard("output")
+    }
+
+    /// The dearest that one token of input or output can cost in a request of at most `input_tokens`, whichever of
+    /// `tiers` the answer will report and whatever is cached or thought: for reservations. Audio is not in it; a request
+    /// that carries or asks for audio needs [`Self::cost`] of its own estimate.
+    pub fn dearest(&self, input_tokens: u64, tiers: &[ServiceTier]) -> Dearest {
+        let reached = self.sizes.iter().filter(|size| size.above == 0 || size.above < input_tokens);
+        let rates = reached.flat_map(|size| tiers.iter().map(|tier| size.tiers[slot(*tier)]));
+        rates.fold(Dearest::default(), |dearest, rates| {
+            let of = |classes: &[&str]| {
+                let of_class = |(class, rate): (&str, Option<Rate>)| rate.filter(|_| classes.contains(&class));
+                labels().zip(rates).filter_map(of_class).map(Rate::nanos_per_million).max()
+            };
+            Dearest {
+                input: dearest.input.max(of(&["input", "cache_read", "cache_write_5m", "cache_write_1h"])),
+                output: dearest.output.max(of(&["output", "reasoning"])),
+            }
+        })
+    }
+
+    /// Whether tokens of input have a price at all: a model may be listed with a price per image or second alone.
+    pub fn prices_tokens(&self) -> bool {
+        self.standard_input().is_some()
+    }
+
+    /// The rate of one class (a label of [`Usage::classes`]) at `tier` for requests with `input_tokens` of input, after
+    /// the rules for what is not published; `None` when it is not known.
+    pub fn rate(&self, class: &str, tier: ServiceTier, input_tokens: u64) -> Option<Rate> {
+        let size = self.size_of(input_tokens)?;
+        let (_, rate) = labels().zip(size.tiers[slot(tier)]).find(|(label, _)| *label == class)?;
+        rate
+    }
+
+    /// One line for people: `input 0.15, cache read 0.075, output 0.60 USD per 1M (2026-11-23, openai/gpt-4o-mini)`.
+    pub fn describe(&self) -> String {
+        let mut line = String::new();
+        for (index, size) in self.sizes.iter().enumerate() {
+            if index > 0 {
+                let _ = write!(line, "; above {} input tokens: ", size.above);
+            }
+            let rates = size.tiers[slot(ServiceTier::Standard)];
+            let shown = labels().zip(rates).filter_map(|(label, rate)| Some((label, rate?)));
+            let shown = shown.filter(|(label, _)| ["input", "cache_read", "output"].contains(label));
+            let parts: Vec<_> = shown.map(|(label, rate)| format!("{} {rate}", label.replace('_', " "))).collect();
+            line.push_str(if parts.is_empty() { "not priced by tokens" } else { "" });
+            line.push_str(&parts.join(", "));
+        }
+        let (list, row) = self.version.split_once('/').unwrap_or(("", &self.version));
+        let _ = write!(line, " USD per 1M ({list}, {row})");
+        line
+    }
+
+    pub(super) fn published(&self) -> &[Published] {
+        &self.published
+    }
+
+    fn standard(&self, class: &str) -> Option<u64> {
+        self.rate(class, ServiceTier::Standard, 0).map(Rate::nanos_per_million)
+    }
+
+    fn size_of(&self, input_tokens: u64) -> Option<&Size> {
+        self.sizes.iter().rev().find(|size| size.above < input_tokens || size.above == 0)
+    }
+}
+
+/// The dearest tokens of a request, in nano-dollars per million; `None` where no price is known.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Dearest {
+    /// Of input: ordinary, read from a cache or written to it.
+    pub input: Option<u64>,
+    /// Of output: text or reasoning.
+    pub output: Option<u64>,
+}
+
+/// Why a cost cannot be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CostError {
+    /// Tokens were used whose price is not known.
+    #[error("`{class}` tokens have no price")]
+    Unpriced {
+        /// A label of [`Usage::classes`].
+        class: &'static str,
+    },
+    /// More than 9.2 billion USD.
+    #[error("the cost does not fit")]
+    Overflow,
+}
+
+const TOKENS_PER_RATE: u128 = 1_000_000;
+
+/// In the order of [`slot`].
+pub(super) const TIERS: [ServiceTier; 4] =
+    [ServiceTier::Standard, ServiceTier::Flex, ServiceTier::Priority, ServiceTier::Batch];
+
+/// Where the rates of a tier stand.
+pub(super) const fn slot(tier: ServiceTier) -> usize {
+    match tier {
+        ServiceTier::Standard => 0,
+        ServiceTier::Flex => 1,
+        ServiceTier::Priority => 2,
+        ServiceTier::Batch => 3,
+    }
+}
+
+/// The labels of the classes, in the order of [`Rates`].
+pub(super) fn labels() -> impl Iterator<Item = &'static str> {
+    Usage::default().classes().into_iter().map(|(label, _)| label)
+}
+
+#[cfg(test)]
+#[path = "cost_tests.rs"]
+mod tests;

@@ -1,0 +1,106 @@
+//! `weighbridge ledger verify` and `weighbridge ledger export`.
+
+use crate::ledger::LedgerError;
+use crate::ledger::export::{Filter, export};
+use crate::ledger::usage::since;
+use crate::ledger::verify::{Verification, verify};
+use crate::model::{Clock, SystemClock};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The ledger's proof and its rows.
+///
+/// Both read the state directory only; they work while the gateway runs and right after a crash.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The state directory; default: `state.dir` of the configuration
+    #[arg(long, value_name = "DIR", conflicts_with = "config", global = true)]
+    pub state: Option<PathBuf>,
+    /// The configuration that names the state directory
+    #[arg(short, long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub what: What,
+}
+
+/// What to do with the ledger.
+#[derive(Debug, clap::Subcommand)]
+pub enum What {
+    /// Prove that the ledger is whole and that all its sums are equal; exit status 1 and each discrepancy if not
+    #[command(after_help = "Example:\n  weighbridge ledger verify -c /etc/weighbridge/weighbridge.yaml")]
+    Verify,
+    /// Write one JSON object a line and attempt, ordered by time
+    #[command(after_help = "Examples:
+  weighbridge ledger export > attempts.jsonl
+  weighbridge ledger export --since 24h --team search | jq -s 'map(.cost_nano_usd) | add'")]
+    Export {
+        /// From when on: an age (`24h`, `7d`), a date or an RFC 3339 time
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// Only this key
+        #[arg(long, value_name = "NAME")]
+        key: Option<String>,
+        /// Only this team
+        #[arg(long, value_name = "NAME")]
+        team: Option<String>,
+    },
+}
+
+/// Does it on `state_dir`.
+///
+/// # Errors
+///
+/// When the ledger cannot be read, or an argument means nothing (`LedgerError::Argument`: exit status 2).
+pub fn run(args: &Args, state_dir: &Path, out: &mut dyn Write) -> Result<ExitCode, LedgerError> {
+    let done = match &args.what {
+        What::Verify => {
+            let found = verify(state_dir)?;
+            let status = if found.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+            summary(&found, out).map_err(LedgerError::Output).map(|()| status)
+        }
+        What::Export { since: from, key, team } => {
+            let now_us = SystemClock.now_us();
+            let since_us = from.as_deref().map(|text| since(text, now_us)).transpose()?;
+            let filter = Filter { since_us, key: key.clone(), team: team.clone() };
+            let mut out = io::BufWriter::with_capacity(64 * 1024, out);
+            let written = export(state_dir, &filter, &mut out);
+            written.and_then(|_| out.flush().map_err(LedgerError::Output)).map(|()| ExitCode::SUCCESS)
+        }
+    };
+    match done {
+        // The reader has seen enough (`| head`).
+        Err(LedgerError::Output(e)) if e.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        done => done,
+    }
+}
+
+fn summary(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
+    let Verification { segments, frames, journaled, unfolded, open, rows, dropped, total, .. } = found;
+    writeln!(
+        out,
+        "journal  {segments} segments, {frames} records, {journaled} settled attempts, {unfolded} not folded yet"
+    )?;
+    writeln!(out, "store    {rows} rows, {} dropped by retention", dropped.attempts)?;
+    if found.dropped_segments > 0 {
+        writeln!(out, "         {} segments dropped by retention, their hashes are kept", found.dropped_segments)?;
+    }
+    let (input, output) = (total.usage.input_total(), total.usage.output_total());
+    writeln!(
+        out,
+        "sums     {} attempts, {input} input and {output} output tokens, {} USD",
+        total.attempts, total.cost
+    )?;
+    writeln!(out, "open     {open} under way, {} left open by a crash", found.crashed)?;
+    if found.torn_bytes > 0 {
+        writeln!(out, "         {} bytes that a crash cut off; the next start removes them", found.torn_bytes)?;
+    }
+    for problem in &found.problems {
+        writeln!(out, "WRONG    {problem}")?;
+    }
+    match (found.problems.len() as u64).saturating_add(found.more_problems) {
+        0 => writeln!(out, "the ledger is whole"),
+        count => writeln!(out, "the ledger is NOT whole: {count} discrepancies"),
+    }
+}

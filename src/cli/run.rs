@@ -1,0 +1,50 @@
+//! `weighbridge run`: serves a configuration file. And what `check` needs of it: the same parts, built and thrown away.
+
+use super::CliError;
+use crate::app;
+use crate::config::{Config, ConfigErrors, Notes};
+use crate::proxy::Snapshot;
+use crate::telemetry::{Metrics, SeriesTable, init_tracing};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+
+/// Serves the configuration in `path`.
+pub(super) fn run(path: &Path) -> Result<(), CliError> {
+    let config = Config::load(path).map_err(CliError::Config)?;
+    init_tracing(!io::stderr().is_terminal()).map_err(CliError::failed)?;
+    let shown = path.display().to_string();
+    app::run(&config, || {
+        let listen: Vec<_> = config.server.listen.iter().map(|listen| listen.address.to_string()).collect();
+        let admin = config.admin.listen.map_or_else(|| "off".to_owned(), |address| address.to_string());
+        tracing::info!(config = shown, listen = listen.join(", "), admin, "serving");
+    })
+    .map_err(CliError::failed)
+}
+
+/// Checks the configuration in `path` completely and prints what it resolves to.
+pub(super) fn check(path: &Path) -> Result<(), CliError> {
+    let name = path.display().to_string();
+    let checked = Config::load(path).and_then(|config| {
+        let metrics = Metrics::new().map_err(|error| internal(&error))?;
+        let series = SeriesTable::resolve(&metrics, &config);
+        Snapshot::build(&config, series).map(|snapshot| (config, snapshot)).map_err(ConfigErrors)
+    });
+    match checked {
+        Ok((config, snapshot)) => {
+            let target = |model: &crate::config::Model, target: &crate::config::Target| snapshot.notes(model, target);
+            let provider = |provider: &crate::config::Provider| snapshot.endpoint(&config, provider);
+            let notes = Notes { provider: &provider, target: &target };
+            Ok(super::check::print_valid(&name, &config, &notes, &mut io::stdout().lock())?)
+        }
+        Err(errors) => {
+            super::check::print_mistakes(&name, &errors, &mut io::stderr().lock())?;
+            io::stderr().flush()?;
+            Err(CliError::Said)
+        }
+    }
+}
+
+fn internal(error: &dyn std::fmt::Display) -> ConfigErrors {
+    let message = format!("the metrics could not be set up: {error}");
+    ConfigErrors(vec![crate::config::ConfigError { file: None, line: None, path: String::new(), message }])
+}

@@ -1,0 +1,101 @@
+//! Do the parts fit together? From what is written to what is run, one section a file.
+
+use super::error::hint;
+use super::file::ConfigFile;
+use super::tree::{Node, Places, Scalar, Value};
+use super::{Config, ConfigError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+mod callers;
+mod models;
+mod server;
+
+pub(super) use server::STATE_DIR;
+
+/// Collects mistakes while it builds the configuration. Where something is wrong it goes on with what is left.
+pub(super) struct Checker<'a> {
+    /// What a name may refer to, by top-level section, whether or not what stands there is right.
+    names: BTreeMap<&'static str, BTreeSet<&'a str>>,
+    /// The file without its flaws.
+    tree: &'a Node,
+    places: Arc<Places>,
+    base: &'a Path,
+    pub(super) errors: Vec<ConfigError>,
+}
+
+impl<'a> Checker<'a> {
+    pub(super) fn new(
+        written: &'a Node,
+        tree: &'a Node,
+        places: Arc<Places>,
+        base: &'a Path,
+        errors: Vec<ConfigError>,
+    ) -> Self {
+        let names_of = |section| written.get(section).map(Node::entries).unwrap_or_default().iter();
+        let names = ["providers", "models", "teams"].map(|section| {
+            let names = names_of(section).map(|(name, _)| name.as_str());
+            (section, names.collect())
+        });
+        Self { names: names.into(), tree, places, base, errors }
+    }
+
+    /// The checked configuration; it counts only if no errors were found. `None` where not even a part can be built.
+    pub(super) fn config(&mut self, file: ConfigFile) -> Option<Config> {
+        let server = self.server(file.server);
+        let admin = self.admin(file.admin, &server.as_ref().map(|s| s.listen.clone()).unwrap_or_default());
+        let state = self.state(file.state);
+        let providers = self.providers();
+        let models = self.models(file.models);
+        let teams = self.teams(file.teams);
+        let keys = self.keys(file.keys, &teams);
+        let prices = self.prices(file.prices);
+        let records = self.records(file.records);
+        Some(Config { server: server?, admin: admin?, state: state?, providers, models, teams, keys, prices, records })
+    }
+
+    fn flag(&mut self, path: &str, message: impl Into<String>) {
+        self.errors.push(self.places.error(path, message));
+    }
+
+    /// `value` as it may be shown: not if it came out of a reference.
+    fn shown(&self, path: &str, value: &str) -> String {
+        match self.tree.find(path).map(|node| &node.value) {
+            Some(Value::Scalar(Scalar { reference: Some(reference), .. })) => format!("`{reference}`"),
+            _ => format!("`{value}`"),
+        }
+    }
+
+    /// Whether `section` defines `name`.
+    fn defines(&self, section: &str, name: &str) -> bool {
+        self.names.get(section).is_some_and(|names| names.contains(name))
+    }
+
+    /// Flags `name`, which stands at `path`, if `section` does not define it.
+    fn refers(&mut self, path: &str, name: &str, section: &str, what: &str) {
+        if self.defines(section, name) {
+            return;
+        }
+        let names = self.names.get(section).into_iter().flatten().copied();
+        let hint = match names.clone().next() {
+            Some(_) => hint(name, names),
+            None => format!("; none is defined under `{section}`"),
+        };
+        let shown = self.shown(path, name);
+        self.flag(path, format!("there is no {what} {shown}{hint}"));
+    }
+
+    /// Flags a name that cannot stand in labels, headers and records as it is.
+    fn named(&mut self, path: &str, name: &str) {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._:/@-".contains(&byte);
+        if name.is_empty() || name.len() > 128 || !name.bytes().all(fits) {
+            self.flag(path, "a name has 1 to 128 of `A-Z a-z 0-9 . _ : / @ -`");
+        }
+    }
+
+    /// `path` of the file system, from the directory of the file if it is relative.
+    fn located(&self, path: &Path) -> PathBuf {
+        self.base.join(path)
+    }
+}

@@ -1,0 +1,101 @@
+//! Teams and keys.
+
+use super::Checker;
+use crate::config::{
+    Allowed, Key, Team,
+    file::{KeyFile, Names, TeamFile},
+    tree::join,
+};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+impl Checker<'_> {
+    pub(super) fn teams(&mut self, written: BTreeMap<String, TeamFile>) -> BTreeMap<Arc<str>, Team> {
+        let teams = written.into_iter().map(|(name, file)| {
+            let path = join("teams", &name);
+            self.named(&path, &name);
+            let models = self.allowed(&join(&path, "models"), file.models);
+            let name: Arc<str> = name.into();
+            (Arc::clone(&name), Team { name, models })
+        });
+        teams.collect()
+    }
+
+    pub(super) fn keys(&mut self, written: Vec<Option<KeyFile>>, teams: &BTreeMap<Arc<str>, Team>) -> Vec<Key> {
+        let mut keys: Vec<Key> = Vec::new();
+        let (mut names, mut hashes) = (HashMap::new(), HashMap::new());
+        for (index, file) in written.into_iter().enumerate() {
+            let Some(file) = file else { continue };
+            let path = format!("keys[{index}]");
+            let Some(key) = self.key(&path, file, teams) else { continue };
+            if let Some(other) = names.insert(Arc::clone(&key.name), path.clone()) {
+                self.flag(&join(&path, "name"), format!("`{other}` has the same name; each key has its own"));
+            }
+            if let Some(other) = hashes.insert(key.hash, path.clone()) {
+                self.flag(&join(&path, "hash"), format!("`{other}` has the same hash; each key has its own"));
+            }
+            keys.push(key);
+        }
+        keys
+    }
+
+    fn key(&mut self, path: &str, file: KeyFile, teams: &BTreeMap<Arc<str>, Team>) -> Option<Key> {
+        let of_team = join(path, "team");
+        self.named(&join(path, "name"), &file.name);
+        self.refers(&of_team, &file.team, "teams", "team");
+        let of_models = join(path, "models");
+        let models = self.allowed(&of_models, file.models);
+        if let (Allowed::Only(models), Some(team)) = (&models, teams.get(&*file.team)) {
+            for (index, model) in models.iter().enumerate() {
+                if self.defines("models", model) && !team.models.contains(model) {
+                    let path = format!("{of_models}[{index}]");
+                    let (team, model) = (self.shown(&of_team, &file.team), self.shown(&path, model));
+                    let message = format!("the key's team {team} may not call {model}; a key only narrows its team");
+                    self.flag(&path, message);
+                }
+            }
+        }
+        let expires_us = file.expires.and_then(|text| self.expires(&join(path, "expires"), &text));
+        let hash = hash_of(&file.hash);
+        if hash.is_none() {
+            let like = "`sha256:` and 64 hexadecimal digits, as `weighbridge keys create` prints them";
+            self.flag(&join(path, "hash"), format!("expected {like}; never the key itself"));
+        }
+        Some(Key { name: file.name.into(), team: file.team.into(), hash: hash?, models, expires_us })
+    }
+
+    fn allowed(&mut self, path: &str, written: Option<Names>) -> Allowed {
+        let Some(Names::Only(names)) = written else { return Allowed::All };
+        if names.is_empty() {
+            self.flag(path, "names no model; leave it out for all");
+        }
+        let mut models = Vec::new();
+        for (index, name) in names.into_iter().enumerate() {
+            if let Some(name) = name {
+                self.refers(&format!("{path}[{index}]"), &name, "models", "model");
+                models.push(Arc::from(name));
+            }
+        }
+        Allowed::Only(models)
+    }
+
+    /// A moment, or the beginning of a day in UTC, in microseconds since 1970.
+    fn expires(&mut self, path: &str, text: &str) -> Option<u64> {
+        let is_day = text.len() == "2030-01-31".len();
+        let moment = if is_day { format!("{text}T00:00:00Z").parse() } else { text.parse::<jiff::Timestamp>() };
+        let moment = moment.ok();
+        let micros = moment.and_then(|moment| u64::try_from(moment.as_microsecond()).ok());
+        if micros.is_none() {
+            let shown = self.shown(path, text);
+            let like = "write a day such as `2030-01-31` (UTC), or a moment such as `2030-01-31T18:00:00Z`";
+            self.flag(path, format!("{shown} is no time after 1970; {like}"));
+        }
+        micros
+    }
+}
+
+fn hash_of(text: &str) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(text.strip_prefix("sha256:")?, &mut hash).ok()?;
+    Some(hash)
+}

@@ -1,0 +1,213 @@
+//! Listeners, bounds, state and records.
+
+use super::Checker;
+use crate::config::{
+    AccessLog, Admin, Listen, Records, Server, State, Tls,
+    file::{AdminFile, ListenFile, RecordsFile, ServerFile, StateFile, TlsFile},
+    quantity::{Count, Size, Time},
+    tree::join,
+};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+impl Checker<'_> {
+    pub(super) fn server(&mut self, file: ServerFile) -> Option<Server> {
+        let listen = self.listen(file.listen);
+        let max_buffered_bytes = self.size("server.max_buffered_bytes", file.max_buffered_bytes, 1 << 30);
+        let max_body_bytes = self.size("server.max_body_bytes", file.max_body_bytes, 32 << 20);
+        let max_withheld_bytes = self.size("server.max_withheld_bytes", file.max_withheld_bytes, 8 << 20);
+        for (name, size) in [("max_body_bytes", max_body_bytes), ("max_withheld_bytes", max_withheld_bytes)] {
+            if size > max_buffered_bytes {
+                let path = join("server", name);
+                self.flag(
+                    &path,
+                    format!("`{size}` is more than `max_buffered_bytes`, which is `{max_buffered_bytes}`"),
+                );
+            }
+        }
+        Some(Server {
+            listen,
+            threads: self.threads(file.threads)?,
+            max_body_bytes: usize::try_from(max_body_bytes.get()).ok()?,
+            max_buffered_bytes: usize::try_from(max_buffered_bytes.get()).ok()?,
+            max_withheld_bytes: usize::try_from(max_withheld_bytes.get()).ok()?,
+            max_in_flight: count(file.max_in_flight, 20_000),
+            head_timeout: self.time("server.head_timeout", file.head_timeout, Duration::from_secs(10)),
+            body_timeout: self.time("server.body_timeout", file.body_timeout, Duration::from_secs(30)),
+            keepalive_timeout: self.time("server.keepalive_timeout", file.keepalive_timeout, Duration::from_secs(75)),
+            drain_timeout: file.drain_timeout.map_or(Duration::from_secs(600), |Time(time)| time),
+            upstream_pool_size: usize::try_from(count(file.upstream_pool_size, 2048).get()).ok()?,
+        })
+    }
+
+    fn threads(&mut self, written: Option<Count>) -> Option<NonZeroUsize> {
+        let Some(Count(threads)) = written else {
+            return Some(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
+        };
+        if threads > MAX_THREADS {
+            self.flag("server.threads", format!("at most {MAX_THREADS}; one for each core is enough"));
+        }
+        usize::try_from(threads).ok().and_then(NonZeroUsize::new)
+    }
+
+    fn listen(&mut self, written: Option<Vec<Option<ListenFile>>>) -> Vec<Listen> {
+        let Some(written) = written else {
+            return vec![Listen { address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)), tls: None }];
+        };
+        if written.is_empty() {
+            self.flag("server.listen", "there must be at least one listener, such as `- address: 0.0.0.0:8080`");
+        }
+        let mut listen: Vec<Listen> = Vec::new();
+        for (index, file) in written.into_iter().enumerate() {
+            let Some(file) = file else { continue };
+            let path = format!("server.listen[{index}]");
+            let tls = file.tls.map(|tls| self.tls(&join(&path, "tls"), &tls));
+            let path = join(&path, "address");
+            let Some(address) = self.address(&path, &file.address) else { continue };
+            if let Some(other) = listen.iter().find(|other| collide(other.address, address)) {
+                let other = other.address;
+                self.flag(&path, format!("`{address}` collides with the listener on `{other}`"));
+            }
+            listen.push(Listen { address, tls });
+        }
+        listen
+    }
+
+    pub(super) fn admin(&mut self, file: AdminFile, data: &[Listen]) -> Option<Admin> {
+        let path = "admin.listen";
+        let address = match file.listen.as_deref() {
+            Some("off") => return Some(Admin { listen: None }),
+            Some(text) => self.address(path, text)?,
+            None => SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
+        };
+        if let Some(other) = data.iter().find(|other| collide(other.address, address)) {
+            let other = other.address;
+            self.flag(
+                path,
+                format!("`{address}` collides with the listener of clients on `{other}`; admin has its own"),
+            );
+        }
+        Some(Admin { listen: Some(address) })
+    }
+
+    fn address(&mut self, path: &str, text: &str) -> Option<SocketAddr> {
+        let address = text.parse().ok();
+        if address.is_none() {
+            let shown = self.shown(path, text);
+            let off = if path == "admin.listen" { ", or `off`" } else { "" };
+            let like = "write an IP address and a port such as `127.0.0.1:8080` or `[::]:8080`";
+            self.flag(path, format!("{shown} is no address; {like}{off}"));
+        }
+        address
+    }
+
+    fn tls(&mut self, path: &str, file: &TlsFile) -> Tls {
+        let cert = self.certificates(&join(path, "cert"), &file.cert);
+        let is_key = |pem: &[u8]| PrivateKeyDer::from_pem_slice(pem).is_ok();
+        let key = self.pem(&join(path, "key"), &file.key, "private key", &is_key);
+        Tls { cert, key }
+    }
+
+    /// A file that must hold at least one certificate.
+    pub(super) fn certificates(&mut self, path: &str, file: &Path) -> PathBuf {
+        let holds = |pem: &[u8]| {
+            let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+            read.is_ok_and(|found| !found.is_empty())
+        };
+        self.pem(path, file, "certificate", &holds)
+    }
+
+    /// A file in PEM that must hold `what`, of which `holds` judges.
+    fn pem(&mut self, path: &str, file: &Path, what: &str, holds: &dyn Fn(&[u8]) -> bool) -> PathBuf {
+        let located = self.located(file);
+        let shown = self.shown(path, &located.to_string_lossy());
+        match std::fs::read(&located) {
+            Ok(pem) if holds(&pem) => {}
+            Ok(_) => self.flag(path, format!("{shown} holds no {what} in PEM")),
+            Err(error) => self.flag(path, format!("cannot read {shown}: {error}")),
+        }
+        located
+    }
+
+    pub(super) fn state(&mut self, file: StateFile) -> Option<State> {
+        let dir = file.dir.unwrap_or_else(|| PathBuf::from(STATE_DIR));
+        if dir.as_os_str().is_empty() {
+            self.flag("state.dir", "is empty");
+        }
+        let max_bytes = self.size("state.max_bytes", file.max_bytes, 10 << 30);
+        let segment_bytes = self.size("state.segment_bytes", file.segment_bytes, 64 << 20);
+        if segment_bytes > max_bytes {
+            let message = format!("`{segment_bytes}` is more than `max_bytes`, which is `{max_bytes}`");
+            self.flag("state.segment_bytes", message);
+        }
+        let retention = self.time("state.retention", file.retention, Duration::from_secs(400 * 86_400));
+        Some(State { dir: self.located(&dir), durability: file.durability, retention, max_bytes, segment_bytes })
+    }
+
+    pub(super) fn records(&mut self, file: RecordsFile) -> Records {
+        match file.content.as_deref() {
+            None | Some("none") => {}
+            Some("redacted" | "full") => {
+                self.flag("records.content", "this version keeps no content yet; write `none`")
+            }
+            Some(other) => {
+                let shown = self.shown("records.content", other);
+                self.flag("records.content", format!("{shown} is not valid here; valid is `none`"));
+            }
+        }
+        let access_log = match file.access_log.as_deref() {
+            None | Some("stdout") => AccessLog::Stdout,
+            Some("off") => AccessLog::Off,
+            Some(path) => {
+                if !path.contains('/') {
+                    let shown = self.shown("records.access_log", path);
+                    let valid = "write `stdout`, `off`, or a path with a `/` in it";
+                    self.flag("records.access_log", format!("{shown} is not valid here; {valid}"));
+                }
+                AccessLog::File(self.located(Path::new(path)))
+            }
+        };
+        Records { access_log }
+    }
+
+    /// A duration that is not 0.
+    pub(super) fn time(&mut self, path: &str, written: Option<Time>, default: Duration) -> Duration {
+        match written {
+            Some(Time(time)) if time.is_zero() => {
+                self.flag(path, "must be longer than 0");
+                default
+            }
+            Some(Time(time)) => time,
+            None => default,
+        }
+    }
+
+    fn size(&mut self, path: &str, written: Option<Size>, default: u64) -> NonZeroU64 {
+        let size = written.map_or(default, |Size(bytes)| bytes);
+        NonZeroU64::new(size).unwrap_or_else(|| {
+            self.flag(path, "must be more than 0");
+            NonZeroU64::MIN
+        })
+    }
+}
+
+/// A count as written, or a default that is not 0.
+pub(super) fn count(written: Option<Count>, default: u32) -> NonZeroU32 {
+    NonZeroU32::new(written.map_or(default, |Count(count)| count)).unwrap_or(NonZeroU32::MIN)
+}
+
+/// Whether two listeners cannot both be bound. `[::]` takes IPv4 too.
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    let takes = |one: IpAddr, other: IpAddr| one.is_unspecified() && (one.is_ipv6() || other.is_ipv4());
+    let (one, other) = (a.ip(), b.ip());
+    a.port() == b.port() && a.port() != 0 && (one == other || takes(one, other) || takes(other, one))
+}
+
+/// Where the ledger lies if the file does not say: what `StateDirectory=weighbridge` of systemd makes.
+pub(in crate::config) const STATE_DIR: &str = "/var/lib/weighbridge";
+/// More threads than this are a mistake.
+const MAX_THREADS: u32 = 1024;

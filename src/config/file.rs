@@ -1,0 +1,196 @@
+//! The configuration as written: every key that this version accepts, and no other.
+//!
+//! Nothing is checked here but the shape. `Option` in a list is an item that was found wrong and is left out.
+
+use super::quantity::{Count, Price, Size, Time};
+use super::{Durability, Protocol};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, de};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ConfigFile {
+    pub(super) server: ServerFile,
+    pub(super) admin: AdminFile,
+    pub(super) state: StateFile,
+    /// Read apart: most of an entry belongs to the provider's own folder.
+    pub(super) providers: BTreeMap<String, IgnoredAny>,
+    pub(super) models: BTreeMap<String, ModelFile>,
+    pub(super) teams: BTreeMap<String, TeamFile>,
+    pub(super) keys: Vec<Option<KeyFile>>,
+    pub(super) prices: BTreeMap<String, PriceFile>,
+    pub(super) records: RecordsFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ServerFile {
+    pub(super) listen: Option<Vec<Option<ListenFile>>>,
+    pub(super) threads: Option<Count>,
+    pub(super) max_body_bytes: Option<Size>,
+    pub(super) max_buffered_bytes: Option<Size>,
+    pub(super) max_withheld_bytes: Option<Size>,
+    pub(super) max_in_flight: Option<Count>,
+    pub(super) head_timeout: Option<Time>,
+    pub(super) body_timeout: Option<Time>,
+    pub(super) keepalive_timeout: Option<Time>,
+    pub(super) drain_timeout: Option<Time>,
+    pub(super) upstream_pool_size: Option<Count>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListenFile {
+    pub(super) address: String,
+    pub(super) tls: Option<TlsFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TlsFile {
+    pub(super) cert: PathBuf,
+    pub(super) key: PathBuf,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AdminFile {
+    /// An address, or `off`.
+    pub(super) listen: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct StateFile {
+    pub(super) dir: Option<PathBuf>,
+    pub(super) durability: Durability,
+    pub(super) retention: Option<Time>,
+    pub(super) max_bytes: Option<Size>,
+    pub(super) segment_bytes: Option<Size>,
+}
+
+/// What is common to all kinds of providers.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProviderFile {
+    pub(super) kind: String,
+    pub(super) catalogue: Option<String>,
+    #[serde(default)]
+    pub(super) protocol: Protocol,
+    pub(super) ca_file: Option<PathBuf>,
+}
+
+impl ProviderFile {
+    /// The keys that are read here; all others are the provider's own.
+    pub(super) const KEYS: [&'static str; 4] = ["kind", "catalogue", "protocol", "ca_file"];
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ModelFile {
+    /// `priority`, which is also the default.
+    pub(super) route: Option<String>,
+    pub(super) targets: Vec<Option<TargetFile>>,
+    #[serde(default)]
+    pub(super) timeouts: TimeoutsFile,
+    pub(super) max_attempts: Option<Count>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TargetFile {
+    pub(super) provider: String,
+    pub(super) model: String,
+    pub(super) price_as: Option<String>,
+    #[serde(default)]
+    pub(super) timeouts: TimeoutsFile,
+    pub(super) apis: Option<Vec<Option<String>>>,
+}
+
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TimeoutsFile {
+    pub(super) connect: Option<Time>,
+    pub(super) send: Option<Time>,
+    pub(super) first_token: Option<Time>,
+    pub(super) idle: Option<Time>,
+    pub(super) response: Option<Time>,
+    pub(super) total: Option<Time>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TeamFile {
+    pub(super) models: Option<Names>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyFile {
+    pub(super) name: String,
+    pub(super) team: String,
+    pub(super) hash: String,
+    pub(super) models: Option<Names>,
+    pub(super) expires: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PriceFile {
+    pub(super) input: Option<Price>,
+    pub(super) output: Option<Price>,
+    pub(super) cache_read: Option<Price>,
+    pub(super) cache_write_5m: Option<Price>,
+    pub(super) cache_write_1h: Option<Price>,
+    pub(super) reasoning: Option<Price>,
+    pub(super) audio_input: Option<Price>,
+    pub(super) audio_output: Option<Price>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RecordsFile {
+    /// `none`, which is also the default.
+    pub(super) content: Option<String>,
+    /// `stdout`, `off` or a path.
+    pub(super) access_log: Option<String>,
+}
+
+/// Names of models: a list, or `"*"` for all.
+#[derive(Debug)]
+pub(super) enum Names {
+    All,
+    Only(Vec<Option<String>>),
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NamesVisitor)
+    }
+}
+
+struct NamesVisitor;
+
+impl<'de> de::Visitor<'de> for NamesVisitor {
+    type Value = Names;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("a list of models, or `\"*\"` for all")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Names, E> {
+        if text == "*" { Ok(Names::All) } else { Err(E::invalid_value(de::Unexpected::Str(text), &self)) }
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut items: A) -> Result<Names, A::Error> {
+        let mut names = Vec::new();
+        while let Some(name) = items.next_element::<Option<String>>()? {
+            names.push(name);
+        }
+        let all = names.iter().any(|name| name.as_deref() == Some("*"));
+        Ok(if all { Names::All } else { Names::Only(names) })
+    }
+}

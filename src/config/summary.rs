@@ -1,0 +1,135 @@
+//! What a configuration resolves to, for people to read. No secret can be in it: hashes of keys are cut short, and
+//! settings of providers are not shown at all, but by whoever reads them.
+
+use super::quantity::{show_size, show_time};
+use super::{AccessLog, Allowed, Config, Durability, Key, Listen, Model, Protocol, Provider, Target, Timeouts};
+use std::fmt::{self, Write};
+
+/// What others have to say about parts of the configuration; each line is printed below its part.
+pub struct Notes<'a> {
+    /// About a provider: its endpoint.
+    pub provider: &'a dyn Fn(&Provider) -> Vec<String>,
+    /// About a target: its row of prices, or that it has none; what it does not speak.
+    pub target: &'a dyn Fn(&Model, &Target) -> Vec<String>,
+}
+
+impl Notes<'_> {
+    /// Nothing to say.
+    pub const NONE: Self = Self { provider: &|_| Vec::new(), target: &|_, _| Vec::new() };
+}
+
+impl Config {
+    /// A readable account of what the file resolves to, defaults included, secrets left out.
+    pub fn summary(&self, notes: &Notes<'_>) -> String {
+        let mut out = String::new();
+        self.write_summary(&mut out, notes).expect("a String takes all that is written to it");
+        out
+    }
+
+    fn write_summary(&self, out: &mut String, notes: &Notes<'_>) -> fmt::Result {
+        self.write_server(out)?;
+        writeln!(out, "\nproviders ({})", self.providers.len())?;
+        for provider in self.providers.values() {
+            let protocol = match provider.protocol {
+                Protocol::Http1 => "HTTP/1.1",
+                Protocol::Http2 => "HTTP/2",
+                Protocol::Auto => "HTTP/2 if offered",
+            };
+            writeln!(out, "  {}: kind {}, {protocol}", provider.name, provider.kind)?;
+            write_notes(out, &(notes.provider)(provider))?;
+        }
+        writeln!(out, "\nmodels ({})", self.models.len())?;
+        for model in self.models.values() {
+            writeln!(out, "  {}: by priority, at most {} attempts", model.name, model.max_attempts)?;
+            for target in &model.targets {
+                write_target(out, target)?;
+                write_notes(out, &(notes.target)(model, target))?;
+            }
+        }
+        writeln!(out, "\nteams ({})", self.teams.len())?;
+        for team in self.teams.values() {
+            writeln!(out, "  {}: {}", team.name, allowed(&team.models))?;
+        }
+        writeln!(out, "\nkeys ({})", self.keys.len())?;
+        if self.keys.is_empty() {
+            writeln!(out, "  none: every request will be refused; `weighbridge keys create` makes one")?;
+        }
+        self.keys.iter().try_for_each(|key| write_key(out, key))
+    }
+
+    fn write_server(&self, out: &mut String) -> fmt::Result {
+        let server = &self.server;
+        writeln!(out, "server")?;
+        for Listen { address, tls } in &server.listen {
+            match tls {
+                None => writeln!(out, "  listens on {address}, clear: HTTP/1.1 and h2c")?,
+                Some(tls) => {
+                    writeln!(out, "  listens on {address}, TLS: HTTP/1.1 and h2, certificate {}", tls.cert.display())?;
+                }
+            }
+        }
+        let size = |bytes: usize| u64::try_from(bytes).map_or_else(|_| bytes.to_string(), show_size);
+        let (body, all, held) = (server.max_body_bytes, server.max_buffered_bytes, server.max_withheld_bytes);
+        writeln!(out, "  threads {}, at most {} requests at once", server.threads, server.max_in_flight)?;
+        writeln!(out, "  bodies up to {}, withheld answers up to {}, together {}", size(body), size(held), size(all))?;
+        let [head, body] = [server.head_timeout, server.body_timeout].map(show_time);
+        let [keepalive, drain] = [server.keepalive_timeout, server.drain_timeout].map(show_time);
+        writeln!(out, "  timeouts: head {head}, body {body}, keepalive {keepalive}, drain {drain}")?;
+        match self.admin.listen {
+            Some(address) => writeln!(out, "admin\n  listens on {address}")?,
+            None => writeln!(out, "admin\n  off: no metrics")?,
+        }
+        let state = &self.state;
+        let durability = match state.durability {
+            Durability::Process => "rows survive the process",
+            Durability::Power => "rows survive a loss of power",
+        };
+        let (time, bytes) = (show_time(state.retention), show_size(state.max_bytes.get()));
+        writeln!(out, "state\n  in {}: {durability}; kept for {time}, at most {bytes}", state.dir.display())?;
+        match &self.records.access_log {
+            AccessLog::Stdout => writeln!(out, "records\n  access log to standard output"),
+            AccessLog::File(path) => writeln!(out, "records\n  access log to {}", path.display()),
+            AccessLog::Off => writeln!(out, "records\n  no access log"),
+        }
+    }
+}
+
+fn write_notes(out: &mut String, notes: &[String]) -> fmt::Result {
+    notes.iter().try_for_each(|note| writeln!(out, "      {note}"))
+}
+
+fn write_target(out: &mut String, target: &Target) -> fmt::Result {
+    write!(out, "    {} of {}", target.model, target.provider)?;
+    if let Some(name) = &target.price_as {
+        write!(out, ", priced as {name}")?;
+    }
+    if let Some(apis) = &target.apis {
+        let names: Vec<_> = apis.iter().map(|api| api.name()).collect();
+        write!(out, ", for {} only", names.join(", "))?;
+    }
+    let Timeouts { connect, send, first_token, idle, response, total } = target.timeouts;
+    let response = response.unwrap_or(total);
+    let [connect, send, first, idle, response, total] =
+        [connect, send, first_token, idle, response, total].map(show_time);
+    writeln!(
+        out,
+        "\n      timeouts: connect {connect}, send {send}, first_token {first}, idle {idle}, response {response}, total {total}"
+    )
+}
+
+fn write_key(out: &mut String, key: &Key) -> fmt::Result {
+    let hash = hex::encode(key.hash.first_chunk::<4>().expect("a hash has 32 bytes"));
+    write!(out, "  {}: team {}, {}, sha256:{hash}…", key.name, key.team, allowed(&key.models))?;
+    let expires = key.expires_us.and_then(|us| jiff::Timestamp::from_microsecond(i64::try_from(us).ok()?).ok());
+    match expires {
+        Some(moment) => writeln!(out, ", expires {moment}"),
+        None => writeln!(out),
+    }
+}
+
+fn allowed(models: &Allowed) -> String {
+    match models {
+        Allowed::All => "all models".to_owned(),
+        Allowed::Only(names) => format!("models {}", names.join(", ")),
+    }
+}

@@ -1,0 +1,231 @@
+//! From a strict body to what the gateway needs of it. Fields that are not named here are nobody's business.
+
+use super::path::echo;
+use super::strict::{self, Kind, Member};
+use crate::model::{Api, Ask, Draft, IncludeUsage, Span};
+
+/// A request that cannot be served as it is: a 400.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct BadRequest {
+    /// For the client: what is wrong and where.
+    pub message: String,
+    /// The member that is wrong, for OpenAI's `param`.
+    pub param: Option<String>,
+}
+
+/// Reads the request `draft` of `api`.
+///
+/// # Errors
+///
+/// When the body is not strict JSON, or a member that the gateway acts on is not of its kind.
+pub fn parse(api: Api, draft: Draft) -> Result<Ask, BadRequest> {
+    let body = draft.as_slice();
+    let outline = strict::check(body).map_err(|fault| {
+        let path = fault.path();
+        BadRequest { message: fault.to_string(), param: (!path.is_empty()).then_some(path) }
+    })?;
+    let known = Known::pick(&outline.members);
+    let (model, model_span) = model(body, known.model)?;
+    let stream = api.streams() && flag(body, "stream", known.stream)?;
+    let include_usage = match api {
+        Api::ChatCompletions | Api::Completions if stream => {
+            Some(include_usage(body, known.stream_options, outline.inside)?)
+        }
+        _ => None,
+    };
+    let user = user(api, body, &known)?;
+    let max_output_tokens = output_cap(api, body, &known)?;
+    let choices = choices(api, body, &known)?;
+    let text_bytes = outline.text_bytes;
+    Ok(Ask { api, model, model_span, stream, include_usage, user, max_output_tokens, choices, text_bytes, body: draft })
+}
+
+/// The top-level members that the gateway acts on.
+#[derive(Default)]
+struct Known<'a> {
+    model: Option<&'a Member<'a>>,
+    stream: Option<&'a Member<'a>>,
+    stream_options: Option<&'a Member<'a>>,
+    user: Option<&'a Member<'a>>,
+    safety_identifier: Option<&'a Member<'a>>,
+    metadata: Option<&'a Member<'a>>,
+    max_tokens: Option<&'a Member<'a>>,
+    max_completion_tokens: Option<&'a Member<'a>>,
+    max_output_tokens: Option<&'a Member<'a>>,
+    n: Option<&'a Member<'a>>,
+    best_of: Option<&'a Member<'a>>,
+    prompt: Option<&'a Member<'a>>,
+}
+
+impl<'a> Known<'a> {
+    fn pick(members: &'a [Member<'a>]) -> Self {
+        let mut known = Self::default();
+        for member in members {
+            let place = match &*member.key {
+                b"model" => &mut known.model,
+                b"stream" => &mut known.stream,
+                b"stream_options" => &mut known.stream_options,
+                b"user" => &mut known.user,
+                b"safety_identifier" => &mut known.safety_identifier,
+                b"metadata" => &mut known.metadata,
+                b"max_tokens" => &mut known.max_tokens,
+                b"max_completion_tokens" => &mut known.max_completion_tokens,
+                b"max_output_tokens" => &mut known.max_output_tokens,
+                b"n" => &mut known.n,
+                b"best_of" => &mut known.best_of,
+                b"prompt" => &mut known.prompt,
+                _ => continue,
+            };
+            *place = Some(member);
+        }
+        known
+    }
+}
+
+fn bad(param: &str, message: String) -> BadRequest {
+    BadRequest { message, param: Some(param.to_owned()) }
+}
+
+fn wrong_kind(param: &str, want: &str, member: &Member<'_>) -> BadRequest {
+    bad(param, format!("`{param}` must be {want}, not {}", member.kind.name()))
+}
+
+fn model(body: &[u8], member: Option<&Member<'_>>) -> Result<(String, Span), BadRequest> {
+    let member = member.ok_or_else(|| bad("model", "`model` is missing: name the model to call".to_owned()))?;
+    match string(body, "model", member)? {
+        Some(name) if !name.is_empty() => Ok((name, member.value)),
+        Some(_) => Err(bad("model", "`model` is empty: name the model to call".to_owned())),
+        None => Err(wrong_kind("model", "a string", member)),
+    }
+}
+
+/// A string unescaped, or `None` for `null`.
+fn string(body: &[u8], param: &str, member: &Member<'_>) -> Result<Option<String>, BadRequest> {
+    match member.kind {
+        Kind::Null => Ok(None),
+        Kind::String => Ok(Some(strict::string(body, member.value))),
+        _ => Err(wrong_kind(param, "a string", member)),
+    }
+}
+
+fn flag(body: &[u8], param: &str, member: Option<&Member<'_>>) -> Result<bool, BadRequest> {
+    match member {
+        None => Ok(false),
+        Some(member) => match member.kind {
+            Kind::Null => Ok(false),
+            Kind::Bool => Ok(is_true(body, member.value)),
+            _ => Err(wrong_kind(param, "a boolean", member)),
+        },
+    }
+}
+
+fn is_true(body: &[u8], value: Span) -> bool {
+    body.get(value.range()) == Some(b"true")
+}
+
+/// A whole number that is not negative; absent and `null` are `None`. `1.0` and `1e3` are no integers: parsers
+/// differ on them.
+fn integer(body: &[u8], param: &str, member: Option<&Member<'_>>) -> Result<Option<u64>, BadRequest> {
+    let Some(member) = member else { return Ok(None) };
+    let text = body.get(member.value.range()).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
+    match member.kind {
+        Kind::Null => Ok(None),
+        Kind::Number => text.parse().map(Some).map_err(|_| {
+            bad(param, format!("`{param}` must be an integer of at least 0 and below 2^64, not `{}`", echo(text)))
+        }),
+        _ => Err(wrong_kind(param, "an integer", member)),
+    }
+}
+
+fn include_usage(body: &[u8], member: Option<&Member<'_>>, inside: usize) -> Result<IncludeUsage, BadRequest> {
+    let Some(options) = member else { return Ok(IncludeUsage::NoOptions { insert_at: inside }) };
+    match options.kind {
+        Kind::Null => Ok(IncludeUsage::NullOptions(options.value)),
+        Kind::Object => {
+            let members = strict::members(body, options.value);
+            let Some(asked) = members.iter().find(|member| *member.key == *b"include_usage") else {
+                return Ok(IncludeUsage::NoMember { insert_at: options.value.start + 1, empty: members.is_empty() });
+            };
+            let value = asked.value;
+            Ok(IncludeUsage::Member { value, asked: flag(body, "stream_options.include_usage", Some(asked))? })
+        }
+        _ => Err(wrong_kind("stream_options", "an object", options)),
+    }
+}
+
+/// The end user that the body names; an empty name is none.
+fn user(api: Api, body: &[u8], known: &Known<'_>) -> Result<Option<String>, BadRequest> {
+    let read = |param, member: Option<&Member<'_>>| match member {
+        Some(member) => string(body, param, member).map(|user| user.filter(|user| !user.is_empty())),
+        None => Ok(None),
+    };
+    match api {
+        Api::Messages | Api::CountTokens => {
+            let Some(metadata) = known.metadata else { return Ok(None) };
+            match metadata.kind {
+                Kind::Null => Ok(None),
+                Kind::Object => {
+                    let members = strict::members(body, metadata.value);
+                    read("metadata.user_id", members.iter().find(|member| *member.key == *b"user_id"))
+                }
+                _ => Err(wrong_kind("metadata", "an object", metadata)),
+            }
+        }
+        Api::ChatCompletions | Api::Completions | Api::Embeddings | Api::Responses => {
+            let safety = read("safety_identifier", known.safety_identifier)?;
+            let user = read("user", known.user)?;
+            Ok(safety.or(user))
+        }
+    }
+}
+
+fn output_cap(api: Api, body: &[u8], known: &Known<'_>) -> Result<Option<u64>, BadRequest> {
+    let max_tokens = || integer(body, "max_tokens", known.max_tokens);
+    match api {
+        Api::ChatCompletions => {
+            let newer = integer(body, "max_completion_tokens", known.max_completion_tokens)?;
+            let older = max_tokens()?;
+            Ok(newer.or(older))
+        }
+        Api::Completions | Api::Messages => max_tokens(),
+        Api::Responses => integer(body, "max_output_tokens", known.max_output_tokens),
+        Api::Embeddings | Api::CountTokens => Ok(None),
+    }
+}
+
+/// Most answers that one request may ask for (OpenAI's own limit on `n`).
+const MOST_CHOICES: u64 = 128;
+
+/// How many answers the provider makes, and bills. Completions make `best_of` answers for each of their prompts.
+fn choices(api: Api, body: &[u8], known: &Known<'_>) -> Result<u32, BadRequest> {
+    let count = |param, member| match integer(body, param, member)? {
+        None => Ok(1),
+        Some(count @ 1..=MOST_CHOICES) => Ok(count),
+        Some(_) => Err(bad(param, format!("`{param}` must be between 1 and {MOST_CHOICES}"))),
+    };
+    let all = match api {
+        Api::ChatCompletions => count("n", known.n)?,
+        Api::Completions => {
+            let each = count("n", known.n)?.max(count("best_of", known.best_of)?);
+            each.saturating_mul(prompts(body, known.prompt))
+        }
+        Api::Embeddings | Api::Responses | Api::Messages | Api::CountTokens => 1,
+    };
+    Ok(u32::try_from(all).unwrap_or(u32::MAX))
+}
+
+/// Prompts of one completion request: an array holds many, unless its elements are the tokens of one.
+fn prompts(body: &[u8], prompt: Option<&Member<'_>>) -> u64 {
+    match prompt {
+        Some(prompt) if prompt.kind == Kind::Array => match strict::elements(body, prompt.value) {
+            (_, Some(Kind::Number) | None) => 1,
+            (count, Some(_)) => count,
+        },
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+#[path = "parse_tests.rs"]
+mod tests;

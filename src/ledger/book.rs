@@ -1,0 +1,185 @@
+//! The ledger of a running gateway: opening, beginning and settling attempts, closing.
+
+use crate::config::{Durability, State};
+use crate::ledger::LedgerError;
+use crate::ledger::attempt::OpenAttempt;
+use crate::ledger::clerk::{self, Clerk};
+use crate::ledger::desk::Desk;
+use crate::ledger::journal::chain;
+use crate::ledger::journal::frame::{Frame, encode};
+use crate::ledger::journal::writer::Writer;
+use crate::ledger::lock::{self, Lock};
+use crate::ledger::metrics::LedgerMetrics;
+use crate::ledger::row::{Opening, Settlement};
+use crate::ledger::totals::{LiveTotals, Totals};
+use crate::model::Clock;
+use parking_lot::Mutex;
+use std::cell::RefCell;
+use std::fmt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+thread_local! {
+    /// Where a thread encodes its records: one buffer, so that an attempt allocates none.
+    static RECORD: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The ledger: shared by all threads of the gateway.
+pub struct Ledger {
+    clerk: Arc<Clerk>,
+    durability: Durability,
+    totals: Arc<LiveTotals>,
+    clock: Arc<dyn Clock>,
+    metrics: LedgerMetrics,
+    authority: Mutex<Option<Lock>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Held as long as attempts of this epoch may be settled.
+    _epoch: Lock,
+}
+
+impl Ledger {
+    /// Takes the state directory, settles what a crash left open, and starts the two threads of the ledger.
+    ///
+    /// # Errors
+    ///
+    /// `Locked` when another process admits requests on it; `Schema` and `Format` when a newer version wrote it;
+    /// `Io` and `Store` when it cannot be read or written.
+    pub fn open(state: &State, clock: Arc<dyn Clock>, metrics: LedgerMetrics) -> Result<Arc<Self>, LedgerError> {
+        let dir = &state.dir;
+        let journal = dir.join("journal");
+        make_directory(&journal)?;
+        let authority = lock::authority(dir)?;
+        let (desk, start) = Desk::open(dir, &metrics)?;
+        let (epoch, epoch_lock) = lock::new_epoch(&journal, start.last_epoch)?;
+        let tips = chain::tips(&journal, &start.sealed)?;
+        let writer = Writer::begin(&journal, epoch, tips, clock.now_us())?;
+        let totals = Arc::new(LiveTotals::new(start.totals));
+        let clerk = Clerk::new(state, epoch, writer, desk, Arc::clone(&totals), Arc::clone(&clock), metrics.clone());
+        clerk.add_unfolded(start.tail_rows);
+        let clerk = Arc::new(clerk);
+        let threads = clerk::start(&clerk).map_err(|e| LedgerError::io("start a thread for", dir, e))?;
+        Ok(Arc::new(Self {
+            clerk,
+            durability: state.durability,
+            totals,
+            clock,
+            metrics,
+            authority: Mutex::new(Some(authority)),
+            threads: Mutex::new(threads),
+            _epoch: epoch_lock,
+        }))
+    }
+
+    /// Begins an attempt: its row is in the journal when this returns. One `write(2)` on the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// The disk is full or read-only, or the ledger is closed: nothing may be sent. It recovers by itself.
+    pub fn begin(self: &Arc<Self>, opening: Opening) -> Result<OpenAttempt, LedgerError> {
+        let sequence = with_record(&Frame::Open(opening.frame()), |frame| self.clerk.begin(frame))??;
+        self.metrics.open_attempts.inc();
+        Ok(OpenAttempt::new(Arc::clone(self), opening, sequence))
+    }
+
+    /// Sums over all attempts that were ever settled here, also before this start.
+    pub fn totals(&self) -> Totals {
+        self.totals.snapshot()
+    }
+
+    /// Makes everything that was settled durable and visible in the store. Blocks; not for the hot path.
+    ///
+    /// # Errors
+    ///
+    /// When journal or store cannot be written; nothing is lost by that.
+    pub fn flush(&self) -> Result<(), LedgerError> {
+        self.clerk.flush()
+    }
+
+    /// Lets another process admit requests on the state directory, while attempts of this one go on being settled.
+    pub fn release_authority(&self) {
+        self.authority.lock().take();
+    }
+
+    /// Ends the ledger: no attempt begins any more, all is flushed, the threads end. Attempts that are still open
+    /// may be settled as long as the process lives; what is not, is settled by the next start. Idempotent.
+    pub fn close(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock());
+        if threads.is_empty() {
+            return;
+        }
+        self.clerk.close();
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the ledger panicked");
+            }
+        }
+        self.release_authority();
+    }
+
+    pub(crate) fn now_us(&self) -> u64 {
+        self.clock.now_us()
+    }
+
+    pub(crate) async fn durable(&self, sequence: u64) -> Result<(), LedgerError> {
+        match self.durability {
+            Durability::Process => Ok(()),
+            Durability::Power => self.clerk.flushed(sequence).await,
+        }
+    }
+
+    /// Whether an attempt waits for a flush before it is sent.
+    pub(crate) const fn waits_for_flush(&self) -> bool {
+        matches!(self.durability, Durability::Power)
+    }
+
+    /// Journals something that nobody waits for.
+    pub(crate) fn journal_later(&self, frame: &Frame<'_>) {
+        // Too large it cannot be, and there is nobody to tell.
+        drop(with_record(frame, |bytes| self.clerk.queue(bytes)));
+    }
+
+    /// Journals the end of an attempt and adds it to the totals.
+    pub(crate) fn settle(&self, opening: &Opening, settlement: Settlement) {
+        let settlement = settlement.bounded();
+        self.totals.add(opening, &settlement);
+        let cost_nano = settlement.cost.unwrap_or_default().0;
+        let written = with_record(&Frame::Settle(settlement.frame(opening.id)), |bytes| {
+            self.clerk.settle(bytes, cost_nano);
+        });
+        if let Err(error) = written {
+            // Its texts are bounded, so that this does not happen; the next start would settle it.
+            tracing::error!(attempt = %opening.id, %error, "a settlement could not be recorded");
+        }
+        self.metrics.rows.inc();
+        self.metrics.open_attempts.dec();
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Ledger").field("clerk", &self.clerk).finish_non_exhaustive()
+    }
+}
+
+/// Encodes `frame` into the thread's buffer.
+fn with_record<T>(frame: &Frame<'_>, write: impl FnOnce(&[u8]) -> T) -> Result<T, LedgerError> {
+    RECORD.with_borrow_mut(|buffer| {
+        buffer.clear();
+        encode(frame, buffer)?;
+        Ok(write(buffer))
+    })
+}
+
+fn make_directory(journal: &Path) -> Result<(), LedgerError> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(journal).map_err(|e| LedgerError::io("create", journal, e))
+}

@@ -1,0 +1,282 @@
+//! Reading an epoch from a position on: frames in, finished attempts out.
+
+use super::frame::{Counts, Frame};
+use super::segment::{Position, SegmentId, SegmentReader, Step, list};
+use crate::ledger::LedgerError;
+use crate::ledger::row::{Names, Opening, Row, Settlement};
+use crate::model::AttemptId;
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What is told of a segment that is not there.
+pub(crate) const MISSING: &str = "the segment is missing";
+
+/// An attempt that was begun and not settled up to the cursor.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub opening: Opening,
+    /// Where its record begins.
+    pub since: Position,
+    /// Output tokens as last journaled.
+    pub output_tokens: u64,
+}
+
+/// Something in the journal that should not be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Damage {
+    pub path: PathBuf,
+    pub offset: u64,
+    pub what: String,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} at byte {}: {}", self.path.display(), self.offset, self.what)
+    }
+}
+
+/// Reads one epoch.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    journal: PathBuf,
+    epoch: u64,
+    at: Position,
+    reader: Option<SegmentReader>,
+    names: Names,
+    /// Attempts begun and not settled.
+    pub pending: HashMap<AttemptId, Pending>,
+    /// What was found that should not be there, since it was last taken.
+    pub damage: Vec<Damage>,
+    /// Attempts whose settlement had no beginning: told apart, because a dropped segment may hold it.
+    pub unknown: Vec<(AttemptId, Settlement, Position)>,
+    /// What was read since the epoch's beginning; `None` as long as that is not known.
+    counts: Option<Counts>,
+    /// Whether the epoch's last seal was read.
+    pub sealed: bool,
+    /// The torn tail: where it begins, and its length.
+    pub torn: Option<(Position, u64)>,
+    /// Frames read.
+    pub frames: u64,
+}
+
+/// What one frame meant.
+enum Meaning {
+    Row(Box<Row>),
+    Nothing,
+}
+
+impl Cursor {
+    /// Before the epoch's first segment.
+    pub(crate) fn start(journal: &Path, epoch: u64) -> Self {
+        Self {
+            journal: journal.to_owned(),
+            epoch,
+            at: Position::START,
+            reader: None,
+            names: Names::default(),
+            pending: HashMap::new(),
+            damage: Vec::new(),
+            unknown: Vec::new(),
+            counts: None,
+            sealed: false,
+            torn: None,
+            frames: 0,
+        }
+    }
+
+    /// At `folded`, knowing the attempts that are open there; the oldest of them begins at `scan`.
+    ///
+    /// # Errors
+    ///
+    /// When segments cannot be read.
+    pub(crate) fn resume(journal: &Path, epoch: u64, scan: Position, folded: Position) -> Result<Self, LedgerError> {
+        let mut cursor = Self::start(journal, epoch);
+        cursor.at = scan;
+        if scan < folded {
+            while cursor.next(Some(folded))?.is_some() {}
+            cursor.at = cursor.at.max(folded);
+            cursor.reader = None;
+        }
+        // All this was told when it was folded; what was begun before `scan` is settled before `folded`.
+        cursor.damage.clear();
+        cursor.unknown.clear();
+        Ok(cursor)
+    }
+
+    /// After the last frame that was read.
+    pub(crate) fn position(&self) -> Position {
+        self.at
+    }
+
+    /// Where reading must begin to know all attempts that are open at [`Self::position`].
+    pub(crate) fn scan_from(&self) -> Position {
+        self.pending.values().map(|pending| pending.since).min().unwrap_or(self.at).min(self.at)
+    }
+
+    /// The segment that the cursor stands in.
+    pub(crate) fn segment(&self) -> SegmentId {
+        SegmentId { epoch: self.epoch, number: self.at.number }
+    }
+
+    /// The next finished attempt before `limit` (default: the end of the files); `None`: no more for now.
+    ///
+    /// # Errors
+    ///
+    /// When a segment cannot be read. Damage is no error: it is kept in `damage`, and reading goes on behind it.
+    pub(crate) fn next(&mut self, limit: Option<Position>) -> Result<Option<Row>, LedgerError> {
+        self.torn = None;
+        loop {
+            if limit.is_some_and(|limit| self.at >= limit) || !self.enter(limit)? {
+                return Ok(None);
+            }
+            let Some(mut reader) = self.reader.take() else { return Ok(None) };
+            let (meaning, more) = self.take(&mut reader)?;
+            if more {
+                self.reader = Some(reader);
+            }
+            match meaning {
+                Meaning::Row(row) => return Ok(Some(*row)),
+                Meaning::Nothing if more => {}
+                Meaning::Nothing => {
+                    if !self.leave(limit)? {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes one step; tells whether the segment may hold more.
+    fn take(&mut self, reader: &mut SegmentReader) -> Result<(Meaning, bool), LedgerError> {
+        let number = self.at.number;
+        let path = reader.path().to_owned();
+        Ok(match reader.step()? {
+            Step::Frame { at, next, frame } => {
+                self.at.offset = next;
+                self.frames += 1;
+                (self.understand(frame, Position { number, offset: at }, &path), true)
+            }
+            Step::End => (Meaning::Nothing, false),
+            Step::Damaged { at, resume } => {
+                let what = format!("{} bytes are no whole record, records follow", resume - at);
+                self.damage.push(Damage { path, offset: at, what });
+                self.at.offset = resume;
+                (Meaning::Nothing, true)
+            }
+            Step::Torn { at, bytes } => {
+                self.torn = Some((Position { number, offset: at }, bytes));
+                (Meaning::Nothing, false)
+            }
+        })
+    }
+
+    fn understand(&mut self, frame: Frame<'_>, at: Position, path: &Path) -> Meaning {
+        match frame {
+            Frame::Open(open) => {
+                self.count(|counts| counts.opened += 1);
+                let opening = Opening::from_frame(&open, &mut self.names);
+                let pending = Pending { opening, since: at, output_tokens: 0 };
+                if self.pending.insert(open.id, pending).is_some() {
+                    let what = format!("attempt `{}` begins a second time", open.id);
+                    self.damage.push(Damage { path: path.to_owned(), offset: at.offset, what });
+                }
+            }
+            Frame::Progress(progress) => {
+                if let Some(pending) = self.pending.get_mut(&progress.id) {
+                    pending.output_tokens = pending.output_tokens.max(progress.output_tokens);
+                }
+            }
+            Frame::Settle(settle) => {
+                let settlement = Settlement::from_frame(&settle, &mut self.names);
+                self.count(|counts| {
+                    counts.settled += 1;
+                    counts.cost_nano = counts.cost_nano.saturating_add(settle.cost_nano.unwrap_or(0));
+                });
+                match self.pending.remove(&settle.id) {
+                    Some(Pending { opening, .. }) => return Meaning::Row(Box::new(Row { opening, settlement })),
+                    None => self.unknown.push((settle.id, settlement, at)),
+                }
+            }
+            Frame::Checkpoint(counts) => {
+                if let Some(read) = self.counts.replace(counts).filter(|read| *read != counts) {
+                    let what = format!("the segments before hold {read:?}, but {counts:?} were written");
+                    self.damage.push(Damage { path: path.to_owned(), offset: at.offset, what });
+                }
+            }
+            Frame::Seal(seal) => self.sealed |= seal.last,
+        }
+        Meaning::Nothing
+    }
+
+    fn count(&mut self, counted: impl FnOnce(&mut Counts)) {
+        if let Some(counts) = &mut self.counts {
+            counted(counts);
+        }
+    }
+
+    /// Opens the segment that the cursor stands in; tells whether there is one.
+    fn enter(&mut self, limit: Option<Position>) -> Result<bool, LedgerError> {
+        if self.at.number == 0 {
+            let Some(number) = self.following()? else { return Ok(false) };
+            self.at = Position { number, offset: 0 };
+            self.counts = (number == 1).then(Counts::default);
+        }
+        let end = limit.filter(|limit| limit.number == self.at.number).map(|limit| limit.offset);
+        if let Some(reader) = &mut self.reader {
+            if let Some(end) = end {
+                reader.extend_to(end);
+            }
+            return Ok(true);
+        }
+        match SegmentReader::open(&self.journal, self.segment(), end) {
+            Ok(mut reader) => {
+                reader.seek(self.at.offset);
+                self.at.offset = reader.offset();
+                self.reader = Some(reader);
+                Ok(true)
+            }
+            Err(e @ LedgerError::Format { .. }) => self.pass_over(e.to_string(), limit),
+            Err(LedgerError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                self.pass_over(MISSING.to_owned(), limit)
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// A segment that cannot be read at all: told once, when there is one behind it to go on with.
+    fn pass_over(&mut self, what: String, limit: Option<Position>) -> Result<bool, LedgerError> {
+        let damage = Damage { path: self.segment().path(&self.journal), offset: 0, what };
+        if !self.leave(limit)? {
+            return Ok(false);
+        }
+        self.damage.push(damage);
+        self.enter(limit)
+    }
+
+    /// Goes to the next segment; tells whether there is one.
+    fn leave(&mut self, limit: Option<Position>) -> Result<bool, LedgerError> {
+        self.reader = None;
+        if limit.is_some_and(|limit| limit.number <= self.at.number) {
+            return Ok(false);
+        }
+        let Some(number) = self.following()? else { return Ok(false) };
+        if let Some((at, bytes)) = self.torn.take() {
+            let path = self.segment().path(&self.journal);
+            let what = format!("{bytes} bytes at the end are no whole record, though a segment follows");
+            self.damage.push(Damage { path, offset: at.offset, what });
+        }
+        for missing in self.at.number + 1..number {
+            let path = SegmentId { epoch: self.epoch, number: missing }.path(&self.journal);
+            self.damage.push(Damage { path, offset: 0, what: MISSING.to_owned() });
+        }
+        self.at = Position { number, offset: 0 };
+        Ok(true)
+    }
+
+    /// The number of the first segment of the epoch behind the cursor's.
+    fn following(&self) -> Result<Option<u64>, LedgerError> {
+        let ids = list(&self.journal)?;
+        Ok(ids.into_iter().filter(|id| id.epoch == self.epoch).map(|id| id.number).find(|n| *n > self.at.number))
+    }
+}

@@ -1,0 +1,135 @@
+//! Tables, their version, and opening the database.
+
+use crate::ledger::LedgerError;
+use rusqlite::{Connection, OpenFlags};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// `user_version` of a database that this program writes.
+const VERSION: i64 = 1;
+/// How long a write waits for another process's (an upgrade's old process, a report).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Columns of [`crate::ledger::Sums::cells`].
+macro_rules! sum_columns {
+    () => {
+        "attempts INTEGER NOT NULL, requests INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, \
+         input INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write_5m INTEGER NOT NULL, \
+         cache_write_1h INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL, \
+         audio_input INTEGER NOT NULL, audio_output INTEGER NOT NULL, cost_nano INTEGER NOT NULL"
+    };
+}
+/// Columns of [`crate::ledger::Group`].
+macro_rules! group_columns {
+    () => {
+        "key TEXT NOT NULL, team TEXT NOT NULL, model TEXT NOT NULL, provider TEXT NOT NULL, \
+         target_model TEXT NOT NULL, origin TEXT NOT NULL"
+    };
+}
+
+/// Version 1. `total` = sums of all rows ever; `dropped` = sums of the rows that retention removed, the
+/// checkpoint from which `verify` starts.
+const TABLES: &str = concat!(
+    "CREATE TABLE attempt (
+       request BLOB NOT NULL, attempt INTEGER NOT NULL, opened_us INTEGER NOT NULL, label TEXT NOT NULL,
+       key TEXT NOT NULL, team TEXT NOT NULL, user TEXT, model TEXT NOT NULL, api TEXT NOT NULL,
+       stream INTEGER NOT NULL, provider TEXT NOT NULL, target_model TEXT NOT NULL, status INTEGER NOT NULL,
+       input INTEGER NOT NULL, cache_read INTEGER NOT NULL, cache_write_5m INTEGER NOT NULL,
+       cache_write_1h INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
+       audio_input INTEGER NOT NULL, audio_output INTEGER NOT NULL, origin TEXT NOT NULL, cost_nano INTEGER,
+       price_version TEXT, tier TEXT NOT NULL, latency_us INTEGER NOT NULL, first_token_us INTEGER,
+       overhead_us INTEGER, error TEXT, PRIMARY KEY (request, attempt)) WITHOUT ROWID;
+     CREATE INDEX attempt_opened ON attempt (opened_us);
+     CREATE TABLE rollup (hour INTEGER NOT NULL, ",
+    group_columns!(),
+    ", ",
+    sum_columns!(),
+    ", PRIMARY KEY (hour, key, team, model, provider, target_model, origin)) WITHOUT ROWID;
+     CREATE TABLE total (",
+    group_columns!(),
+    ", ",
+    sum_columns!(),
+    ", PRIMARY KEY (key, team, model, provider, target_model, origin)) WITHOUT ROWID;
+     CREATE TABLE dropped (",
+    group_columns!(),
+    ", ",
+    sum_columns!(),
+    ", PRIMARY KEY (key, team, model, provider, target_model, origin)) WITHOUT ROWID;
+     CREATE TABLE position (epoch INTEGER PRIMARY KEY, number INTEGER NOT NULL, \"offset\" INTEGER NOT NULL,
+       scan_number INTEGER NOT NULL, scan_offset INTEGER NOT NULL, sealed INTEGER NOT NULL,
+       folded INTEGER NOT NULL, repeated INTEGER NOT NULL);
+     CREATE TABLE dropped_segment (epoch INTEGER NOT NULL, number INTEGER NOT NULL, sha256 BLOB NOT NULL,
+       PRIMARY KEY (epoch, number)) WITHOUT ROWID;
+     CREATE TABLE fact (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+);
+
+/// Where the database of a state directory lies.
+pub(crate) fn path(dir: &Path) -> PathBuf {
+    dir.join("ledger.sqlite")
+}
+
+/// Opens the database for folding, and makes or migrates its tables.
+///
+/// # Errors
+///
+/// `Schema` when a newer program wrote it; `Store`.
+pub(crate) fn open(dir: &Path) -> Result<Connection, LedgerError> {
+    let mut conn = Connection::open(path(dir))?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    let found = version(&conn)?;
+    if found > VERSION {
+        return Err(LedgerError::Schema { path: path(dir), found, known: VERSION });
+    }
+    if found == 0 {
+        // Has effect only before the first table.
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    conn.pragma_update(None, "synchronous", "NORMAL")?;
+    conn.set_prepared_statement_cache_capacity(32);
+    if found == 0 {
+        let transaction = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        if version(&transaction)? == 0 {
+            transaction.execute_batch(TABLES)?;
+            transaction.pragma_update(None, "user_version", VERSION)?;
+        }
+        transaction.commit()?;
+    }
+    Ok(conn)
+}
+
+/// Opens the database for a report; `None` when there is none yet.
+///
+/// # Errors
+///
+/// `Schema`, `Store`.
+pub(crate) fn open_read_only(dir: &Path) -> Result<Option<Connection>, LedgerError> {
+    let path = path(dir);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let conn = read_only(&path)?;
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    match version(&conn)? {
+        // Killed before the tables were made.
+        0 => Ok(None),
+        VERSION => Ok(Some(conn)),
+        found => Err(LedgerError::Schema { path, found, known: VERSION }),
+    }
+}
+
+/// Without write access to the directory the write-ahead log cannot be read; the database without it is older, and
+/// the journal holds the rest.
+fn read_only(path: &Path) -> Result<Connection, LedgerError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let plain = Connection::open_with_flags(path, flags)?;
+    if version(&plain).is_ok() {
+        return Ok(plain);
+    }
+    let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    Ok(Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?)
+}
+
+fn version(conn: &Connection) -> Result<i64, rusqlite::Error> {
+    conn.pragma_query_value(None, "user_version", |row| row.get(0))
+}

@@ -1,0 +1,5 @@
+//! What the ledger promises, with real files.
+#![allow(clippy::unwrap_used)]
+
+mod fixture;
+mod running;

@@ -1,0 +1,222 @@
+//! What was spent, by whom: from the roll-ups and the journal's tail.
+//!
+//! Hours are the finest grain: `since` is rounded down to the hour. Only `user` is answered from the rows.
+
+use crate::ledger::LedgerError;
+use crate::ledger::export::rfc3339;
+use crate::ledger::row::{Names, Row};
+use crate::ledger::store::fold::HOUR_US;
+use crate::ledger::store::query::{ROW_COLUMNS, row_at, signed};
+use crate::ledger::store::sums::{GROUP_COLUMNS, SUM_COLUMNS, group_at, sums_at};
+use crate::ledger::totals::{Group, Sums};
+use crate::ledger::view::View;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::str::FromStr;
+
+/// What a report is split by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dimension {
+    /// Who pays.
+    Team,
+    /// The virtual key.
+    Key,
+    /// The name that was asked for.
+    Model,
+    /// Who answered.
+    Provider,
+    /// With which model.
+    TargetModel,
+    /// The end user; `-` where none was named.
+    User,
+    /// Calendar day, UTC.
+    Day,
+    /// Hour, UTC.
+    Hour,
+}
+
+impl Dimension {
+    const ALL: [Self; 8] =
+        [Self::Team, Self::Key, Self::Model, Self::Provider, Self::TargetModel, Self::User, Self::Day, Self::Hour];
+
+    /// Its name in `--by` and as a column.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Team => "team",
+            Self::Key => "key",
+            Self::Model => "model",
+            Self::Provider => "provider",
+            Self::TargetModel => "target_model",
+            Self::User => "user",
+            Self::Day => "day",
+            Self::Hour => "hour",
+        }
+    }
+
+    fn value(self, entry: &Entry<'_>) -> String {
+        let group = entry.group;
+        match self {
+            Self::Team => group.team.to_string(),
+            Self::Key => group.key.to_string(),
+            Self::Model => group.model.to_string(),
+            Self::Provider => group.provider.to_string(),
+            Self::TargetModel => group.target_model.to_string(),
+            Self::User => entry.user.unwrap_or("-").to_owned(),
+            Self::Day => rfc3339(entry.hour * HOUR_US).chars().take(10).collect(),
+            Self::Hour => rfc3339(entry.hour * HOUR_US).chars().take(13).chain(":00Z".chars()).collect(),
+        }
+    }
+}
+
+impl FromStr for Dimension {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|dimension| dimension.name() == text);
+        found.ok_or_else(|| {
+            let names = Self::ALL.map(|dimension| format!("`{}`", dimension.name())).join(", ");
+            format!("`{text}` is nothing to split by; there are {names}")
+        })
+    }
+}
+
+/// Reads a moment: an age such as `7d`, `24h`, `30m`, `2w`, or a date, or an RFC 3339 time.
+///
+/// # Errors
+///
+/// What is wrong, and what can be written.
+pub fn since(text: &str, now_us: u64) -> Result<u64, LedgerError> {
+    let wrong = || {
+        LedgerError::Argument(format!("`{text}` is no time: write `7d`, `24h`, `2026-11-01` or `2026-11-01T08:00:00Z`"))
+    };
+    let seconds = match text.chars().last() {
+        Some('m') => Some(60_u64),
+        Some('h') => Some(3_600),
+        Some('d') => Some(86_400),
+        Some('w') => Some(604_800),
+        _ => None,
+    };
+    if let (Some(seconds), Some(count)) = (seconds, text.get(..text.len().saturating_sub(1))) {
+        let count: u64 = count.parse().map_err(|_| wrong())?;
+        let age_us = count.checked_mul(seconds).and_then(|age| age.checked_mul(1_000_000)).ok_or_else(wrong)?;
+        return Ok(now_us.saturating_sub(age_us));
+    }
+    let time = match text.parse::<Timestamp>() {
+        Ok(time) => time,
+        Err(_) => {
+            let date: Date = text.parse().map_err(|_| wrong())?;
+            TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).map_err(|_| wrong())?
+        }
+    };
+    Ok(u64::try_from(time.as_microsecond()).unwrap_or(0))
+}
+
+/// One line of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// A value for each dimension asked for.
+    pub labels: Vec<String>,
+    /// What it comes to.
+    pub sums: Sums,
+}
+
+/// What was spent.
+#[derive(Debug)]
+pub struct Report {
+    /// What it is split by.
+    pub by: Vec<Dimension>,
+    /// From here on, in microseconds: the beginning of an hour.
+    pub since_us: u64,
+    /// Up to here.
+    pub until_us: u64,
+    /// Sorted by their labels.
+    pub lines: Vec<Line>,
+    /// All lines together.
+    pub total: Sums,
+    /// Attempts under way, in no line.
+    pub open: u64,
+    /// Attempts in the lines that were read from the journal, because the store does not have them yet.
+    pub unfolded: u64,
+    /// Places of the journal's tail that cannot be read: figures may be missing.
+    pub damaged: u64,
+}
+
+/// Something that is added up.
+struct Entry<'a> {
+    hour: u64,
+    group: &'a Group,
+    user: Option<&'a str>,
+    sums: Sums,
+}
+
+/// Adds up what was spent in a state directory since the hour of `since_us`.
+///
+/// # Errors
+///
+/// When the ledger cannot be read.
+pub fn report(dir: &Path, by: &[Dimension], since_us: u64, now_us: u64) -> Result<Report, LedgerError> {
+    let first_hour = since_us / HOUR_US;
+    let view = View::read(dir)?;
+    let mut lines: BTreeMap<Vec<String>, Sums> = BTreeMap::new();
+    let mut total = Sums::default();
+    let mut add = |entry: &Entry<'_>| {
+        let labels = by.iter().map(|dimension| dimension.value(entry)).collect();
+        lines.entry(labels).or_default().add(&entry.sums);
+        total.add(&entry.sums);
+    };
+    if let Some(store) = &view.store {
+        if by.contains(&Dimension::User) {
+            add_rows(store, first_hour, &mut add)?;
+        } else {
+            add_rollups(store, first_hour, &mut add)?;
+        }
+    }
+    let mut unfolded = 0;
+    for row in view.tail.iter().filter(|row| row.opening.opened_us / HOUR_US >= first_hour) {
+        add_row(row, &mut add);
+        unfolded += 1;
+    }
+    Ok(Report {
+        by: by.to_vec(),
+        since_us: first_hour * HOUR_US,
+        until_us: now_us,
+        lines: lines.into_iter().map(|(labels, sums)| Line { labels, sums }).collect(),
+        total,
+        open: view.open.len() as u64,
+        unfolded,
+        damaged: view.damage.len() as u64,
+    })
+}
+
+fn add_rollups(store: &Connection, first_hour: u64, add: &mut impl FnMut(&Entry<'_>)) -> Result<(), LedgerError> {
+    let sql = format!("SELECT hour, {GROUP_COLUMNS}, {SUM_COLUMNS} FROM rollup WHERE hour >= ?");
+    let mut statement = store.prepare(&sql)?;
+    let mut rows = statement.query([signed(first_hour)])?;
+    while let Some(row) = rows.next()? {
+        let hour = u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default();
+        let (group, sums) = (group_at(row, 1)?, sums_at(row, 7)?);
+        add(&Entry { hour, group: &group, user: None, sums });
+    }
+    Ok(())
+}
+
+fn add_rows(store: &Connection, first_hour: u64, add: &mut impl FnMut(&Entry<'_>)) -> Result<(), LedgerError> {
+    let sql = format!("SELECT {ROW_COLUMNS} FROM attempt WHERE opened_us >= ?");
+    let mut statement = store.prepare(&sql)?;
+    let mut names = Names::default();
+    let mut rows = statement.query([signed(first_hour * HOUR_US)])?;
+    while let Some(row) = rows.next()? {
+        add_row(&row_at(row, &mut names)?, add);
+    }
+    Ok(())
+}
+
+fn add_row(row: &Row, add: &mut impl FnMut(&Entry<'_>)) {
+    let group = Group::of(&row.opening, row.settlement.origin);
+    let sums = Sums::of(&row.opening, &row.settlement);
+    add(&Entry { hour: row.opening.opened_us / HOUR_US, group: &group, user: row.opening.user.as_deref(), sums });
+}

@@ -1,0 +1,88 @@
+//! Secrets: kept without `Debug`, and masked wherever a provider repeats them.
+
+use http::HeaderValue;
+
+/// A provider's key. It has neither `Debug` nor `Display`.
+#[derive(Clone)]
+pub(super) struct Key(Option<String>);
+
+impl Key {
+    /// A key, or none for a server that needs none.
+    pub(super) fn new(key: Option<String>) -> Self {
+        Self(key.filter(|key| !key.is_empty()))
+    }
+
+    /// `prefix` and the key as a header that prints as `Sensitive`; `None` without a key.
+    pub(super) fn header(&self, prefix: &str) -> Result<Option<HeaderValue>, http::header::InvalidHeaderValue> {
+        let Some(key) = &self.0 else { return Ok(None) };
+        let mut value = HeaderValue::from_str(&format!("{prefix}{key}"))?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+
+    /// `text` without this key, and without anything that looks like one.
+    pub(super) fn mask(&self, text: &str) -> String {
+        let text = match &self.0 {
+            Some(key) => text.replace(key.as_str(), MASK),
+            None => text.to_owned(),
+        };
+        mask_tokens(&text)
+    }
+}
+
+const MASK: &str = "***";
+
+/// How keys of this field begin: OpenAI's, Anthropic's and many others', Groq's, xAI's, Google's.
+const PREFIXES: [&str; 5] = ["sk-", "gsk_", "xai-", "AIza", "sess-"];
+
+/// Characters that a key is made of, and the stars with which providers mask them half.
+fn is_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*' | '.')
+}
+
+/// Masks each word that begins like a key and has at least 8 more characters. A sentence's last dot may go with it.
+fn mask_tokens(text: &str) -> String {
+    const LEAST: usize = 8;
+    let mut out = String::with_capacity(text.len());
+    for word in text.split_inclusive(|c| !is_token(c)) {
+        let token = word.trim_end_matches(|c| !is_token(c));
+        match PREFIXES.iter().find(|prefix| token.starts_with(**prefix)) {
+            Some(prefix) if token.len() >= prefix.len() + LEAST => {
+                out.push_str(prefix);
+                out.push_str(MASK);
+                out.push_str(&word[token.len()..]);
+            }
+            _ => out.push_str(word),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_masked_wherever_they_stand() {
+        let key = Key::new(Some("my-own-key".to_owned()));
+        let cases = [
+            ("no key here", "no key here"),
+            ("bad my-own-key!", "bad ***!"),
+            ("Incorrect API key provided: sk-abcd****wxyz. See", "Incorrect API key provided: sk-*** See"),
+            ("`sk-ant-api03-0123456789`", "`sk-***`"),
+            ("task-force and sk-1", "task-force and sk-1"),
+            ("é sk-proj-0123456789", "é sk-***"),
+        ];
+        for (text, want) in cases {
+            assert_eq!(key.mask(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_no_header_is_refused() {
+        assert!(Key::new(Some("a\nb".to_owned())).header("Bearer ").is_err());
+        let header = Key::new(Some("abc".to_owned())).header("Bearer ").expect("valid").expect("there");
+        assert_eq!(header, "Bearer abc");
+        assert!(!format!("{header:?}").contains("abc"));
+    }
+}

@@ -1,0 +1,118 @@
+//! OpenAI's usage figures, split into disjoint classes.
+//!
+//! The input includes cached and audio tokens, the output includes reasoning and audio. Those who speak this API
+//! differ in details, which are read where they contradict nothing: DeepSeek's `prompt_cache_hit_tokens`, xAI's
+//! reasoning beside the output (told by `total_tokens`).
+
+use crate::{
+    model::{ServiceTier, Usage},
+    providers::{Reading, lenient::Count},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// `usage` of chat completions, completions and embeddings (`prompt_…`, `completion_…`) and of responses
+/// (`input_…`, `output_…`).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Figures {
+    #[serde(alias = "input_tokens")]
+    prompt_tokens: Count,
+    #[serde(alias = "output_tokens")]
+    completion_tokens: Count,
+    total_tokens: Count,
+    #[serde(alias = "input_tokens_details")]
+    prompt_tokens_details: Option<Details>,
+    #[serde(alias = "output_tokens_details")]
+    completion_tokens_details: Option<Details>,
+    prompt_cache_hit_tokens: Count,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Details {
+    cached_tokens: Count,
+    cache_write_tokens: Count,
+    audio_tokens: Count,
+    reasoning_tokens: Count,
+}
+
+/// Takes what `usage` says into `reading`: the last figures count, they are never added up.
+pub(super) fn take(usage: &RawValue, reading: &mut Reading) {
+    match serde_json::from_str::<Figures>(usage.get()).ok().and_then(|figures| split(&figures)) {
+        Some((usage, consistent)) => {
+            reading.usage = Some(usage);
+            reading.inconsistent = !consistent;
+        }
+        None => {
+            reading.usage = None;
+            reading.inconsistent = true;
+        }
+    }
+}
+
+/// Takes the tier that was billed.
+pub(super) fn take_tier(tier: &str, reading: &mut Reading) {
+    // `auto` is what was asked for, not what was billed: it stands in the first events of a response.
+    if !tier.is_empty() && tier != "auto" {
+        reading.tier = Some(ServiceTier::from_answer(tier));
+    }
+}
+
+/// The classes, and whether the figures fit together; `None` when there are no sane ones.
+fn split(figures: &Figures) -> Option<(Usage, bool)> {
+    let none = Details::default();
+    let read = figures.prompt_tokens_details.as_ref().unwrap_or(&none);
+    let made = figures.completion_tokens_details.as_ref().unwrap_or(&none);
+    let all = [
+        figures.prompt_tokens,
+        figures.completion_tokens,
+        figures.total_tokens,
+        figures.prompt_cache_hit_tokens,
+        read.cached_tokens,
+        read.cache_write_tokens,
+        read.audio_tokens,
+        made.audio_tokens,
+        made.reasoning_tokens,
+    ];
+    if all.contains(&Count::Absurd) {
+        return None;
+    }
+    let input = figures.prompt_tokens.known()?;
+    let output = figures.completion_tokens.or_zero();
+    let reasoning = made.reasoning_tokens.or_zero();
+    let apart = reasoning > 0 && figures.total_tokens == Count::Tokens(input + output + reasoning);
+    let (mut input, mut output) = (Whole::new(input), Whole::new(if apart { output + reasoning } else { output }));
+    let usage = Usage {
+        cache_read: input.part(read.cached_tokens.or(figures.prompt_cache_hit_tokens)),
+        cache_write_5m: input.part(read.cache_write_tokens),
+        audio_input: input.part(read.audio_tokens),
+        input: input.left,
+        reasoning: output.part(made.reasoning_tokens),
+        audio_output: output.part(made.audio_tokens),
+        output: output.left,
+        cache_write_1h: 0,
+    };
+    Some((usage, input.fits && output.fits))
+}
+
+/// An inclusive figure from which the classes are taken.
+struct Whole {
+    left: u64,
+    fits: bool,
+}
+
+impl Whole {
+    const fn new(all: u64) -> Self {
+        Self { left: all, fits: true }
+    }
+
+    /// Takes a part out; one that is larger than what is left is cut to fit.
+    fn part(&mut self, part: Count) -> u64 {
+        let want = part.or_zero();
+        let part = want.min(self.left);
+        self.fits &= part == want;
+        self.left -= part;
+        part
+    }
+}

@@ -1,0 +1,50 @@
+//! Answers that came whole: checked for being one, and read for their usage.
+
+use super::usage;
+use crate::{
+    model::Api,
+    providers::{
+        Garbage, Reading,
+        lenient::{Text, is_given, raw},
+    },
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// The members that tell what a body is; their values are passed over.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow, default, deserialize_with = "raw")]
+    choices: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    data: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    output: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    service_tier: Text<'a>,
+}
+
+pub(super) fn read(api: Api, body: &[u8]) -> Result<Reading, Garbage> {
+    let garbage = |why: &str| Garbage { api, why: why.to_owned() };
+    let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| garbage("it is no JSON object"))?;
+    let (content, name) = match api {
+        Api::Embeddings => (answer.data, "data"),
+        Api::Responses => (answer.output, "output"),
+        _ => (answer.choices, "choices"),
+    };
+    if !is_given(content) {
+        let error = is_given(answer.error);
+        return Err(if error { garbage("it is an error") } else { garbage(&format!("`{name}` is missing")) });
+    }
+    let mut reading = Reading { complete: true, ..Reading::default() };
+    usage::take_tier(answer.service_tier.as_str(), &mut reading);
+    if let Some(given) = answer.usage.filter(|usage| is_given(Some(usage))) {
+        usage::take(given, &mut reading);
+    }
+    reading.complete = reading.usage.is_some();
+    Ok(reading)
+}

@@ -1,0 +1,293 @@
+//! From the socket to a request: strict framing, the path, and the body read once within its own bounds.
+
+use super::bounds::{Buffers, Share};
+use super::reject::{Reject, shown};
+use crate::model::{Api, Dialect, Draft};
+use http::{HeaderMap, Method, Version, header};
+use pingora::proxy::Session;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// What a path stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Path {
+    /// A call that reaches a model.
+    Call(Api),
+    /// `GET /v1/models`
+    Models,
+    /// `GET /v1/models/{id}`
+    Model(String),
+    /// `GET /healthz`
+    Health,
+    /// `GET /readyz`
+    Ready,
+}
+
+/// What is known of a request before its body is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// What is asked for.
+    pub path: Path,
+    /// The shape of errors.
+    pub dialect: Dialect,
+    /// The declared length, if any.
+    pub length: Option<usize>,
+}
+
+/// Framing that two parsers could read in two ways, or that this gateway does not take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Both ways of telling the body's end.
+    LengthAndEncoding,
+    /// More than one `content-length`, even if they are the same.
+    ManyLengths,
+    /// `content-length` is no number.
+    BadLength,
+    /// Not plain `chunked`.
+    OddEncoding,
+    /// HTTP/1.1 without exactly one `host`.
+    NoHost,
+    /// `Upgrade` on a path that has none.
+    Upgrade,
+    /// A compressed body.
+    ContentEncoding,
+    /// A form or a text where JSON belongs.
+    ContentType,
+}
+
+/// The dialect in which errors about this head are told: Anthropic's paths, or its version header on others.
+pub fn dialect_of(path: &str, headers: &HeaderMap) -> Dialect {
+    match path {
+        "/v1/messages" | "/v1/messages/count_tokens" => Dialect::Anthropic,
+        _ if path.starts_with("/v1/models") && headers.contains_key("anthropic-version") => Dialect::Anthropic,
+        _ => Dialect::OpenAi,
+    }
+}
+
+/// Reads the head: framing, path and method.
+///
+/// # Errors
+///
+/// [`Reject::Framing`], [`Reject::NoRoute`] or [`Reject::Method`].
+pub fn head(method: &Method, path: &str, version: Version, headers: &HeaderMap) -> Result<Head, Reject> {
+    let length = framing(version, headers).map_err(Reject::Framing)?;
+    let dialect = dialect_of(path, headers);
+    let no_route = || Reject::NoRoute { method: shown(method.as_str()), path: shown(path) };
+    let found = find(path).ok_or_else(no_route)?;
+    let allow = if matches!(found, Path::Call(_)) { "POST" } else { "GET" };
+    if method.as_str() != allow {
+        return Err(Reject::Method { method: shown(method.as_str()), path: shown(path), allow });
+    }
+    if matches!(found, Path::Call(_)) {
+        content(headers).map_err(Reject::Framing)?;
+    }
+    Ok(Head { path: found, dialect, length })
+}
+
+fn find(path: &str) -> Option<Path> {
+    match path {
+        "/healthz" => return Some(Path::Health),
+        "/readyz" => return Some(Path::Ready),
+        _ => {}
+    }
+    let below = path.strip_prefix("/v1/")?;
+    if below == "models" {
+        return Some(Path::Models);
+    }
+    if let Some(id) = below.strip_prefix("models/") {
+        return (!id.is_empty()).then(|| Path::Model(unescape(id)));
+    }
+    Api::ALL.into_iter().find(|api| api.path() == below).map(Path::Call)
+}
+
+/// Percent-decodes a model's name in a path: SDKs write `/` in a name as `%2F`. What does not decode stays.
+fn unescape(text: &str) -> String {
+    let digit = |byte: Option<&u8>| byte.and_then(|&b| char::from(b).to_digit(16));
+    let (bytes, mut out, mut at) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
+    while let Some(&byte) = bytes.get(at) {
+        let code = (byte == b'%').then(|| Some(digit(bytes.get(at + 1))? * 16 + digit(bytes.get(at + 2))?)).flatten();
+        match code.and_then(|code| u8::try_from(code).ok()) {
+            Some(code) => {
+                out.push(code);
+                at += 3;
+            }
+            None => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Checks what Pingora leaves open (shared notes §9) and returns the declared length.
+fn framing(version: Version, headers: &HeaderMap) -> Result<Option<usize>, Framing> {
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let length = match (lengths.next(), lengths.next()) {
+        (None, _) => None,
+        (Some(_), Some(_)) => return Err(Framing::ManyLengths),
+        (Some(value), None) => Some(plain_number(value.as_bytes()).ok_or(Framing::BadLength)?),
+    };
+    let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(encoding) = encodings.next() {
+        if length.is_some() {
+            return Err(Framing::LengthAndEncoding);
+        }
+        if encodings.next().is_some() || !encoding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(Framing::OddEncoding);
+        }
+    }
+    if version == Version::HTTP_11 && headers.get_all(header::HOST).iter().count() != 1 {
+        return Err(Framing::NoHost);
+    }
+    if headers.contains_key(header::UPGRADE) && !is_h2c_offer(headers) {
+        return Err(Framing::Upgrade);
+    }
+    Ok(length)
+}
+
+/// `Upgrade: h2c` is an offer that a server may ignore (RFC 9110 §7.8); Java's client sends it by default.
+fn is_h2c_offer(headers: &HeaderMap) -> bool {
+    headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"h2c"))
+}
+
+fn plain_number(text: &[u8]) -> Option<usize> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn content(headers: &HeaderMap) -> Result<(), Framing> {
+    let identity = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|value| !identity(value)) {
+        return Err(Framing::ContentEncoding);
+    }
+    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let kind = kind.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    // A `+json` type is JSON (RFC 6839 §3.1).
+    let json = kind.eq_ignore_ascii_case(b"application/json") || kind.to_ascii_lowercase().ends_with(b"+json");
+    if json || kind.is_empty() { Ok(()) } else { Err(Framing::ContentType) }
+}
+
+/// Bounds on one body.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyBounds {
+    /// Most bytes; past it 413.
+    pub most: usize,
+    /// Longest wait for the whole of it; past it 408.
+    pub within: Duration,
+}
+
+/// A body that was read, its share of the gateway's memory, and how long the client took to send it.
+#[derive(Debug)]
+pub struct Body {
+    /// The bytes, with room for edits.
+    pub draft: Draft,
+    /// Given back when it is dropped.
+    pub share: Share,
+    /// Time spent waiting for the client: no overhead of the gateway.
+    pub waited: Duration,
+}
+
+/// Reads the body once. `100 Continue` is sent first if the client waits for it: it was authenticated by now.
+///
+/// # Errors
+///
+/// [`Reject::TooLarge`], [`Reject::BodyTimeout`], [`Reject::BuffersFull`], or [`Reject::BadRequest`] for a body
+/// that ends early.
+pub async fn body(session: &mut Session, head: &Head, bounds: BodyBounds, buffers: &Buffers) -> Result<Body, Reject> {
+    let too_large = Reject::TooLarge { limit: bounds.most };
+    if head.length.is_some_and(|length| length > bounds.most) {
+        return Err(too_large);
+    }
+    let mut share = buffers.take(head.length.unwrap_or(0)).ok_or(Reject::BuffersFull)?;
+    continue_if_expected(session).await;
+    let begun = Instant::now();
+    let deadline = begun + bounds.within;
+    let mut builder = Draft::with_capacity(head.length.unwrap_or(FIRST_PIECE));
+    loop {
+        let piece = match timeout_at(deadline, session.as_downstream_mut().read_request_body()).await {
+            Ok(Ok(Some(piece))) => piece,
+            Ok(Ok(None)) => break,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a request body broke off");
+                let message = "the request body ended before it was whole".to_owned();
+                return Err(Reject::BadRequest { message, param: None });
+            }
+            Err(_) => return Err(Reject::BodyTimeout { limit: bounds.within }),
+        };
+        let length = builder.len().saturating_add(piece.len());
+        if length > bounds.most {
+            return Err(too_large);
+        }
+        if !share.grow_to(length) {
+            return Err(Reject::BuffersFull);
+        }
+        builder.push(&piece);
+    }
+    Ok(Body { draft: builder.finish(), share, waited: begun.elapsed() })
+}
+
+/// Room for a body whose length is not declared.
+const FIRST_PIECE: usize = 4 * 1024;
+
+/// Pingora never answers `Expect` by itself, and writing the 100 while the body is unread turns keep-alive off
+/// (pingora-core 0.9.1, `v1/server.rs`, `prepare_response_header`): so it is set again behind it.
+async fn continue_if_expected(session: &mut Session) {
+    let expects = session.get_header(header::EXPECT);
+    if !expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return;
+    }
+    let keepalive = session.get_keepalive();
+    if let Err(error) = session.as_downstream_mut().write_continue_response().await {
+        tracing::debug!(%error, "100 Continue could not be written");
+    }
+    session.set_keepalive(keepalive);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in lines {
+            map.append(*name, header::HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    #[test]
+    fn doubtful_framing_is_refused_and_plain_framing_is_not() {
+        let host = ("host", "a");
+        let cases: [(&str, &[(&str, &str)], Result<Option<usize>, Framing>); 11] = [
+            ("a length", &[host, ("content-length", "12")], Ok(Some(12))),
+            ("chunked", &[host, ("transfer-encoding", "Chunked")], Ok(None)),
+            ("both", &[host, ("content-length", "1"), ("transfer-encoding", "chunked")], Err(Framing::LengthAndEncoding)),
+            ("two equal lengths", &[host, ("content-length", "1"), ("content-length", "1")], Err(Framing::ManyLengths)),
+            ("a signed length", &[host, ("content-length", "+1")], Err(Framing::BadLength)),
+            ("a list of lengths", &[host, ("content-length", "1, 1")], Err(Framing::BadLength)),
+            ("a length past 64 bits", &[host, ("content-length", "99999999999999999999")], Err(Framing::BadLength)),
+            ("two codings", &[host, ("transfer-encoding", "gzip, chunked")], Err(Framing::OddEncoding)),
+            ("no host", &[], Err(Framing::NoHost)),
+            ("two hosts", &[host, host], Err(Framing::NoHost)),
+            ("an upgrade", &[host, ("upgrade", "websocket")], Err(Framing::Upgrade)),
+        ];
+        for (name, lines, want) in cases {
+            assert_eq!(framing(Version::HTTP_11, &headers(lines)), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn paths_are_matched_exactly_and_methods_are_checked() {
+        let map = headers(&[("host", "a")]);
+        let read = |method: Method, path: &str| head(&method, path, Version::HTTP_11, &map).map(|head| head.path);
+        assert_eq!(read(Method::POST, "/v1/messages"), Ok(Path::Call(Api::Messages)));
+        assert_eq!(read(Method::GET, "/v1/models/org%2Fmodel"), Ok(Path::Model("org/model".to_owned())));
+        assert!(matches!(read(Method::GET, "/v1/messages"), Err(Reject::Method { allow: "POST", .. })));
+        for path in ["/v1/messages/", "/v1//messages", "/v1/../v1/messages", "/V1/messages", "/v1/models/", "/"] {
+            assert!(matches!(read(Method::POST, path), Err(Reject::NoRoute { .. })), "{path}");
+        }
+    }
+}

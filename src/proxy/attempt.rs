@@ -1,0 +1,204 @@
+//! One attempt: its row, the body that goes up, the answer that comes down, and its deadlines.
+
+use super::stream::Answer;
+use super::target::Target;
+use super::trouble::Trouble;
+use crate::config::Timeouts;
+use crate::ledger::{LedgerError, OpenAttempt};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A piece of the body towards HTTP/2: between two of them the client and the deadlines are polled.
+const SLICE: usize = 64 * 1024;
+
+/// One attempt at one target.
+pub struct Attempt {
+    /// Where it goes.
+    pub target: Arc<Target>,
+    /// Its row; taken when it is settled.
+    pub row: Option<OpenAttempt>,
+    /// What comes back.
+    pub answer: Answer,
+    /// When it began.
+    pub begun: Instant,
+    /// When the first output came.
+    pub first_output: Option<Instant>,
+    /// The end of the answer was seen.
+    pub end_seen: bool,
+    /// It goes out on a connection that nobody used before, because a pooled one was dead.
+    pub fresh: bool,
+    body: Bytes,
+    handed: usize,
+    /// The body is handed out in slices (HTTP/2 upstream).
+    sliced: bool,
+    sent: Arc<Sent>,
+    last_sign: Instant,
+    total_at: Instant,
+}
+
+/// When the last byte of the body left, told by the drop of the bytes themselves: Pingora has no hook for it.
+#[derive(Debug)]
+struct Sent {
+    base: Instant,
+    /// Microseconds after `base`, plus one; 0: not yet.
+    after_us: AtomicU64,
+}
+
+/// The bytes of a body; its owner is dropped once they were written to the socket.
+struct Watched {
+    body: Bytes,
+    sent: Arc<Sent>,
+}
+
+impl AsRef<[u8]> for Watched {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.sent.mark();
+    }
+}
+
+impl Sent {
+    fn mark(&self) {
+        let after = u64::try_from(self.base.elapsed().as_micros()).unwrap_or(u64::MAX - 1);
+        self.after_us.store(after + 1, Ordering::Release);
+    }
+
+    fn at(&self) -> Option<Instant> {
+        let after = self.after_us.load(Ordering::Acquire).checked_sub(1)?;
+        Some(self.base + Duration::from_micros(after))
+    }
+}
+
+impl Attempt {
+    /// Begins; `arrived` is when the request came, for the `total` time-out.
+    pub fn new(target: Arc<Target>, row: OpenAttempt, body: Bytes, answer: Answer, arrived: Instant) -> Self {
+        let begun = Instant::now();
+        let total_at = arrived + target.timeouts.total;
+        Self {
+            target,
+            row: Some(row),
+            answer,
+            begun,
+            first_output: None,
+            end_seen: false,
+            fresh: false,
+            body,
+            handed: 0,
+            sliced: false,
+            sent: Arc::new(Sent { base: begun, after_us: AtomicU64::new(0) }),
+            last_sign: begun,
+            total_at,
+        }
+    }
+
+    /// The connection stands: the body may go out. `sliced`: piece by piece.
+    pub fn connected(&mut self, sliced: bool) {
+        self.sliced = sliced;
+        self.handed = 0;
+        self.last_sign = Instant::now();
+        self.sent = Arc::new(Sent { base: self.last_sign, after_us: AtomicU64::new(0) });
+    }
+
+    /// Resolves when the row is durable; `None` when it is so already.
+    pub fn durable(&self) -> Option<impl Future<Output = Result<(), LedgerError>> + Send + 'static> {
+        self.row.as_ref()?.durability()
+    }
+
+    /// Length of the body.
+    pub fn body_len(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Whether all of the body was handed to Pingora.
+    pub fn body_done(&self) -> bool {
+        !self.sliced || self.handed >= self.body.len()
+    }
+
+    /// The whole body, for HTTP/1.1.
+    pub fn whole_body(&mut self) -> Option<Bytes> {
+        if self.sliced || self.body.is_empty() {
+            return None;
+        }
+        self.handed = self.body.len();
+        Some(self.watched(self.body.clone()))
+    }
+
+    /// The next slice, for HTTP/2.
+    pub fn next_slice(&mut self) -> Option<Bytes> {
+        if !self.sliced || self.handed >= self.body.len() {
+            return None;
+        }
+        let end = self.handed.saturating_add(SLICE).min(self.body.len());
+        let slice = self.body.slice(self.handed..end);
+        self.handed = end;
+        Some(if end == self.body.len() { self.watched(slice) } else { slice })
+    }
+
+    fn watched(&self, body: Bytes) -> Bytes {
+        Bytes::from_owner(Watched { body, sent: Arc::clone(&self.sent) })
+    }
+
+    /// Gives the body's memory back.
+    pub fn drop_body(&mut self) {
+        self.body = Bytes::new();
+    }
+
+    /// Whether the last byte of the request left.
+    pub fn was_sent(&self) -> bool {
+        self.sent.at().is_some() || self.answer.begun()
+    }
+
+    /// A sign of life of the provider.
+    pub fn alive(&mut self, now: Instant, first_output: bool) {
+        self.last_sign = now;
+        if first_output && self.first_output.is_none() {
+            self.first_output = Some(now);
+        }
+        if let (Some(row), Some(output)) = (&mut self.row, self.answer.output()) {
+            row.progress(output.bytes().div_ceil(4));
+        }
+    }
+
+    /// Whether it was not settled yet.
+    pub fn is_open(&self) -> bool {
+        self.row.is_some()
+    }
+
+    /// When to look at the deadlines again: not later than the first of them. What moves them later is seen then.
+    pub fn wake_at(&self) -> Instant {
+        self.phase().0
+    }
+
+    /// What has run out at `now`.
+    pub fn expired(&self, now: Instant) -> Option<Trouble> {
+        let (at, trouble) = self.phase();
+        (now >= at).then_some(trouble)
+    }
+
+    /// The deadline in force and what it means to miss it.
+    fn phase(&self) -> (Instant, Trouble) {
+        let Timeouts { send, first_token, idle, response, total, .. } = self.target.timeouts;
+        let phase = match (self.sent.at(), self.answer.released()) {
+            _ if self.answer.released() && self.answer.is_flowing() => (self.last_sign + idle, Trouble::Idle),
+            // An answer that began early tells that the request arrived.
+            (None, _) if !self.answer.begun() => (self.sent.base + send, Trouble::SendTimeout),
+            (sent, _) => {
+                let from = sent.unwrap_or(self.sent.base);
+                if self.answer.expects_stream() {
+                    (from + first_token, Trouble::FirstToken)
+                } else {
+                    (from + response.unwrap_or(total), Trouble::Response)
+                }
+            }
+        };
+        if self.total_at <= phase.0 { (self.total_at, Trouble::Total) } else { phase }
+    }
+}

@@ -1,0 +1,83 @@
+//! What the gateway may hold at once: bytes of bodies and answers, and open requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A bounded number of something, shared by all requests.
+#[derive(Debug, Clone)]
+pub struct Buffers {
+    used: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+impl Buffers {
+    /// Nothing is taken yet.
+    pub fn new(limit: usize) -> Self {
+        Self { used: Arc::default(), limit }
+    }
+
+    /// Takes `amount`, or nothing when the limit does not leave that much.
+    pub fn take(&self, amount: usize) -> Option<Share> {
+        let mut share = Share { of: self.clone(), amount: 0 };
+        share.grow_to(amount).then_some(share)
+    }
+
+    /// How much is taken now.
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+}
+
+/// A part of a bound; dropping it gives it back.
+#[derive(Debug)]
+pub struct Share {
+    of: Buffers,
+    amount: usize,
+}
+
+impl Share {
+    /// Grows the share to `amount` in all; false, and unchanged, when the limit does not leave that much.
+    pub fn grow_to(&mut self, amount: usize) -> bool {
+        let Some(more) = amount.checked_sub(self.amount).filter(|&more| more > 0) else { return true };
+        let fits = |used: usize| used.checked_add(more).filter(|&sum| sum <= self.of.limit);
+        // Relaxed: the count guards no other memory.
+        if self.of.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
+            return false;
+        }
+        self.amount = amount;
+        true
+    }
+
+    /// Gives back all but `amount`.
+    pub fn shrink_to(&mut self, amount: usize) {
+        if let Some(less) = self.amount.checked_sub(amount) {
+            self.of.used.fetch_sub(less, Ordering::Relaxed);
+            self.amount = amount;
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.shrink_to(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_never_pass_the_limit_and_come_back() {
+        let buffers = Buffers::new(10);
+        let mut first = buffers.take(4).expect("4 of 10");
+        assert!(buffers.take(7).is_none());
+        assert!(first.grow_to(10));
+        assert!(!first.grow_to(11));
+        first.shrink_to(3);
+        assert_eq!(buffers.used(), 3);
+        drop(first);
+        assert_eq!(buffers.used(), 0);
+        assert!(buffers.take(usize::MAX).is_none());
+    }
+}

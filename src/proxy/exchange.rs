@@ -1,0 +1,332 @@
+//! A request on its way: who asked what, the attempts made for it, and what became of them.
+//!
+//! Shared by Pingora's hooks and the replay session of one request, which run in one task: the lock is never
+//! contended and never held across an `.await`.
+
+use super::attempt::Attempt;
+use super::bounds::Share;
+use super::finish::{Booking, Record};
+use super::gateway::Services;
+use super::reject::{Reject, UpstreamFault};
+use super::stream::{Answer, Expect, Release};
+use super::target::Target;
+use super::trouble::Trouble;
+use crate::auth::Caller;
+use crate::model::{Ask, RequestId};
+use crate::routing::Plan;
+use crate::telemetry::TeamSeries;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use parking_lot::Mutex;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// An exchange as its hooks and its session hold it.
+pub type Shared = Arc<Mutex<Exchange>>;
+
+/// The request as it arrived: what every answer, also a refusal, needs.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// The gateway's own id.
+    pub id: RequestId,
+    /// What `x-request-id` says: the client's label, else the id.
+    pub label: Arc<str>,
+    /// Whether the label is the client's.
+    pub labelled: bool,
+    /// When the head was read.
+    pub at: Instant,
+    /// The same, by the wall clock.
+    pub at_us: u64,
+    /// The client's address.
+    pub address: Option<SocketAddr>,
+    /// HTTP version of the client's connection.
+    pub version: http::Version,
+}
+
+/// What is fixed before the first attempt.
+pub struct Opened {
+    /// The request.
+    pub arrival: Arrival,
+    /// Who asks.
+    pub caller: Arc<Caller>,
+    /// Counters of the caller's team.
+    pub team: Arc<TeamSeries>,
+    /// What is asked.
+    pub ask: Ask,
+    /// The end user, if one is told.
+    pub user: Option<Arc<str>>,
+    /// The query of the path, passed on to Anthropic (`beta=true`).
+    pub query: Option<Arc<str>>,
+    /// The targets, in order.
+    pub plan: Plan<Target>,
+    /// The body's part of the gateway's memory.
+    pub share: Share,
+    /// The request's place among the open ones.
+    pub _slot: Share,
+    /// Bytes of the body.
+    pub bytes_in: usize,
+}
+
+/// One request from its admission to its record.
+pub struct Exchange {
+    /// What is fixed.
+    pub opened: Opened,
+    services: Arc<Services>,
+    attempt: Option<Attempt>,
+    /// What each attempt came to.
+    pub record: Record,
+    /// The trouble that a hook found, to be read by the hook that Pingora calls next.
+    found: Option<Trouble>,
+    last: Option<Trouble>,
+    retry_after: Option<Duration>,
+    all_limited: bool,
+    /// The header went out.
+    header_sent: bool,
+}
+
+impl Exchange {
+    /// Begins. `overhead` is what the gateway itself spent so far.
+    pub fn new(opened: Opened, services: Arc<Services>, overhead: Duration) -> Self {
+        Self {
+            opened,
+            services,
+            attempt: None,
+            record: Record::new(overhead),
+            found: None,
+            last: None,
+            retry_after: None,
+            all_limited: true,
+            header_sent: false,
+        }
+    }
+
+    /// The attempt under way.
+    pub fn attempt(&self) -> Option<&Attempt> {
+        self.attempt.as_ref()
+    }
+
+    /// The attempt under way.
+    pub fn attempt_mut(&mut self) -> Option<&mut Attempt> {
+        self.attempt.as_mut()
+    }
+
+    /// Whether the client has seen a part of an answer.
+    pub fn committed(&self) -> bool {
+        self.header_sent
+    }
+
+    /// The header goes out now. True the first time.
+    pub fn commit(&mut self) -> bool {
+        !std::mem::replace(&mut self.header_sent, true)
+    }
+
+    /// Takes the next target that serves the call.
+    pub fn next_target(&mut self) -> Option<Arc<Target>> {
+        let api = self.opened.ask.api;
+        self.opened.plan.take_next(|target| target.serves(api))
+    }
+
+    /// Begins an attempt at `target`: journals it and makes its body. Nothing was sent yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Reject::LedgerUnavailable`], [`Reject::BuffersFull`].
+    pub fn begin(&mut self, target: Arc<Target>) -> Result<(), Reject> {
+        let number = self.record.attempts() + 1;
+        let row = super::finish::open_row(&self.services, &self.opened, &target, number)?;
+        let ask = &mut self.opened.ask;
+        let hide_usage = ask.include_usage.is_some_and(|include| !include.asked());
+        let edits = target.provider.edits(ask, &target.model_json);
+        let body = ask.body.apply(&edits);
+        let expect = Expect {
+            label: Arc::clone(&self.opened.arrival.label),
+            api: ask.api,
+            stream: ask.stream,
+            hide_usage,
+            most_withheld: self.services.bounds.max_withheld_bytes,
+        };
+        let share = self.services.buffers.take(0).ok_or(Reject::BuffersFull)?;
+        let answer = Answer::new(expect, Arc::clone(&target.provider), share);
+        self.attempt = Some(Attempt::new(target, row, body, answer, self.opened.arrival.at));
+        Ok(())
+    }
+
+    /// The header of the answer.
+    ///
+    /// # Errors
+    ///
+    /// What makes the next target worth trying.
+    pub fn head(&mut self, status: StatusCode, headers: &HeaderMap) -> Result<(), Trouble> {
+        let Some(attempt) = &mut self.attempt else { return Ok(()) };
+        attempt.answer.head(status, headers)
+    }
+
+    /// A piece of the answer; returns what may go to the client.
+    ///
+    /// # Errors
+    ///
+    /// As [`Answer::push`].
+    pub fn piece(&mut self, piece: Bytes) -> Result<Bytes, Trouble> {
+        let begun = Instant::now();
+        let Some(attempt) = &mut self.attempt else { return Ok(Bytes::new()) };
+        let release = attempt.answer.push(piece)?;
+        Ok(self.after(release, begun))
+    }
+
+    /// The provider ended the body; a second call does nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Answer::end`].
+    pub fn end(&mut self) -> Result<Bytes, Trouble> {
+        let begun = Instant::now();
+        let Some(attempt) = &mut self.attempt else { return Ok(Bytes::new()) };
+        if std::mem::replace(&mut attempt.end_seen, true) {
+            return Ok(Bytes::new());
+        }
+        let release = attempt.answer.end()?;
+        Ok(self.after(release, begun))
+    }
+
+    /// The connection to the provider broke. Before anything was released the trouble is an error.
+    ///
+    /// # Errors
+    ///
+    /// The trouble itself.
+    pub fn broken(&mut self, trouble: Trouble) -> Result<Bytes, Trouble> {
+        let begun = Instant::now();
+        let Some(attempt) = &mut self.attempt else { return Err(trouble) };
+        if attempt.answer.ended() {
+            return Ok(Bytes::new()); // whole already: what broke was only the connection behind it
+        }
+        let release = attempt.answer.fail(trouble, Release::default())?;
+        Ok(self.after(release, begun))
+    }
+
+    /// Books what a release means. The settlement is journaled before the last bytes go out, so that whoever got a
+    /// whole answer finds its row.
+    fn after(&mut self, release: Release, begun: Instant) -> Bytes {
+        let Some(attempt) = &mut self.attempt else { return release.bytes };
+        attempt.alive(begun, release.first_output);
+        if attempt.answer.released() {
+            // The request's bytes are not needed for another target any more.
+            attempt.drop_body();
+            if attempt.answer.is_stream() {
+                self.opened.forget_body(&attempt.target);
+            }
+        }
+        if attempt.answer.ended() || attempt.answer.failed().is_some() {
+            let trouble = attempt.answer.failed().cloned();
+            self.record.overhead += begun.elapsed();
+            self.settle(trouble);
+        }
+        release.bytes
+    }
+
+    /// Settles the attempt under way, once.
+    fn settle(&mut self, trouble: Option<Trouble>) {
+        let Some(attempt) = &mut self.attempt else { return };
+        let Some(booking) = Booking::of(attempt, &self.opened, trouble, self.record.overhead) else { return };
+        booking.book(&self.services, &mut self.record);
+    }
+
+    /// The deadline that comes first, if an attempt is under way.
+    pub fn wake_at(&self) -> Option<Instant> {
+        self.attempt.as_ref().map(Attempt::wake_at)
+    }
+
+    /// What has run out at `now`.
+    pub fn expired(&self, now: Instant) -> Option<Trouble> {
+        self.attempt.as_ref().and_then(|attempt| attempt.expired(now))
+    }
+
+    /// Keeps the trouble for the hook that Pingora calls next.
+    pub fn found(&mut self, trouble: Trouble) {
+        self.found = Some(trouble);
+    }
+
+    /// The trouble that was found.
+    pub fn take_found(&mut self) -> Option<Trouble> {
+        self.found.take()
+    }
+
+    /// The attempt under way failed. Returns whether the next target is tried.
+    pub fn failed(&mut self, trouble: Trouble) -> bool {
+        self.settle(Some(trouble.clone()));
+        self.attempt_over();
+        let limited = matches!(trouble.fault(), UpstreamFault::RateLimited);
+        self.all_limited &= limited;
+        if let Some(wait) = trouble.retry_after() {
+            self.retry_after = Some(self.retry_after.map_or(wait, |least| least.min(wait)));
+        }
+        let api = self.opened.ask.api;
+        let on = !self.committed()
+            && trouble.next_may_help()
+            && self.opened.plan.has_next(|target| target.serves(api));
+        self.last = Some(trouble);
+        on
+    }
+
+    /// Gives up what the attempt held, but keeps what the record and the header need.
+    fn attempt_over(&mut self) {
+        if !self.committed() {
+            self.attempt = None;
+        }
+    }
+
+    /// Whether the client left, as far as is known.
+    pub fn client_gone(&self) -> bool {
+        matches!(self.last, Some(Trouble::ClientGone))
+    }
+
+    /// The trouble of the last attempt.
+    pub fn last_trouble(&self) -> Option<&Trouble> {
+        self.last.as_ref()
+    }
+
+    /// What the client is told when every target failed (PRODUCT.md §3).
+    pub fn verdict(&self) -> Reject {
+        if matches!(self.last, Some(Trouble::BuffersFull)) {
+            return Reject::BuffersFull;
+        }
+        let kind = match &self.last {
+            Some(_) if self.all_limited => UpstreamFault::RateLimited,
+            Some(last) => match last.fault() {
+                UpstreamFault::RateLimited => UpstreamFault::Failed,
+                other => other,
+            },
+            None => UpstreamFault::Failed,
+        };
+        let retry_after = if kind == UpstreamFault::RateLimited { self.retry_after } else { None };
+        let model = &self.opened.plan.route().name;
+        let message = format!("no target of model `{model}` answered: {}", self.record.told());
+        Reject::Upstream { kind, message, retry_after }
+    }
+
+    /// What the gateway shares.
+    pub fn services(&self) -> &Arc<Services> {
+        &self.services
+    }
+}
+
+impl Opened {
+    /// Drops the body of a stream once its answer has begun, unless it may be needed to count its tokens.
+    fn forget_body(&mut self, target: &Target) {
+        const KEPT_FOR_COUNTING: usize = 256 * 1024;
+        if target.encoding.is_none() || self.ask.body.len() > KEPT_FOR_COUNTING {
+            self.ask.body.clear();
+            self.share.shrink_to(0);
+        }
+    }
+}
+
+/// A request that ends without its hooks (a panic, the end of the process) is settled here.
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if self.attempt.as_ref().is_some_and(Attempt::is_open) {
+            self.settle(Some(Trouble::ClientGone));
+        }
+    }
+}

@@ -1,0 +1,461 @@
+//! Settling attempts and recording requests: each exactly once, whatever way the request took.
+
+use super::attempt::Attempt;
+use super::exchange::{Arrival, Exchange, Opened};
+use super::gateway::{Services, Snapshot};
+use super::reject::Reject;
+use super::target::Target;
+use super::trouble::Trouble;
+use crate::auth::Caller;
+use crate::ledger::{OpenAttempt, Opening, Settlement};
+use crate::model::{Api, AttemptId, NanoUsd, ServiceTier, Usage, UsageOrigin};
+use crate::telemetry::{AccessAttempt, AccessRecord, Outcome, TeamSeries};
+use crate::tokens::{self, Encoding};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Journals attempt `number` at `target` before anything of it is sent.
+///
+/// # Errors
+///
+/// [`Reject::LedgerUnavailable`]: nothing is sent unbooked.
+pub fn open_row(services: &Services, opened: &Opened, target: &Target, number: u16) -> Result<OpenAttempt, Reject> {
+    let opening = Opening {
+        id: AttemptId { request: opened.arrival.id, attempt: number },
+        request_label: Arc::clone(&opened.arrival.label),
+        opened_us: services.clock.now_us(),
+        key: Arc::clone(&opened.caller.key),
+        team: Arc::clone(&opened.caller.team),
+        user: opened.user.clone(),
+        model: Arc::clone(&opened.plan.route().name),
+        api: opened.ask.api.name(),
+        stream: opened.ask.stream,
+        provider: Arc::clone(&target.provider_name),
+        target_model: Arc::clone(&target.model),
+        price: target.open_price.clone(),
+        estimated_input_tokens: if opened.ask.api.billed() { tokens::estimate_tokens(opened.ask.text_bytes) } else { 0 },
+    };
+    services.ledger.begin(opening).map_err(|error| {
+        tracing::error!(%error, "the ledger refused an attempt; the request is answered with 503");
+        Reject::LedgerUnavailable
+    })
+}
+
+/// What is known of a request as it goes on: for its headers and its access record.
+pub struct Record {
+    /// Time that the gateway itself took.
+    pub overhead: Duration,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    attempts: Vec<AccessAttempt>,
+    first_output: Option<Instant>,
+    tally: Arc<Mutex<Tally>>,
+}
+
+/// Sums over a request's attempts. Counting may still be going on when the request is over: whoever comes last
+/// writes the access record.
+#[derive(Default)]
+struct Tally {
+    usage: Usage,
+    origin: Option<UsageOrigin>,
+    cost: NanoUsd,
+    unpriced: bool,
+    /// Attempts that are being counted.
+    counting: usize,
+    record: Option<Box<AccessRecord>>,
+}
+
+impl Record {
+    /// Nothing happened yet.
+    pub fn new(overhead: Duration) -> Self {
+        Self { overhead, bytes_out: 0, attempts: Vec::new(), first_output: None, tally: Arc::default() }
+    }
+
+    /// Attempts that were settled.
+    pub fn attempts(&self) -> u16 {
+        u16::try_from(self.attempts.len()).unwrap_or(u16::MAX)
+    }
+
+    /// Cost of all attempts, if it is known.
+    pub fn cost(&self) -> Option<NanoUsd> {
+        let tally = self.tally.lock();
+        (!tally.unpriced && tally.counting == 0).then_some(tally.cost)
+    }
+
+    /// The attempts in words, for the client: `openai/gpt-4o-mini: status 503; …`.
+    pub fn told(&self) -> String {
+        let mut text = String::new();
+        for attempt in &self.attempts {
+            let glue = if text.is_empty() { "" } else { "; " };
+            let reason = attempt.reason.as_deref().unwrap_or("no answer");
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, "{glue}{}/{}: {reason}", attempt.provider, attempt.target_model);
+        }
+        if text.is_empty() { "none was tried".to_owned() } else { text }
+    }
+}
+
+/// One attempt's settlement, ready to be booked.
+pub struct Booking {
+    row: OpenAttempt,
+    target: Arc<Target>,
+    team: Arc<TeamSeries>,
+    status: u16,
+    outcome: Outcome,
+    reason: Option<String>,
+    latency: Duration,
+    first_token: Option<Duration>,
+    first_output: Option<Instant>,
+    overhead: Duration,
+    error: Option<&'static str>,
+    used: Used,
+}
+
+/// What an attempt used, or what it takes to find out.
+enum Used {
+    Known { usage: Usage, origin: UsageOrigin, tier: ServiceTier },
+    Count(Count),
+}
+
+/// Material for counting tokens off the hot path.
+struct Count {
+    api: Api,
+    encoding: Option<Encoding>,
+    /// What the provider reported of the input, if it did.
+    reported: Option<Usage>,
+    body: Bytes,
+    text_bytes: u64,
+    output: String,
+    /// Output that was not kept as text.
+    output_bytes: u64,
+}
+
+impl Booking {
+    /// Takes the attempt's row and reads what it came to; `None` when it was settled before.
+    pub fn of(attempt: &mut Attempt, opened: &Opened, trouble: Option<Trouble>, overhead: Duration) -> Option<Self> {
+        let row = attempt.row.take()?;
+        let status = if attempt.answer.begun() { attempt.answer.status() } else { trouble.as_ref().map_or(0, Trouble::status) };
+        let used = used(attempt, opened, trouble.as_ref());
+        Some(Self {
+            row,
+            target: Arc::clone(&attempt.target),
+            team: Arc::clone(&opened.team),
+            status,
+            outcome: outcome(trouble.as_ref(), status),
+            reason: trouble.as_ref().map(ToString::to_string).or_else(|| (status >= 400).then(|| format!("status {status}"))),
+            latency: attempt.begun.elapsed(),
+            first_token: attempt.first_output.map(|at| at.duration_since(attempt.begun)),
+            first_output: attempt.first_output,
+            overhead,
+            error: trouble.as_ref().map(Trouble::name).or(if status >= 400 { Some("refused") } else { None }),
+            used,
+        })
+    }
+
+    /// Books it: at once, or after counting.
+    pub fn book(mut self, services: &Services, record: &mut Record) {
+        record.attempts.push(AccessAttempt {
+            provider: Arc::clone(&self.target.provider_name),
+            target_model: Arc::clone(&self.target.model),
+            status: (self.status != 0).then_some(self.status),
+            outcome: self.outcome,
+            time_us: micros(self.latency),
+            reason: self.reason.take(),
+        });
+        record.first_output = record.first_output.or(self.first_output);
+        self.target.metrics.ended(self.outcome, self.latency);
+        if let Some(after) = self.first_token {
+            self.target.metrics.first_token(after);
+        }
+        let tally = Arc::clone(&record.tally);
+        match std::mem::replace(&mut self.used, Used::nothing()) {
+            Used::Known { usage, origin, tier } => self.settle(usage, origin, tier, &tally),
+            Used::Count(count) if count.encoding.is_some() => {
+                tally.lock().counting += 1;
+                let log = Arc::clone(&services.access_log);
+                let refused = Arc::new(AtomicBool::new(false));
+                let (booking, by_length, bytes) = (self, Arc::clone(&refused), count.bytes());
+                let job = Box::new(move || {
+                    let (usage, origin) =
+                        if by_length.load(Ordering::Relaxed) { count.estimated() } else { count.counted() };
+                    booking.settle(usage, origin, ServiceTier::Standard, &tally);
+                    Tally::counted(&tally, &log);
+                });
+                if let Err(job) = services.counter.submit(job, bytes) {
+                    // The queue is full, and counting here would hold up a worker.
+                    refused.store(true, Ordering::Relaxed);
+                    job();
+                }
+            }
+            Used::Count(count) => {
+                let (usage, origin) = count.estimated();
+                self.settle(usage, origin, ServiceTier::Standard, &tally);
+            }
+        }
+    }
+
+    fn settle(self, usage: Usage, origin: UsageOrigin, tier: ServiceTier, tally: &Mutex<Tally>) {
+        let cost = cost_of(&self.target, &usage, tier);
+        self.target.metrics.settled(&usage, origin, cost);
+        self.team.settled(&usage, cost);
+        tally.lock().add(&usage, origin, cost);
+        self.row.settle(Settlement {
+            status: self.status,
+            usage,
+            origin,
+            cost,
+            price_version: self.target.price.as_ref().map(|price| Arc::clone(price.version())),
+            tier,
+            latency_us: micros(self.latency),
+            first_token_us: self.first_token.map(micros),
+            overhead_us: Some(micros(self.overhead)),
+            error: self.error.map(str::to_owned),
+        });
+    }
+}
+
+impl Used {
+    const fn nothing() -> Self {
+        Self::Known { usage: NOTHING, origin: UsageOrigin::None, tier: ServiceTier::Standard }
+    }
+}
+
+const NOTHING: Usage = Usage {
+    input: 0,
+    cache_read: 0,
+    cache_write_5m: 0,
+    cache_write_1h: 0,
+    output: 0,
+    reasoning: 0,
+    audio_input: 0,
+    audio_output: 0,
+};
+
+/// What the attempt used (PRODUCT.md §4, promise 4): what was reported; nothing when it was not sent whole or answered
+/// by an error; else input and the output seen.
+fn used(attempt: &Attempt, opened: &Opened, trouble: Option<&Trouble>) -> Used {
+    let answer = &attempt.answer;
+    let free = !opened.ask.api.billed() || answer.is_refusal() || trouble.is_some_and(Trouble::is_free);
+    if free || (trouble.is_some() && !attempt.was_sent()) {
+        return Used::nothing();
+    }
+    if let Some((usage, tier)) = answer.reported() {
+        return Used::Known { usage, origin: UsageOrigin::Reported, tier };
+    }
+    let output = answer.output();
+    if matches!(trouble, Some(Trouble::InBand { .. })) && output.is_none_or(|output| output.bytes() == 0) {
+        return Used::nothing(); // an error status that only came inside of a 200
+    }
+    let generates = !matches!(opened.ask.api, Api::Embeddings);
+    let unread = if generates { answer.unread_bytes() } else { 0 };
+    Used::Count(Count {
+        api: opened.ask.api,
+        encoding: attempt.target.encoding,
+        reported: answer.reading().usage,
+        body: opened.ask.body.bytes(),
+        text_bytes: opened.ask.text_bytes,
+        output: output.map(|output| output.text().to_owned()).unwrap_or_default(),
+        output_bytes: output.map_or(unread, crate::providers::OutputText::dropped_bytes),
+    })
+}
+
+impl Count {
+    /// Bytes that are kept for it.
+    fn bytes(&self) -> usize {
+        self.body.len().saturating_add(self.output.len())
+    }
+
+    /// By the model's own tokenizer.
+    fn counted(&self) -> (Usage, UsageOrigin) {
+        let Some(encoding) = self.encoding else { return self.estimated() };
+        let text = tokens::count_text(encoding, &self.output);
+        let output = text.saturating_add(tokens::estimate_tokens(self.output_bytes));
+        let mut usage = self.reported.unwrap_or_default();
+        if self.reported.is_none() {
+            usage.input = match self.body.is_empty() {
+                true => tokens::estimate_tokens(self.text_bytes),
+                false => tokens::count_input(encoding, self.api, &self.body),
+            };
+        }
+        usage.output = usage.output.max(output);
+        (usage, UsageOrigin::Counted)
+    }
+
+    /// By the length of the text.
+    fn estimated(&self) -> (Usage, UsageOrigin) {
+        let bytes = (self.output.len() as u64).saturating_add(self.output_bytes);
+        let mut usage = self.reported.unwrap_or_default();
+        if self.reported.is_none() {
+            usage.input = tokens::estimate_tokens(self.text_bytes);
+        }
+        usage.output = usage.output.max(tokens::estimate_tokens(bytes));
+        (usage, UsageOrigin::Estimated)
+    }
+}
+
+/// Exact cost; `None` when the price, or that of a class that was used, is unknown.
+fn cost_of(target: &Target, usage: &Usage, tier: ServiceTier) -> Option<NanoUsd> {
+    if usage.is_zero() {
+        return Some(NanoUsd::ZERO);
+    }
+    let price = target.price.as_ref()?;
+    match price.cost(usage, tier) {
+        Ok(cost) => Some(cost),
+        Err(error) => {
+            tracing::warn!(target = ?target, %error, "an attempt could not be priced");
+            None
+        }
+    }
+}
+
+impl Tally {
+    fn add(&mut self, usage: &Usage, origin: UsageOrigin, cost: Option<NanoUsd>) {
+        self.usage = self.usage.plus(usage);
+        // The least certain origin stands for the sum.
+        self.origin = Some(match (self.origin, origin) {
+            (None | Some(UsageOrigin::None), origin) => origin,
+            (Some(known), UsageOrigin::None | UsageOrigin::Reported) => known,
+            (Some(UsageOrigin::Estimated), _) => UsageOrigin::Estimated,
+            (Some(_), origin) => origin,
+        });
+        match cost {
+            Some(cost) => self.cost = self.cost.saturating_add(cost),
+            None => self.unpriced = true,
+        }
+    }
+
+    /// One attempt was counted.
+    fn counted(tally: &Mutex<Self>, log: &crate::telemetry::AccessLog) {
+        let mut tally = tally.lock();
+        tally.counting = tally.counting.saturating_sub(1);
+        tally.write_if_done(log);
+    }
+
+    fn write_if_done(&mut self, log: &crate::telemetry::AccessLog) {
+        if self.counting > 0 {
+            return;
+        }
+        if let Some(mut record) = self.record.take() {
+            record.usage = self.usage;
+            record.usage_origin = self.origin.unwrap_or(UsageOrigin::None);
+            record.cost = (!self.unpriced).then_some(self.cost);
+            log.write(record);
+        }
+    }
+}
+
+/// Records a request that was admitted. `code`: the gateway's own, if it told the client an error.
+pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'static str>, status: u16) {
+    let opened = &exchange.opened;
+    let services = exchange.services();
+    let latency = opened.arrival.at.elapsed();
+    let record = &exchange.record;
+    let first_token = if opened.ask.stream { record.first_output.map(|at| at.duration_since(opened.arrival.at)) } else { None };
+    let model = &opened.plan.route().name;
+    snapshot.series.request(Some(opened.ask.api), Some(model)).finished(status, latency, first_token);
+    opened.team.finished(status);
+    services.metrics.overhead_seconds.observe(record.overhead.as_secs_f64());
+    services.metrics.request_bytes.inc_by(opened.bytes_in as u64);
+    services.metrics.response_bytes.inc_by(record.bytes_out);
+    if exchange.client_gone() {
+        services.metrics.client_disconnects.inc();
+    }
+    let mut line = begin_line(&opened.arrival, status, code, latency);
+    line.key = Some(Arc::clone(&opened.caller.key));
+    line.team = Some(Arc::clone(&opened.caller.team));
+    line.user = opened.user.as_deref().map(str::to_owned);
+    line.api = Some(opened.ask.api);
+    line.model = Some(Arc::clone(model));
+    if exchange.committed() {
+        if let Some(last) = record.attempts.last() {
+            line.provider = Some(Arc::clone(&last.provider));
+            line.target_model = Some(Arc::clone(&last.target_model));
+        }
+    }
+    line.stream = opened.ask.stream;
+    line.first_token_us = first_token.map(micros);
+    line.overhead_us = Some(micros(record.overhead));
+    line.attempts = exchange.record.attempts.clone();
+    line.bytes_in = opened.bytes_in as u64;
+    line.bytes_out = record.bytes_out;
+    let mut tally = exchange.record.tally.lock();
+    tally.record = Some(line);
+    tally.write_if_done(&services.access_log);
+}
+
+/// What is known of a request that was refused before it was admitted, or answered here.
+#[derive(Default)]
+pub struct Local {
+    /// Who asked, if that was known.
+    pub caller: Option<Arc<Caller>>,
+    /// Which call.
+    pub api: Option<Api>,
+    /// The model, as the configuration has it.
+    pub model: Option<Arc<str>>,
+    /// The gateway's own code.
+    pub code: Option<&'static str>,
+}
+
+/// Records a request that did not reach a provider.
+pub fn conclude_local(services: &Services, snapshot: &Snapshot, arrival: &Arrival, status: u16, local: Local) {
+    let latency = arrival.at.elapsed();
+    snapshot.series.request(local.api, local.model.as_deref()).finished(status, latency, None);
+    if let Some(caller) = &local.caller {
+        snapshot.series.team(Some(&caller.team)).finished(status);
+    }
+    if let Some(code) = local.code {
+        services.metrics.reject(code);
+    }
+    let mut line = begin_line(arrival, status, local.code, latency);
+    line.key = local.caller.as_ref().map(|caller| Arc::clone(&caller.key));
+    line.team = local.caller.as_ref().map(|caller| Arc::clone(&caller.team));
+    line.api = local.api;
+    line.model = local.model;
+    line.cost = Some(NanoUsd::ZERO);
+    services.access_log.write(line);
+}
+
+fn begin_line(arrival: &Arrival, status: u16, code: Option<&'static str>, latency: Duration) -> Box<AccessRecord> {
+    let mut line = Box::new(AccessRecord::new(arrival.at_us, arrival.id));
+    line.request_id = arrival.labelled.then(|| arrival.label.to_string());
+    line.status = status;
+    line.code = code;
+    line.latency_us = micros(latency);
+    line.client = arrival.address;
+    line
+}
+
+fn outcome(trouble: Option<&Trouble>, status: u16) -> Outcome {
+    match trouble {
+        None if status >= 400 => Outcome::Refused,
+        None => Outcome::Answered,
+        Some(Trouble::Status { status: 429, .. }) => Outcome::RateLimited,
+        Some(Trouble::Status { status: 401 | 403, .. }) => Outcome::Credentials,
+        Some(Trouble::Status { status: 404, .. }) => Outcome::NoSuchModel,
+        Some(Trouble::Status { .. }) => Outcome::ProviderError,
+        Some(Trouble::Unresolved | Trouble::Connect(_) | Trouble::Tls) => Outcome::ConnectFailed,
+        Some(
+            Trouble::ConnectTimeout
+            | Trouble::SendTimeout
+            | Trouble::FirstToken
+            | Trouble::Idle
+            | Trouble::Response
+            | Trouble::Total,
+        ) => Outcome::TimedOut,
+        Some(Trouble::InBand { .. }) => Outcome::InBandError,
+        Some(Trouble::SendBroken(_) | Trouble::Broken(_) | Trouble::Cut | Trouble::Empty | Trouble::Garbage(_)) => {
+            Outcome::Broken
+        }
+        Some(Trouble::ClientGone) => Outcome::ClientLeft,
+        Some(Trouble::BuffersFull | Trouble::Internal(_)) => Outcome::Aborted,
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,150 @@
+//! Towards the provider: the next candidate, its head, and what Pingora's errors mean.
+
+use super::exchange::{Exchange, Shared};
+use super::reject::Reject;
+use super::target::Target;
+use super::trouble::Trouble;
+use crate::routing::Resolver;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Version};
+use pingora::http::RequestHeader;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const SSE: HeaderValue = HeaderValue::from_static("text/event-stream");
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+
+/// Why there is no candidate to go to.
+pub enum NoPeer {
+    /// All were tried; what to tell the client is in the exchange.
+    Exhausted,
+    /// The gateway itself refuses.
+    Refused(Reject),
+}
+
+/// Finds the next candidate, journals the attempt and resolves its address. A candidate whose name does not resolve
+/// is an attempt that failed; the next one is taken (an error from `upstream_peer` passes no retry hook, trap 20).
+///
+/// # Errors
+///
+/// [`NoPeer`].
+pub async fn next_peer(shared: &Shared, resolver: &Resolver) -> Result<HttpPeer, NoPeer> {
+    loop {
+        let (target, fresh) = match take_candidate(shared)? {
+            Some(candidate) => candidate,
+            None => return Err(NoPeer::Exhausted),
+        };
+        let endpoint = target.provider.endpoint();
+        match resolver.resolve(&endpoint.host, endpoint.port).await {
+            Ok(address) => return Ok(target.peer(address, fresh)),
+            Err(error) => {
+                tracing::warn!(provider = %target.provider_name, host = %endpoint.host, error = %error.source, "unresolved");
+                shared.lock().failed(Trouble::Unresolved);
+            }
+        }
+    }
+}
+
+/// The candidate to go to: the same again after a dead pooled connection, else the next one.
+fn take_candidate(shared: &Shared) -> Result<Option<(Arc<Target>, bool)>, NoPeer> {
+    let begun = Instant::now();
+    let mut exchange = shared.lock();
+    if let Some(attempt) = exchange.attempt().filter(|attempt| attempt.fresh && attempt.is_open()) {
+        return Ok(Some((Arc::clone(&attempt.target), true)));
+    }
+    let Some(target) = exchange.next_target() else { return Ok(None) };
+    exchange.begin(Arc::clone(&target)).map_err(NoPeer::Refused)?;
+    exchange.record.overhead += begun.elapsed();
+    Ok(Some((target, false)))
+}
+
+/// Writes the head for the provider: nothing of the client's but what its provider lets pass (trap 10).
+///
+/// # Errors
+///
+/// When the path is no path: a mistake in the configuration that the provider's kind let through.
+pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut RequestHeader) -> Result<()> {
+    let http2 = head.version == Version::HTTP_2;
+    let api = exchange.opened.ask.api;
+    let stream = exchange.opened.ask.stream;
+    let query = exchange.opened.query.clone();
+    let Some(attempt) = exchange.attempt_mut() else { return Err(Error::new(ErrorType::InternalError)) };
+    attempt.connected(http2);
+    let target = &attempt.target;
+    let mut headers = HeaderMap::with_capacity(16);
+    let endpoint = target.provider.endpoint();
+    let host = HeaderValue::from_str(&endpoint.authority).map_err(|_| Error::new(ErrorType::InvalidHTTPHeader))?;
+    headers.insert(header::HOST, host);
+    headers.insert(header::CONTENT_TYPE, JSON);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(attempt.body_len()));
+    headers.insert(header::ACCEPT, if stream { SSE } else { JSON });
+    headers.insert(header::ACCEPT_ENCODING, IDENTITY);
+    target.provider.headers(api, client, &mut headers);
+    let path = target.provider.path(api);
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    parts.method = Method::POST;
+    parts.version = head.version;
+    parts.headers = headers;
+    parts.uri = match &query {
+        Some(query) => format!("{path}?{query}").parse(),
+        None => path.parse(),
+    }
+    .map_err(|_| Error::new(ErrorType::InvalidHTTPHeader))?;
+    *head = RequestHeader::from(parts);
+    Ok(())
+}
+
+/// What an error of Pingora means for the attempt under way.
+pub fn trouble_of(error: &Error, exchange: &Exchange) -> Trouble {
+    let begun = exchange.attempt().is_some_and(|attempt| attempt.answer.begun());
+    if *error.esource() == ErrorSource::Downstream {
+        return Trouble::ClientGone;
+    }
+    let what = || error.etype().as_str().to_owned();
+    match error.etype() {
+        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => Trouble::ConnectTimeout,
+        ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError | ErrorType::TLSWantX509Lookup => {
+            Trouble::Tls
+        }
+        ErrorType::ConnectRefused
+        | ErrorType::ConnectNoRoute
+        | ErrorType::ConnectError
+        | ErrorType::ConnectProxyFailure
+        | ErrorType::BindError
+        | ErrorType::AcceptError
+        | ErrorType::SocketError => Trouble::Connect(what()),
+        ErrorType::WriteTimedout => Trouble::SendTimeout,
+        ErrorType::ReadTimedout if begun => Trouble::Idle,
+        ErrorType::ReadTimedout => Trouble::Response,
+        ErrorType::WriteError if !begun => Trouble::SendBroken(what()),
+        ErrorType::InvalidHTTPHeader | ErrorType::H1Error | ErrorType::InvalidH2 | ErrorType::H2Downgrade => {
+            Trouble::Garbage(what())
+        }
+        ErrorType::ConnectionClosed
+        | ErrorType::ReadError
+        | ErrorType::WriteError
+        | ErrorType::H2Error => Trouble::Broken(what()),
+        _ if *error.esource() == ErrorSource::Upstream => Trouble::Broken(what()),
+        _ => Trouble::Internal(what()),
+    }
+}
+
+/// Whether `error` is what a pooled connection gives that the provider had closed: then the request is sent again
+/// to the same target on a fresh connection, once, and it is no failure of the target (trap 1).
+pub fn is_stale(error: &Error, reused: bool, exchange: &Exchange) -> bool {
+    let untouched = exchange.attempt().is_some_and(|attempt| !attempt.answer.begun() && !attempt.fresh && attempt.is_open());
+    reused
+        && untouched
+        && *error.esource() != ErrorSource::Downstream
+        && matches!(
+            error.etype(),
+            ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError | ErrorType::H2Error
+        )
+}
+
+/// Longest wait of the client's side for anything to be written: a reader that takes nothing for so long is gone.
+pub const CLIENT_WRITE: Duration = Duration::from_secs(60);

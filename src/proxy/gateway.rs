@@ -1,0 +1,231 @@
+//! What all requests share: the snapshot of the configuration, and the gateway's services.
+
+use super::bounds::Buffers;
+use super::target::Target;
+use crate::auth::Keyring;
+use crate::catalogue::{self, Price};
+use crate::config::{Config, nearest, ConfigError, Model, Protocol, Provider as ProviderConfig, Target as TargetConfig};
+use crate::ledger::{Ledger, OpenPrice};
+use crate::model::{Api, Clock, IdSource};
+use crate::providers::{self, Endpoint, Provider};
+use crate::routing::{Route, Table};
+use crate::telemetry::{AccessLog, ProxyMetrics, SeriesTable};
+use crate::tokens::{self, Counter};
+use bytes::Bytes;
+use http::header::HeaderValue;
+use pingora::protocols::tls::CaType;
+use pingora::utils::tls::{WrappedX509, parse_x509};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_rustls::rustls::RootCertStore;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+
+/// Services that outlive every request.
+pub struct Services {
+    /// Wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Ids.
+    pub ids: IdSource,
+    /// Where every attempt is booked.
+    pub ledger: Arc<Ledger>,
+    /// Counts tokens off the hot path.
+    pub counter: Counter,
+    /// Access records.
+    pub access_log: Arc<AccessLog>,
+    /// Counters.
+    pub metrics: ProxyMetrics,
+    /// Bytes held.
+    pub buffers: Buffers,
+    /// Open requests, counted in ones.
+    pub slots: Buffers,
+    /// Limits on requests.
+    pub bounds: Bounds,
+}
+
+/// Limits on requests, from the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Largest body.
+    pub max_body_bytes: usize,
+    /// Longest wait for a body.
+    pub body_timeout: Duration,
+    /// Largest answer withheld whole.
+    pub max_withheld_bytes: usize,
+    /// Idle client connections are kept this long.
+    pub keepalive: Duration,
+}
+
+/// What a request is admitted under; it keeps the snapshot to its end.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Keys.
+    pub keyring: Keyring,
+    /// Models and their targets.
+    pub table: Table<Target>,
+    /// Counters by model, target and team.
+    pub series: SeriesTable,
+}
+
+impl Snapshot {
+    /// Joins the configuration's rows with their providers and prices.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in the providers' own sections and in prices.
+    pub fn build(config: &Config, series: SeriesTable) -> Result<Self, Vec<ConfigError>> {
+        let mut errors = Vec::new();
+        let mut built: BTreeMap<&str, Built> = BTreeMap::new();
+        for (name, provider) in &config.providers {
+            match build_provider(provider) {
+                Ok(one) => drop(built.insert(name, one)),
+                Err(error) => errors.push(error),
+            }
+        }
+        let mut routes = Vec::new();
+        for model in config.models.values() {
+            let mut targets = Vec::new();
+            for (index, target) in model.targets.iter().enumerate() {
+                let Some(provider) = built.get(&*target.provider) else { continue };
+                match join(config, (model, index), provider, &series) {
+                    Ok(target) => targets.push(Arc::new(target)),
+                    Err(message) => {
+                        let path = format!("models.{}.targets[{index}]", model.name);
+                        errors.push(ConfigError { file: None, line: None, path, message });
+                    }
+                }
+            }
+            let max_attempts = usize::try_from(model.max_attempts.get()).unwrap_or(usize::MAX);
+            routes.push(Route { name: Arc::clone(&model.name), targets, max_attempts });
+        }
+        if errors.is_empty() {
+            Ok(Self { keyring: Keyring::build(config), table: Table::new(routes), series })
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// Where `provider` lives, for `weighbridge check`.
+    pub fn endpoint(&self, config: &Config, provider: &ProviderConfig) -> Vec<String> {
+        let used = config.models.values().find_map(|model| {
+            let at = model.targets.iter().position(|target| target.provider == provider.name)?;
+            self.table.find(&model.name)?.targets.get(at)
+        });
+        let Some(target) = used else { return vec!["no model uses it".to_owned()] };
+        let Endpoint { tls, authority, base_path, .. } = target.provider.endpoint();
+        vec![format!("at {}://{authority}{base_path}", if *tls { "https" } else { "http" })]
+    }
+
+    /// What a target costs and speaks, for `weighbridge check`.
+    pub fn notes(&self, model: &Model, target: &TargetConfig) -> Vec<String> {
+        let at = model.targets.iter().position(|one| std::ptr::eq(one, target));
+        let joined = at.and_then(|at| self.table.find(&model.name)?.targets.get(at));
+        let Some(joined) = joined else { return Vec::new() };
+        let price = joined.price.as_ref().map_or_else(
+            || "unpriced: its cost will be `null`; set `prices`, `catalogue` or `price_as`".to_owned(),
+            |price| price.describe(),
+        );
+        let speaks: Vec<_> = Api::ALL.into_iter().filter(|&api| joined.serves(api)).map(Api::name).collect();
+        vec![format!("price: {price}"), format!("answers: {}", speaks.join(", "))]
+    }
+
+    /// The names of the dialects that the targets of `route` speak.
+    pub fn dialects(route: &Route<Target>) -> String {
+        let mut names: Vec<&str> = Api::ALL
+            .into_iter()
+            .filter(|&api| route.targets.iter().any(|target| target.serves(api)))
+            .map(|api| api.dialect().name())
+            .collect();
+        names.dedup();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    }
+}
+
+struct Built {
+    provider: Arc<dyn Provider>,
+    kind: String,
+    base_url_host: Option<String>,
+    catalogue: Option<String>,
+    ca: Option<Arc<CaType>>,
+    protocol: Protocol,
+}
+
+fn build_provider(config: &ProviderConfig) -> Result<Built, ConfigError> {
+    let row = providers::PROVIDERS.iter().find(|(kind, _)| *kind == config.kind);
+    let Some((_, build)) = row else {
+        let kinds: Vec<_> = providers::PROVIDERS.iter().map(|(kind, _)| *kind).collect();
+        let meant = nearest(&config.kind, kinds.iter().copied());
+        let hint = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+        let message = format!("there is no such kind; there are `{}`{hint}", kinds.join("`, `"));
+        return Err(config.settings.error("kind", message));
+    };
+    let provider: Arc<dyn Provider> = Arc::from(build(config)?);
+    let ca = config.ca_file.as_deref().map(|path| read_ca(config, path)).transpose()?;
+    let base_url_host = config.settings.has("base_url").then(|| provider.endpoint().host.to_string());
+    let kind = config.kind.clone();
+    let catalogue = config.catalogue.clone();
+    Ok(Built { provider, kind, base_url_host, catalogue, ca, protocol: config.protocol })
+}
+
+fn read_ca(config: &ProviderConfig, path: &std::path::Path) -> Result<Arc<CaType>, ConfigError> {
+    let wrong = |why: String| config.settings.error("ca_file", format!("`{}` {why}", path.display()));
+    let pem = std::fs::read(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let mut certificates = Vec::new();
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let der = certificate.map_err(|error| wrong(format!("is no PEM file: {error}")))?;
+        // Checked here, because Pingora's own parser panics on a broken certificate.
+        roots.add(der.clone()).map_err(|error| wrong(format!("holds a certificate that cannot be trusted: {error}")))?;
+        certificates.push(WrappedX509::new(der.to_vec(), parse_x509));
+    }
+    if certificates.is_empty() {
+        return Err(wrong("holds no certificate".to_owned()));
+    }
+    Ok(Arc::from(certificates.into_boxed_slice()))
+}
+
+fn join(
+    config: &Config,
+    (model, index): (&Model, usize),
+    built: &Built,
+    series: &SeriesTable,
+) -> Result<Target, String> {
+    let target = &model.targets[index];
+    let overrides = |name: &str| config.prices.get(name).map(|price| &price.per_million);
+    let whose = catalogue::Target {
+        provider: &target.provider,
+        kind: &built.kind,
+        base_url_host: built.base_url_host.as_deref(),
+        catalogue: built.catalogue.as_deref(),
+        model: &target.model,
+        price_as: target.price_as.as_deref(),
+    };
+    let price = catalogue::resolve(&whose, overrides).map_err(|error| error.to_string())?;
+    let label = format!("{}/{}", target.provider, target.model);
+    let model_json = serde_json::to_vec(&*target.model).map_err(|error| error.to_string())?;
+    Ok(Target {
+        provider_name: Arc::clone(&target.provider),
+        provider: Arc::clone(&built.provider),
+        model: Arc::clone(&target.model),
+        model_json: Bytes::from(model_json),
+        label: HeaderValue::from_str(&label).map_err(|_| format!("`{label}` cannot stand in a header"))?,
+        open_price: price.as_ref().map(open_price),
+        price: price.map(Arc::new),
+        timeouts: target.timeouts,
+        apis: target.apis.clone(),
+        protocol: built.protocol,
+        ca: built.ca.clone(),
+        encoding: tokens::encoding_of(&target.model),
+        metrics: Arc::clone(series.target(&model.name, index).ok_or("it has no counters")?),
+    })
+}
+
+/// What a row that is found open after a crash is charged by: the ordinary tier.
+fn open_price(price: &Price) -> OpenPrice {
+    OpenPrice {
+        version: Arc::clone(price.version()),
+        input_nano_per_million: price.standard_input().unwrap_or(0),
+        output_nano_per_million: price.standard_output().unwrap_or(0),
+    }
+}

@@ -1,0 +1,171 @@
+//! Stages 1 to 7: from the socket to an exchange that may be sent upstream. Read this first.
+
+use super::Gateway;
+use super::accept::{self, BodyBounds, Head, Path};
+use super::exchange::{Arrival, Opened};
+use super::finish::Local;
+use super::gateway::{Services, Snapshot};
+use super::reject::{Reject, shown};
+use super::target::Target;
+use crate::auth::{AuthError, Caller, Presented};
+use crate::dialect::{self, models::{self, Listed}};
+use crate::model::{Api, Ask};
+use crate::routing::{Plan, Route};
+use bytes::Bytes;
+use http::HeaderMap;
+use pingora::proxy::Session;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// What becomes of a request.
+pub enum Next {
+    /// It goes upstream; the gateway itself spent this much so far.
+    Forward(Box<Opened>, Duration),
+    /// It is answered here.
+    Answer(u16, Bytes),
+}
+
+/// A request that is being opened.
+pub struct Opening<'a> {
+    pub gateway: &'a Gateway,
+    pub arrival: &'a Arrival,
+}
+
+/// Takes note of a request whose head was just read.
+pub fn arrive(services: &Services, session: &Session) -> Arrival {
+    let at_us = services.clock.now_us();
+    let id = services.ids.next(at_us);
+    let head = session.req_header();
+    let label = head.headers.get("x-request-id").and_then(|value| label(value.as_bytes()));
+    let address = session.client_addr().and_then(|address| address.as_inet()).copied();
+    Arrival {
+        id,
+        labelled: label.is_some(),
+        label: label.map_or_else(|| id.to_string().into(), Into::into),
+        at: Instant::now(),
+        at_us,
+        address,
+        version: head.version,
+    }
+}
+
+/// A client's label is 1 to 128 of `A-Za-z0-9._-`; anything else is ignored.
+fn label(text: &[u8]) -> Option<&str> {
+    let fits = (1..=128).contains(&text.len()) && text.iter().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(b));
+    fits.then(|| std::str::from_utf8(text).ok()).flatten()
+}
+
+impl Opening<'_> {
+    /// Every line is a stage. `local` is what is known when one of them refuses.
+    pub async fn run(&self, session: &mut Session, local: &mut Local) -> Result<Next, Reject> {
+        let head = accept::head(
+            &session.req_header().method,
+            session.req_header().uri.path(),
+            session.req_header().version,
+            &session.req_header().headers,
+        )?;
+        let api = match &head.path {
+            Path::Health => return Ok(Next::Answer(200, Bytes::from_static(b"{\"status\":\"ok\"}"))),
+            Path::Ready => return Ok(self.readiness()),
+            Path::Call(api) => Some(*api),
+            Path::Models | Path::Model(_) => None,
+        };
+        local.api = api;
+        let caller = self.authenticate(&session.req_header().headers)?; // before a byte of the body is read
+        local.caller = Some(Arc::clone(&caller));
+        let Some(api) = api else { return self.models(&head, &caller) };
+        let services = &self.gateway.services;
+        let slot = services.slots.take(1).ok_or(Reject::TooManyOpen)?;
+        let bounds = BodyBounds { most: services.bounds.max_body_bytes, within: services.bounds.body_timeout };
+        let body = accept::body(session, &head, bounds, &services.buffers).await?;
+        let bytes_in = body.draft.len();
+        let ask = dialect::parse(api, body.draft)
+            .map_err(|bad| Reject::BadRequest { message: bad.message, param: bad.param })?; // one strict pass
+        let route = self.route(&ask, &caller, local)?;
+        let headers = &session.req_header().headers;
+        let user = header_text(headers, "x-weighbridge-user").or(ask.user.as_deref()).map(Arc::from);
+        let opened = Opened {
+            arrival: self.arrival.clone(),
+            team: Arc::clone(self.gateway.snapshot.series.team(Some(&caller.team))),
+            caller,
+            user,
+            query: query(api, session),
+            plan: Plan::new(Arc::clone(route)),
+            ask,
+            share: body.share,
+            _slot: slot,
+            bytes_in,
+        };
+        let overhead = self.arrival.at.elapsed().saturating_sub(body.waited);
+        Ok(Next::Forward(Box::new(opened), overhead))
+    }
+
+    fn readiness(&self) -> Next {
+        if self.gateway.is_ready() {
+            Next::Answer(200, Bytes::from_static(b"{\"status\":\"ready\"}"))
+        } else {
+            Next::Answer(503, Bytes::from_static(b"{\"status\":\"not ready\"}"))
+        }
+    }
+
+    fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Reject> {
+        let refuse = |error: AuthError| Reject::Unauthenticated { code: error.code(), message: error.to_string() };
+        let presented = Presented::from_headers(headers).map_err(refuse)?;
+        self.gateway.snapshot.keyring.authenticate(presented, self.arrival.at_us).map_err(refuse)
+    }
+
+    /// The route of the model that is asked for, if the caller may call it and a target speaks the call.
+    fn route(&self, ask: &Ask, caller: &Caller, local: &mut Local) -> Result<&Arc<Route<Target>>, Reject> {
+        let table = &self.gateway.snapshot.table;
+        let route = table.find(&ask.model).ok_or_else(|| Reject::NoModel { model: shown(&ask.model) })?;
+        local.model = Some(Arc::clone(&route.name));
+        if !caller.may_call(&route.name) {
+            return Err(Reject::ModelNotAllowed {
+                model: route.name.to_string(),
+                key: caller.key.to_string(),
+                team: caller.team.to_string(),
+            });
+        }
+        if !route.targets.iter().any(|target| target.serves(ask.api)) {
+            return Err(Reject::Dialect {
+                model: route.name.to_string(),
+                api: ask.api.name(),
+                dialect: ask.api.dialect().name(),
+                speak: Snapshot::dialects(route),
+            });
+        }
+        Ok(route)
+    }
+
+    /// `/v1/models`: only what the key may call.
+    fn models(&self, head: &Head, caller: &Caller) -> Result<Next, Reject> {
+        let names = self.gateway.snapshot.table.names();
+        let allowed = names.iter().filter(|name| caller.may_call(name)).map(|name| &**name);
+        match &head.path {
+            Path::Model(id) => {
+                let known = allowed.into_iter().find(|name| name == id);
+                let name = known.ok_or_else(|| Reject::NoModel { model: shown(id) })?;
+                Ok(Next::Answer(200, models::one(head.dialect, &listed(name))))
+            }
+            _ => Ok(Next::Answer(200, models::list(head.dialect, &allowed.map(listed).collect::<Vec<_>>()))),
+        }
+    }
+}
+
+/// A model of the configuration in a client's list. Its time is that of the first release: names do not age here.
+fn listed(name: &str) -> Listed<'_> {
+    Listed { id: name, created_s: 1_764_028_800, owned_by: "weighbridge" }
+}
+
+fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    const MOST: usize = 256;
+    let text = headers.get(name)?.to_str().ok()?.trim();
+    (!text.is_empty() && text.len() <= MOST).then_some(text)
+}
+
+/// Anthropic's SDKs mark calls of beta features by `?beta=true`; no other query means anything to a provider here.
+fn query(api: Api, session: &Session) -> Option<Arc<str>> {
+    let beta = matches!(api, Api::Messages | Api::CountTokens) && session.req_header().uri.query() == Some("beta=true");
+    beta.then(|| Arc::from("beta=true"))
+}

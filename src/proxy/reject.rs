@@ -1,0 +1,284 @@
+//! Why a request gets an error, in one place: status, stable code, fault, and whether a retry helps.
+
+use super::accept::Framing;
+use std::fmt;
+use std::time::Duration;
+
+/// A refusal that the client sees. `Display` is for the client; what is behind it goes to the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Reject {
+    /// The head is not one that the gateway passes on.
+    #[error("{0}")]
+    Framing(Framing),
+    /// No such path.
+    #[error("there is no route `{method} {path}`; see GET /v1/models and the README for what is served")]
+    NoRoute {
+        /// The method.
+        method: String,
+        /// The path, shortened.
+        path: String,
+    },
+    /// The path exists for another method.
+    #[error("`{path}` takes {allow}, not `{method}`")]
+    Method {
+        /// The method.
+        method: String,
+        /// The path.
+        path: String,
+        /// What it takes.
+        allow: &'static str,
+    },
+    /// No key, or one that is not accepted.
+    #[error("{message}")]
+    Unauthenticated {
+        /// A stable code: `missing_api_key`, `invalid_api_key` …
+        code: &'static str,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// The body is no JSON, or ambiguous, or lacks what is needed.
+    #[error("{message}")]
+    BadRequest {
+        /// What is wrong, with its place.
+        message: String,
+        /// The member that it is about.
+        param: Option<String>,
+    },
+    /// Longer than `max_body_bytes`.
+    #[error("the request body is longer than `server.max_body_bytes` ({limit} bytes) allows")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The body did not come in time.
+    #[error("the request body did not arrive within `server.body_timeout` ({} s)", limit.as_secs_f32())]
+    BodyTimeout {
+        /// The limit.
+        limit: Duration,
+    },
+    /// No such model in the configuration.
+    #[error("there is no model `{model}`; GET /v1/models lists what this key may call")]
+    NoModel {
+        /// What was asked for.
+        model: String,
+    },
+    /// The key's or the team's list does not have it.
+    #[error("key `{key}` of team `{team}` may not call model `{model}`; GET /v1/models lists what it may call")]
+    ModelNotAllowed {
+        /// The model.
+        model: String,
+        /// The key's name.
+        key: String,
+        /// The team's name.
+        team: String,
+    },
+    /// None of the model's targets speaks the client's dialect.
+    #[error(
+        "model `{model}` cannot be called with {api} ({dialect} dialect): its targets speak {speak} only; \
+         translation between dialects is not available in this version"
+    )]
+    Dialect {
+        /// The model.
+        model: String,
+        /// The call.
+        api: &'static str,
+        /// The client's dialect.
+        dialect: &'static str,
+        /// What the targets speak.
+        speak: String,
+    },
+    /// Too much is held in memory.
+    #[error("the gateway holds as many bytes as `server.max_buffered_bytes` allows; try again in a moment")]
+    BuffersFull,
+    /// Too many requests are open.
+    #[error("the gateway serves as many requests as `server.max_in_flight` allows; try again in a moment")]
+    TooManyOpen,
+    /// The ledger cannot be written: nothing is sent unbooked.
+    #[error("the gateway cannot write its ledger and sends nothing unbooked; its operator finds the reason in the log")]
+    LedgerUnavailable,
+    /// All targets failed.
+    #[error("{message}")]
+    Upstream {
+        /// What happened.
+        kind: UpstreamFault,
+        /// Which targets, and how they failed.
+        message: String,
+        /// How long to wait, when the providers said so.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// How the last hope failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamFault {
+    /// It broke: no connection, 5xx, garbage.
+    Failed,
+    /// It was too slow.
+    TimedOut,
+    /// Every target limited us.
+    RateLimited,
+    /// The provider does not take our credentials.
+    Credentials,
+    /// The provider does not know the model.
+    NoSuchModel,
+}
+
+/// Who has to act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The caller.
+    Client,
+    /// The provider.
+    Upstream,
+    /// The gateway or its operator.
+    Gateway,
+}
+
+impl Reject {
+    /// The HTTP status.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Framing(_) | Self::BadRequest { .. } | Self::Dialect { .. } => 400,
+            Self::Unauthenticated { .. } => 401,
+            Self::ModelNotAllowed { .. } => 403,
+            Self::NoRoute { .. } | Self::NoModel { .. } => 404,
+            Self::Method { .. } => 405,
+            Self::BodyTimeout { .. } => 408,
+            Self::TooLarge { .. } => 413,
+            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable => 503,
+            Self::Upstream { kind, .. } => match kind {
+                UpstreamFault::Failed | UpstreamFault::Credentials | UpstreamFault::NoSuchModel => 502,
+                UpstreamFault::TimedOut => 504,
+                UpstreamFault::RateLimited => 429,
+            },
+        }
+    }
+
+    /// The stable code, for bodies, labels and records.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Framing(_) => "invalid_http_request",
+            Self::NoRoute { .. } => "route_not_found",
+            Self::Method { .. } => "method_not_allowed",
+            Self::Unauthenticated { code, .. } => code,
+            Self::BadRequest { .. } => "invalid_request",
+            Self::TooLarge { .. } => "body_too_large",
+            Self::BodyTimeout { .. } => "body_timeout",
+            Self::NoModel { .. } => "model_not_found",
+            Self::ModelNotAllowed { .. } => "model_not_allowed",
+            Self::Dialect { .. } => "dialect_not_supported",
+            Self::BuffersFull => "buffers_full",
+            Self::TooManyOpen => "too_many_requests_open",
+            Self::LedgerUnavailable => "ledger_unavailable",
+            Self::Upstream { kind, .. } => match kind {
+                UpstreamFault::Failed => "upstream_failed",
+                UpstreamFault::TimedOut => "upstream_timeout",
+                UpstreamFault::RateLimited => "upstream_rate_limited",
+                UpstreamFault::Credentials => "upstream_rejected_credentials",
+                UpstreamFault::NoSuchModel => "upstream_no_such_model",
+            },
+        }
+    }
+
+    /// The member of the body that it is about.
+    pub fn param(&self) -> Option<&str> {
+        match self {
+            Self::BadRequest { param, .. } => param.as_deref(),
+            Self::NoModel { .. } | Self::ModelNotAllowed { .. } | Self::Dialect { .. } => Some("model"),
+            Self::Framing(_)
+            | Self::NoRoute { .. }
+            | Self::Method { .. }
+            | Self::Unauthenticated { .. }
+            | Self::TooLarge { .. }
+            | Self::BodyTimeout { .. }
+            | Self::BuffersFull
+            | Self::TooManyOpen
+            | Self::LedgerUnavailable
+            | Self::Upstream { .. } => None,
+        }
+    }
+
+    /// Who has to act.
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Framing(_)
+            | Self::NoRoute { .. }
+            | Self::Method { .. }
+            | Self::Unauthenticated { .. }
+            | Self::BadRequest { .. }
+            | Self::TooLarge { .. }
+            | Self::BodyTimeout { .. }
+            | Self::NoModel { .. }
+            | Self::ModelNotAllowed { .. }
+            | Self::Dialect { .. } => Fault::Client,
+            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable => Fault::Gateway,
+            Self::Upstream { .. } => Fault::Upstream,
+        }
+    }
+
+    /// Whether and when the same request may succeed.
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Framing(_)
+            | Self::NoRoute { .. }
+            | Self::Method { .. }
+            | Self::Unauthenticated { .. }
+            | Self::BadRequest { .. }
+            | Self::TooLarge { .. }
+            | Self::NoModel { .. }
+            | Self::ModelNotAllowed { .. }
+            | Self::Dialect { .. } => Retry::Never,
+            Self::BodyTimeout { .. } => Retry::Maybe,
+            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable => Retry::After(Duration::from_secs(1)),
+            Self::Upstream { kind, retry_after, .. } => match (kind, retry_after) {
+                (UpstreamFault::Credentials | UpstreamFault::NoSuchModel, _) => Retry::Never,
+                (_, Some(wait)) => Retry::After(*wait),
+                (UpstreamFault::RateLimited, None) => Retry::After(Duration::from_secs(1)),
+                (UpstreamFault::Failed | UpstreamFault::TimedOut, None) => Retry::Maybe,
+            },
+        }
+    }
+
+    /// Whether the client's connection is closed behind the answer: what follows on it cannot be trusted.
+    pub const fn closes(&self) -> bool {
+        matches!(self, Self::Framing(_) | Self::BodyTimeout { .. } | Self::TooLarge { .. })
+    }
+}
+
+/// What to tell a client about trying again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// The same request will fail again: `x-should-retry: false`.
+    Never,
+    /// It may succeed.
+    Maybe,
+    /// It may succeed after this: `retry-after`.
+    After(Duration),
+}
+
+/// Text of a client, shortened for a message.
+pub fn shown(text: &str) -> String {
+    const MOST: usize = 64;
+    if text.len() <= MOST {
+        return text.to_owned();
+    }
+    let cut = (0..=MOST).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    format!("{}…", &text[..cut])
+}
+
+impl fmt::Display for Framing {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::LengthAndEncoding => {
+                "a request may not carry both `content-length` and `transfer-encoding`; send one of them"
+            }
+            Self::ManyLengths => "a request may carry one `content-length` only",
+            Self::BadLength => "`content-length` must be a plain decimal number",
+            Self::OddEncoding => "the only `transfer-encoding` that is accepted is `chunked`",
+            Self::NoHost => "an HTTP/1.1 request must carry exactly one `host`",
+            Self::Upgrade => "no upgrade of the connection is offered on this path",
+            Self::ContentEncoding => "request bodies must not be compressed: send them without `content-encoding`",
+            Self::ContentType => "the body must be JSON: send `content-type: application/json`",
+        })
+    }
+}

@@ -1,0 +1,138 @@
+//! The headers of answers, and the only place that makes error bodies.
+
+use super::exchange::{Arrival, Exchange};
+use super::reject::{Reject, Retry};
+use crate::dialect::error::{self, Told};
+use crate::model::{Dialect, NanoUsd};
+use bytes::Bytes;
+use http::header::{self, HeaderName, HeaderValue};
+use http::{StatusCode, Version};
+use pingora::Result;
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use std::time::Duration;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const MODEL: HeaderName = HeaderName::from_static("x-weighbridge-model");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-weighbridge-attempts");
+const COST: HeaderName = HeaderName::from_static("x-weighbridge-cost-usd");
+const OVERHEAD: HeaderName = HeaderName::from_static("x-weighbridge-overhead-us");
+/// Asks a proxy in front not to hold back events (nginx, `proxy_buffering`).
+const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// How long a small unread body is waited for, so that the connection can be kept or the client reads the refusal.
+const DRAIN: Duration = Duration::from_millis(300);
+
+/// The header of the answer under way, with `first` bytes to follow (all of them unless it flows).
+pub fn answer_header(exchange: &Exchange, first: usize) -> Result<ResponseHeader> {
+    let arrival = &exchange.opened.arrival;
+    let Some(attempt) = exchange.attempt() else { return ResponseHeader::build_no_case(StatusCode::BAD_GATEWAY, Some(0)) };
+    let answer = &attempt.answer;
+    let mut header = ResponseHeader::build_no_case(answer.status(), Some(12))?;
+    let kind = answer.content_type().cloned().unwrap_or(JSON);
+    header.insert_header(header::CONTENT_TYPE, kind)?;
+    if answer.is_flowing() {
+        // For HTTP/1.0 the body ends with the connection (trap 16); HTTP/2 frames by itself.
+        if arrival.version == Version::HTTP_11 {
+            header.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+        }
+        if answer.is_stream() {
+            header.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))?;
+            header.insert_header(NO_BUFFERING, HeaderValue::from_static("no"))?;
+        }
+    } else {
+        header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(first))?;
+        if let Some(cost) = exchange.record.cost() {
+            header.insert_header(COST, usd(cost))?;
+        }
+        let overhead = u64::try_from(exchange.record.overhead.as_micros()).unwrap_or(u64::MAX);
+        header.insert_header(OVERHEAD, HeaderValue::from(overhead))?;
+    }
+    identify(&mut header, arrival, exchange.opened.ask.api.dialect())?;
+    header.insert_header(MODEL, attempt.target.label.clone())?;
+    header.insert_header(ATTEMPTS, HeaderValue::from(exchange.record.attempts().max(1)))?;
+    Ok(header)
+}
+
+fn usd(cost: NanoUsd) -> HeaderValue {
+    HeaderValue::try_from(cost.to_string()).unwrap_or_else(|_| HeaderValue::from_static("0"))
+}
+
+fn identify(header: &mut ResponseHeader, arrival: &Arrival, dialect: Dialect) -> Result<()> {
+    let label = HeaderValue::from_str(&arrival.label).unwrap_or_else(|_| HeaderValue::from_static("-"));
+    if dialect == Dialect::Anthropic {
+        // The header that Anthropic's SDKs read.
+        header.insert_header(REQUEST_ID, label.clone())?;
+    }
+    header.insert_header(X_REQUEST_ID, label)
+}
+
+/// Writes `body` as the whole answer.
+///
+/// # Errors
+///
+/// When the client is gone.
+pub async fn whole(session: &mut Session, arrival: &Arrival, dialect: Dialect, status: u16, body: Bytes) -> Result<()> {
+    let mut header = ResponseHeader::build_no_case(status, Some(6))?;
+    header.insert_header(header::CONTENT_TYPE, JSON)?;
+    header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+    identify(&mut header, arrival, dialect)?;
+    write(session, header, body).await
+}
+
+/// Tells the client why it gets no answer.
+///
+/// # Errors
+///
+/// When the client is gone.
+pub async fn reject(session: &mut Session, arrival: &Arrival, dialect: Dialect, reject: &Reject) -> Result<()> {
+    let message = reject.to_string();
+    let told = Told {
+        status: reject.status(),
+        code: reject.code(),
+        message: &message,
+        param: reject.param(),
+        request_id: &arrival.label,
+    };
+    let body = error::render(dialect, &told);
+    let mut header = ResponseHeader::build_no_case(reject.status(), Some(8))?;
+    header.insert_header(header::CONTENT_TYPE, JSON)?;
+    header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+    identify(&mut header, arrival, dialect)?;
+    match reject.retry() {
+        Retry::Never => header.insert_header(SHOULD_RETRY, HeaderValue::from_static("false"))?,
+        Retry::Maybe => {}
+        // Rounded up: who waits that long is not refused again for the same reason.
+        Retry::After(wait) => {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            header.insert_header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))?;
+        }
+    }
+    if let Reject::Method { allow, .. } = reject {
+        header.insert_header(header::ALLOW, HeaderValue::from_static(allow))?;
+    }
+    if reject.closes() {
+        session.set_keepalive(None);
+    } else {
+        // A small body that is still on its way is read and dropped, so that the connection can be kept and the
+        // client, which may only read once it has written, sees this answer instead of a reset.
+        session.as_downstream_mut().set_close_on_response_before_downstream_finish(false);
+        session.as_downstream_mut().set_total_drain_timeout(Some(DRAIN));
+    }
+    write(session, header, body).await
+}
+
+async fn write(session: &mut Session, header: ResponseHeader, body: Bytes) -> Result<()> {
+    session.write_response_header(Box::new(header), false).await?;
+    session.write_response_body(Some(body), true).await
+}
+
+/// Ends a stream whose header is out: the dialect's error event, and no end marker behind it (trap 6).
+pub async fn end_stream(session: &mut Session, event: Bytes) {
+    if let Err(error) = session.write_response_body(Some(event), true).await {
+        tracing::debug!(%error, "the client left before its error event");
+    }
+}

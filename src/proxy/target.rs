@@ -1,0 +1,100 @@
+//! A target as the proxy uses it: the configuration's row joined with its provider, price and address.
+
+use crate::catalogue::Price;
+use crate::config::{Protocol, Timeouts};
+use crate::ledger::OpenPrice;
+use crate::model::Api;
+use crate::providers::{Endpoint, Provider};
+use crate::telemetry::TargetSeries;
+use crate::tokens::Encoding;
+use bytes::Bytes;
+use http::header::HeaderValue;
+use pingora::protocols::tls::CaType;
+use pingora::upstreams::peer::HttpPeer;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// How long an idle upstream connection is kept; most providers close theirs after a minute or more.
+const POOLED_IDLE: Duration = Duration::from_secs(30);
+/// Streams on one HTTP/2 connection; Pingora's default of 1 would be no multiplexing.
+const H2_STREAMS: usize = 100;
+/// A dead HTTP/2 connection is found this fast.
+const H2_PING: Duration = Duration::from_secs(30);
+
+/// One upstream model of one provider.
+pub struct Target {
+    /// The provider's name in the file.
+    pub provider_name: Arc<str>,
+    /// What speaks for it.
+    pub provider: Arc<dyn Provider>,
+    /// The model's name there.
+    pub model: Arc<str>,
+    /// The same as JSON text, with its quotes.
+    pub model_json: Bytes,
+    /// `provider/model`, for `x-weighbridge-model`.
+    pub label: HeaderValue,
+    /// `None`: the price is unknown.
+    pub price: Option<Arc<Price>>,
+    /// What a row that is found open after a crash is charged by.
+    pub open_price: Option<OpenPrice>,
+    /// How long each phase may take.
+    pub timeouts: Timeouts,
+    /// Calls that it is used for; `None`: all that the provider speaks.
+    pub apis: Option<Vec<Api>>,
+    /// HTTP version towards it.
+    pub protocol: Protocol,
+    /// Certificate authorities instead of the system's.
+    pub ca: Option<Arc<CaType>>,
+    /// The model's own tokenizer, if there is one here.
+    pub encoding: Option<Encoding>,
+    /// Counters of this target.
+    pub metrics: Arc<TargetSeries>,
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}/{}", self.provider_name, self.model)
+    }
+}
+
+impl Target {
+    /// Whether it answers `api`.
+    pub fn serves(&self, api: Api) -> bool {
+        self.provider.speaks(api) && self.apis.as_ref().is_none_or(|apis| apis.contains(&api))
+    }
+
+    /// The peer at `address`. `fresh`: on a connection that nobody used before.
+    pub fn peer(&self, address: SocketAddr, fresh: bool) -> HttpPeer {
+        let Endpoint { tls, host, .. } = self.provider.endpoint();
+        let sni = if *tls { host.to_string() } else { String::new() };
+        let mut peer = HttpPeer::new(address, *tls, sni);
+        peer.group_key = if fresh { next_group() } else { 0 };
+        let options = &mut peer.options;
+        options.connection_timeout = Some(self.timeouts.connect);
+        // TCP and TLS, each (with rustls the former alone bounds both, one after the other).
+        options.total_connection_timeout = Some(self.timeouts.connect * 2);
+        // The exchange's own deadlines come first; these end what nobody waits for any more.
+        options.read_timeout = Some(self.timeouts.total);
+        options.write_timeout = Some(self.timeouts.send);
+        options.idle_timeout = Some(POOLED_IDLE);
+        options.ca = self.ca.clone();
+        match self.protocol {
+            Protocol::Http1 => options.set_http_version(1, 1),
+            Protocol::Http2 => options.set_http_version(2, 2),
+            Protocol::Auto => options.set_http_version(2, 1),
+        }
+        if !matches!(self.protocol, Protocol::Http1) {
+            options.max_h2_streams = H2_STREAMS;
+            options.h2_ping_interval = Some(H2_PING);
+        }
+        peer
+    }
+}
+
+/// Connections are shared within a group only, so a number that was never used gives a fresh one.
+fn next_group() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

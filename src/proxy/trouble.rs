@@ -1,0 +1,164 @@
+//! How an attempt can fail, and what follows from it.
+
+use super::reject::UpstreamFault;
+use std::time::Duration;
+
+/// Why one attempt did not end well.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// The provider's name has no address.
+    #[error("its host could not be resolved")]
+    Unresolved,
+    /// No TCP connection.
+    #[error("no connection: {0}")]
+    Connect(String),
+    /// No connection in time.
+    #[error("no connection within `connect`")]
+    ConnectTimeout,
+    /// The TLS handshake failed.
+    #[error("TLS handshake failed")]
+    Tls,
+    /// The request could not be uploaded in time.
+    #[error("the request could not be sent within `send`")]
+    SendTimeout,
+    /// A status that another target may do better than.
+    #[error("status {status}")]
+    Status {
+        /// The status.
+        status: u16,
+        /// What the provider asked to wait.
+        retry_after: Option<Duration>,
+    },
+    /// An error inside a 200.
+    #[error("error inside the answer (status {status})")]
+    InBand {
+        /// The status that it stands for.
+        status: u16,
+        /// The provider's message, secrets masked.
+        message: String,
+    },
+    /// A stream without output in time.
+    #[error("no output within `first_token`")]
+    FirstToken,
+    /// A stream that fell silent.
+    #[error("silent for longer than `idle`")]
+    Idle,
+    /// An answer that was not whole in time.
+    #[error("no whole answer within `response`")]
+    Response,
+    /// The request as a whole took too long.
+    #[error("not done within `total`")]
+    Total,
+    /// The connection broke while the request was being sent: it did not arrive whole.
+    #[error("the connection broke before the request was sent: {0}")]
+    SendBroken(String),
+    /// The connection broke before the answer was whole.
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    /// The answer ended without the dialect's end marker.
+    #[error("the answer was cut off")]
+    Cut,
+    /// A success without content.
+    #[error("an empty answer")]
+    Empty,
+    /// No answer of this API.
+    #[error("garbage: {0}")]
+    Garbage(String),
+    /// More is held than the gateway may hold.
+    #[error("the gateway's buffers are full")]
+    BuffersFull,
+    /// The client left.
+    #[error("the client left")]
+    ClientGone,
+    /// The gateway itself failed.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl Trouble {
+    /// A name from a closed set, for labels and rows.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Unresolved => "unresolved",
+            Self::Connect(_) => "connect",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Tls => "tls",
+            Self::SendTimeout => "send_timeout",
+            Self::Status { status: 429, .. } => "rate_limited",
+            Self::Status { .. } => "status",
+            Self::InBand { .. } => "in_band_error",
+            Self::FirstToken => "first_token_timeout",
+            Self::Idle => "idle_timeout",
+            Self::Response => "response_timeout",
+            Self::Total => "total_timeout",
+            Self::SendBroken(_) => "send_broken",
+            Self::Broken(_) => "broken",
+            Self::Cut => "cut_off",
+            Self::Empty => "empty",
+            Self::Garbage(_) => "garbage",
+            Self::BuffersFull => "buffers_full",
+            Self::ClientGone => "client_gone",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// Whether the next target may be tried while the client has seen nothing.
+    pub const fn next_may_help(&self) -> bool {
+        !matches!(self, Self::Total | Self::ClientGone | Self::BuffersFull | Self::Internal(_))
+    }
+
+    /// Whether it is known that the provider got no whole request, or refused it by its status: nothing is billed.
+    pub const fn is_free(&self) -> bool {
+        matches!(
+            self,
+            Self::Unresolved
+                | Self::Connect(_)
+                | Self::ConnectTimeout
+                | Self::Tls
+                | Self::SendTimeout
+                | Self::SendBroken(_)
+                | Self::Status { .. }
+        )
+    }
+
+    /// The status that the provider gave, 0 if none.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Status { status, .. } | Self::InBand { status, .. } => *status,
+            _ => 0,
+        }
+    }
+
+    /// How a request fails whose last attempt failed so.
+    pub const fn fault(&self) -> UpstreamFault {
+        match self {
+            Self::Status { status: 429, .. } | Self::InBand { status: 429, .. } => UpstreamFault::RateLimited,
+            Self::Status { status: 401 | 403, .. } => UpstreamFault::Credentials,
+            Self::Status { status: 404, .. } => UpstreamFault::NoSuchModel,
+            Self::ConnectTimeout | Self::SendTimeout | Self::FirstToken | Self::Idle | Self::Response | Self::Total => {
+                UpstreamFault::TimedOut
+            }
+            Self::Unresolved
+            | Self::Connect(_)
+            | Self::Tls
+            | Self::Status { .. }
+            | Self::InBand { .. }
+            | Self::SendBroken(_)
+            | Self::Broken(_)
+            | Self::Cut
+            | Self::Empty
+            | Self::Garbage(_)
+            | Self::BuffersFull
+            | Self::ClientGone
+            | Self::Internal(_) => UpstreamFault::Failed,
+        }
+    }
+
+    /// What the provider asked to wait.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! What the simulated model says, before any wire format: pieces of text or of a tool's arguments, and the bill.
+
+use super::knobs::Knobs;
+use super::question::{Inputs, Question, Words, tokens_of};
+use crate::model::Usage;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use std::ops::Range;
+
+/// What the provider charges for, in its own count.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Billed {
+    /// Input tokens counted from the request's text.
+    pub fresh: u64,
+    /// Input tokens read from the cache.
+    pub cached: u64,
+    /// Input tokens written to the cache that is kept shorter (Anthropic: 5 minutes, OpenAI: 30).
+    pub cache_write: u64,
+    /// Input tokens written to the cache that is kept longer (Anthropic: 1 hour, OpenAI: 12).
+    pub cache_write_1h: u64,
+    /// Output tokens sent: word pieces.
+    pub sent: u64,
+    /// Output tokens spent on reasoning, not sent.
+    pub reasoning: u64,
+}
+
+impl Billed {
+    /// All input tokens.
+    pub const fn input(&self) -> u64 {
+        self.fresh.saturating_add(self.cached).saturating_add(self.cache_write).saturating_add(self.cache_write_1h)
+    }
+
+    /// All input tokens written to a cache.
+    pub const fn written(&self) -> u64 {
+        self.cache_write.saturating_add(self.cache_write_1h)
+    }
+
+    /// All output tokens.
+    pub const fn output(&self) -> u64 {
+        self.sent.saturating_add(self.reasoning)
+    }
+
+    /// As the classes of the gateway's ledger, disjoint.
+    pub const fn usage(&self) -> Usage {
+        Usage {
+            input: self.fresh,
+            cache_read: self.cached,
+            cache_write_5m: self.cache_write,
+            cache_write_1h: self.cache_write_1h,
+            output: self.sent,
+            reasoning: self.reasoning,
+            audio_input: 0,
+            audio_output: 0,
+        }
+    }
+}
+
+/// Why an answer ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finish {
+    Stop,
+    Length,
+    Tool,
+}
+
+/// One answer, ready to be rendered whole or as a stream.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The request's number: the source of all ids.
+    pub number: u64,
+    /// Seconds since the Unix epoch.
+    pub created: u64,
+    /// Without the suffix.
+    pub model: String,
+    pub service_tier: String,
+    /// Each choice gets the same pieces.
+    pub choices: u32,
+    pub pieces: Pieces,
+    /// The name of the tool that is called; the pieces are its arguments then.
+    pub tool: Option<String>,
+    pub finish: Finish,
+    pub billed: Billed,
+    /// Whether usage is reported; for OpenAI's chunks, whether it was asked for, too.
+    pub reports: bool,
+    /// Whether the client asked for the usage chunk.
+    pub include_usage: bool,
+}
+
+impl Answer {
+    /// All text of a choice.
+    pub fn text(&self) -> String {
+        self.piece(0..self.pieces.len())
+    }
+
+    /// The text of some pieces.
+    pub fn piece(&self, range: Range<u32>) -> String {
+        let mut out = String::new();
+        self.pieces.write(range, &mut out);
+        out
+    }
+
+    /// Tokens in one piece of every choice.
+    pub fn width(&self) -> u64 {
+        u64::from(self.choices)
+    }
+}
+
+/// The text of one choice, piece by piece; a piece is a token.
+#[derive(Debug)]
+pub(super) enum Pieces {
+    /// Made up as they are needed, so that a long answer costs no memory.
+    Words { seed: u64, count: u32 },
+    /// JSON, cut.
+    Cut(Vec<String>),
+}
+
+impl Pieces {
+    pub fn len(&self) -> u32 {
+        match self {
+            Self::Words { count, .. } => *count,
+            Self::Cut(parts) => u32::try_from(parts.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn write(&self, range: Range<u32>, out: &mut String) {
+        match self {
+            Self::Words { seed, .. } => {
+                for at in range {
+                    if at > 0 {
+                        out.push(' ');
+                    }
+                    // A stride coprime to the list's length visits every word.
+                    let index = seed.wrapping_add(u64::from(at).wrapping_mul(7)) % VOCABULARY.len() as u64;
+                    out.push_str(VOCABULARY[usize::try_from(index).expect("below the list's length")]);
+                }
+            }
+            Self::Cut(parts) => {
+                let range = range.start as usize..(range.end as usize).min(parts.len());
+                out.extend(parts.get(range).unwrap_or_default().iter().map(String::as_str));
+            }
+        }
+    }
+
+    /// `text` in pieces of four characters, of which the first `cap` are kept.
+    fn cut(text: &str, cap: u32) -> (Self, bool) {
+        let letters: Vec<char> = text.chars().collect();
+        let whole = letters.len().div_ceil(4);
+        let parts: Vec<String> = letters.chunks(4).take(cap as usize).map(|part| part.iter().collect()).collect();
+        let short = parts.len() < whole;
+        (Self::Cut(parts), short)
+    }
+}
+
+/// Some words are not ASCII, so that a stream cut at any byte is cut within a character.
+const VOCABULARY: [&str; 32] = [
+    "the", "balance", "weighs", "every", "token", "that", "crosses", "a", "bridge", "and", "naïve", "scales", "tip",
+    "slowly", "over", "quiet", "water", "while", "clerks", "count", "coins", "in", "ledgers", "of", "paper", "café",
+    "lights", "burn", "until", "morning", "comes", "天秤",
+];
+
+/// Which member of the request holds the schema of a structured answer, and which caps it.
+pub(super) struct Shape<'a> {
+    pub input: Words,
+    pub cap: Option<u32>,
+    /// The wrapper of a JSON schema, if the answer is to be JSON.
+    pub format: Option<&'a RawValue>,
+}
+
+/// Decides what is answered.
+pub(super) fn plan(number: u64, created: u64, question: &Question<'_>, shape: &Shape<'_>, knobs: &Knobs) -> Answer {
+    let choices = question.n.unwrap_or(1).clamp(1, 128);
+    let cap = shape.cap.unwrap_or(u32::MAX).max(1);
+    let call = chosen_tool(question, shape.input.asks_for_tool);
+    let json = shape.format.and_then(structured);
+    let (pieces, short) = match (&call, json) {
+        (Some(call), _) => Pieces::cut(&call.arguments, cap),
+        (None, Some(text)) => Pieces::cut(&text, cap),
+        (None, None) => {
+            let count = knobs.output_tokens.min(cap);
+            (Pieces::Words { seed: knobs.seed, count }, count < knobs.output_tokens)
+        }
+    };
+    let finish = match (short, &call) {
+        (true, _) => Finish::Length,
+        (false, Some(_)) => Finish::Tool,
+        (false, None) => Finish::Stop,
+    };
+    let sent = u64::from(pieces.len()) * u64::from(choices);
+    Answer {
+        number,
+        created,
+        model: String::new(),
+        service_tier: question.service_tier.as_deref().filter(|tier| *tier != "auto").unwrap_or("default").to_owned(),
+        choices,
+        tool: call.map(|call| call.name),
+        pieces,
+        finish,
+        billed: bill(tokens_of(shape.input.chars), sent, knobs),
+        reports: !knobs.no_usage,
+        include_usage: question.stream_options.as_ref().and_then(|it| it.include_usage).unwrap_or(false),
+    }
+}
+
+/// The bill of `fresh` input and `sent` output tokens.
+pub(super) fn bill(fresh: u64, sent: u64, knobs: &Knobs) -> Billed {
+    Billed {
+        fresh,
+        cached: knobs.cached.into(),
+        cache_write: knobs.cache_write.into(),
+        cache_write_1h: knobs.cache_write_1h.into(),
+        sent,
+        reasoning: knobs.reasoning.into(),
+    }
+}
+
+/// Input tokens of prompts, and how many there are.
+pub(super) fn prompts(raw: Option<&RawValue>) -> Option<(Words, u32)> {
+    let inputs: Inputs = serde_json::from_str(raw?.get()).ok()?;
+    let each = inputs.each();
+    let chars = each.iter().map(|(tokens, _)| tokens.saturating_mul(4)).sum();
+    Some((Words::of(chars), u32::try_from(each.len()).unwrap_or(u32::MAX)))
+}
+
+struct Call {
+    name: String,
+    arguments: String,
+}
+
+/// The tool that is called: the one that `tool_choice` names, or the first if a call is required or asked for.
+///
+/// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-tool_choice>,
+/// <https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use#forcing-tool-use>
+fn chosen_tool(question: &Question<'_>, asked: bool) -> Option<Call> {
+    let tools: Vec<Value> = serde_json::from_str(question.tools?.get()).ok()?;
+    let choice: Value = question.tool_choice.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+    let mode = choice.as_str().or_else(|| choice.get("type").and_then(Value::as_str)).unwrap_or("auto");
+    let wanted = choice.pointer("/function/name").or_else(|| choice.get("name")).and_then(Value::as_str);
+    if mode == "none" || (wanted.is_none() && !asked && !matches!(mode, "required" | "any")) {
+        return None;
+    }
+    // OpenAI's chat nests name and schema in `function`; Responses and Anthropic do not.
+    let name = |tool: &Value| {
+        let name = tool.pointer("/function/name").or_else(|| tool.get("name"))?;
+        name.as_str().map(str::to_owned)
+    };
+    let tool = tools.iter().find(|tool| name(tool).is_some_and(|name| wanted.is_none_or(|wanted| wanted == name)))?;
+    let schema = ["/function/parameters", "/parameters", "/input_schema"].iter().find_map(|at| tool.pointer(at));
+    let arguments = schema.map_or_else(|| json!({}), |schema| instance(schema, schema, 0));
+    Some(Call { name: name(tool)?, arguments: arguments.to_string() })
+}
+
+/// The text of a JSON answer, if the format asks for one.
+fn structured(format: &RawValue) -> Option<String> {
+    let format: Value = serde_json::from_str(format.get()).ok()?;
+    let format = format.get("format").unwrap_or(&format);
+    match format.get("type")?.as_str()? {
+        "json_object" => Some(json!({"answer": "the balance weighs every token"}).to_string()),
+        "json_schema" => {
+            let schema = format.pointer("/json_schema/schema").or_else(|| format.get("schema"))?;
+            Some(instance(schema, schema, 0).to_string())
+        }
+        _ => None,
+    }
+}
+
+/// The simplest value that a JSON schema allows; it knows types, `enum`, `const`, `anyOf`, local `$ref` and
+/// `required`, and stops at a depth of 16.
+fn instance(schema: &Value, root: &Value, depth: u8) -> Value {
+    if depth > 16 {
+        return Value::Null;
+    }
+    let at = |inner: &Value| instance(inner, root, depth + 1);
+    if let Some(only) = schema.get("const").or_else(|| schema.pointer("/enum/0")) {
+        return only.clone();
+    }
+    if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+        return root.pointer(target.trim_start_matches('#')).map_or(Value::Null, at);
+    }
+    if let Some(first) = schema.pointer("/anyOf/0").or_else(|| schema.pointer("/oneOf/0")) {
+        return at(first);
+    }
+    let kind = schema.get("type").map(|kind| kind.as_str().or_else(|| kind.pointer("/0").and_then(Value::as_str)));
+    match kind.flatten().unwrap_or("object") {
+        "string" => json!("naïve balance"),
+        "integer" => schema.get("minimum").cloned().unwrap_or(json!(7)),
+        "number" => schema.get("minimum").cloned().unwrap_or(json!(1.5)),
+        "boolean" => json!(true),
+        "null" => Value::Null,
+        "array" => schema.get("items").map_or_else(|| json!([]), |item| json!([at(item)])),
+        _ => Value::Object(required_members(schema, at)),
+    }
+}
+
+fn required_members(schema: &Value, at: impl Fn(&Value) -> Value) -> Map<String, Value> {
+    let required = schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let member = |name: &Value| {
+        let name = name.as_str()?;
+        Some((name.to_owned(), schema.get("properties")?.get(name).map_or(Value::Null, &at)))
+    };
+    required.iter().filter_map(member).collect()
+}

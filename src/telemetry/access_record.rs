@@ -1,0 +1,214 @@
+//! The access record: what is written of one request. No content, no secrets.
+
+use super::Outcome;
+use crate::model::{Api, Micros, NanoUsd, RequestId, Usage, UsageOrigin};
+use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// One request, from its head to its settlement. Filled by moving values in; it is put into words on the log's thread.
+#[derive(Debug, Clone)]
+pub struct AccessRecord {
+    /// When the head was read.
+    pub time_us: Micros,
+    /// The gateway's own id.
+    pub id: RequestId,
+    /// The client's label; `None`: it sent none, and `id` was returned in its place.
+    pub request_id: Option<String>,
+    /// Name of the key; `None`: nobody known.
+    pub key: Option<Arc<str>>,
+    /// Who pays.
+    pub team: Option<Arc<str>>,
+    /// The caller's end user, as told by the client.
+    pub user: Option<String>,
+    /// Which call; `None`: no route.
+    pub api: Option<Api>,
+    /// The model that the client named.
+    pub model: Option<Arc<str>>,
+    /// The provider that answered.
+    pub provider: Option<Arc<str>>,
+    /// The provider's model that answered.
+    pub target_model: Option<Arc<str>>,
+    /// The status that the client got; 499 when it left before one was sent.
+    pub status: u16,
+    /// The gateway's own code, where it refused or failed.
+    pub code: Option<&'static str>,
+    /// Whether the answer came as a stream.
+    pub stream: bool,
+    /// Tokens of all attempts together.
+    pub usage: Usage,
+    /// Where `usage` is from.
+    pub usage_origin: UsageOrigin,
+    /// Cost of all attempts together; `None`: some price is unknown.
+    pub cost: Option<NanoUsd>,
+    /// From the head read to the last byte of the answer, in microseconds.
+    pub latency_us: u64,
+    /// From the head read to the first output of a stream, in microseconds.
+    pub first_token_us: Option<u64>,
+    /// Of `latency_us`, what was neither waiting for the client nor for a provider.
+    pub overhead_us: Option<u64>,
+    /// In the order in which they were made.
+    pub attempts: Vec<AccessAttempt>,
+    /// Who connected.
+    pub client: Option<SocketAddr>,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+}
+
+/// One attempt of a request.
+#[derive(Debug, Clone)]
+pub struct AccessAttempt {
+    /// Whom.
+    pub provider: Arc<str>,
+    /// Which of its models.
+    pub target_model: Arc<str>,
+    /// What it answered; `None`: no answer came.
+    pub status: Option<u16>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took, in microseconds.
+    pub time_us: u64,
+    /// Why it ended so, for the on-call engineer; never what the provider or the client wrote as content.
+    pub reason: Option<String>,
+}
+
+impl AccessRecord {
+    /// A record with nothing in it but when and which.
+    pub fn new(time_us: Micros, id: RequestId) -> Self {
+        Self {
+            time_us,
+            id,
+            request_id: None,
+            key: None,
+            team: None,
+            user: None,
+            api: None,
+            model: None,
+            provider: None,
+            target_model: None,
+            status: 0,
+            code: None,
+            stream: false,
+            usage: Usage::default(),
+            usage_origin: UsageOrigin::None,
+            cost: None,
+            latency_us: 0,
+            first_token_us: None,
+            overhead_us: None,
+            attempts: Vec::new(),
+            client: None,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+}
+
+/// One line of the log: the record, and how many were lost before it.
+pub(super) struct Line<'a> {
+    pub record: &'a AccessRecord,
+    pub dropped_before: u64,
+}
+
+/// Token classes are inclusive here, as in the ledger's export: `input_tokens` holds the cached ones,
+/// `output_tokens` the reasoning.
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let record = self.record;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("time", &Time(record.time_us))?;
+        map.serialize_entry("id", &Text(record.id))?;
+        map.serialize_entry("request_id", &record.request_id.as_deref().map(bounded))?;
+        map.serialize_entry("key", &record.key)?;
+        map.serialize_entry("team", &record.team)?;
+        map.serialize_entry("user", &record.user.as_deref().map(bounded))?;
+        map.serialize_entry("api", &record.api.map(Api::name))?;
+        map.serialize_entry("model", &record.model.as_deref().map(bounded))?;
+        map.serialize_entry("provider", &record.provider)?;
+        map.serialize_entry("target_model", &record.target_model)?;
+        map.serialize_entry("status", &record.status)?;
+        map.serialize_entry("code", &record.code)?;
+        map.serialize_entry("stream", &record.stream)?;
+        tokens(&mut map, &record.usage)?;
+        map.serialize_entry("usage_origin", &record.usage_origin)?;
+        map.serialize_entry("cost_nano_usd", &record.cost)?;
+        map.serialize_entry("latency_us", &record.latency_us)?;
+        map.serialize_entry("first_token_us", &record.first_token_us)?;
+        map.serialize_entry("overhead_us", &record.overhead_us)?;
+        map.serialize_entry("attempts", &Attempts(&record.attempts))?;
+        map.serialize_entry("client", &record.client)?;
+        map.serialize_entry("bytes_in", &record.bytes_in)?;
+        map.serialize_entry("bytes_out", &record.bytes_out)?;
+        if self.dropped_before > 0 {
+            map.serialize_entry("dropped_before", &self.dropped_before)?;
+        }
+        map.end()
+    }
+}
+
+fn tokens<M: SerializeMap>(map: &mut M, usage: &Usage) -> Result<(), M::Error> {
+    map.serialize_entry("input_tokens", &usage.input_total())?;
+    map.serialize_entry("cache_read_tokens", &usage.cache_read)?;
+    map.serialize_entry("cache_write_5m_tokens", &usage.cache_write_5m)?;
+    map.serialize_entry("cache_write_1h_tokens", &usage.cache_write_1h)?;
+    map.serialize_entry("output_tokens", &usage.output_total())?;
+    map.serialize_entry("reasoning_tokens", &usage.reasoning)?;
+    map.serialize_entry("audio_input_tokens", &usage.audio_input)?;
+    map.serialize_entry("audio_output_tokens", &usage.audio_output)
+}
+
+struct Attempts<'a>(&'a [AccessAttempt]);
+
+impl Serialize for Attempts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
+        for attempt in self.0 {
+            list.serialize_element(&Attempt(attempt))?;
+        }
+        list.end()
+    }
+}
+
+struct Attempt<'a>(&'a AccessAttempt);
+
+impl Serialize for Attempt<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(6))?;
+        map.serialize_entry("provider", &self.0.provider)?;
+        map.serialize_entry("target_model", &self.0.target_model)?;
+        map.serialize_entry("status", &self.0.status)?;
+        map.serialize_entry("outcome", self.0.outcome.name())?;
+        map.serialize_entry("time_us", &self.0.time_us)?;
+        map.serialize_entry("reason", &self.0.reason.as_deref().map(bounded))?;
+        map.end()
+    }
+}
+
+struct Text<T>(T);
+
+impl<T: Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// RFC 3339 in UTC with six decimals: `2026-11-25T16:33:59.000001Z`.
+struct Time(Micros);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let micros = i64::try_from(self.0).unwrap_or(i64::MAX);
+        let time = jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::MAX);
+        serializer.collect_str(&format_args!("{time:.6}"))
+    }
+}
+
+/// The first [`MAX_TEXT_BYTES`] of what a client or a provider may have chosen, cut between characters.
+fn bounded(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_TEXT_BYTES)]
+}
+
+/// What is longer is cut: a model name of megabytes must not fill the disk.
+const MAX_TEXT_BYTES: usize = 256;

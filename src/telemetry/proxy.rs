@@ -1,0 +1,140 @@
+//! Metrics of the data plane: requests as clients see them.
+
+use super::{OVERHEAD_SECONDS, PROVIDER_SECONDS, registered};
+use prometheus::{
+    CounterVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+};
+
+/// Requests as clients see them. What has labels of the configuration is reached through a `SeriesTable`.
+#[derive(Debug, Clone)]
+pub struct ProxyMetrics {
+    pub(super) requests: IntCounterVec,
+    pub(super) request_seconds: HistogramVec,
+    pub(super) first_token_seconds: HistogramVec,
+    pub(super) tokens: IntCounterVec,
+    pub(super) cost_usd: CounterVec,
+    pub(super) unpriced: IntCounterVec,
+    pub(super) usage_origin: IntCounterVec,
+    pub(super) team_requests: IntCounterVec,
+    pub(super) team_tokens: IntCounterVec,
+    pub(super) team_cost_usd: CounterVec,
+    rejects: IntCounterVec,
+    /// Time that a request spent in the gateway itself: whole latency less waiting for clients and providers.
+    pub overhead_seconds: Histogram,
+    /// Requests that are open now.
+    pub in_flight: IntGauge,
+    /// Bytes of bodies and withheld answers that are held now.
+    pub buffered_bytes: IntGauge,
+    /// Bytes of request bodies received.
+    pub request_bytes: IntCounter,
+    /// Bytes of answers sent to clients.
+    pub response_bytes: IntCounter,
+    /// Clients that left before their answer was whole.
+    pub client_disconnects: IntCounter,
+}
+
+impl ProxyMetrics {
+    /// Registers the stage's metrics.
+    ///
+    /// # Errors
+    ///
+    /// When a name is taken.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            registered(registry, IntCounterVec::new(Opts::new(name, help), labels))
+        };
+        let floats = |name: &str, help: &str, labels: &[&str]| {
+            registered(registry, CounterVec::new(Opts::new(name, help), labels))
+        };
+        let histograms = |name: &str, help: &str, labels: &[&str]| {
+            let opts = HistogramOpts::new(name, help).buckets(PROVIDER_SECONDS.to_vec());
+            registered(registry, HistogramVec::new(opts, labels))
+        };
+        let counter = |name: &str, help: &str| registered(registry, IntCounter::new(name, help));
+        let gauge = |name: &str, help: &str| registered(registry, IntGauge::new(name, help));
+        let overhead = HistogramOpts::new(
+            "weighbridge_proxy_overhead_seconds",
+            "Time a request spent in the gateway itself: latency less waiting for clients and providers",
+        );
+        Ok(Self {
+            requests: counters(REQUESTS.0, REQUESTS.1, &["api", "model", "status"])?,
+            request_seconds: histograms(LATENCY.0, LATENCY.1, &["model"])?,
+            first_token_seconds: histograms(FIRST_TOKEN.0, FIRST_TOKEN.1, &["model"])?,
+            tokens: counters(TOKENS.0, TOKENS.1, &["model", "provider", "target", "class"])?,
+            cost_usd: floats(COST.0, COST.1, &["model", "provider", "target"])?,
+            unpriced: counters(UNPRICED.0, UNPRICED.1, &["model", "provider", "target"])?,
+            usage_origin: counters(ORIGIN.0, ORIGIN.1, &["provider", "target", "origin"])?,
+            team_requests: counters(TEAM_REQUESTS.0, TEAM_REQUESTS.1, &["team", "status"])?,
+            team_tokens: counters(TEAM_TOKENS.0, TEAM_TOKENS.1, &["team", "class"])?,
+            team_cost_usd: floats(TEAM_COST.0, TEAM_COST.1, &["team"])?,
+            rejects: counters(
+                "weighbridge_proxy_rejects_total",
+                "Requests the gateway itself refused, by code",
+                &["code"],
+            )?,
+            overhead_seconds: registered(registry, Histogram::with_opts(overhead.buckets(OVERHEAD_SECONDS.to_vec())))?,
+            in_flight: gauge("weighbridge_proxy_in_flight_requests", "Requests that are open now")?,
+            buffered_bytes: gauge(
+                "weighbridge_proxy_buffered_bytes",
+                "Bytes of request bodies and withheld answers that are held now",
+            )?,
+            request_bytes: counter("weighbridge_proxy_request_bytes_total", "Bytes of request bodies received")?,
+            response_bytes: counter("weighbridge_proxy_response_bytes_total", "Bytes of answers sent to clients")?,
+            client_disconnects: counter(
+                "weighbridge_proxy_client_disconnects_total",
+                "Clients that left before their answer was whole",
+            )?,
+        })
+    }
+
+    /// Counts one refusal under its stable code. Codes are `&'static str`: no client can add one.
+    pub fn reject(&self, code: &'static str) {
+        self.rejects.with_label_values(&[code]).inc();
+    }
+
+    /// Counts a request as open until the value is dropped.
+    pub fn enter(&self) -> InFlight {
+        self.in_flight.inc();
+        InFlight(self.in_flight.clone())
+    }
+}
+
+/// One open request in the gauge; dropping it takes it out.
+#[derive(Debug)]
+pub struct InFlight(IntGauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+type Named = (&'static str, &'static str);
+
+const REQUESTS: Named = (
+    "weighbridge_proxy_requests_total",
+    "Requests answered, by call, model of the configuration (or `other`) and status class",
+);
+const LATENCY: Named = ("weighbridge_proxy_request_duration_seconds", "From the head read to the answer's last byte");
+const FIRST_TOKEN: Named = (
+    "weighbridge_proxy_first_token_seconds",
+    "Streams: from the head read to the first output sent, all attempts included",
+);
+const TOKENS: Named = (
+    "weighbridge_proxy_tokens_total",
+    "Tokens by class; the classes are disjoint (`input` without cached ones, `output` without reasoning)",
+);
+const COST: Named = (
+    "weighbridge_proxy_cost_usd_total",
+    "What attempts cost in USD, as a float and therefore rounded; the ledger has the exact nano-dollars",
+);
+const UNPRICED: Named =
+    ("weighbridge_proxy_unpriced_attempts_total", "Attempts that used tokens whose price is unknown: not in the cost");
+const ORIGIN: Named = (
+    "weighbridge_proxy_usage_origin_total",
+    "Settled attempts by where their token figures came from: reported, counted, estimated, none",
+);
+const TEAM_REQUESTS: Named = ("weighbridge_proxy_team_requests_total", "Requests by team and status class");
+const TEAM_TOKENS: Named = ("weighbridge_proxy_team_tokens_total", "Tokens by team and disjoint class");
+const TEAM_COST: Named =
+    ("weighbridge_proxy_team_cost_usd_total", "What attempts cost in USD by team, rounded as a float");
