@@ -1,6 +1,6 @@
 //! The configuration files that we ship are right, and a mistake in one is told with file, line, key path and what to do.
 
-use crate::support::gateway::{BINARY, run};
+use crate::support::gateway::{binary, run};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -27,7 +27,7 @@ fn check_passes_on_every_file_that_we_ship() {
     assert!(files.iter().any(|file| file.ends_with("conf/weighbridge.yaml")), "{files:?}");
     for file in files {
         let text = std::fs::read_to_string(&file).expect("readable");
-        let mut command = Command::new(BINARY);
+        let mut command = Command::new(binary());
         command.arg("check").arg("-c").arg(&file).current_dir(root);
         for name in text.split("${env:").skip(1).filter_map(|rest| rest.split('}').next()) {
             command.env(name, format!("planted-{name}"));

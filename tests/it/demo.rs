@@ -1,6 +1,6 @@
 //! `weighbridge demo` needs nothing: it prints a key and a `curl` that works.
 
-use crate::support::gateway::{BINARY, log_file, run, status_of};
+use crate::support::gateway::{binary, log_file, run, status_of};
 use crate::support::{eventually, ports, within};
 use parking_lot::Mutex;
 use std::process::{Child, Command, Stdio};
@@ -22,8 +22,8 @@ async fn the_curl_that_demo_prints_works_as_printed() {
     let (listen, admin) = (ports::free(), ports::free());
     let (path, file) = log_file(&dir, "demo.log");
     let errors = file.try_clone().expect("a handle");
-    let child = Command::new(BINARY)
-        .args(["demo", "--listen", &listen.to_string(), "--admin", &admin.to_string()])
+    let child = Command::new(binary())
+        .args(["demo", "--listen", &listen.to_string(), "--admin-listen", &admin.to_string()])
         .current_dir(dir.path())
         .env("TMPDIR", dir.path())
         .env_remove("OPENAI_API_KEY")
@@ -68,7 +68,7 @@ fn first_curl(text: &str) -> Option<String> {
 async fn a_port_that_is_taken_is_said_so() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
     let address = taken.local_addr().expect("it is bound").to_string();
-    let outcome = run(&["demo", "--listen", &address, "--admin", &ports::free().to_string()]).await;
+    let outcome = run(&["demo", "--listen", &address, "--admin-listen", &ports::free().to_string()]).await;
     assert!(outcome.code.is_some_and(|code| code != 0), "{outcome:?}");
     assert!(outcome.stderr.contains(&address), "{outcome:?}");
 }

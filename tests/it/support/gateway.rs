@@ -16,8 +16,11 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// The binary under test.
-pub const BINARY: &str = env!("CARGO_BIN_EXE_weighbridge");
+/// The binary under test: the one that was built with these tests, or another one (a release build, an older version)
+/// that `WEIGHBRIDGE_BINARY` names.
+pub fn binary() -> PathBuf {
+    std::env::var_os("WEIGHBRIDGE_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_weighbridge").into()).into()
+}
 
 /// A running gateway. Dropping it kills its process, and shows its log if the test is failing.
 pub struct Gateway {
@@ -62,7 +65,7 @@ impl Gateway {
             let path = self.dir.path().join(name);
             Stdio::from(OpenOptions::new().create(true).append(true).open(path).expect("a log can be written"))
         };
-        let child = Command::new(BINARY)
+        let child = Command::new(binary())
             .args(["run", "-c"])
             .arg(self.config())
             .stdin(Stdio::null())
@@ -204,7 +207,7 @@ impl Drop for Gateway {
 
 /// Runs the binary with `args` to its end.
 pub async fn run(args: &[&str]) -> Outcome {
-    let mut command = tokio::process::Command::new(BINARY);
+    let mut command = tokio::process::Command::new(binary());
     command.args(args).stdin(Stdio::null()).kill_on_drop(true);
     let output = within("a command ends", command.output()).await.expect("the binary was built");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
