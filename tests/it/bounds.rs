@@ -14,7 +14,10 @@ const CHAT: &str = "/v1/chat/completions";
 #[tokio::test]
 async fn past_max_buffered_bytes_it_is_503_with_retry_after_and_then_served_again() {
     let upstream = Upstream::start().await;
-    let setup = Setup::openai(&[&upstream]).server("max_body_bytes", 2_500_000).server("max_buffered_bytes", 3_000_000);
+    let setup = Setup::openai(&[&upstream])
+        .server("max_body_bytes", 2_500_000)
+        .server("max_buffered_bytes", 3_000_000)
+        .server("max_withheld_bytes", 1_000_000);
     let gateway = setup.start().await;
     let call = Call::post(CHAT, sample::chat_of_length(2_000_000)).key(KEY);
     let mut holder = H1::connect(gateway.address).await;
@@ -45,7 +48,10 @@ async fn past_max_buffered_bytes_it_is_503_with_retry_after_and_then_served_agai
 #[tokio::test]
 async fn a_client_that_leaves_in_mid_upload_gives_its_share_back() {
     let upstream = Upstream::start().await;
-    let setup = Setup::openai(&[&upstream]).server("max_body_bytes", 2_500_000).server("max_buffered_bytes", 3_000_000);
+    let setup = Setup::openai(&[&upstream])
+        .server("max_body_bytes", 2_500_000)
+        .server("max_buffered_bytes", 3_000_000)
+        .server("max_withheld_bytes", 1_000_000);
     let gateway = setup.start().await;
     let call = Call::post(CHAT, sample::chat_of_length(2_000_000)).key(KEY);
     for _ in 0..5 {
@@ -69,8 +75,10 @@ async fn withheld_answers_count_as_buffered() {
     let head = Script::new().head(200, &[("content-type", "application/json"), ("content-length", &length)]);
     let (begin, rest) = huge.split_at(1_900_000);
     upstream.always(head.body(begin.to_owned()).wait(&gate).body(rest.to_owned()).end());
-    let gateway =
-        Setup::openai(&[&upstream]).server("max_body_bytes", 1_000_000).server("max_buffered_bytes", 3_000_000);
+    let gateway = Setup::openai(&[&upstream])
+        .server("max_body_bytes", 1_000_000)
+        .server("max_buffered_bytes", 3_000_000)
+        .server("max_withheld_bytes", 2_500_000);
     let gateway = gateway.start().await;
     let address = gateway.address;
     let ask = || async move { Call::post(CHAT, sample::CHAT_ASK).key(KEY).send(address).await };

@@ -72,7 +72,7 @@ async fn each_mistake_names_file_line_and_key_path_and_what_to_do() {
     let cases: &[(&str, &str, &str, usize, &[&str])] = &[
         ("unknown key", "state:", "stat:", 2, &["stat", "state"]),
         ("unknown nested key", "models: [fast]", "modles: [fast]", 10, &["teams.search", "modles", "models"]),
-        ("unknown kind", "kind: openai", "kind: opena1", 4, &["providers.openai", "opena1", "openai"]),
+        ("unknown kind", "kind: openai", "kind: opena1", 4, &["providers.openai.kind", "did you mean `openai`"]),
         ("unknown setting of a provider", "api_key:", "apikey:", 4, &["providers.openai", "apikey", "api_key"]),
         (
             "unknown provider",

@@ -244,8 +244,8 @@ fn pingora_is_named_only_where_the_sockets_are() {
         if PINGORA.iter().any(|place| file.module() == *place || file.path == *place) {
             continue;
         }
-        for (number, line) in file.lines.iter().enumerate() {
-            if line.contains("pingora::") || line.contains("pingora_") {
+        for (number, line) in file.code().iter().enumerate() {
+            if line.contains("pingora::") || line.contains("pingora_") && line.contains("use ") {
                 wrong.push(format!("{}:{}: {}", file.path, number + 1, line.trim()));
             }
         }

@@ -203,10 +203,15 @@ async fn a_break_of_a_response_stream_is_an_error_and_no_completion() {
 #[tokio::test]
 async fn a_break_over_h2_is_told_on_both_sides() {
     let upstream = Upstream::start_h2().await;
-    upstream.always(Script::sse().body(sample::CHAT_ROLE).body(sample::chat_delta("Hel")).reset());
     let gateway = Setup::openai(&[&upstream]).start().await;
     for transport in [Transport::H1, Transport::H2c] {
-        let answer = Call::post(CHAT, sample::CHAT_STREAM_ASK).key(KEY).over(transport).send(gateway.address).await;
+        let gate = Gate::new();
+        upstream.next(Script::sse().body(sample::CHAT_ROLE).body(sample::chat_delta("Hel")).wait(&gate).reset());
+        let call = Call::post(CHAT, sample::CHAT_STREAM_ASK).key(KEY).over(transport);
+        let mut answer = call.open(gateway.address).await;
+        answer.event().await.expect("the stream has begun");
+        gate.open(); // a reset overtakes what is still to be sent
+        let answer = answer.whole().await;
         let all = events(&answer.body);
         assert!(data(all.last().expect("events"))["error"].is_object(), "{transport:?}: {all:?}");
         assert!(!answer.text().contains("[DONE]"), "{transport:?}");

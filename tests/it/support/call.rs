@@ -233,7 +233,7 @@ impl Open {
 
     /// Reads the rest.
     pub async fn whole(mut self) -> Answer {
-        let mut body = BytesMut::new();
+        let mut body = BytesMut::from(self.cutter.rest());
         let broken = loop {
             match self.piece().await {
                 Ok(Some(piece)) => body.extend_from_slice(&piece),
