@@ -98,7 +98,8 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
 
 fn services(config: &Config, metrics: &Metrics) -> Result<Services, AppError> {
     let clock = Arc::new(SystemClock);
-    let ledger_metrics = LedgerMetrics::register(&metrics.registry).map_err(|error| system("ledger metrics", &error))?;
+    let ledger_metrics =
+        LedgerMetrics::register(&metrics.registry).map_err(|error| system("ledger metrics", &error))?;
     let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics)?;
     let access_log = AccessLog::start(&config.records.access_log, metrics.access_log.clone())
         .map_err(|error| system("records.access_log", &error))?;
@@ -145,7 +146,8 @@ fn data_plane(config: &Config, server: &Server, gateway: Gateway) -> Result<Serv
             Some(tls) => {
                 let wrong = |why: String| AppError::Tls { address: address.clone(), why };
                 let path = |path: &std::path::Path| path.to_str().map(str::to_owned);
-                let (cert, key) = path(&tls.cert).zip(path(&tls.key)).ok_or_else(|| wrong("its path is no text".to_owned()))?;
+                let (cert, key) =
+                    path(&tls.cert).zip(path(&tls.key)).ok_or_else(|| wrong("its path is no text".to_owned()))?;
                 let mut settings = TlsSettings::intermediate(&cert, &key).map_err(|error| wrong(error.to_string()))?;
                 settings.enable_h2();
                 service.add_tls_with_settings(&address, None, settings);

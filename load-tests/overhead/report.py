@@ -87,3 +87,5 @@ table(["", "short requests/s", "p99, µs", "SSE events/s in bursts", "1 MiB requ
 errors = sum(row["load"]["errors"] for row in rounds)
 print(f"Errors: {errors}." + "".join(
     f" {row['subject']} {row['scenario']}: {row['load']['first_error']}" for row in rounds if row["load"]["errors"]))
+if errors:
+    sys.exit("some requests failed: the figures do not count")

@@ -178,5 +178,7 @@ done
   echo "| nginx | $("${nginx:-true}" -v 2>&1 | sed 's/.*: //') |"
   echo "| load at the end | $(cut -d' ' -f1-3 /proc/loadavg) |"
 } >"$OUT/machine.md"
-python3 "$here/report.py" "$raw" >"$OUT/overhead.md"
+status=0
+python3 "$here/report.py" "$raw" >"$OUT/overhead.md" || status=1
 cat "$OUT/overhead.md"
+exit $status

@@ -28,7 +28,8 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<(), CliError> {
     let listen = address(args.listen, 8080)?;
     let admin = address(args.admin_listen, 9090)?;
-    let state = args.state.unwrap_or_else(|| std::env::temp_dir().join(format!("weighbridge-demo-{}", std::process::id())));
+    let state =
+        args.state.unwrap_or_else(|| std::env::temp_dir().join(format!("weighbridge-demo-{}", std::process::id())));
     let (key, hash) = new_key().map_err(CliError::Randomness)?;
     let upstream = simulated_provider()?;
     let text = config_text(listen, admin, &state, upstream, &hash_text(&hash));

@@ -68,7 +68,8 @@ impl Config {
 pub fn state_dir(path: &Path) -> Result<PathBuf, ConfigErrors> {
     let file = Some(Arc::new(path.to_path_buf()));
     let told = |message: String| ConfigError { file: file.clone(), line: None, path: String::new(), message };
-    let text = std::fs::read_to_string(path).map_err(|error| ConfigErrors::from(told(format!("cannot read the file: {error}"))))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigErrors::from(told(format!("cannot read the file: {error}"))))?;
     let base = path.parent().unwrap_or(Path::new(""));
     let (tree, places, errors) = parse(&text, "", file.clone());
     let Some(tree) = tree else { return Err(sorted(errors)) };

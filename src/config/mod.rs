@@ -16,8 +16,8 @@ mod secret;
 mod error;
 
 pub use error::{ConfigError, ConfigErrors, nearest};
-pub use secret::Secret;
 pub use load::state_dir;
+pub use secret::Secret;
 pub use section::Section;
 pub use summary::Notes;
 

@@ -227,5 +227,4 @@ fn prompts(body: &[u8], prompt: Option<&Member<'_>>) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "parse_tests.rs"]
 mod tests;

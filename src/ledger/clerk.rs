@@ -30,6 +30,8 @@ const TICK: Duration = Duration::from_millis(10);
 const IDLE_TICKS: u32 = 100;
 /// After a failed write, ticks until the next try.
 const RETRY_TICKS: u32 = 10;
+/// After a segment could not be begun, ticks until the next try.
+const ROTATE_TICKS: u32 = 500;
 /// Rows wait so many ticks for the folder, unless there are [`FOLD_ROWS`].
 const FOLD_TICKS: u32 = 20;
 /// So many rows are folded at once.
@@ -179,8 +181,11 @@ impl Clerk {
     /// Leaves a record to the next write.
     pub(crate) fn queue(&self, frame: &[u8]) {
         let mut pen = self.pen.lock();
-        pen.writer.queue(frame);
-        self.wake(pen);
+        // On a full disk only what must not be lost is kept in memory.
+        if !pen.failing {
+            pen.writer.queue(frame);
+            self.wake(pen);
+        }
     }
 
     /// Wakes the journal thread if it sleeps, without the lock.
@@ -197,7 +202,8 @@ impl Clerk {
         let mut flushed = self.flushed.subscribe();
         let seen = flushed.wait_for(|now| now.upto >= sequence || now.failed >= sequence).await;
         match seen {
-            Ok(now) if now.upto >= sequence => Ok(()),
+            // After a failed flush the kernel forgets what it could not write: a later success proves nothing.
+            Ok(now) if now.failed < sequence => Ok(()),
             _ => Err(LedgerError::NotDurable),
         }
     }
@@ -231,7 +237,7 @@ impl Clerk {
     // The journal thread.
 
     fn keep_journal(&self) {
-        let (mut idle, mut retry, mut waited) = (0, 0_u32, 0_u32);
+        let (mut idle, mut retry, mut waited, mut patience) = (0, 0_u32, 0_u32, 0_u32);
         while !self.stop.load(Ordering::Acquire) {
             retry = retry.saturating_sub(1);
             if retry == 0 && self.write_queued().is_err() {
@@ -239,7 +245,10 @@ impl Clerk {
             }
             // Errors are counted and told where they happen; the next tick tries again.
             let busy = self.sync().unwrap_or(true) || retry > 0;
-            drop(self.rotate_if_full());
+            patience = patience.saturating_sub(1);
+            if patience == 0 && self.rotate_if_full().is_err() {
+                patience = ROTATE_TICKS;
+            }
             idle = if busy { 0 } else { idle + 1 };
             waited = self.hurry_folder(waited + 1);
             if idle > IDLE_TICKS && self.fall_asleep() {
@@ -268,7 +277,7 @@ impl Clerk {
             return 0;
         }
         self.metrics.lag_seconds.set(f64::from(waited) * TICK.as_secs_f64());
-        if (waited % FOLD_TICKS == 0 || rows >= FOLD_ROWS)
+        if (waited.is_multiple_of(FOLD_TICKS) || rows >= FOLD_ROWS)
             && let Some(thread) = self.folder_thread.get()
         {
             thread.unpark();
@@ -311,19 +320,22 @@ impl Clerk {
         let began = Instant::now();
         let done = file.sync_data();
         self.metrics.fsync_seconds.observe(began.elapsed().as_secs_f64());
-        self.flushed.send_if_modified(|flushed| {
-            match &done {
-                Ok(()) => {
-                    flushed.upto = flushed.upto.max(sequence);
-                    flushed.end = flushed.end.max(end);
-                }
-                Err(_) => flushed.failed = flushed.failed.max(sequence),
+        let mut news = true;
+        self.flushed.send_modify(|flushed| match &done {
+            Ok(()) => {
+                flushed.upto = flushed.upto.max(sequence);
+                flushed.end = flushed.end.max(end);
             }
-            true
+            Err(_) => {
+                news = flushed.failed < sequence;
+                flushed.failed = flushed.failed.max(sequence);
+            }
         });
         if let Err(error) = done {
             self.metrics.write_errors.inc();
-            tracing::error!(%error, file = %path.display(), "the journal cannot be flushed to disk");
+            if news {
+                tracing::error!(%error, file = %path.display(), "the journal cannot be flushed to disk");
+            }
             return Err(LedgerError::io("flush", &path, error));
         }
         Ok(true)

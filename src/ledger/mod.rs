@@ -1,6 +1,6 @@
 //! The ledger: every attempt recorded once, exactly, before its bytes leave and after.
 //!
-//! An attempt is begun with one `write(2)` to the [journal](journal) and settled with another; a thread folds settled
+//! An attempt is begun with one `write(2)` to the journal and settled with another; a thread folds settled
 //! attempts into SQLite, from where reports are answered. What a crash leaves open is settled at the next start as
 //! estimated. The ledger takes figures and adds them up; it knows no prices, requests or providers.
 

@@ -214,7 +214,25 @@ pub(super) fn member_range(data: &[u8], name: &str, value: &RawValue) -> Option<
     Some(before.len()..data.len() - cut.len())
 }
 
-/// Whether the data of an event is JSON at all.
-pub(super) fn is_json(data: &Bytes) -> bool {
-    serde_json::from_slice::<IgnoredAny>(data).is_ok()
+/// The data of an event as `T`.
+///
+/// # Errors
+///
+/// Whether it is JSON at all, of a shape that `T` does not know, or not.
+pub(super) fn read<'a, T: Deserialize<'a>>(data: &'a Bytes) -> Result<T, Unread> {
+    // UTF-8 is checked once for the whole event, not once a string.
+    let text = std::str::from_utf8(data).map_err(|_| Unread::NoJson)?;
+    serde_json::from_str(text).map_err(|error| {
+        let json = error.is_data() && serde_json::from_str::<IgnoredAny>(text).is_ok();
+        if json { Unread::UnknownShape } else { Unread::NoJson }
+    })
+}
+
+/// Why an event was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// JSON, but a member is of another kind than expected.
+    UnknownShape,
+    /// No JSON.
+    NoJson,
 }

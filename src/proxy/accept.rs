@@ -264,7 +264,11 @@ mod tests {
         let cases: [(&str, &[(&str, &str)], Result<Option<usize>, Framing>); 11] = [
             ("a length", &[host, ("content-length", "12")], Ok(Some(12))),
             ("chunked", &[host, ("transfer-encoding", "Chunked")], Ok(None)),
-            ("both", &[host, ("content-length", "1"), ("transfer-encoding", "chunked")], Err(Framing::LengthAndEncoding)),
+            (
+                "both",
+                &[host, ("content-length", "1"), ("transfer-encoding", "chunked")],
+                Err(Framing::LengthAndEncoding),
+            ),
             ("two equal lengths", &[host, ("content-length", "1"), ("content-length", "1")], Err(Framing::ManyLengths)),
             ("a signed length", &[host, ("content-length", "+1")], Err(Framing::BadLength)),
             ("a list of lengths", &[host, ("content-length", "1, 1")], Err(Framing::BadLength)),

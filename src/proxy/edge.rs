@@ -43,7 +43,11 @@ impl Edge {
 
 #[async_trait]
 impl HttpServerApp for Edge {
-    async fn process_new_http(self: &Arc<Self>, session: ServerSession, shutdown: &ShutdownWatch) -> Option<ReusedHttpStream> {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
         if session.is_http2() {
             // Its heads come whole, as frames; the connection's preface and idle time are bounded by the listener.
             return self.proxy.process_new_http(session, shutdown).await;

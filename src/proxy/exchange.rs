@@ -262,9 +262,7 @@ impl Exchange {
             self.retry_after = Some(self.retry_after.map_or(wait, |least| least.min(wait)));
         }
         let api = self.opened.ask.api;
-        let on = !self.committed()
-            && trouble.next_may_help()
-            && self.opened.plan.has_next(|target| target.serves(api));
+        let on = !self.committed() && trouble.next_may_help() && self.opened.plan.has_next(|target| target.serves(api));
         self.last = Some(trouble);
         on
     }

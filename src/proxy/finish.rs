@@ -38,7 +38,11 @@ pub fn open_row(services: &Services, opened: &Opened, target: &Target, number: u
         provider: Arc::clone(&target.provider_name),
         target_model: Arc::clone(&target.model),
         price: target.open_price.clone(),
-        estimated_input_tokens: if opened.ask.api.billed() { tokens::estimate_tokens(opened.ask.text_bytes) } else { 0 },
+        estimated_input_tokens: if opened.ask.api.billed() {
+            tokens::estimate_tokens(opened.ask.text_bytes)
+        } else {
+            0
+        },
     };
     services.ledger.begin(opening).map_err(|error| {
         tracing::error!(%error, "the ledger refused an attempt; the request is answered with 503");
@@ -139,7 +143,8 @@ impl Booking {
     /// Takes the attempt's row and reads what it came to; `None` when it was settled before.
     pub fn of(attempt: &mut Attempt, opened: &Opened, trouble: Option<Trouble>, overhead: Duration) -> Option<Self> {
         let row = attempt.row.take()?;
-        let status = if attempt.answer.begun() { attempt.answer.status() } else { trouble.as_ref().map_or(0, Trouble::status) };
+        let status =
+            if attempt.answer.begun() { attempt.answer.status() } else { trouble.as_ref().map_or(0, Trouble::status) };
         let used = used(attempt, opened, trouble.as_ref());
         Some(Self {
             row,
@@ -147,7 +152,10 @@ impl Booking {
             team: Arc::clone(&opened.team),
             status,
             outcome: outcome(trouble.as_ref(), status),
-            reason: trouble.as_ref().map(ToString::to_string).or_else(|| (status >= 400).then(|| format!("status {status}"))),
+            reason: trouble
+                .as_ref()
+                .map(ToString::to_string)
+                .or_else(|| (status >= 400).then(|| format!("status {status}"))),
             latency: attempt.begun.elapsed(),
             first_token: attempt.first_output.map(|at| at.duration_since(attempt.begun)),
             first_output: attempt.first_output,
@@ -355,7 +363,8 @@ pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'sta
     let services = exchange.services();
     let latency = opened.arrival.at.elapsed();
     let record = &exchange.record;
-    let first_token = if opened.ask.stream { record.first_output.map(|at| at.duration_since(opened.arrival.at)) } else { None };
+    let first_token =
+        if opened.ask.stream { record.first_output.map(|at| at.duration_since(opened.arrival.at)) } else { None };
     let model = &opened.plan.route().name;
     snapshot.series.request(Some(opened.ask.api), Some(model)).finished(status, latency, first_token);
     opened.team.finished(status);

@@ -107,9 +107,10 @@ pub fn trouble_of(error: &Error, exchange: &Exchange) -> Trouble {
     let what = || error.etype().as_str().to_owned();
     match error.etype() {
         ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => Trouble::ConnectTimeout,
-        ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError | ErrorType::TLSWantX509Lookup => {
-            Trouble::Tls
-        }
+        ErrorType::TLSHandshakeFailure
+        | ErrorType::InvalidCert
+        | ErrorType::HandshakeError
+        | ErrorType::TLSWantX509Lookup => Trouble::Tls,
         ErrorType::ConnectRefused
         | ErrorType::ConnectNoRoute
         | ErrorType::ConnectError
@@ -124,10 +125,9 @@ pub fn trouble_of(error: &Error, exchange: &Exchange) -> Trouble {
         ErrorType::InvalidHTTPHeader | ErrorType::H1Error | ErrorType::InvalidH2 | ErrorType::H2Downgrade => {
             Trouble::Garbage(what())
         }
-        ErrorType::ConnectionClosed
-        | ErrorType::ReadError
-        | ErrorType::WriteError
-        | ErrorType::H2Error => Trouble::Broken(what()),
+        ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError | ErrorType::H2Error => {
+            Trouble::Broken(what())
+        }
         _ if *error.esource() == ErrorSource::Upstream => Trouble::Broken(what()),
         _ => Trouble::Internal(what()),
     }
@@ -136,7 +136,8 @@ pub fn trouble_of(error: &Error, exchange: &Exchange) -> Trouble {
 /// Whether `error` is what a pooled connection gives that the provider had closed: then the request is sent again
 /// to the same target on a fresh connection, once, and it is no failure of the target (trap 1).
 pub fn is_stale(error: &Error, reused: bool, exchange: &Exchange) -> bool {
-    let untouched = exchange.attempt().is_some_and(|attempt| !attempt.answer.begun() && !attempt.fresh && attempt.is_open());
+    let untouched =
+        exchange.attempt().is_some_and(|attempt| !attempt.answer.begun() && !attempt.fresh && attempt.is_open());
     reused
         && untouched
         && *error.esource() != ErrorSource::Downstream

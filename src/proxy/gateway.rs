@@ -4,7 +4,9 @@ use super::bounds::Buffers;
 use super::target::Target;
 use crate::auth::Keyring;
 use crate::catalogue::{self, Price};
-use crate::config::{Config, nearest, ConfigError, Model, Protocol, Provider as ProviderConfig, Target as TargetConfig};
+use crate::config::{
+    Config, ConfigError, Model, Protocol, Provider as ProviderConfig, Target as TargetConfig, nearest,
+};
 use crate::ledger::{Ledger, OpenPrice};
 use crate::model::{Api, Clock, IdSource};
 use crate::providers::{self, Endpoint, Provider};
@@ -176,7 +178,9 @@ fn read_ca(config: &ProviderConfig, path: &std::path::Path) -> Result<Arc<CaType
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         let der = certificate.map_err(|error| wrong(format!("is no PEM file: {error}")))?;
         // Checked here, because Pingora's own parser panics on a broken certificate.
-        roots.add(der.clone()).map_err(|error| wrong(format!("holds a certificate that cannot be trusted: {error}")))?;
+        roots
+            .add(der.clone())
+            .map_err(|error| wrong(format!("holds a certificate that cannot be trusted: {error}")))?;
         certificates.push(WrappedX509::new(der.to_vec(), parse_x509));
     }
     if certificates.is_empty() {

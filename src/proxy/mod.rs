@@ -35,10 +35,10 @@ use finish::Local;
 use forward::NoPeer;
 use open::Opening;
 use parking_lot::Mutex;
+use pingora::apps::HttpServerOptions;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
-use pingora::apps::HttpServerOptions;
 use pingora::proxy::{FailToProxy, HttpProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
@@ -141,7 +141,9 @@ impl Stage {
 
     /// The exchange; a hook that Pingora calls without one is a mistake of ours.
     fn shared(&self) -> Result<&Shared> {
-        self.open().map(|open| &open.shared).ok_or_else(|| Error::explain(ErrorType::InternalError, "no exchange is open"))
+        self.open()
+            .map(|open| &open.shared)
+            .ok_or_else(|| Error::explain(ErrorType::InternalError, "no exchange is open"))
     }
 }
 
@@ -179,7 +181,9 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, _session: &mut Session, stage: &mut Stage) -> Result<Box<HttpPeer>> {
-        let Stage::Open(open) = stage else { return Err(Error::explain(ErrorType::InternalError, "no exchange is open")) };
+        let Stage::Open(open) = stage else {
+            return Err(Error::explain(ErrorType::InternalError, "no exchange is open"));
+        };
         match forward::next_peer(&open.shared, &self.resolver).await {
             Ok(peer) => Ok(Box::new(peer)),
             Err(NoPeer::Exhausted) => Err(Error::explain(TROUBLE, "every candidate was tried")),
@@ -207,7 +211,9 @@ impl ProxyHttp for Gateway {
             exchange.attempt().and_then(attempt::Attempt::durable)
         };
         if let Some(durable) = row_is_durable {
-            durable.await.map_err(|error| Error::because(ErrorType::InternalError, "the attempt's row is not durable", error))?;
+            durable
+                .await
+                .map_err(|error| Error::because(ErrorType::InternalError, "the attempt's row is not durable", error))?;
         }
         match futures::FutureExt::now_or_never(session.downstream_session.read_body_or_idle(true)) {
             Some(Err(gone)) => Err(gone.into_down()),
@@ -215,12 +221,22 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn upstream_request_filter(&self, session: &mut Session, head: &mut RequestHeader, stage: &mut Stage) -> Result<()> {
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        head: &mut RequestHeader,
+        stage: &mut Stage,
+    ) -> Result<()> {
         let mut exchange = stage.shared()?.lock();
         forward::write_head(&mut exchange, &session.req_header().headers, head)
     }
 
-    async fn upstream_response_filter(&self, _session: &mut Session, head: &mut ResponseHeader, stage: &mut Stage) -> Result<()> {
+    async fn upstream_response_filter(
+        &self,
+        _session: &mut Session,
+        head: &mut ResponseHeader,
+        stage: &mut Stage,
+    ) -> Result<()> {
         if head.status.is_informational() {
             return Ok(());
         }
@@ -261,7 +277,13 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    fn fail_to_connect(&self, _session: &mut Session, _peer: &HttpPeer, stage: &mut Stage, mut error: Box<Error>) -> Box<Error> {
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        stage: &mut Stage,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
         let Ok(shared) = stage.shared() else { return error };
         let mut exchange = shared.lock();
         let trouble = forward::trouble_of(&error, &exchange);
@@ -315,7 +337,8 @@ impl ProxyHttp for Gateway {
             exchange.failed(Trouble::ClientGone);
         }
         if open.status == 0 {
-            open.status = exchange.attempt().filter(|_| exchange.committed()).map_or(499, |attempt| attempt.answer.status());
+            open.status =
+                exchange.attempt().filter(|_| exchange.committed()).map_or(499, |attempt| attempt.answer.status());
         }
         if open.code.is_none() && exchange.client_gone() {
             open.code = Some("client_gone");
@@ -328,7 +351,13 @@ impl ProxyHttp for Gateway {
         true
     }
 
-    fn suppress_proxy_warn_log(&self, _session: &Session, _stage: &Stage, _error: &Error, _context: ProxyWarnLogContext) -> bool {
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _stage: &Stage,
+        _error: &Error,
+        _context: ProxyWarnLogContext,
+    ) -> bool {
         true
     }
 }
@@ -341,7 +370,8 @@ impl Open {
             let reject = self.refused.clone().unwrap_or_else(|| exchange.verdict());
             let attempt = exchange.attempt();
             let said = |attempt: &attempt::Attempt| attempt.answer.ended() || attempt.answer.failed().is_some();
-            let event = |trouble| attempt.filter(|one| one.answer.is_stream()).map(|one| one.answer.error_event(trouble));
+            let event =
+                |trouble| attempt.filter(|one| one.answer.is_stream()).map(|one| one.answer.error_event(trouble));
             let unsaid = exchange.last_trouble().filter(|_| !attempt.is_some_and(said));
             let unsaid = unsaid.map(|trouble| (trouble.name(), event(trouble)));
             let arrival = exchange.opened.arrival.clone();

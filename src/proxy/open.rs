@@ -8,7 +8,10 @@ use super::gateway::{Services, Snapshot};
 use super::reject::{Reject, shown};
 use super::target::Target;
 use crate::auth::{AuthError, Caller, Presented};
-use crate::dialect::{self, models::{self, Listed}};
+use crate::dialect::{
+    self,
+    models::{self, Listed},
+};
 use crate::model::{Api, Ask};
 use crate::routing::{Plan, Route};
 use bytes::Bytes;

@@ -6,7 +6,7 @@ use crate::dialect::error::{self, Told};
 use crate::model::{Dialect, NanoUsd};
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
-use http::{StatusCode, Version};
+use http::{Method, StatusCode, Version};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -29,7 +29,9 @@ const DRAIN: Duration = Duration::from_millis(300);
 /// The header of the answer under way, with `first` bytes to follow (all of them unless it flows).
 pub fn answer_header(exchange: &Exchange, first: usize) -> Result<ResponseHeader> {
     let arrival = &exchange.opened.arrival;
-    let Some(attempt) = exchange.attempt() else { return ResponseHeader::build_no_case(StatusCode::BAD_GATEWAY, Some(0)) };
+    let Some(attempt) = exchange.attempt() else {
+        return ResponseHeader::build_no_case(StatusCode::BAD_GATEWAY, Some(0));
+    };
     let answer = &attempt.answer;
     let mut header = ResponseHeader::build_no_case(answer.status(), Some(12))?;
     let kind = answer.content_type().cloned().unwrap_or(JSON);
@@ -126,6 +128,9 @@ pub async fn reject(session: &mut Session, arrival: &Arrival, dialect: Dialect, 
 }
 
 async fn write(session: &mut Session, header: ResponseHeader, body: Bytes) -> Result<()> {
+    if session.req_header().method == Method::HEAD {
+        return session.write_response_header(Box::new(header), true).await;
+    }
     session.write_response_header(Box::new(header), false).await?;
     session.write_response_body(Some(body), true).await
 }

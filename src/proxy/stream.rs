@@ -60,7 +60,10 @@ enum Kind {
     Stream(Box<Stream>),
     Whole(BytesMut),
     /// Too long to withhold: passed on, with its last bytes kept.
-    Flowing { tail: BytesMut, seen: u64 },
+    Flowing {
+        tail: BytesMut,
+        seen: u64,
+    },
     /// The provider refuses the request itself.
     Refusal(BytesMut),
 }

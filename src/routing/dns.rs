@@ -75,7 +75,9 @@ impl Resolver {
             return Ok(SocketAddr::new(address, port));
         }
         let address = name.refresh(host, port).await;
-        address.map(|address| SocketAddr::new(address, port)).map_err(|source| UnresolvedHost { host: Arc::clone(host), source })
+        address
+            .map(|address| SocketAddr::new(address, port))
+            .map_err(|source| UnresolvedHost { host: Arc::clone(host), source })
     }
 }
 

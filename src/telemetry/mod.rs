@@ -5,7 +5,6 @@
 
 mod access_log;
 mod access_record;
-mod ledger;
 mod process;
 mod providers;
 mod proxy;
@@ -14,7 +13,6 @@ mod trace;
 
 pub use access_log::{AccessLog, AccessLogMetrics};
 pub use access_record::{AccessAttempt, AccessRecord};
-pub use ledger::LedgerMetrics;
 pub use process::ProcessCollector;
 pub use providers::{Outcome, ProviderMetrics};
 pub use proxy::{InFlight, ProxyMetrics};
@@ -33,8 +31,6 @@ pub struct Metrics {
     pub proxy: ProxyMetrics,
     /// Attempts upstream.
     pub providers: ProviderMetrics,
-    /// The journal and its store.
-    pub ledger: LedgerMetrics,
     /// The access log's own losses.
     pub access_log: AccessLogMetrics,
 }
@@ -51,7 +47,6 @@ impl Metrics {
         Ok(Self {
             proxy: ProxyMetrics::register(&registry)?,
             providers: ProviderMetrics::register(&registry)?,
-            ledger: LedgerMetrics::register(&registry)?,
             access_log: AccessLogMetrics::register(&registry)?,
             registry,
         })

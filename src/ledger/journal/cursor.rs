@@ -132,6 +132,7 @@ impl Cursor {
             }
             let Some(mut reader) = self.reader.take() else { return Ok(None) };
             let (meaning, more) = self.take(&mut reader)?;
+            let seen = reader.limit();
             if more {
                 self.reader = Some(reader);
             }
@@ -139,7 +140,7 @@ impl Cursor {
                 Meaning::Row(row) => return Ok(Some(*row)),
                 Meaning::Nothing if more => {}
                 Meaning::Nothing => {
-                    if !self.leave(limit)? {
+                    if !self.leave(limit, seen)? {
                         return Ok(None);
                     }
                 }
@@ -150,17 +151,16 @@ impl Cursor {
     /// Takes one step; tells whether the segment may hold more.
     fn take(&mut self, reader: &mut SegmentReader) -> Result<(Meaning, bool), LedgerError> {
         let number = self.at.number;
-        let path = reader.path().to_owned();
         Ok(match reader.step()? {
             Step::Frame { at, next, frame } => {
                 self.at.offset = next;
                 self.frames += 1;
-                (self.understand(frame, Position { number, offset: at }, &path), true)
+                (self.understand(frame, Position { number, offset: at }), true)
             }
             Step::End => (Meaning::Nothing, false),
             Step::Damaged { at, resume } => {
                 let what = format!("{} bytes are no whole record, records follow", resume - at);
-                self.damage.push(Damage { path, offset: at, what });
+                self.damaged(at, what);
                 self.at.offset = resume;
                 (Meaning::Nothing, true)
             }
@@ -171,7 +171,7 @@ impl Cursor {
         })
     }
 
-    fn understand(&mut self, frame: Frame<'_>, at: Position, path: &Path) -> Meaning {
+    fn understand(&mut self, frame: Frame<'_>, at: Position) -> Meaning {
         match frame {
             Frame::Open(open) => {
                 self.count(|counts| counts.opened += 1);
@@ -179,7 +179,7 @@ impl Cursor {
                 let pending = Pending { opening, since: at, output_tokens: 0 };
                 if self.pending.insert(open.id, pending).is_some() {
                     let what = format!("attempt `{}` begins a second time", open.id);
-                    self.damage.push(Damage { path: path.to_owned(), offset: at.offset, what });
+                    self.damaged(at.offset, what);
                 }
             }
             Frame::Progress(progress) => {
@@ -201,12 +201,17 @@ impl Cursor {
             Frame::Checkpoint(counts) => {
                 if let Some(read) = self.counts.replace(counts).filter(|read| *read != counts) {
                     let what = format!("the segments before hold {read:?}, but {counts:?} were written");
-                    self.damage.push(Damage { path: path.to_owned(), offset: at.offset, what });
+                    self.damaged(at.offset, what);
                 }
             }
             Frame::Seal(seal) => self.sealed |= seal.last,
         }
         Meaning::Nothing
+    }
+
+    /// Remembers damage in the segment that the cursor stands in.
+    fn damaged(&mut self, offset: u64, what: String) {
+        self.damage.push(Damage { path: self.segment().path(&self.journal), offset, what });
     }
 
     fn count(&mut self, counted: impl FnOnce(&mut Counts)) {
@@ -247,22 +252,28 @@ impl Cursor {
     /// A segment that cannot be read at all: told once, when there is one behind it to go on with.
     fn pass_over(&mut self, what: String, limit: Option<Position>) -> Result<bool, LedgerError> {
         let damage = Damage { path: self.segment().path(&self.journal), offset: 0, what };
-        if !self.leave(limit)? {
+        if !self.leave(limit, u64::MAX)? {
             return Ok(false);
         }
         self.damage.push(damage);
         self.enter(limit)
     }
 
-    /// Goes to the next segment; tells whether there is one.
-    fn leave(&mut self, limit: Option<Position>) -> Result<bool, LedgerError> {
+    /// Goes to the next segment; tells whether there is one. The file was read up to `seen`.
+    fn leave(&mut self, limit: Option<Position>, seen: u64) -> Result<bool, LedgerError> {
         self.reader = None;
         if limit.is_some_and(|limit| limit.number <= self.at.number) {
             return Ok(false);
         }
-        let Some(number) = self.following()? else { return Ok(false) };
+        let following = self.following()?;
+        // Looked at after asking for the next segment: this one grows no more when there is a next one.
+        let path = self.segment().path(&self.journal);
+        if std::fs::metadata(&path).is_ok_and(|found| found.len() > seen) {
+            self.torn = None;
+            return Ok(true);
+        }
+        let Some(number) = following else { return Ok(false) };
         if let Some((at, bytes)) = self.torn.take() {
-            let path = self.segment().path(&self.journal);
             let what = format!("{bytes} bytes at the end are no whole record, though a segment follows");
             self.damage.push(Damage { path, offset: at.offset, what });
         }

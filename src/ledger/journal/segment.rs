@@ -133,6 +133,7 @@ pub(crate) fn open_append(path: &Path) -> Result<File, LedgerError> {
 
 /// What comes next in a segment.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "lives on the stack for the length of one match")]
 pub(crate) enum Step<'a> {
     /// A whole frame that begins at `at`; the next begins at `next`.
     Frame { at: u64, next: u64, frame: Frame<'a> },
@@ -181,11 +182,6 @@ impl SegmentReader {
         Ok(Self { path, file, header, body, buffer: Vec::new(), start: body, at: 0, limit })
     }
 
-    /// The file's name.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Goes to `offset`, but not before the first frame.
     pub(crate) fn seek(&mut self, offset: u64) {
         self.start = offset.max(self.body);
@@ -196,6 +192,11 @@ impl SegmentReader {
     /// Lets the reader see bytes up to `limit`.
     pub(crate) fn extend_to(&mut self, limit: u64) {
         self.limit = self.limit.max(limit);
+    }
+
+    /// No byte at or past this one is looked at.
+    pub(crate) fn limit(&self) -> u64 {
+        self.limit
     }
 
     /// The offset of the next frame.

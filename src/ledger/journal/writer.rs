@@ -213,3 +213,16 @@ fn write_both(mut file: &File, queued: &[u8], frame: &[u8]) -> io::Result<()> {
         None => file.write_all(frame.get(done - queued.len()..).unwrap_or_default()),
     }
 }
+
+#[cfg(test)]
+impl Writer {
+    /// Lets every write fail after half a record while `with` runs, as a full disk does.
+    pub(crate) fn break_with(&mut self, with: impl FnOnce(&mut Self)) {
+        (&*self.file).write_all(b"\x40\x00\x00\xb7half a rec").expect("the disk is not really full");
+        self.torn = true;
+        let read_only = Arc::new(File::open(self.path()).expect("the segment is there"));
+        let healthy = std::mem::replace(&mut self.file, read_only);
+        with(self);
+        self.file = healthy;
+    }
+}

@@ -140,7 +140,9 @@ fn drop_rows(conn: &mut Connection, before_us: u64) -> Result<u64, LedgerError> 
         let mut statement = transaction.prepare_cached(&sql)?;
         let mut names = Names::default();
         let rows = statement.query_map([edge], |row| row_at(row, &mut names))?;
-        rows.into_iter().try_for_each(|row| Ok::<_, rusqlite::Error>(sums.add_row(&row?)))?;
+        for row in rows {
+            sums.add_row(&row?);
+        }
     }
     sums::add(&transaction, Table::Dropped, &sums)?;
     let rows = transaction.execute("DELETE FROM attempt WHERE opened_us <= ?", [edge])?;

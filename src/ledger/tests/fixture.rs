@@ -56,17 +56,17 @@ pub(crate) fn id(n: u64) -> AttemptId {
 
 /// The `n`-th attempt: one a second from [`NOW_US`] on, of two teams.
 pub(crate) fn opening(n: u64) -> Opening {
-    let team = if n % 2 == 0 { "search" } else { "support" };
+    let team = if n.is_multiple_of(2) { "search" } else { "support" };
     Opening {
         id: id(n),
         request_label: Arc::from(format!("label-{n}")),
         opened_us: NOW_US + n * 1_000_000,
         key: Arc::from(format!("{team}-ci")),
         team: Arc::from(team),
-        user: (n % 3 == 0).then(|| Arc::from("u1")),
+        user: n.is_multiple_of(3).then(|| Arc::from("u1")),
         model: Arc::from("fast"),
         api: "chat_completions",
-        stream: n % 2 == 0,
+        stream: n.is_multiple_of(2),
         provider: Arc::from("openai"),
         target_model: Arc::from("gpt-4o-mini"),
         price: Some(OpenPrice {

@@ -1,5 +1,11 @@
 //! What the ledger promises, with real files.
 #![allow(clippy::unwrap_used)]
 
+mod damage;
 mod fixture;
+mod folding;
+mod full_disk;
+mod recovery;
+mod reports;
+mod retention;
 mod running;

@@ -5,7 +5,7 @@ use crate::{
     model::Api,
     providers::{
         Garbage, OutputText, Reading, Seen, StreamReader, UpstreamError, failure,
-        lenient::{Text, is_json},
+        lenient::{Text, Unread, read},
         mask::Key,
     },
     sse::SseEvent,
@@ -147,11 +147,13 @@ impl StreamReader for Reader {
         if !event.has_data {
             return Seen::Quiet { strip: None };
         }
-        match serde_json::from_slice::<Event<'_>>(&event.data) {
+        match read::<Event<'_>>(&event.data) {
             Ok(read) => self.read(event, &read),
             // Something that we do not know: the client may know it.
-            Err(error) if error.is_data() && is_json(&event.data) => Seen::Output { strip: None },
-            Err(_) => Seen::Garbage(Garbage { api: Api::Messages, why: "an event is not JSON".to_owned() }),
+            Err(Unread::UnknownShape) => Seen::Output { strip: None },
+            Err(Unread::NoJson) => {
+                Seen::Garbage(Garbage { api: Api::Messages, why: "an event is not JSON".to_owned() })
+            }
         }
     }
 

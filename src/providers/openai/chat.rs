@@ -5,7 +5,7 @@ use crate::{
     model::Api,
     providers::{
         Garbage, OutputText, Reading, Seen, StreamReader, failure,
-        lenient::{Text, is_given, is_json, member_range, raw},
+        lenient::{Text, Unread, is_given, member_range, raw, read},
         mask::Key,
     },
     sse::SseEvent,
@@ -190,11 +190,11 @@ impl StreamReader for Reader {
             self.reading.complete = self.reading.usage.is_some();
             return Seen::End;
         }
-        match serde_json::from_slice::<Chunk<'_>>(&event.data) {
+        match read::<Chunk<'_>>(&event.data) {
             Ok(chunk) => self.chunk(event, &chunk),
             // Something that we do not know, from a server that goes its own way: its clients may know it.
-            Err(error) if error.is_data() && is_json(&event.data) => Seen::Output { strip: None },
-            Err(_) => Seen::Garbage(Garbage { api: self.api, why: "an event is not JSON".to_owned() }),
+            Err(Unread::UnknownShape) => Seen::Output { strip: None },
+            Err(Unread::NoJson) => Seen::Garbage(Garbage { api: self.api, why: "an event is not JSON".to_owned() }),
         }
     }
 

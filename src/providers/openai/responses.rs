@@ -5,7 +5,7 @@ use crate::{
     model::Api,
     providers::{
         Garbage, OutputText, Reading, Seen, StreamReader, UpstreamError, failure,
-        lenient::{Text, is_given, is_json, raw},
+        lenient::{Text, Unread, is_given, raw, read},
         mask::Key,
     },
     sse::SseEvent,
@@ -165,10 +165,12 @@ impl StreamReader for Reader {
             // Not of this API; some servers send it behind the last event.
             return Seen::Quiet { strip: None };
         }
-        match serde_json::from_slice::<Event<'_>>(&event.data) {
+        match read::<Event<'_>>(&event.data) {
             Ok(read) => self.read(event, &read),
-            Err(error) if error.is_data() && is_json(&event.data) => Seen::Output { strip: None },
-            Err(_) => Seen::Garbage(Garbage { api: Api::Responses, why: "an event is not JSON".to_owned() }),
+            Err(Unread::UnknownShape) => Seen::Output { strip: None },
+            Err(Unread::NoJson) => {
+                Seen::Garbage(Garbage { api: Api::Responses, why: "an event is not JSON".to_owned() })
+            }
         }
     }
 
