@@ -51,6 +51,8 @@ pub struct Answer {
     /// The answer ended in the dialect's error: nothing follows, the connection upstream is cut.
     failed: Option<Trouble>,
     reading: Reading,
+    /// Length of an answer that was released whole.
+    whole_bytes: u64,
     share: Share,
 }
 
@@ -73,6 +75,8 @@ struct Stream {
     reader: Box<dyn StreamReader>,
     events: Vec<SseEvent>,
     held: BytesMut,
+    /// The last event was handed out at its CR: whether it was passed on, and so is the LF that may follow.
+    cut_line_end: Option<bool>,
 }
 
 /// What may go to the client now.
@@ -97,6 +101,7 @@ impl Answer {
             ended: false,
             failed: None,
             reading: Reading::default(),
+            whole_bytes: 0,
             share,
         }
     }
@@ -136,6 +141,7 @@ impl Answer {
                     reader,
                     events: Vec::with_capacity(4),
                     held: BytesMut::new(),
+                    cut_line_end: None,
                 }));
             }
             (false, false) if essence.is_empty() || essence.eq_ignore_ascii_case(b"application/json") => {
@@ -216,6 +222,14 @@ impl Answer {
         let mut out = Out::new(piece);
         let (mut output, mut trouble) = (false, None);
         for event in events.drain(..) {
+            // The network may cut a CRLF behind an event in two: its LF goes where the event went.
+            if let Some(passed) = stream.cut_line_end.take().filter(|_| &event.raw[..] == b"\n") {
+                if passed {
+                    out.whole(&event);
+                }
+                continue;
+            }
+            let cut = event.raw.ends_with(b"\r");
             if self.ended {
                 break; // nothing follows the end marker
             }
@@ -229,9 +243,10 @@ impl Answer {
                     output = true;
                     out.event(&event, strip);
                 }
-                Seen::Hidden => {}
+                Seen::Hidden => stream.cut_line_end = cut.then_some(false),
                 Seen::End => {
                     out.whole(&event);
+                    stream.cut_line_end = cut.then_some(true);
                     self.ended = true;
                     // A response may be told by its last event alone.
                     output |= self.expect.api == Api::Responses;
@@ -295,6 +310,7 @@ impl Answer {
                 self.reading = read.map_err(|garbage| Trouble::Garbage(garbage.why))?;
                 self.ended = true;
                 self.released = true;
+                self.whole_bytes = body.len() as u64;
                 Ok(Release { bytes: body, first_output: true })
             }
             Kind::Flowing { tail, .. } => {
@@ -414,7 +430,7 @@ impl Answer {
     pub fn unread_bytes(&self) -> u64 {
         match &self.kind {
             Kind::Flowing { seen, .. } => *seen,
-            Kind::Whole(body) => body.len() as u64,
+            Kind::Whole(body) => self.whole_bytes.max(body.len() as u64),
             Kind::Pending | Kind::Stream(_) | Kind::Refusal(_) => 0,
         }
     }
