@@ -284,6 +284,7 @@ async fn a_declared_length_that_is_too_large_is_refused_before_the_body() {
 async fn a_head_that_dribbles_ends_in_time() {
     let bench = Bench::with(Setup::new().server("head_timeout", "500ms")).await;
     for begin in ["", "POST /v1/chat", &format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\nx-slow: ")] {
+        eprintln!("`{begin}`"); // tells, when the test fails, where
         let mut client = H1::connect(bench.gateway.address).await;
         client.raw(begin).await;
         client.closed().await; // with or without a word
@@ -384,6 +385,7 @@ async fn framing_that_two_parsers_could_read_in_two_ways_is_refused_and_the_conn
     ];
     let bench = Bench::start().await;
     for (name, fields) in cases {
+        eprintln!("{name}"); // tells, when the test fails, where
         let mut client = H1::connect(bench.gateway.address).await;
         let head = format!(
             "POST {CHAT} HTTP/1.1\r\n{fields}authorization: Bearer {KEY}\r\ncontent-type: application/json\r\n\r\n"
