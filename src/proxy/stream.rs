@@ -51,8 +51,8 @@ pub struct Answer {
     /// The answer ended in the dialect's error: nothing follows, the connection upstream is cut.
     failed: Option<Trouble>,
     reading: Reading,
-    /// Length of an answer that was released whole.
-    whole_bytes: u64,
+    /// The text of a whole answer without usage, to be counted.
+    whole_output: Option<OutputText>,
     share: Share,
 }
 
@@ -101,7 +101,7 @@ impl Answer {
             ended: false,
             failed: None,
             reading: Reading::default(),
-            whole_bytes: 0,
+            whole_output: None,
             share,
         }
     }
@@ -308,9 +308,11 @@ impl Answer {
                 }
                 let read = self.provider.read_whole(self.expect.api, &body);
                 self.reading = read.map_err(|garbage| Trouble::Garbage(garbage.why))?;
+                if self.reading.usage.is_none() {
+                    self.whole_output = Some(self.provider.output_of_whole(self.expect.api, &body));
+                }
                 self.ended = true;
                 self.released = true;
-                self.whole_bytes = body.len() as u64;
                 Ok(Release { bytes: body, first_output: true })
             }
             Kind::Flowing { tail, .. } => {
@@ -418,11 +420,11 @@ impl Answer {
         }
     }
 
-    /// The output text seen so far; only of streams.
+    /// The output text seen so far: of streams, and of whole answers that do not report their usage.
     pub fn output(&self) -> Option<&OutputText> {
         match &self.kind {
             Kind::Stream(stream) => Some(stream.reader.output()),
-            _ => None,
+            _ => self.whole_output.as_ref(),
         }
     }
 
@@ -430,7 +432,7 @@ impl Answer {
     pub fn unread_bytes(&self) -> u64 {
         match &self.kind {
             Kind::Flowing { seen, .. } => *seen,
-            Kind::Whole(body) => self.whole_bytes.max(body.len() as u64),
+            Kind::Whole(body) => body.len() as u64,
             Kind::Pending | Kind::Stream(_) | Kind::Refusal(_) => 0,
         }
     }
@@ -514,23 +516,7 @@ impl<'a> Out<'a> {
 
     fn event(&mut self, event: &SseEvent, strip: Option<Range<usize>>) {
         let Some(strip) = strip else { return self.whole(event) };
-        let out = self.copied();
-        if let Some(at) = event.data_at {
-            out.extend_from_slice(&event.raw[..at + strip.start]);
-            out.extend_from_slice(&event.raw[at + strip.end..]);
-            return;
-        }
-        // Data in several lines: told again in one.
-        if !event.name.is_empty() {
-            out.extend_from_slice(b"event: ");
-            out.extend_from_slice(&event.name);
-            out.extend_from_slice(b"\n");
-        }
-        out.extend_from_slice(b"data: ");
-        let flat = |bytes: &[u8]| bytes.iter().map(|&b| if b == b'\n' { b' ' } else { b }).collect::<Vec<_>>();
-        out.extend_from_slice(&flat(&event.data[..strip.start]));
-        out.extend_from_slice(&flat(&event.data[strip.end..]));
-        out.extend_from_slice(b"\n\n");
+        self.copied().extend_from_slice(&event.without(strip));
     }
 
     /// Whether `raw` continues the run inside the piece; then it is part of it.
