@@ -4,7 +4,7 @@ use crate::admin::{self, AdminState};
 use crate::config::Config;
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::model::{IdSource, SystemClock};
-use crate::proxy::{self, Bounds, Buffers, Edge, Gateway, Services, Snapshot};
+use crate::proxy::{self, Bounds, Buffers, Edge, Front, Gateway, Services, Snapshot};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
 use async_trait::async_trait;
@@ -131,15 +131,16 @@ fn server_conf(config: &Config) -> ServerConf {
         upstream_keepalive_pool_size: config.server.upstream_pool_size,
         max_retries: MAX_RETRIES,
         // The drain service ends the process as soon as the last request is done; this is only its upper bound.
-        grace_period_seconds: Some(config.server.drain_timeout.as_secs().saturating_add(5)),
-        graceful_shutdown_timeout_seconds: Some(5),
+        grace_period_seconds: Some(config.server.drain_timeout.as_secs().saturating_add(1)),
+        graceful_shutdown_timeout_seconds: Some(1),
         ..ServerConf::default()
     }
 }
 
-fn data_plane(config: &Config, server: &Server, gateway: Gateway) -> Result<Service<Edge>, AppError> {
+fn data_plane(config: &Config, server: &Server, gateway: Gateway) -> Result<Service<Front>, AppError> {
     let proxy = proxy::build(gateway, &server.configuration, H2_IDLE);
-    let edge = Edge::new(proxy, config.server.head_timeout, config.server.keepalive_timeout);
+    let (head, idle) = (config.server.head_timeout, config.server.keepalive_timeout);
+    let edge = Front::new(Edge::new(proxy, head, idle), head);
     let mut service = Service::new("gateway".to_owned(), edge);
     for listen in &config.server.listen {
         let address = listen.address.to_string();
@@ -257,7 +258,12 @@ impl BackgroundService for Stop {
         while self.services.slots.used() > 0 && begun.elapsed() < self.within {
             tokio::time::sleep(DRAIN_LOOK).await;
         }
-        tracing::info!(cut = self.services.slots.used(), after_ms = begun.elapsed().as_millis(), "stopped");
+        let cut = self.services.slots.used();
+        tracing::info!(cut, after_ms = begun.elapsed().as_millis(), "stopped");
+        if cut > 0 {
+            // The runtimes drop what still runs, which settles it; `run` closes the stores behind them.
+            return;
+        }
         let services = Arc::clone(&self.services);
         if let Err(error) = tokio::task::spawn_blocking(move || close(&services)).await {
             tracing::error!(%error, "the stores could not be closed");

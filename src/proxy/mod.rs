@@ -23,7 +23,7 @@ mod target;
 mod trouble;
 
 pub use bounds::Buffers;
-pub use edge::Edge;
+pub use edge::{Edge, Front};
 pub use gateway::{Bounds, Services, Snapshot};
 pub use target::Target;
 

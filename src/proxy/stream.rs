@@ -321,7 +321,7 @@ impl Answer {
                 Ok(Release::default())
             }
             Kind::Refusal(body) => {
-                let body = std::mem::take(body).freeze();
+                let body = self.provider.mask(&String::from_utf8_lossy(body)).into();
                 self.ended = true;
                 self.released = true;
                 Ok(Release { bytes: body, first_output: false })
