@@ -393,7 +393,11 @@ async fn framing_that_two_parsers_could_read_in_two_ways_is_refused_and_the_conn
         client.raw(format!("{head}{}{smuggled}", sample::CHAT_ASK)).await;
         let said = String::from_utf8_lossy(&client.closed().await).into_owned();
         assert!(said.starts_with("HTTP/1.1 400 "), "{name}: {said}");
-        assert_eq!(said.matches("HTTP/1.1 ").count(), 1, "{name}: one answer, and the rest is not read: {said}");
+        assert_eq!(
+            said.lines().filter(|line| line.starts_with("HTTP/1.1 ")).count(),
+            1,
+            "{name}: one answer, and the rest is not read: {said}"
+        );
     }
     bench.nothing_was_forwarded().await;
 }

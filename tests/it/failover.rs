@@ -262,7 +262,10 @@ async fn an_answer_during_the_upload_is_heard() {
 #[tokio::test]
 async fn an_h2_upstream_that_grants_no_window_times_out_and_the_next_is_asked() {
     let (first, second) = (Upstream::start_h2_with_window(1_000).await, Upstream::start().await);
-    let gateway = Setup::openai(&[&first, &second]).timeouts(2, "send: 1s").start().await;
+    let gateway = Setup::openai(&[&first, &second])
+        .timeouts(2, "send: 1s, first_token: 1s, idle: 1s, response: 1s")
+        .start()
+        .await;
     let body = sample::chat_of_length(3_000_000);
     let answer = gateway.post("/v1/chat/completions", body.clone()).await;
     assert_eq!((answer.status, answer.text()), (200, sample::CHAT));
