@@ -60,6 +60,9 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// The message of an error body, if it can be found, for records and for the client. Secrets of this provider
     /// are masked.
     fn error_message(&self, body: &[u8]) -> Option<String>;
+
+    /// `text` that this provider wrote, without this provider's secrets: providers repeat a key that they refuse.
+    fn mask(&self, text: &str) -> String;
 }
 
 /// Where a provider lives; resolved asynchronously, never by Pingora.

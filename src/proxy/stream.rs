@@ -75,6 +75,8 @@ struct Stream {
     reader: Box<dyn StreamReader>,
     events: Vec<SseEvent>,
     held: BytesMut,
+    /// The last event was handed out at its CR: whether it was passed on, and so is the LF that may follow.
+    cut_line_end: Option<bool>,
 }
 
 /// What may go to the client now.
@@ -139,6 +141,7 @@ impl Answer {
                     reader,
                     events: Vec::with_capacity(4),
                     held: BytesMut::new(),
+                    cut_line_end: None,
                 }));
             }
             (false, false) if essence.is_empty() || essence.eq_ignore_ascii_case(b"application/json") => {
@@ -219,6 +222,14 @@ impl Answer {
         let mut out = Out::new(piece);
         let (mut output, mut trouble) = (false, None);
         for event in events.drain(..) {
+            // The network may cut a CRLF behind an event in two: its LF goes where the event went.
+            if let Some(passed) = stream.cut_line_end.take().filter(|_| &event.raw[..] == b"\n") {
+                if passed {
+                    out.whole(&event);
+                }
+                continue;
+            }
+            let cut = event.raw.ends_with(b"\r");
             if self.ended {
                 break; // nothing follows the end marker
             }
@@ -232,9 +243,10 @@ impl Answer {
                     output = true;
                     out.event(&event, strip);
                 }
-                Seen::Hidden => {}
+                Seen::Hidden => stream.cut_line_end = cut.then_some(false),
                 Seen::End => {
                     out.whole(&event);
+                    stream.cut_line_end = cut.then_some(true);
                     self.ended = true;
                     // A response may be told by its last event alone.
                     output |= self.expect.api == Api::Responses;
@@ -309,7 +321,7 @@ impl Answer {
                 Ok(Release::default())
             }
             Kind::Refusal(body) => {
-                let body = std::mem::take(body).freeze();
+                let body = self.provider.mask(&String::from_utf8_lossy(body)).into();
                 self.ended = true;
                 self.released = true;
                 Ok(Release { bytes: body, first_output: false })

@@ -111,4 +111,8 @@ impl Provider for Anthropic {
     fn error_message(&self, body: &[u8]) -> Option<String> {
         failure::message(body, &self.key)
     }
+
+    fn mask(&self, text: &str) -> String {
+        self.key.mask(text)
+    }
 }

@@ -109,6 +109,10 @@ impl Provider for OpenAi {
     fn error_message(&self, body: &[u8]) -> Option<String> {
         failure::message(body, &self.key)
     }
+
+    fn mask(&self, text: &str) -> String {
+        self.key.mask(text)
+    }
 }
 
 /// Makes the provider send the usage chunk, whatever the client said of it.
