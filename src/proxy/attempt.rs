@@ -43,9 +43,12 @@ pub struct Attempt {
 #[derive(Debug)]
 struct Sent {
     base: Instant,
-    /// Microseconds after `base`, plus one; 0: not yet.
+    /// Microseconds after `base`, plus one; 0: not yet. [`NEVER`]: given up before.
     after_us: AtomicU64,
 }
+
+/// The upload was given up: that its bytes are dropped does not mean that they left.
+const NEVER: u64 = u64::MAX;
 
 /// The bytes of a body; its owner is dropped once they were written to the socket.
 struct Watched {
@@ -67,13 +70,26 @@ impl Drop for Watched {
 
 impl Sent {
     fn mark(&self) {
-        let after = u64::try_from(self.base.elapsed().as_micros()).unwrap_or(u64::MAX - 1);
-        self.after_us.store(after + 1, Ordering::Release);
+        let after = u64::try_from(self.base.elapsed().as_micros()).unwrap_or(NEVER).min(NEVER - 2);
+        self.set(after + 1);
+    }
+
+    /// Whatever happens to the bytes from now on, they did not leave.
+    fn give_up(&self) {
+        self.set(NEVER);
+    }
+
+    /// The first word counts.
+    fn set(&self, word: u64) {
+        // Failing is the same news.
+        let _ = self.after_us.compare_exchange(0, word, Ordering::AcqRel, Ordering::Acquire);
     }
 
     fn at(&self) -> Option<Instant> {
-        let after = self.after_us.load(Ordering::Acquire).checked_sub(1)?;
-        Some(self.base + Duration::from_micros(after))
+        match self.after_us.load(Ordering::Acquire) {
+            0 | NEVER => None,
+            after => Some(self.base + Duration::from_micros(after - 1)),
+        }
     }
 }
 
@@ -177,17 +193,22 @@ impl Attempt {
         self.phase().0
     }
 
-    /// What has run out at `now`.
+    /// What has run out at `now`. Then a body that has not left by now counts as not sent, though its bytes are dropped
+    /// with the connection.
     pub fn expired(&self, now: Instant) -> Option<Trouble> {
         let (at, trouble) = self.phase();
-        (now >= at).then_some(trouble)
+        if now < at {
+            return None;
+        }
+        self.sent.give_up();
+        Some(trouble)
     }
 
     /// The deadline in force and what it means to miss it.
     fn phase(&self) -> (Instant, Trouble) {
         let Timeouts { send, first_token, idle, response, total, .. } = self.target.timeouts;
         let phase = match (self.sent.at(), self.answer.released()) {
-            _ if self.answer.released() && self.answer.is_flowing() => (self.last_sign + idle, Trouble::Idle),
+            _ if self.answer.released() && self.answer.is_stream() => (self.last_sign + idle, Trouble::Idle),
             // An answer that began early tells that the request arrived.
             (None, _) if !self.answer.begun() => (self.sent.base + send, Trouble::SendTimeout),
             (sent, _) => {
