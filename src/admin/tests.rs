@@ -32,6 +32,7 @@ fn start() -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
     let (stop, stopped) = oneshot::channel();
+    #[expect(clippy::disallowed_methods, reason = "the test joins it")]
     let served = tokio::spawn(serve(listener, state, async {
         let _ = stopped.await;
     }));

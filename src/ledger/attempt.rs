@@ -53,7 +53,7 @@ impl OpenAttempt {
     /// wait for.
     pub fn durability(&self) -> Option<impl Future<Output = Result<(), LedgerError>> + Send + 'static> {
         let (ledger, sequence) = (Arc::clone(&self.ledger), self.sequence);
-        self.ledger.waits_for_flush().then(|| async move { ledger.durable(sequence).await })
+        self.ledger.waits_for_flush().then_some(async move { ledger.durable(sequence).await })
     }
 
     /// Tells how many output tokens were seen so far. Cheap: journaled at most once a second, with the next write

@@ -28,7 +28,7 @@ impl Edits {
     ///
     /// When two edits overlap: they come from disjoint members of one parsed body.
     pub fn replace(&mut self, at: Range<usize>, with: Bytes) {
-        let index = self.0.partition_point(|edit| edit.at.start < at.start);
+        let index = self.0.partition_point(|edit| (edit.at.start, edit.at.end) < (at.start, at.end));
         let clear_left = index == 0 || self.0[index - 1].at.end <= at.start;
         let clear_right = self.0.get(index).is_none_or(|next| at.end <= next.at.start);
         assert!(clear_left && clear_right, "two edits of one body never overlap");

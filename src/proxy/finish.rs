@@ -157,7 +157,7 @@ impl Booking {
                 .map(ToString::to_string)
                 .or_else(|| (status >= 400).then(|| format!("status {status}"))),
             latency: attempt.begun.elapsed(),
-            first_token: attempt.first_output.map(|at| at.duration_since(attempt.begun)),
+            first_token: attempt.first_output.filter(|_| opened.ask.stream).map(|at| at.duration_since(attempt.begun)),
             first_output: attempt.first_output,
             overhead,
             error: trouble.as_ref().map(Trouble::name).or(if status >= 400 { Some("refused") } else { None }),
@@ -380,11 +380,11 @@ pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'sta
     line.user = opened.user.as_deref().map(str::to_owned);
     line.api = Some(opened.ask.api);
     line.model = Some(Arc::clone(model));
-    if exchange.committed() {
-        if let Some(last) = record.attempts.last() {
-            line.provider = Some(Arc::clone(&last.provider));
-            line.target_model = Some(Arc::clone(&last.target_model));
-        }
+    if exchange.committed()
+        && let Some(last) = record.attempts.last()
+    {
+        line.provider = Some(Arc::clone(&last.provider));
+        line.target_model = Some(Arc::clone(&last.target_model));
     }
     line.stream = opened.ask.stream;
     line.first_token_us = first_token.map(micros);

@@ -56,7 +56,7 @@ pub fn swap_in(session: &mut Session, exchange: Shared) -> Parked {
     let placeholder = Box::new(ServerSession::new_custom(Box::new(())));
     let inner = std::mem::replace(&mut session.downstream_session, placeholder);
     let replay = Replay { inner: Some(inner), exchange, parked: parked.clone(), timer: None };
-    session.downstream_session = Box::new(ServerSession::new_custom(Box::new(replay)));
+    *session.downstream_session = ServerSession::new_custom(Box::new(replay));
     parked
 }
 

@@ -51,6 +51,8 @@ pub struct Answer {
     /// The answer ended in the dialect's error: nothing follows, the connection upstream is cut.
     failed: Option<Trouble>,
     reading: Reading,
+    /// The text of a whole answer without usage, to be counted.
+    whole_output: Option<OutputText>,
     share: Share,
 }
 
@@ -97,6 +99,7 @@ impl Answer {
             ended: false,
             failed: None,
             reading: Reading::default(),
+            whole_output: None,
             share,
         }
     }
@@ -293,6 +296,9 @@ impl Answer {
                 }
                 let read = self.provider.read_whole(self.expect.api, &body);
                 self.reading = read.map_err(|garbage| Trouble::Garbage(garbage.why))?;
+                if self.reading.usage.is_none() {
+                    self.whole_output = Some(self.provider.output_of_whole(self.expect.api, &body));
+                }
                 self.ended = true;
                 self.released = true;
                 Ok(Release { bytes: body, first_output: true })
@@ -402,11 +408,11 @@ impl Answer {
         }
     }
 
-    /// The output text seen so far; only of streams.
+    /// The output text seen so far: of streams, and of whole answers that do not report their usage.
     pub fn output(&self) -> Option<&OutputText> {
         match &self.kind {
             Kind::Stream(stream) => Some(stream.reader.output()),
-            _ => None,
+            _ => self.whole_output.as_ref(),
         }
     }
 
@@ -498,23 +504,7 @@ impl<'a> Out<'a> {
 
     fn event(&mut self, event: &SseEvent, strip: Option<Range<usize>>) {
         let Some(strip) = strip else { return self.whole(event) };
-        let out = self.copied();
-        if let Some(at) = event.data_at {
-            out.extend_from_slice(&event.raw[..at + strip.start]);
-            out.extend_from_slice(&event.raw[at + strip.end..]);
-            return;
-        }
-        // Data in several lines: told again in one.
-        if !event.name.is_empty() {
-            out.extend_from_slice(b"event: ");
-            out.extend_from_slice(&event.name);
-            out.extend_from_slice(b"\n");
-        }
-        out.extend_from_slice(b"data: ");
-        let flat = |bytes: &[u8]| bytes.iter().map(|&b| if b == b'\n' { b' ' } else { b }).collect::<Vec<_>>();
-        out.extend_from_slice(&flat(&event.data[..strip.start]));
-        out.extend_from_slice(&flat(&event.data[strip.end..]));
-        out.extend_from_slice(b"\n\n");
+        self.copied().extend_from_slice(&event.without(strip));
     }
 
     /// Whether `raw` continues the run inside the piece; then it is part of it.
