@@ -4,7 +4,7 @@ use crate::admin::{self, AdminState};
 use crate::config::Config;
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::model::{IdSource, SystemClock};
-use crate::proxy::{self, Bounds, Buffers, Edge, Gateway, Services, Snapshot};
+use crate::proxy::{self, Bounds, Buffers, Edge, Front, Gateway, Services, Snapshot};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
 use async_trait::async_trait;
@@ -14,10 +14,11 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownWatch};
 use pingora::services::background::{BackgroundService, background_service};
 use pingora::services::listening::Service;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 /// Why the process cannot serve.
@@ -68,6 +69,8 @@ const MAX_RETRIES: usize = 1000;
 const H2_IDLE: Duration = Duration::from_secs(120);
 /// How often the drain looks whether the last request is done.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
+/// How often it is looked whether the listeners stand.
+const LISTEN_LOOK: Duration = Duration::from_millis(2);
 
 /// Serves until SIGTERM or SIGINT; returns when everything is on disk. `started` is called once all listeners are bound.
 ///
@@ -78,7 +81,7 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     let metrics = Metrics::new().map_err(|error| system("metrics", &error))?;
     let snapshot = Snapshot::build(config, SeriesTable::resolve(&metrics, config)).map_err(AppError::Config)?;
     let services = Arc::new(services(config, &metrics)?);
-    let ready = Arc::new(AtomicBool::new(true));
+    let ready = Arc::new(AtomicBool::new(false));
     let mut server = Server::new_with_opt_and_conf(None, server_conf(config));
     server.bootstrap();
     let gateway = Gateway::new(Arc::clone(&services), Arc::new(snapshot), Arc::clone(&ready));
@@ -88,7 +91,8 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
         let state = admin_state(&metrics, &services, &ready);
         server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listener)), state }));
     }
-    let stop = Stop { services: Arc::clone(&services), ready, within: config.server.drain_timeout };
+    let listen = config.server.listen.iter().map(|listen| listen.address).collect();
+    let stop = Stop { services: Arc::clone(&services), ready, listen, within: config.server.drain_timeout };
     server.add_service(background_service("drain", stop));
     started();
     server.run(RunArgs::default());
@@ -127,15 +131,16 @@ fn server_conf(config: &Config) -> ServerConf {
         upstream_keepalive_pool_size: config.server.upstream_pool_size,
         max_retries: MAX_RETRIES,
         // The drain service ends the process as soon as the last request is done; this is only its upper bound.
-        grace_period_seconds: Some(config.server.drain_timeout.as_secs().saturating_add(5)),
-        graceful_shutdown_timeout_seconds: Some(5),
+        grace_period_seconds: Some(config.server.drain_timeout.as_secs().saturating_add(1)),
+        graceful_shutdown_timeout_seconds: Some(1),
         ..ServerConf::default()
     }
 }
 
-fn data_plane(config: &Config, server: &Server, gateway: Gateway) -> Result<Service<Edge>, AppError> {
+fn data_plane(config: &Config, server: &Server, gateway: Gateway) -> Result<Service<Front>, AppError> {
     let proxy = proxy::build(gateway, &server.configuration, H2_IDLE);
-    let edge = Edge::new(proxy, config.server.head_timeout, config.server.keepalive_timeout);
+    let (head, idle) = (config.server.head_timeout, config.server.keepalive_timeout);
+    let edge = Front::new(Edge::new(proxy, head, idle), head);
     let mut service = Service::new("gateway".to_owned(), edge);
     for listen in &config.server.listen {
         let address = listen.address.to_string();
@@ -169,10 +174,16 @@ fn admin_state(metrics: &Metrics, services: &Arc<Services>, ready: &Arc<AtomicBo
     let (ready, services) = (Arc::clone(ready), Arc::clone(services));
     AdminState {
         registry: metrics.registry.clone(),
-        ready: Arc::new(move || {
+        refresh: Arc::new(move || {
             services.metrics.in_flight.set(gauge(services.slots.used()));
             services.metrics.buffered_bytes.set(gauge(services.buffers.used()));
-            if ready.load(Ordering::Relaxed) { Ok(()) } else { Err("the gateway is draining".to_owned()) }
+        }),
+        ready: Arc::new(move || {
+            if ready.load(Ordering::Relaxed) {
+                Ok(())
+            } else {
+                Err("the gateway is starting or draining".to_owned())
+            }
         }),
     }
 }
@@ -210,18 +221,36 @@ impl BackgroundService for Admin {
     }
 }
 
-/// Ends the process when, after SIGTERM, the last request is done. Pingora alone would wait out its grace period.
+/// Says that the gateway is ready once its listeners take connections; and ends the process when, after SIGTERM, the last request is done. Pingora alone would wait out its grace period.
 struct Stop {
     services: Arc<Services>,
     ready: Arc<AtomicBool>,
+    listen: Vec<SocketAddr>,
     within: Duration,
+}
+
+impl Stop {
+    /// Pingora binds its listeners in a runtime of theirs and tells nobody: they are asked until they answer.
+    async fn listening(&self) {
+        for address in &self.listen {
+            while TcpStream::connect(address).await.is_err() {
+                tokio::time::sleep(LISTEN_LOOK).await;
+            }
+        }
+    }
 }
 
 #[async_trait]
 impl BackgroundService for Stop {
     async fn start(&self, mut shutdown: ShutdownWatch) {
-        if shutdown.changed().await.is_err() {
-            return;
+        tokio::select! {
+            () = self.listening() => {
+                self.ready.store(true, Ordering::Relaxed);
+                if shutdown.changed().await.is_err() {
+                    return;
+                }
+            }
+            _ = shutdown.changed() => {}
         }
         self.ready.store(false, Ordering::Relaxed);
         let begun = Instant::now();
@@ -229,7 +258,12 @@ impl BackgroundService for Stop {
         while self.services.slots.used() > 0 && begun.elapsed() < self.within {
             tokio::time::sleep(DRAIN_LOOK).await;
         }
-        tracing::info!(cut = self.services.slots.used(), after_ms = begun.elapsed().as_millis(), "stopped");
+        let cut = self.services.slots.used();
+        tracing::info!(cut, after_ms = begun.elapsed().as_millis(), "stopped");
+        if cut > 0 {
+            // The runtimes drop what still runs, which settles it; `run` closes the stores behind them.
+            return;
+        }
         let services = Arc::clone(&self.services);
         if let Err(error) = tokio::task::spawn_blocking(move || close(&services)).await {
             tracing::error!(%error, "the stores could not be closed");

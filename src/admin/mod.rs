@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub struct AdminState {
     /// What `/metrics` prints.
     pub registry: Registry,
+    /// Called before `/metrics` is printed: brings the gauges up to date.
+    pub refresh: Arc<dyn Fn() + Send + Sync>,
     /// Asked by `/readyz`: the reason, in a few words, for which no request should come here now.
     pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
 }

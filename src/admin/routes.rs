@@ -20,6 +20,7 @@ pub(super) fn router(state: AdminState) -> Router {
 }
 
 async fn metrics(State(state): State<AdminState>) -> Response {
+    (state.refresh)();
     let encoder = TextEncoder::new();
     let mut text = Vec::new();
     match encoder.encode(&state.registry.gather(), &mut text) {

@@ -25,6 +25,7 @@ fn start() -> Running {
     let is_ready = Arc::clone(&ready);
     let state = AdminState {
         registry,
+        refresh: Arc::new(|| {}),
         ready: Arc::new(move || {
             if is_ready.load(Ordering::SeqCst) { Ok(()) } else { Err("the ledger is not open".to_owned()) }
         }),

@@ -84,6 +84,23 @@ pub fn head(method: &Method, path: &str, version: Version, headers: &HeaderMap) 
     Ok(Head { path: found, dialect, length })
 }
 
+/// Pingora takes `content-length` out of a head that has `transfer-encoding` too, before anybody sees it: it is looked
+/// for in the bytes as they came.
+///
+/// # Errors
+///
+/// [`Framing::LengthAndEncoding`].
+pub fn both_framings(session: &Session) -> Result<(), Reject> {
+    let Some(h1) = session.as_downstream().as_http1() else { return Ok(()) };
+    if !h1.req_header().headers.contains_key(header::TRANSFER_ENCODING) {
+        return Ok(());
+    }
+    let name = header::CONTENT_LENGTH.as_str().as_bytes();
+    let raw = h1.get_headers_raw_bytes();
+    let sent = |line: &[u8]| line.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name));
+    if raw.split(|&byte| byte == b'\n').any(sent) { Err(Reject::Framing(Framing::LengthAndEncoding)) } else { Ok(()) }
+}
+
 fn find(path: &str) -> Option<Path> {
     match path {
         "/healthz" => return Some(Path::Health),

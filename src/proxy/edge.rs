@@ -5,7 +5,8 @@
 
 use super::Gateway;
 use async_trait::async_trait;
-use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
+use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
 use pingora::proxy::HttpProxy;
@@ -13,17 +14,53 @@ use pingora::server::ShutdownWatch;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 tokio::task_local! {
     /// Set by `early_request_filter`: the head was read in time.
     static HEAD_READ: Cell<bool>;
+    /// No request of this connection was begun. Pingora's sessions do not tell: each has a keep-alive from its start.
+    static FIRST: Cell<bool>;
 }
 
 /// Tells the deadline that the head was read. Outside of an [`Edge`] there is nothing to tell.
 pub fn head_was_read() {
     let _ = HEAD_READ.try_with(|read| read.set(true));
 }
+
+/// What a new connection meets first. To tell HTTP/2 from HTTP/1.1 in clear, Pingora waits without end for as many bytes
+/// as HTTP/2's preface has: who sends fewer would hold its connection for ever. Here they are waited for with an end.
+pub struct Front {
+    edge: Arc<Edge>,
+    /// Longest wait for the first bytes.
+    within: Duration,
+}
+
+impl Front {
+    /// Serves `edge`.
+    pub fn new(edge: Edge, within: Duration) -> Self {
+        Self { edge: Arc::new(edge), within }
+    }
+}
+
+#[async_trait]
+impl ServerApp for Front {
+    async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        if stream.get_ssl_digest().is_none() {
+            let mut preface = [0; PREFACE_BYTES];
+            // What is peeked is given back: Pingora reads it again.
+            timeout(self.within, stream.try_peek(&mut preface)).await.ok()?.ok()?;
+        }
+        FIRST.scope(Cell::new(true), self.edge.process_new(stream, shutdown)).await
+    }
+
+    async fn cleanup(&self) {
+        self.edge.cleanup().await;
+    }
+}
+
+/// Length of `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`. The shortest request in use is longer.
+const PREFACE_BYTES: usize = 24;
 
 /// The proxy behind its head deadline.
 pub struct Edge {
@@ -52,7 +89,7 @@ impl HttpServerApp for Edge {
             // Its heads come whole, as frames; the connection's preface and idle time are bounded by the listener.
             return self.proxy.process_new_http(session, shutdown).await;
         }
-        let kept = session.get_keepalive().is_some();
+        let kept = FIRST.try_with(|first| !first.replace(false)).unwrap_or(false);
         let deadline = Instant::now() + self.head + if kept { self.idle } else { Duration::ZERO };
         HEAD_READ
             .scope(Cell::new(false), async {

@@ -128,6 +128,13 @@ impl Exchange {
         self.opened.plan.take_next(|target| target.serves(api))
     }
 
+    /// Attempts made so far, the one under way included: a whole answer is settled before its header is written, a
+    /// stream is not.
+    pub fn attempts(&self) -> u16 {
+        let open = self.attempt.as_ref().is_some_and(Attempt::is_open);
+        self.record.attempts().saturating_add(u16::from(open))
+    }
+
     /// Begins an attempt at `target`: journals it and makes its body. Nothing was sent yet.
     ///
     /// # Errors

@@ -135,16 +135,25 @@ pub fn trouble_of(error: &Error, exchange: &Exchange) -> Trouble {
 
 /// Whether `error` is what a pooled connection gives that the provider had closed: then the request is sent again
 /// to the same target on a fresh connection, once, and it is no failure of the target (trap 1).
-pub fn is_stale(error: &Error, reused: bool, exchange: &Exchange) -> bool {
+///
+/// `found`: what the replay session made of the same error, where it saw it first.
+pub fn is_stale(error: &Error, found: Option<&Trouble>, exchange: &Exchange) -> bool {
     let untouched =
         exchange.attempt().is_some_and(|attempt| !attempt.answer.begun() && !attempt.fresh && attempt.is_open());
-    reused
-        && untouched
-        && *error.esource() != ErrorSource::Downstream
-        && matches!(
-            error.etype(),
-            ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError | ErrorType::H2Error
-        )
+    let dead = match found {
+        Some(trouble) => matches!(trouble, Trouble::Broken(_) | Trouble::SendBroken(_)),
+        None => {
+            *error.esource() != ErrorSource::Downstream
+                && matches!(
+                    error.etype(),
+                    ErrorType::ConnectionClosed
+                        | ErrorType::ReadError
+                        | ErrorType::WriteError
+                        | ErrorType::H2Error
+                )
+        }
+    };
+    untouched && dead
 }
 
 /// Longest wait of the client's side for anything to be written: a reader that takes nothing for so long is gone.

@@ -25,7 +25,7 @@ mod trouble;
 mod staging;
 
 pub use bounds::Buffers;
-pub use edge::Edge;
+pub use edge::{Edge, Front};
 pub use gateway::{Bounds, Services, Snapshot};
 pub use target::Target;
 
@@ -304,7 +304,7 @@ impl ProxyHttp for Gateway {
         let Ok(shared) = stage.shared() else { return error };
         let mut exchange = shared.lock();
         let found = exchange.take_found();
-        if found.is_none() && forward::is_stale(&error, client_reused, &exchange) {
+        if client_reused && forward::is_stale(&error, found.as_ref(), &exchange) {
             if let Some(attempt) = exchange.attempt_mut() {
                 attempt.fresh = true;
             }

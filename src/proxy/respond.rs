@@ -55,7 +55,7 @@ pub fn answer_header(exchange: &Exchange, first: usize) -> Result<ResponseHeader
     }
     identify(&mut header, arrival, exchange.opened.ask.api.dialect())?;
     header.insert_header(MODEL, attempt.target.label.clone())?;
-    header.insert_header(ATTEMPTS, HeaderValue::from(exchange.record.attempts().max(1)))?;
+    header.insert_header(ATTEMPTS, HeaderValue::from(exchange.attempts()))?;
     Ok(header)
 }
 

@@ -75,8 +75,11 @@ impl Target {
         options.connection_timeout = Some(self.timeouts.connect);
         // TCP and TLS, each (with rustls the former alone bounds both, one after the other).
         options.total_connection_timeout = Some(self.timeouts.connect * 2);
-        // The exchange's own deadlines come first; these end what nobody waits for any more.
-        options.read_timeout = Some(self.timeouts.total);
+        // The exchange's own deadlines come first; these end what nobody waits for any more. On HTTP/2 the exchange is
+        // not asked again once an upload has timed out (trap 7): there it is this one that ends the attempt.
+        let Timeouts { send, first_token, idle, response, total, .. } = self.timeouts;
+        let answer = response.unwrap_or(total).max(first_token).max(idle);
+        options.read_timeout = Some(total.min(send + answer));
         options.write_timeout = Some(self.timeouts.send);
         options.idle_timeout = Some(POOLED_IDLE);
         options.ca = self.ca.clone();

@@ -1,1 +1,19 @@
+//! The promises of the gateway, tested from outside: one file a promise, the real binary, real sockets.
+//!
+//! Three witnesses are heard where there are three: the client, the upstream and the ledger.
 
+mod passthrough;
+mod failover;
+mod streaming;
+mod errors;
+mod auth_first;
+mod models;
+mod metering;
+mod ledger;
+mod kill;
+mod bounds;
+mod shutdown;
+mod config_files;
+mod demo;
+mod layers;
+mod support;
