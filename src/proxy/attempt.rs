@@ -200,8 +200,13 @@ impl Attempt {
         if now < at {
             return None;
         }
-        self.sent.give_up();
+        self.cut_short();
         Some(trouble)
+    }
+
+    /// The upload is given up now: what did not leave so far is not sent, though its bytes are about to be dropped.
+    pub fn cut_short(&self) {
+        self.sent.give_up();
     }
 
     /// The deadline in force and what it means to miss it.

@@ -229,6 +229,19 @@ fn an_answer_too_long_to_be_read_is_estimated_by_its_length() {
 }
 
 #[test]
+fn a_long_answer_that_breaks_is_charged_by_what_passed() {
+    let text = "x".repeat(40_000);
+    let got = play("unpriced", Api::ChatCompletions, CHAT, |exchange| {
+        send(exchange);
+        answer(exchange, 200, JSON, &[&text]);
+        let broken = exchange.broken(Trouble::Broken("reset".to_owned())).expect_err("the connection must break");
+        assert!(exchange.commit(), "its header went out with the first piece");
+        assert!(!exchange.failed(broken), "the client has seen a part of it");
+    });
+    assert_eq!((&got["output_tokens"], &got["error"]), (&json!(10_000), &json!("broken")));
+}
+
+#[test]
 fn figures_of_mid_stream_are_raised_to_what_was_seen_and_priced_at_the_tier_they_name() {
     let figures = "data: {\"choices\":[{\"delta\":{\"content\":\"one two three four five six\"}}],\"service_tier\":\"priority\",\
         \"usage\":{\"prompt_tokens\":9,\"completion_tokens\":3,\"completion_tokens_details\":{\"reasoning_tokens\":2}}}\n\n";

@@ -174,8 +174,8 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// Only while nothing was released: then the next target is worth trying. Afterwards trouble ends the answer
-    /// with the dialect's error event ([`Answer::failed`]).
+    /// While nothing was released: then the next target is worth trying. Afterwards trouble ends a stream with the
+    /// dialect's error event ([`Answer::failed`]); of an answer that is no stream it is an error still.
     pub fn push(&mut self, piece: Bytes) -> Result<Release, Trouble> {
         if self.failed.is_some() || piece.is_empty() {
             return Ok(Release::default());
@@ -380,14 +380,17 @@ impl Answer {
 
     /// Ends the answer in trouble: before anything was released the next target is tried, afterwards the dialect's
     /// error event is the last thing that the client gets, and no end marker follows it.
+    ///
+    /// # Errors
+    ///
+    /// The trouble itself, when nothing was released, or when the answer is no stream: half of a JSON text has no place
+    /// for an error, so its connection must break.
     pub fn fail(&mut self, trouble: Trouble, before: Release) -> Result<Release, Trouble> {
-        if !self.released {
+        if !self.released || !self.is_stream() {
             return Err(trouble);
         }
         let mut bytes = BytesMut::from(before.bytes.as_ref());
-        if self.is_stream() {
-            bytes.extend_from_slice(&self.error_event(&trouble));
-        }
+        bytes.extend_from_slice(&self.error_event(&trouble));
         self.failed = Some(trouble);
         Ok(Release { bytes: bytes.freeze(), first_output: before.first_output })
     }
