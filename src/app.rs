@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 /// Why the process cannot serve.
@@ -179,11 +180,7 @@ fn admin_state(metrics: &Metrics, services: &Arc<Services>, ready: &Arc<AtomicBo
             services.metrics.buffered_bytes.set(gauge(services.buffers.used()));
         }),
         ready: Arc::new(move || {
-            if ready.load(Ordering::Relaxed) {
-                Ok(())
-            } else {
-                Err("the gateway is starting or draining".to_owned())
-            }
+            if ready.load(Ordering::Relaxed) { Ok(()) } else { Err("the gateway is starting or draining".to_owned()) }
         }),
     }
 }
@@ -242,7 +239,17 @@ impl Stop {
 
 #[async_trait]
 impl BackgroundService for Stop {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
+    async fn start(&self, shutdown: ShutdownWatch) {
+        tokio::select! {
+            () = self.stop(shutdown) => {}
+            () = note_hangups() => {}
+        }
+    }
+}
+
+impl Stop {
+    /// Waits for the word to stop, then for the last request.
+    async fn stop(&self, mut shutdown: ShutdownWatch) {
         tokio::select! {
             () = self.listening() => {
                 self.ready.store(true, Ordering::Relaxed);
@@ -270,6 +277,19 @@ impl BackgroundService for Stop {
         }
         exit();
     }
+}
+
+/// SIGHUP's default action would end the process, and other daemons take it for "reload". Never returns.
+async fn note_hangups() {
+    match signal(SignalKind::hangup()) {
+        Ok(mut hangups) => {
+            while hangups.recv().await.is_some() {
+                tracing::warn!("SIGHUP: this version does not reload; restart it to apply a changed file");
+            }
+        }
+        Err(error) => tracing::error!(%error, "SIGHUP cannot be waited for"),
+    }
+    std::future::pending::<()>().await;
 }
 
 /// The one place where the process ends itself: the stores are flushed.

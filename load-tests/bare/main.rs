@@ -13,10 +13,6 @@ use pingora::server::configuration::ServerConf;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// As `src/main.rs` has it.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Passes every request on to one upstream, unread and unchanged
 #[derive(Debug, clap::Parser)]
 struct Args {

@@ -119,11 +119,19 @@ fn write_target(out: &mut String, target: &Target) -> fmt::Result {
 
 fn write_key(out: &mut String, key: &Key) -> fmt::Result {
     let hash = hex::encode(key.hash.first_chunk::<4>().expect("a hash has 32 bytes"));
-    write!(out, "  {}: team {}, {}, sha256:{hash}…", key.name, key.team, allowed(&key.models))?;
+    write!(out, "  {}: team {}, {}, sha256:{hash}…", key.name, key.team, key_models(&key.models))?;
     let expires = key.expires_us.and_then(|us| jiff::Timestamp::from_microsecond(i64::try_from(us).ok()?).ok());
     match expires {
         Some(moment) => writeln!(out, ", expires {moment}"),
         None => writeln!(out),
+    }
+}
+
+/// A key narrows what its team may call.
+fn key_models(models: &Allowed) -> String {
+    match models {
+        Allowed::All => "all models of its team".to_owned(),
+        Allowed::Only(_) => allowed(models),
     }
 }
 

@@ -75,7 +75,8 @@ pub fn head(method: &Method, path: &str, version: Version, headers: &HeaderMap) 
     let no_route = || Reject::NoRoute { method: shown(method.as_str()), path: shown(path) };
     let found = find(path).ok_or_else(no_route)?;
     let allow = if matches!(found, Path::Call(_)) { "POST" } else { "GET" };
-    if method.as_str() != allow {
+    let head_of_get = allow == "GET" && method == Method::HEAD;
+    if method.as_str() != allow && !head_of_get {
         return Err(Reject::Method { method: shown(method.as_str()), path: shown(path), allow });
     }
     if matches!(found, Path::Call(_)) {

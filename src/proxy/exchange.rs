@@ -331,7 +331,7 @@ impl Opened {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if self.attempt.as_ref().is_some_and(Attempt::is_open) {
-            self.settle(Some(Trouble::ClientGone));
+            self.settle(Some(Trouble::Stopped));
         }
     }
 }

@@ -432,6 +432,8 @@ pub struct Local {
     pub model: Option<Arc<str>>,
     /// The gateway's own code.
     pub code: Option<&'static str>,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
 }
 
 /// Records a request that did not reach a provider.
@@ -450,6 +452,8 @@ pub fn conclude_local(services: &Services, snapshot: &Snapshot, arrival: &Arriva
     line.api = local.api;
     line.model = local.model;
     line.cost = Some(NanoUsd::ZERO);
+    line.bytes_out = local.bytes_out;
+    services.metrics.response_bytes.inc_by(local.bytes_out);
     services.access_log.write(line);
 }
 
@@ -485,7 +489,7 @@ fn outcome(trouble: Option<&Trouble>, status: u16) -> Outcome {
             Outcome::Broken
         }
         Some(Trouble::ClientGone) => Outcome::ClientLeft,
-        Some(Trouble::BuffersFull | Trouble::Internal(_)) => Outcome::Aborted,
+        Some(Trouble::BuffersFull | Trouble::Stopped | Trouble::Internal(_)) => Outcome::Aborted,
     }
 }
 

@@ -111,9 +111,9 @@ pub fn trouble_of(error: &Error, exchange: &Exchange) -> Trouble {
         | ErrorType::InvalidCert
         | ErrorType::HandshakeError
         | ErrorType::TLSWantX509Lookup => Trouble::Tls,
-        ErrorType::ConnectRefused
-        | ErrorType::ConnectNoRoute
-        | ErrorType::ConnectError
+        ErrorType::ConnectRefused => Trouble::Connect("refused".to_owned()),
+        ErrorType::ConnectNoRoute => Trouble::Connect("no route".to_owned()),
+        ErrorType::ConnectError
         | ErrorType::ConnectProxyFailure
         | ErrorType::BindError
         | ErrorType::AcceptError
@@ -146,10 +146,7 @@ pub fn is_stale(error: &Error, found: Option<&Trouble>, exchange: &Exchange) -> 
             *error.esource() != ErrorSource::Downstream
                 && matches!(
                     error.etype(),
-                    ErrorType::ConnectionClosed
-                        | ErrorType::ReadError
-                        | ErrorType::WriteError
-                        | ErrorType::H2Error
+                    ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError | ErrorType::H2Error
                 )
         }
     };

@@ -93,7 +93,7 @@ impl Gateway {
         let opening = Opening { gateway: self, arrival: &arrival };
         let mut local = Local::default();
         let dialect = accept::dialect_of(session.req_header().uri.path(), &session.req_header().headers);
-        let status = match opening.run(session, &mut local).await {
+        let answered = match opening.run(session, &mut local).await {
             Ok(open::Next::Forward(opened, overhead)) => {
                 let exchange = Exchange::new(*opened, Arc::clone(&self.services), overhead);
                 let shared = Arc::new(Mutex::new(exchange));
@@ -102,20 +102,21 @@ impl Gateway {
                 return Ok(Some(Box::new(Open { shared, parked, refused: None, status: 0, code: None })));
             }
             Ok(open::Next::Answer(status, body)) => {
-                respond::whole(session, &arrival, dialect, status, body).await.map(|()| status)
+                respond::whole(session, &arrival, dialect, status, body).await.map(|bytes| (status, bytes))
             }
             Err(reject) => {
                 local.code = Some(reject.code());
                 if reject.fault() == Fault::Gateway {
                     tracing::warn!(code = reject.code(), "a request was refused for want of the gateway's own means");
                 }
-                respond::reject(session, &arrival, dialect, &reject).await.map(|()| reject.status())
+                respond::reject(session, &arrival, dialect, &reject).await.map(|bytes| (reject.status(), bytes))
             }
         };
-        let status = status.unwrap_or_else(|error| {
+        let (status, bytes_out) = answered.unwrap_or_else(|error| {
             tracing::debug!(%error, "the client left before its answer");
-            499
+            (499, 0)
         });
+        local.bytes_out = bytes_out;
         finish::conclude_local(&self.services, &self.snapshot, &arrival, status, local);
         Ok(None)
     }
@@ -376,11 +377,12 @@ impl Open {
                 |trouble| attempt.filter(|one| one.answer.is_stream()).map(|one| one.answer.error_event(trouble));
             let unsaid = exchange.last_trouble().filter(|_| !attempt.is_some_and(said));
             let unsaid = unsaid.map(|trouble| (trouble.name(), event(trouble)));
+            self.code = attempt.and_then(|attempt| attempt.answer.failed()).map(Trouble::name);
             let arrival = exchange.opened.arrival.clone();
             (arrival, exchange.opened.ask.api, exchange.committed(), exchange.client_gone(), unsaid, reject)
         };
         if committed {
-            self.code = unsaid.as_ref().map(|(name, _)| *name);
+            self.code = unsaid.as_ref().map(|(name, _)| *name).or(self.code);
             match unsaid {
                 Some((_, Some(event))) if !gone => respond::end_stream(session, event).await,
                 // No way to tell it in the body: the connection breaks, so that it is not taken for whole.
@@ -394,7 +396,12 @@ impl Open {
         }
         self.code = Some(reject.code());
         match respond::reject(session, &arrival, api.dialect(), &reject).await {
-            Ok(()) => self.status = reject.status(),
+            Ok(bytes) => {
+                self.status = reject.status();
+                let mut exchange = self.shared.lock();
+                exchange.record.bytes_out += bytes;
+                exchange.services().metrics.reject(reject.code());
+            }
             Err(error) => tracing::debug!(%error, "the client left before its answer"),
         }
     }

@@ -72,12 +72,18 @@ fn identify(header: &mut ResponseHeader, arrival: &Arrival, dialect: Dialect) ->
     header.insert_header(X_REQUEST_ID, label)
 }
 
-/// Writes `body` as the whole answer.
+/// Writes `body` as the whole answer; returns its bytes.
 ///
 /// # Errors
 ///
 /// When the client is gone.
-pub async fn whole(session: &mut Session, arrival: &Arrival, dialect: Dialect, status: u16, body: Bytes) -> Result<()> {
+pub async fn whole(
+    session: &mut Session,
+    arrival: &Arrival,
+    dialect: Dialect,
+    status: u16,
+    body: Bytes,
+) -> Result<u64> {
     let mut header = ResponseHeader::build_no_case(status, Some(6))?;
     header.insert_header(header::CONTENT_TYPE, JSON)?;
     header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
@@ -85,12 +91,12 @@ pub async fn whole(session: &mut Session, arrival: &Arrival, dialect: Dialect, s
     write(session, header, body).await
 }
 
-/// Tells the client why it gets no answer.
+/// Tells the client why it gets no answer; returns the body's bytes.
 ///
 /// # Errors
 ///
 /// When the client is gone.
-pub async fn reject(session: &mut Session, arrival: &Arrival, dialect: Dialect, reject: &Reject) -> Result<()> {
+pub async fn reject(session: &mut Session, arrival: &Arrival, dialect: Dialect, reject: &Reject) -> Result<u64> {
     let message = reject.to_string();
     let told = Told {
         status: reject.status(),
@@ -127,12 +133,16 @@ pub async fn reject(session: &mut Session, arrival: &Arrival, dialect: Dialect, 
     write(session, header, body).await
 }
 
-async fn write(session: &mut Session, header: ResponseHeader, body: Bytes) -> Result<()> {
+/// Returns the bytes of the body that were written.
+async fn write(session: &mut Session, header: ResponseHeader, body: Bytes) -> Result<u64> {
     if session.req_header().method == Method::HEAD {
-        return session.write_response_header(Box::new(header), true).await;
+        session.write_response_header(Box::new(header), true).await?;
+        return Ok(0);
     }
+    let length = body.len() as u64;
     session.write_response_header(Box::new(header), false).await?;
-    session.write_response_body(Some(body), true).await
+    session.write_response_body(Some(body), true).await?;
+    Ok(length)
 }
 
 /// Ends a stream whose header is out: the dialect's error event, and no end marker behind it (trap 6).

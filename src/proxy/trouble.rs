@@ -70,6 +70,9 @@ pub enum Trouble {
     /// The client left.
     #[error("the client left")]
     ClientGone,
+    /// The gateway stopped while the request was on its way.
+    #[error("the gateway stopped")]
+    Stopped,
     /// The gateway itself failed.
     #[error("internal: {0}")]
     Internal(String),
@@ -98,13 +101,14 @@ impl Trouble {
             Self::Garbage(_) => "garbage",
             Self::BuffersFull => "buffers_full",
             Self::ClientGone => "client_gone",
+            Self::Stopped => "gateway_stopped",
             Self::Internal(_) => "internal",
         }
     }
 
     /// Whether the next target may be tried while the client has seen nothing.
     pub const fn next_may_help(&self) -> bool {
-        !matches!(self, Self::Total | Self::ClientGone | Self::BuffersFull | Self::Internal(_))
+        !matches!(self, Self::Total | Self::ClientGone | Self::BuffersFull | Self::Stopped | Self::Internal(_))
     }
 
     /// Whether it is known that the provider got no whole request, or refused it by its status: nothing is billed.
@@ -150,6 +154,7 @@ impl Trouble {
             | Self::Garbage(_)
             | Self::BuffersFull
             | Self::ClientGone
+            | Self::Stopped
             | Self::Internal(_) => UpstreamFault::Failed,
         }
     }

@@ -104,7 +104,7 @@ impl ProviderMetrics {
             )?,
             first_token_seconds: histograms(
                 "weighbridge_providers_first_token_seconds",
-                "Streams: from the last byte of the request sent upstream to the first event with output",
+                "Streams: from the beginning of the attempt to the first event with output",
             )?,
         })
     }

@@ -133,7 +133,7 @@ impl TargetSeries {
         self.seconds.observe(took.as_secs_f64());
     }
 
-    /// The first output of a stream came `after` the last byte of the request was sent.
+    /// The first output of a stream came `after` the attempt began.
     pub fn first_token(&self, after: Duration) {
         self.first_token_seconds.observe(after.as_secs_f64());
     }

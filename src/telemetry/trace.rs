@@ -26,7 +26,10 @@ pub enum TracingError {
 pub fn init_tracing(json: bool) -> Result<(), TracingError> {
     let wish = std::env::var("WEIGHBRIDGE_LOG").unwrap_or_default();
     let filter = filter(&wish).map_err(TracingError::Filter)?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     // `try_init` also installs the bridge from `log`.
     let set_up = if json { log.json().finish().try_init() } else { log.with_target(false).finish().try_init() };
     set_up.map_err(TracingError::Twice)
