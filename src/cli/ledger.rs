@@ -104,3 +104,38 @@ fn summary(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
         count => writeln!(out, "the ledger is NOT whole: {count} discrepancies"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Args, run};
+    use clap::{CommandFactory, FromArgMatches, Parser};
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(line: &str) -> Args {
+        let matches = Program::command().try_get_matches_from(line.split(' ')).expect("a valid command line");
+        Program::from_arg_matches(&matches).expect("a valid command line").args
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Program::command().debug_assert();
+        assert!(args("ledger export --since 24h --team search --state /tmp/x").state.is_some());
+        assert!(args("ledger verify -c weighbridge.yaml").config.is_some());
+    }
+
+    #[test]
+    fn an_empty_ledger_is_whole_and_a_directory_without_one_is_an_error() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut out = Vec::new();
+        assert!(run(&args("ledger verify"), dir.path(), &mut out).is_err());
+        std::fs::create_dir(dir.path().join("journal")).expect("a directory");
+        run(&args("ledger verify"), dir.path(), &mut out).expect("readable");
+        let told = String::from_utf8(out).expect("text");
+        assert!(told.ends_with("the ledger is whole\n"), "{told}");
+    }
+}

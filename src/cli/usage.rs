@@ -49,3 +49,31 @@ pub fn run(args: &Args, state_dir: &Path, out: &mut dyn Write) -> Result<ExitCod
         written => written.map(|()| ExitCode::SUCCESS),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Args, run};
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn what_cannot_be_split_by_is_refused_with_what_can() {
+        let refused = Program::try_parse_from(["usage", "--by", "team,mode"]).err().expect("`mode` is nothing");
+        assert!(refused.to_string().contains("`model`"), "{refused}");
+    }
+
+    #[test]
+    fn an_empty_ledger_says_that_nothing_was_used() {
+        let dir = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir(dir.path().join("journal")).expect("a directory");
+        let program = Program::try_parse_from(["usage", "--by", "team,day"]).expect("a valid command line");
+        let mut out = Vec::new();
+        run(&program.args, dir.path(), &mut out).expect("readable");
+        assert!(String::from_utf8(out).expect("text").starts_with("nothing was used since "));
+    }
+}

@@ -36,7 +36,7 @@ pub struct Ledger {
     authority: Mutex<Option<Lock>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held as long as attempts of this epoch may be settled.
-    _epoch: Lock,
+    epoch: Mutex<Option<Lock>>,
 }
 
 impl Ledger {
@@ -68,7 +68,7 @@ impl Ledger {
             metrics,
             authority: Mutex::new(Some(authority)),
             threads: Mutex::new(threads),
-            _epoch: epoch_lock,
+            epoch: Mutex::new(Some(epoch_lock)),
         }))
     }
 
@@ -95,6 +95,18 @@ impl Ledger {
     /// When journal or store cannot be written; nothing is lost by that.
     pub fn flush(&self) -> Result<(), LedgerError> {
         self.clerk.flush()
+    }
+
+    /// Drops what is too old or too much now, instead of within ten minutes.
+    #[cfg(test)]
+    pub(crate) fn retain(&self) {
+        while self.clerk.retain() {}
+    }
+
+    /// Gives up the epoch, as the end of the process does.
+    #[cfg(test)]
+    pub(crate) fn die(&self) {
+        self.epoch.lock().take();
     }
 
     /// Lets another process admit requests on the state directory, while attempts of this one go on being settled.
@@ -160,6 +172,8 @@ impl Ledger {
 impl Drop for Ledger {
     fn drop(&mut self) {
         self.close();
+        // Nothing can be settled any more: the epoch is dead.
+        self.epoch.lock().take();
     }
 }
 

@@ -78,6 +78,8 @@ pub(crate) struct Clerk {
     /// Settled attempts in the journal, and those of them in the store.
     settled: AtomicU64,
     folded: AtomicU64,
+    /// When the last fold that succeeded began.
+    fold_began: Mutex<Instant>,
     stop: AtomicBool,
     journal_thread: OnceLock<Thread>,
     folder_thread: OnceLock<Thread>,
@@ -132,6 +134,7 @@ impl Clerk {
             flushed: watch::Sender::new(Flushed { upto: 0, end: Position::START, failed: 0 }),
             settled: AtomicU64::new(0),
             folded: AtomicU64::new(0),
+            fold_began: Mutex::new(Instant::now()),
             stop: AtomicBool::new(false),
             journal_thread: OnceLock::new(),
             folder_thread: OnceLock::new(),
@@ -264,7 +267,8 @@ impl Clerk {
     fn fall_asleep(&self) -> bool {
         let mut pen = self.pen.lock();
         let nothing = !pen.writer.has_queued() && pen.writer.sequence() <= self.flushed.borrow().upto;
-        pen.asleep = nothing && !self.stop.load(Ordering::Acquire);
+        // While rows wait for the store, the lag is watched.
+        pen.asleep = nothing && self.lag_rows() == 0 && !self.stop.load(Ordering::Acquire);
         pen.asleep
     }
 
@@ -276,7 +280,9 @@ impl Clerk {
             self.metrics.lag_seconds.set(0.0);
             return 0;
         }
-        self.metrics.lag_seconds.set(f64::from(waited) * TICK.as_secs_f64());
+        // The oldest of them came after the last fold began, and after there was none.
+        let oldest = (TICK * waited).min(self.fold_began.lock().elapsed());
+        self.metrics.lag_seconds.set(oldest.as_secs_f64());
         if (waited.is_multiple_of(FOLD_TICKS) || rows >= FOLD_ROWS)
             && let Some(thread) = self.folder_thread.get()
         {
@@ -378,7 +384,7 @@ impl Clerk {
     fn keep_store(&self) {
         let mut retained: Option<Instant> = None;
         while !self.stop.load(Ordering::Acquire) {
-            let pause = match self.fold() {
+            let mut pause = match self.fold() {
                 Ok(true) => FOLD_PAUSE,
                 Ok(false) => RETENTION_PAUSE,
                 Err(error) => {
@@ -388,8 +394,11 @@ impl Clerk {
                 }
             };
             if retained.is_none_or(|at| at.elapsed() >= RETENTION_PAUSE) {
-                retained = Some(Instant::now());
-                self.retain();
+                if self.retain() {
+                    pause = TICK;
+                } else {
+                    retained = Some(Instant::now());
+                }
             }
             if !self.stop.load(Ordering::Acquire) {
                 std::thread::park_timeout(pause);
@@ -400,20 +409,29 @@ impl Clerk {
     /// Folds everything that is in the journal; tells whether another process's epoch is waited for.
     fn fold(&self) -> Result<bool, LedgerError> {
         let mut desk = self.desk.lock();
+        let began = Instant::now();
         let end = self.flushed.borrow().end;
         let rows = desk.fold(self.epoch, end, &self.totals)?;
         self.folded.fetch_add(rows, Ordering::Relaxed);
+        *self.fold_began.lock() = began;
         Ok(desk.waits_for_others())
     }
 
-    fn retain(&self) {
+    /// Drops what is too old or too much; tells whether there is more to drop.
+    pub(crate) fn retain(&self) -> bool {
         let (now_us, retention, max_bytes) = (self.clock.now_us(), self.retention, self.max_bytes);
         match self.desk.lock().retain(&Policy { now_us, retention, max_bytes }) {
-            Ok(dropped) if dropped.rows > 0 || dropped.segments > 0 => {
-                tracing::info!(dropped.rows, dropped.segments, "old rows were dropped");
+            Ok(dropped) => {
+                if dropped.rows > 0 || dropped.segments > 0 {
+                    tracing::info!(dropped.rows, dropped.segments, "old rows were dropped");
+                }
+                dropped.more
             }
-            Ok(_) => {}
-            Err(error) => tracing::error!(%error, "old rows could not be dropped"),
+            Err(error) => {
+                self.metrics.write_errors.inc();
+                tracing::error!(%error, "old rows could not be dropped");
+                false
+            }
         }
     }
 }

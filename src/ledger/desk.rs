@@ -19,8 +19,8 @@ pub(crate) struct Desk {
     journal: PathBuf,
     folder: Folder,
     metrics: LedgerMetrics,
-    /// Epochs that are over and not yet folded.
-    dead: Vec<u64>,
+    /// Epochs that are over and not yet folded, and whether [`Start::tail_rows`] counts their rows.
+    dead: Vec<(u64, bool)>,
     /// Epochs whose processes live (during an upgrade), read up to where the totals know them.
     alive: Vec<(u64, Cursor)>,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Start {
     pub sealed: HashSet<u64>,
     /// Sums over everything that is settled.
     pub totals: Totals,
-    /// Settled attempts that are not in the store yet.
+    /// Settled attempts of dead epochs that are not in the store yet.
     pub tail_rows: u64,
 }
 
@@ -69,12 +69,12 @@ impl Desk {
         if dead.is_some() {
             self.finish(epoch, folded)?;
             start.sealed.insert(epoch);
-            self.dead.push(epoch);
+            self.dead.push((epoch, true));
         }
         let mut cursor = Cursor::resume(&self.journal, epoch, folded.scan, folded.position)?;
         while let Some(row) = cursor.next(None)? {
             start.totals.add_row(&row);
-            start.tail_rows += 1;
+            start.tail_rows += u64::from(dead.is_some());
         }
         if dead.is_none() {
             self.alive.push((epoch, cursor));
@@ -94,7 +94,8 @@ impl Desk {
         Ok(())
     }
 
-    /// Folds everything that is settled: dead epochs to their end, `own` up to `end`. Returns the rows folded.
+    /// Folds everything that is settled: dead epochs to their end, `own` up to `end`. Returns the rows folded, without
+    /// those that another process settled meanwhile.
     ///
     /// # Errors
     ///
@@ -102,8 +103,9 @@ impl Desk {
     pub(crate) fn fold(&mut self, own: u64, end: Position, totals: &LiveTotals) -> Result<u64, LedgerError> {
         self.look_after_the_living(totals)?;
         let mut rows = 0;
-        while let Some(epoch) = self.dead.last().copied() {
-            rows += self.fold_epoch(epoch, None)?;
+        while let Some((epoch, counted)) = self.dead.last().copied() {
+            let folded = self.fold_epoch(epoch, None)?;
+            rows += if counted { folded } else { 0 };
             self.dead.pop();
         }
         Ok(rows + self.fold_epoch(own, Some(end))?)
@@ -131,7 +133,7 @@ impl Desk {
             while let Some(row) = cursor.next(None)? {
                 totals.add(&row.opening, &row.settlement);
             }
-            self.dead.push(epoch);
+            self.dead.push((epoch, false));
         }
         Ok(())
     }

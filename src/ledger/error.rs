@@ -34,13 +34,15 @@ pub enum LedgerError {
         /// The newest that is known here.
         known: i64,
     },
-    /// A journal segment was written by a newer version, or is no segment.
+    /// A journal segment's header is damaged, or a newer version wrote it.
     #[error("`{}` is no journal segment that this program can read: {reason}", path.display())]
     Format {
         /// The segment.
         path: PathBuf,
         /// What is wrong with its header.
         reason: String,
+        /// Whether a newer version wrote it: then nothing is read on, settled or cut.
+        newer: bool,
     },
     /// SQLite refused.
     #[error("ledger store: {0}")]

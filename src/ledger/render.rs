@@ -62,7 +62,7 @@ fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     rows.push(headings.chain(cells(&Sums::default(), |(_, heading, _)| heading.to_owned(), "cost usd")).collect());
     let value = |(_, _, value): (&str, &str, u64)| value.to_string();
     for line in &report.lines {
-        let labels = line.labels.iter().cloned();
+        let labels = line.labels.iter().map(|label| printable(label));
         rows.push(labels.chain(cells(&line.sums, value, &line.sums.cost.to_string())).collect());
     }
     if report.lines.len() > 1 && !report.by.is_empty() {
@@ -81,6 +81,12 @@ fn cells(sums: &Sums, cell: impl Fn((&'static str, &'static str, u64)) -> String
     let mut cells: Vec<String> = figures(sums).into_iter().map(cell).collect();
     cells.insert(cells.len().saturating_sub(1), cost.to_owned());
     cells
+}
+
+/// Users are named by clients: nothing they write may reach the terminal as a command.
+fn printable(label: &str) -> String {
+    let escaped = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
+    label.chars().map(escaped).collect()
 }
 
 /// One line: the first `labels` cells to the left, figures to the right.

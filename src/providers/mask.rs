@@ -20,17 +20,21 @@ impl Key {
         Ok(Some(value))
     }
 
-    /// `text` without this key, and without anything that looks like one.
+    /// `text` without this key, and without anything that looks like one. What is shorter than [`LEAST`] is no secret
+    /// (local servers take `none` or `x`), and would tear holes into ordinary words.
     pub(super) fn mask(&self, text: &str) -> String {
         let text = match &self.0 {
-            Some(key) => text.replace(key.as_str(), MASK),
-            None => text.to_owned(),
+            Some(key) if key.len() >= LEAST => text.replace(key.as_str(), MASK),
+            _ => text.to_owned(),
         };
         mask_tokens(&text)
     }
 }
 
 const MASK: &str = "***";
+
+/// Bytes that a secret has at least; of a key that is known by its prefix, behind the prefix.
+const LEAST: usize = 8;
 
 /// How keys of this field begin: OpenAI's, Anthropic's and many others', Groq's, xAI's, Google's.
 const PREFIXES: [&str; 5] = ["sk-", "gsk_", "xai-", "AIza", "sess-"];
@@ -40,9 +44,8 @@ fn is_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*' | '.')
 }
 
-/// Masks each word that begins like a key and has at least 8 more characters. A sentence's last dot may go with it.
+/// Masks each word that begins like a key and is long enough. A sentence's last dot may go with it.
 fn mask_tokens(text: &str) -> String {
-    const LEAST: usize = 8;
     let mut out = String::with_capacity(text.len());
     for word in text.split_inclusive(|c| !is_token(c)) {
         let token = word.trim_end_matches(|c| !is_token(c));

@@ -61,8 +61,9 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// are masked.
     fn error_message(&self, body: &[u8]) -> Option<String>;
 
-    /// `text` that this provider wrote, without this provider's secrets: providers repeat a key that they refuse.
-    fn mask(&self, text: &str) -> String;
+    /// `text` (an error body that is passed on) without secrets of this provider, and without anything that looks like
+    /// a key.
+    fn masked(&self, text: &str) -> String;
 }
 
 /// Where a provider lives; resolved asynchronously, never by Pingora.

@@ -43,9 +43,12 @@ pub struct Attempt {
 #[derive(Debug)]
 struct Sent {
     base: Instant,
-    /// Microseconds after `base`, plus one; 0: not yet.
+    /// Microseconds after `base`, plus one; 0: not yet. [`NEVER`]: given up before.
     after_us: AtomicU64,
 }
+
+/// The upload was given up: that its bytes are dropped does not mean that they left.
+const NEVER: u64 = u64::MAX;
 
 /// The bytes of a body; its owner is dropped once they were written to the socket.
 struct Watched {
@@ -67,13 +70,26 @@ impl Drop for Watched {
 
 impl Sent {
     fn mark(&self) {
-        let after = u64::try_from(self.base.elapsed().as_micros()).unwrap_or(u64::MAX - 1);
-        self.after_us.store(after + 1, Ordering::Release);
+        let after = u64::try_from(self.base.elapsed().as_micros()).unwrap_or(NEVER).min(NEVER - 2);
+        self.set(after + 1);
+    }
+
+    /// Whatever happens to the bytes from now on, they did not leave.
+    fn give_up(&self) {
+        self.set(NEVER);
+    }
+
+    /// The first word counts.
+    fn set(&self, word: u64) {
+        // Failing is the same news.
+        let _ = self.after_us.compare_exchange(0, word, Ordering::AcqRel, Ordering::Acquire);
     }
 
     fn at(&self) -> Option<Instant> {
-        let after = self.after_us.load(Ordering::Acquire).checked_sub(1)?;
-        Some(self.base + Duration::from_micros(after))
+        match self.after_us.load(Ordering::Acquire) {
+            0 | NEVER => None,
+            after => Some(self.base + Duration::from_micros(after - 1)),
+        }
     }
 }
 
@@ -187,17 +203,27 @@ impl Attempt {
         if self.answer.expects_stream() { first_token } else { response.unwrap_or(total) }
     }
 
-    /// What has run out at `now`.
+    /// What has run out at `now`. Then a body that has not left by now counts as not sent, though its bytes are dropped
+    /// with the connection.
     pub fn expired(&self, now: Instant) -> Option<Trouble> {
         let (at, trouble) = self.phase();
-        (now >= at).then_some(trouble)
+        if now < at {
+            return None;
+        }
+        self.cut_short();
+        Some(trouble)
+    }
+
+    /// The upload is given up now: what did not leave so far is not sent, though its bytes are about to be dropped.
+    pub fn cut_short(&self) {
+        self.sent.give_up();
     }
 
     /// The deadline in force and what it means to miss it.
     fn phase(&self) -> (Instant, Trouble) {
         let Timeouts { send, first_token, idle, response, total, .. } = self.target.timeouts;
         let phase = match (self.sent.at(), self.answer.released()) {
-            _ if self.answer.released() && self.answer.is_flowing() => (self.last_sign + idle, Trouble::Idle),
+            _ if self.answer.released() && self.answer.is_stream() => (self.last_sign + idle, Trouble::Idle),
             // An answer that began early tells that the request arrived.
             (None, _) if !self.answer.begun() => (self.sent.base + send, Trouble::SendTimeout),
             (sent, _) => {
@@ -212,3 +238,7 @@ impl Attempt {
         if self.total_at <= phase.0 { (self.total_at, Trouble::Total) } else { phase }
     }
 }
+
+#[cfg(test)]
+#[path = "attempt_tests.rs"]
+mod tests;

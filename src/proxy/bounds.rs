@@ -50,7 +50,7 @@ impl Share {
 
     /// Gives back all but `amount`.
     pub fn shrink_to(&mut self, amount: usize) {
-        if let Some(less) = self.amount.checked_sub(amount) {
+        if let Some(less) = self.amount.checked_sub(amount).filter(|&less| less > 0) {
             self.of.used.fetch_sub(less, Ordering::Relaxed);
             self.amount = amount;
         }

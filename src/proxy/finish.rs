@@ -126,12 +126,26 @@ enum Used {
     Count(Count),
 }
 
+/// An attempt that is being counted. Dropping it tells the tally, also when its job panics or is never run.
+struct Counting {
+    tally: Arc<Mutex<Tally>>,
+    log: Arc<crate::telemetry::AccessLog>,
+}
+
+impl Drop for Counting {
+    fn drop(&mut self) {
+        Tally::counted(&self.tally, &self.log);
+    }
+}
+
 /// Material for counting tokens off the hot path.
 struct Count {
     api: Api,
     encoding: Option<Encoding>,
     /// What the provider reported of the input, if it did.
     reported: Option<Usage>,
+    /// The tier that it reported.
+    tier: ServiceTier,
     body: Bytes,
     text_bytes: u64,
     output: String,
@@ -142,7 +156,11 @@ struct Count {
 impl Booking {
     /// Takes the attempt's row and reads what it came to; `None` when it was settled before.
     pub fn of(attempt: &mut Attempt, opened: &Opened, trouble: Option<Trouble>, overhead: Duration) -> Option<Self> {
-        let row = attempt.row.take()?;
+        let mut row = attempt.row.take()?;
+        if attempt.was_sent() {
+            // Should its counting never be run, dropping the row charges what is known.
+            row.mark_sent();
+        }
         let status =
             if attempt.answer.begun() { attempt.answer.status() } else { trouble.as_ref().map_or(0, Trouble::status) };
         let used = used(attempt, opened, trouble.as_ref());
@@ -185,14 +203,13 @@ impl Booking {
             Used::Known { usage, origin, tier } => self.settle(usage, origin, tier, &tally),
             Used::Count(count) if count.encoding.is_some() => {
                 tally.lock().counting += 1;
-                let log = Arc::clone(&services.access_log);
+                let counting = Counting { tally, log: Arc::clone(&services.access_log) };
                 let refused = Arc::new(AtomicBool::new(false));
                 let (booking, by_length, bytes) = (self, Arc::clone(&refused), count.bytes());
                 let job = Box::new(move || {
                     let (usage, origin) =
                         if by_length.load(Ordering::Relaxed) { count.estimated() } else { count.counted() };
-                    booking.settle(usage, origin, ServiceTier::Standard, &tally);
-                    Tally::counted(&tally, &log);
+                    booking.settle(usage, origin, count.tier, &counting.tally);
                 });
                 if let Err(job) = services.counter.submit(job, bytes) {
                     // The queue is full, and counting here would hold up a worker.
@@ -202,7 +219,7 @@ impl Booking {
             }
             Used::Count(count) => {
                 let (usage, origin) = count.estimated();
-                self.settle(usage, origin, ServiceTier::Standard, &tally);
+                self.settle(usage, origin, count.tier, &tally);
             }
         }
     }
@@ -265,6 +282,7 @@ fn used(attempt: &Attempt, opened: &Opened, trouble: Option<&Trouble>) -> Used {
         api: opened.ask.api,
         encoding: attempt.target.encoding,
         reported: answer.reading().usage,
+        tier: answer.reading().tier.unwrap_or_default(),
         body: opened.ask.body.bytes(),
         text_bytes: opened.ask.text_bytes,
         output: output.map(|output| output.text().to_owned()).unwrap_or_default(),
@@ -290,7 +308,7 @@ impl Count {
                 false => tokens::count_input(encoding, self.api, &self.body),
             };
         }
-        usage.output = usage.output.max(output);
+        raise_output(&mut usage, output);
         (usage, UsageOrigin::Counted)
     }
 
@@ -301,9 +319,15 @@ impl Count {
         if self.reported.is_none() {
             usage.input = tokens::estimate_tokens(self.text_bytes);
         }
-        usage.output = usage.output.max(tokens::estimate_tokens(bytes));
+        raise_output(&mut usage, tokens::estimate_tokens(bytes));
         (usage, UsageOrigin::Estimated)
     }
+}
+
+/// Raises what was reported in mid-stream to the `output` seen, which has reasoning in it; the classes are disjoint.
+fn raise_output(usage: &mut Usage, output: u64) {
+    let apart = usage.reasoning.saturating_add(usage.audio_output);
+    usage.output = usage.output.max(output.saturating_sub(apart));
 }
 
 /// Exact cost; `None` when the price, or that of a class that was used, is unknown.
@@ -468,3 +492,7 @@ fn outcome(trouble: Option<&Trouble>, status: u16) -> Outcome {
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+#[path = "finish_tests.rs"]
+mod tests;

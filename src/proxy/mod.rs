@@ -21,6 +21,8 @@ mod respond;
 mod stream;
 mod target;
 mod trouble;
+#[cfg(test)]
+mod staging;
 
 pub use bounds::Buffers;
 pub use edge::{Edge, Front};

@@ -11,12 +11,20 @@ use crate::providers::{OutputText, Provider, Reading, Seen, StreamReader};
 use crate::sse::{SseEvent, SseScanner};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
+use serde::de::IgnoredAny;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Largest event of a stream; a longer one is garbage.
-pub const MAX_EVENT_BYTES: usize = 4 * 1024 * 1024;
+/// Largest event of a stream, and most that is held of one before its first output; what is longer is garbage. A
+/// `response.completed` tells all of its images again, in base64.
+pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
+/// What each stream may hold beside its share of the gateway's buffers: few events are longer.
+const UNCOUNTED_BYTES: usize = 64 * 1024;
+/// Longest wait that is believed of a provider.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+/// Room for events that is kept between two pieces.
+const MOST_EVENTS_KEPT: usize = 64;
 /// Largest error body of a provider that is passed on; a longer one is replaced by our own.
 const MAX_REFUSAL_BYTES: usize = 256 * 1024;
 /// What is kept of an answer that is too long to be withheld, to find its usage at the end.
@@ -48,6 +56,8 @@ pub struct Answer {
     released: bool,
     /// The answer is whole.
     ended: bool,
+    /// The CR of the end marker's last line end was handed out; its LF may follow in the next piece.
+    half_line_end: bool,
     /// The answer ended in the dialect's error: nothing follows, the connection upstream is cut.
     failed: Option<Trouble>,
     reading: Reading,
@@ -67,7 +77,13 @@ enum Kind {
         seen: u64,
     },
     /// The provider refuses the request itself.
-    Refusal(BytesMut),
+    Refusal(Refusal),
+}
+
+struct Refusal {
+    body: BytesMut,
+    /// It cannot be passed on: too long, or compressed.
+    unreadable: bool,
 }
 
 struct Stream {
@@ -75,8 +91,8 @@ struct Stream {
     reader: Box<dyn StreamReader>,
     events: Vec<SseEvent>,
     held: BytesMut,
-    /// The last event was handed out at its CR: whether it was passed on, and so is the LF that may follow.
-    cut_line_end: Option<bool>,
+    /// The last event was hidden and ended in a CR: an LF that follows in the next piece is a part of it.
+    hidden_cr: bool,
 }
 
 /// What may go to the client now.
@@ -99,6 +115,7 @@ impl Answer {
             content_type: None,
             released: false,
             ended: false,
+            half_line_end: false,
             failed: None,
             reading: Reading::default(),
             whole_output: None,
@@ -118,7 +135,7 @@ impl Answer {
             200..=299 => self.success(headers),
             // About the request itself: no other target would take it.
             400 | 413 | 422 => {
-                self.kind = Kind::Refusal(BytesMut::new());
+                self.kind = Kind::Refusal(Refusal { body: BytesMut::new(), unreadable: is_compressed(headers) });
                 Ok(())
             }
             status => Err(Trouble::Status { status, retry_after: retry_after(headers) }),
@@ -126,8 +143,7 @@ impl Answer {
     }
 
     fn success(&mut self, headers: &HeaderMap) -> Result<(), Trouble> {
-        let identity = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
-        if headers.get(header::CONTENT_ENCODING).is_some_and(|value| !identity(value)) {
+        if is_compressed(headers) {
             return Err(Trouble::Garbage("the answer is compressed, which was not asked for".to_owned()));
         }
         let kind = self.content_type.as_ref().map_or(&b""[..], header::HeaderValue::as_bytes);
@@ -141,7 +157,7 @@ impl Answer {
                     reader,
                     events: Vec::with_capacity(4),
                     held: BytesMut::new(),
-                    cut_line_end: None,
+                    hidden_cr: false,
                 }));
             }
             (false, false) if essence.is_empty() || essence.eq_ignore_ascii_case(b"application/json") => {
@@ -158,8 +174,8 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// Only while nothing was released: then the next target is worth trying. Afterwards trouble ends the answer
-    /// with the dialect's error event ([`Answer::failed`]).
+    /// While nothing was released: then the next target is worth trying. Afterwards trouble ends a stream with the
+    /// dialect's error event ([`Answer::failed`]); of an answer that is no stream it is an error still.
     pub fn push(&mut self, piece: Bytes) -> Result<Release, Trouble> {
         if self.failed.is_some() || piece.is_empty() {
             return Ok(Release::default());
@@ -173,9 +189,11 @@ impl Answer {
                 keep_tail(tail, &piece);
                 Ok(Release { bytes: piece, first_output: false })
             }
-            Kind::Refusal(body) => {
-                let room = MAX_REFUSAL_BYTES.saturating_sub(body.len());
-                body.extend_from_slice(&piece[..piece.len().min(room)]);
+            Kind::Refusal(refusal) => {
+                refusal.unreadable |= piece.len() > MAX_REFUSAL_BYTES - refusal.body.len();
+                if !refusal.unreadable {
+                    refusal.body.extend_from_slice(&piece);
+                }
                 Ok(Release::default())
             }
         }
@@ -197,57 +215,79 @@ impl Answer {
         keep_tail(&mut tail, &out);
         self.kind = Kind::Flowing { tail, seen: out.len() as u64 };
         self.released = true;
-        Ok(Release { bytes: out.freeze(), first_output: true })
+        self.share.shrink_to(0);
+        Ok(Release { bytes: out.freeze(), first_output: false })
     }
 
     fn push_events(&mut self, piece: Bytes) -> Result<Release, Trouble> {
+        if self.ended {
+            return Ok(self.behind_the_end(&piece));
+        }
         let Kind::Stream(stream) = &mut self.kind else { return Ok(Release::default()) };
         let mut events = std::mem::take(&mut stream.events);
         let scanned = stream.scanner.push(&piece, &mut events);
-        let result = self.take_events(&mut events, &piece);
+        let result = self.take_events(&mut events, &piece, true);
         events.clear();
+        events.shrink_to(MOST_EVENTS_KEPT);
         if let Kind::Stream(stream) = &mut self.kind {
             stream.events = events;
         }
         let release = result?;
+        if self.ended || self.failed.is_some() {
+            return Ok(release); // what follows does not count any more
+        }
         match scanned {
-            Ok(()) => Ok(release),
             Err(error) => self.fail(Trouble::Garbage(error.to_string()), release),
+            Ok(()) if self.account() => Ok(release),
+            Ok(()) => self.fail(Trouble::BuffersFull, release),
         }
     }
 
-    /// Sorts events into what is passed on and what is not.
-    fn take_events(&mut self, events: &mut Vec<SseEvent>, piece: &Bytes) -> Result<Release, Trouble> {
+    /// Nothing follows the end marker, but for the LF that a cut parted from its CR.
+    fn behind_the_end(&mut self, piece: &Bytes) -> Release {
+        let belongs = std::mem::take(&mut self.half_line_end) && piece.starts_with(b"\n");
+        Release { bytes: piece.slice(..usize::from(belongs)), first_output: false }
+    }
+
+    /// Brings the share to what is held; false when the gateway's buffers do not leave that much.
+    fn account(&mut self) -> bool {
+        let Kind::Stream(stream) = &self.kind else { return true };
+        let held = stream.held.len().saturating_add(stream.scanner.pending());
+        let counted = held.saturating_sub(UNCOUNTED_BYTES);
+        let fits = self.share.grow_to(counted);
+        self.share.shrink_to(counted);
+        fits
+    }
+
+    /// Sorts events into what is passed on and what is not. Of an event that is not `finished` by its blank line
+    /// nothing is passed on but the end marker: what the gateway adds behind it would become a part of it.
+    fn take_events(&mut self, events: &mut Vec<SseEvent>, piece: &Bytes, finished: bool) -> Result<Release, Trouble> {
         let Kind::Stream(stream) = &mut self.kind else { return Ok(Release::default()) };
         let mut out = Out::new(piece);
         let (mut output, mut trouble) = (false, None);
         for event in events.drain(..) {
-            // The network may cut a CRLF behind an event in two: its LF goes where the event went.
-            if let Some(passed) = stream.cut_line_end.take().filter(|_| &event.raw[..] == b"\n") {
-                if passed {
+            if self.ended {
+                break; // nothing follows the end marker
+            }
+            let hidden_cr = std::mem::take(&mut stream.hidden_cr);
+            if !event.has_data {
+                if finished && !(hidden_cr && event.raw.as_ref() == b"\n") {
                     out.whole(&event);
                 }
                 continue;
             }
-            let cut = event.raw.ends_with(b"\r");
-            if self.ended {
-                break; // nothing follows the end marker
-            }
-            if !event.has_data {
-                out.whole(&event);
-                continue;
-            }
             match stream.reader.event(&event) {
+                Seen::Quiet { .. } | Seen::Output { .. } | Seen::Garbage(_) if !finished => {}
                 Seen::Quiet { strip } => out.event(&event, strip),
                 Seen::Output { strip } => {
                     output = true;
                     out.event(&event, strip);
                 }
-                Seen::Hidden => stream.cut_line_end = cut.then_some(false),
+                Seen::Hidden => stream.hidden_cr = event.raw.ends_with(b"\r"),
                 Seen::End => {
                     out.whole(&event);
-                    stream.cut_line_end = cut.then_some(true);
                     self.ended = true;
+                    self.half_line_end = event.raw.ends_with(b"\r");
                     // A response may be told by its last event alone.
                     output |= self.expect.api == Api::Responses;
                 }
@@ -266,9 +306,9 @@ impl Answer {
             self.released = true;
             out.behind(&mut stream.held)
         } else {
-            let length = stream.held.len().saturating_add(out.len());
-            if length > MAX_EVENT_BYTES || !self.share.grow_to(length) {
-                return Err(Trouble::BuffersFull);
+            if stream.held.len().saturating_add(out.len()) > MAX_EVENT_BYTES {
+                let why = format!("no output within the first {MAX_EVENT_BYTES} bytes of the stream");
+                return Err(trouble.unwrap_or(Trouble::Garbage(why)));
             }
             out.append_to(&mut stream.held);
             Bytes::new()
@@ -296,10 +336,10 @@ impl Answer {
                 // A last event may lack its blank line; it counts only if it is the end marker itself.
                 let last = stream.scanner.finish();
                 let release = match last {
-                    Some(event) if !self.ended => self.take_events(&mut vec![event], &Bytes::new())?,
+                    Some(event) if !self.ended => self.take_events(&mut vec![event], &Bytes::new(), false)?,
                     _ => Release::default(),
                 };
-                if self.ended { Ok(release) } else { self.fail(Trouble::Cut, release) }
+                if self.ended || self.failed.is_some() { Ok(release) } else { self.fail(Trouble::Cut, release) }
             }
             Kind::Whole(body) => {
                 let body = std::mem::take(body).freeze();
@@ -313,34 +353,71 @@ impl Answer {
                 }
                 self.ended = true;
                 self.released = true;
-                Ok(Release { bytes: body, first_output: true })
+                Ok(Release { bytes: body, first_output: false })
             }
             Kind::Flowing { tail, .. } => {
+                // Without a length or chunks a break looks like an end; every answer is a JSON object.
+                if tail.trim_ascii_end().last() != Some(&b'}') {
+                    return self.fail(Trouble::Cut, Release::default());
+                }
                 self.reading = read_tail(self.provider.as_ref(), self.expect.api, tail);
                 self.ended = true;
                 Ok(Release::default())
             }
-            Kind::Refusal(body) => {
-                let body = self.provider.mask(&String::from_utf8_lossy(body)).into();
+            Kind::Refusal(refusal) => {
+                let body = std::mem::take(&mut refusal.body).freeze();
+                let bytes = if refusal.unreadable { None } else { self.masked(body) };
+                let bytes = bytes.unwrap_or_else(|| {
+                    self.content_type = None; // JSON of our own
+                    self.own_refusal()
+                });
                 self.ended = true;
                 self.released = true;
-                Ok(Release { bytes: body, first_output: false })
+                Ok(Release { bytes, first_output: false })
             }
         }
     }
 
     /// Ends the answer in trouble: before anything was released the next target is tried, afterwards the dialect's
     /// error event is the last thing that the client gets, and no end marker follows it.
+    ///
+    /// # Errors
+    ///
+    /// The trouble itself, when nothing was released, or when the answer is no stream: half of a JSON text has no place
+    /// for an error, so its connection must break.
     pub fn fail(&mut self, trouble: Trouble, before: Release) -> Result<Release, Trouble> {
-        if !self.released {
+        if !self.released || !self.is_stream() {
             return Err(trouble);
         }
         let mut bytes = BytesMut::from(before.bytes.as_ref());
-        if self.is_stream() {
-            bytes.extend_from_slice(&self.error_event(&trouble));
-        }
+        bytes.extend_from_slice(&self.error_event(&trouble));
         self.failed = Some(trouble);
         Ok(Release { bytes: bytes.freeze(), first_output: before.first_output })
+    }
+
+    /// The provider's refusal without its secrets; `None` when it is no JSON object, which the client's SDK could not
+    /// read.
+    fn masked(&self, body: Bytes) -> Option<Bytes> {
+        let is_object =
+            |text: &str| text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok();
+        let text = std::str::from_utf8(&body).ok().filter(|text| is_object(text))?;
+        let masked = self.provider.masked(text);
+        if masked == text {
+            return Some(body);
+        }
+        is_object(&masked).then(|| Bytes::from(masked))
+    }
+
+    /// A refusal in the client's dialect, in place of one that cannot be passed on.
+    fn own_refusal(&self) -> Bytes {
+        let told = Told {
+            status: self.status,
+            code: "upstream_refused",
+            message: "the provider refused the request and did not say why in a form that can be passed on",
+            param: None,
+            request_id: &self.expect.label,
+        };
+        error::render(self.expect.api.dialect(), &told)
     }
 
     /// The error event that ends this stream, in its dialect.
@@ -444,18 +521,23 @@ impl Answer {
     }
 }
 
+fn is_compressed(headers: &HeaderMap) -> bool {
+    let identity = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    headers.get(header::CONTENT_ENCODING).is_some_and(|value| !identity(value))
+}
+
 /// `Retry-After` in seconds or as a date, and OpenAI's `retry-after-ms`.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     if let Some(ms) = text("retry-after-ms").and_then(|ms| ms.parse::<u64>().ok()) {
-        return Some(Duration::from_millis(ms));
+        return Some(Duration::from_millis(ms).min(LONGEST_WAIT));
     }
     let value = text("retry-after")?;
     if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+        return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
     }
     let at = httpdate::parse_http_date(value).ok()?;
-    Some(at.duration_since(std::time::SystemTime::now()).unwrap_or_default())
+    Some(at.duration_since(std::time::SystemTime::now()).unwrap_or_default().min(LONGEST_WAIT))
 }
 
 fn keep_tail(tail: &mut BytesMut, piece: &[u8]) {
@@ -465,28 +547,49 @@ fn keep_tail(tail: &mut BytesMut, piece: &[u8]) {
     drop(tail.split_to(surplus));
 }
 
-/// Finds the usage of an answer that was too long to be withheld, in its last bytes: the last member of that name.
+/// Finds the usage of an answer that was too long to be withheld, in its last bytes: the last member of that name that
+/// is one.
 fn read_tail(provider: &dyn Provider, api: Api, tail: &[u8]) -> Reading {
-    let Some(at) = memchr::memmem::rfind(tail, b"\"usage\"") else { return Reading::default() };
-    let rest = &tail[at..];
+    const TRIES: usize = 8;
+    let places = memchr::memmem::rfind_iter(tail, b"\"usage\"").take(TRIES);
+    let mut readings = places.map(|at| read_from(provider, api, &tail[at..]));
+    readings.find(|reading| reading.usage.is_some()).unwrap_or_default()
+}
+
+/// Reads `rest`, which begins with the name of a member, as if what stood before it were an answer without content.
+fn read_from(provider: &dyn Provider, api: Api, rest: &[u8]) -> Reading {
+    let content: &[u8] = match api {
+        Api::ChatCompletions | Api::Completions => b"{\"choices\":[],",
+        Api::Embeddings => b"{\"data\":[],",
+        Api::Responses => b"{\"output\":[],",
+        Api::Messages | Api::CountTokens => b"{\"content\":[],",
+    };
+    // To the end of the answer, for what else it reports (the tier); else the member alone.
+    let all = [content, rest].concat();
+    let reading = provider.read_whole(api, &all).ok().filter(|reading| reading.usage.is_some());
+    reading
+        .or_else(|| {
+            let end =
+                rest.iter().position(|&byte| byte == b'{').and_then(|from| Some(from + object_end(&rest[from..])?))?;
+            let alone = [content, &rest[..end], b"}"].concat();
+            provider.read_whole(api, &alone).ok()
+        })
+        .unwrap_or_default()
+}
+
+/// Length of the object at the front of `text`. Braces inside of strings are taken for others: figures have none.
+fn object_end(text: &[u8]) -> Option<usize> {
     let mut open = 0usize;
-    for (index, byte) in rest.iter().enumerate() {
-        match byte {
-            b'{' => open += 1,
-            b'}' => {
-                open = open.saturating_sub(1);
-                if open == 0 {
-                    let mut body = Vec::with_capacity(index + 32);
-                    body.extend_from_slice(b"{\"object\":\"list\",\"data\":[],");
-                    body.extend_from_slice(&rest[..=index]);
-                    body.push(b'}');
-                    return provider.read_whole(api, &body).unwrap_or_default();
-                }
+    text.iter()
+        .position(|byte| {
+            match byte {
+                b'{' => open += 1,
+                b'}' => open = open.saturating_sub(1),
+                _ => {}
             }
-            _ => {}
-        }
-    }
-    Reading::default()
+            open == 0
+        })
+        .map(|at| at + 1)
 }
 
 /// Collects what is passed on of one piece: as a slice of the piece while nothing is left out of it.
@@ -560,3 +663,7 @@ impl<'a> Out<'a> {
         all.freeze()
     }
 }
+
+#[cfg(test)]
+#[path = "stream_tests.rs"]
+mod tests;

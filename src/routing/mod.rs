@@ -25,7 +25,7 @@ pub struct Route<T> {
 #[derive(Debug)]
 pub struct Table<T> {
     routes: HashMap<Arc<str>, Arc<Route<T>>>,
-    /// In the order of the configuration.
+    /// In the order in which the routes were given.
     names: Vec<Arc<str>>,
 }
 

@@ -137,8 +137,8 @@ impl AccessLog {
         }
     }
 
-    /// Opens the file anew, after it was renamed by a log rotation (SIGHUP). A file that cannot be opened leaves the
-    /// old one in use and says so in the log.
+    /// Opens the file anew, after it was renamed by a log rotation. A file that cannot be opened leaves the old one in
+    /// use and says so in the log. No signal calls it yet: that comes with the reload of the configuration.
     pub fn reopen(&self) {
         if let Some(Running { shared, thread, .. }) = &self.running {
             shared.reopen.store(true, Ordering::Release);

@@ -241,7 +241,7 @@ impl Cursor {
                 self.reader = Some(reader);
                 Ok(true)
             }
-            Err(e @ LedgerError::Format { .. }) => self.pass_over(e.to_string(), limit),
+            Err(e @ LedgerError::Format { newer: false, .. }) => self.pass_over(e.to_string(), limit),
             Err(LedgerError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
                 self.pass_over(MISSING.to_owned(), limit)
             }

@@ -4,6 +4,12 @@
 //! once during an upgrade. Every frame of an attempt lies in the attempt's epoch; what a crash left open is settled
 //! by appending to the dead epoch's last segment, after which that epoch is sealed and never written again.
 //!
+//! After a crash, bytes at the very end that are no whole record are a write that was cut: they are removed and their
+//! number is told. Bytes that are no record with records *behind* them are damage: they are left as they are, told in
+//! the log and in `weighbridge_ledger_damaged_total`, named by `verify`, and everything behind them is read. Starting
+//! is not refused for it: the gateway's next rows are worth more than a stop. A segment of a newer format version does
+//! refuse the start.
+//!
 //! Knows files and frames; knows nothing of SQLite, budgets or threads.
 
 pub(crate) mod chain;

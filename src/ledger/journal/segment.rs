@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 /// First bytes of a segment: the magic and the format's version.
 const MAGIC: &[u8; 8] = b"WBJRNL\x00\x01";
+/// Last byte of the magic.
+const VERSION: u8 = MAGIC[7];
 /// What is read from the file at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 /// Largest header: room for a few hundred links.
@@ -177,8 +179,10 @@ impl SegmentReader {
         let mut buffer = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(HEADER_BYTES)];
         let read = read_at(&file, &mut buffer, 0).map_err(|e| LedgerError::io("read", &path, e))?;
         buffer.truncate(read);
-        let (header, body) =
-            parse_header(&buffer, id).map_err(|reason| LedgerError::Format { path: path.clone(), reason })?;
+        let (header, body) = parse_header(&buffer, id).map_err(|reason| {
+            let newer = buffer.strip_prefix(&MAGIC[..7]).and_then(<[u8]>::first).is_some_and(|found| *found > VERSION);
+            LedgerError::Format { path: path.clone(), reason, newer }
+        })?;
         Ok(Self { path, file, header, body, buffer: Vec::new(), start: body, at: 0, limit })
     }
 
@@ -232,7 +236,7 @@ impl SegmentReader {
         let from = self.at + PREFIX_BYTES;
         self.at += size;
         let frame = postcard::from_bytes(self.buffer.get(from..self.at).unwrap_or_default())
-            .map_err(|e| LedgerError::Format { path: self.path.clone(), reason: e.to_string() })?;
+            .map_err(|e| LedgerError::Format { path: self.path.clone(), reason: e.to_string(), newer: false })?;
         Ok(Step::Frame { at, next: at + size as u64, frame })
     }
 

@@ -18,6 +18,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 /// Rows dropped in one transaction: so long a report or a fold waits.
 const BATCH_ROWS: usize = 5_000;
+/// Batches of one pass: so long the folder does nothing else.
+const PASS_BATCHES: u32 = 20;
 /// Pages given back to the file system in one step.
 const VACUUM_PAGES: i64 = 2_000;
 
@@ -37,6 +39,8 @@ pub(crate) struct Policy {
 pub(crate) struct Dropped {
     pub segments: u64,
     pub rows: u64,
+    /// Whether there is more to drop.
+    pub more: bool,
 }
 
 /// Drops segments, then rows.
@@ -48,8 +52,8 @@ pub(crate) fn apply(conn: &mut Connection, journal: &Path, policy: &Policy) -> R
     let age = u64::try_from(policy.retention.as_micros()).unwrap_or(u64::MAX);
     let oldest_us = policy.now_us.saturating_sub(age);
     let mut dropped = Dropped::default();
-    let mut journal_bytes = drop_segments(conn, journal, policy.max_bytes, oldest_us, &mut dropped)?;
-    loop {
+    let journal_bytes = drop_segments(conn, journal, policy.max_bytes, oldest_us, &mut dropped)?;
+    for _ in 0..PASS_BATCHES {
         let too_much = store_bytes(conn)?.saturating_add(journal_bytes) > policy.max_bytes;
         let before_us = if too_much { u64::MAX } else { oldest_us };
         let rows = drop_rows(conn, before_us)?;
@@ -58,8 +62,9 @@ pub(crate) fn apply(conn: &mut Connection, journal: &Path, policy: &Policy) -> R
         }
         dropped.rows += rows;
         vacuum(conn)?;
-        journal_bytes = journal_bytes.min(policy.max_bytes);
     }
+    dropped.more = true;
+    Ok(dropped)
 }
 
 /// Drops folded segments that are too old, then, while all is too large, the oldest ones. Returns the bytes left.

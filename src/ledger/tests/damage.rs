@@ -28,7 +28,7 @@ fn sql(dir: &Path, statement: &str) {
 }
 
 fn problems(dir: &Path) -> String {
-    verify(dir).unwrap().problems.join("\n")
+    verify(dir).map_or_else(|e| e.to_string(), |found| found.problems.join("\n"))
 }
 
 #[test]
@@ -99,6 +99,22 @@ fn a_store_of_a_newer_version_is_refused() {
     let refused = Ledger::open(&state(dir.path()), Arc::new(HandClock::new()), metrics());
     assert!(matches!(refused, Err(LedgerError::Schema { found: 99, .. })));
     assert!(matches!(verify(dir.path()), Err(LedgerError::Schema { found: 99, .. })));
+}
+
+#[test]
+fn a_segment_of_a_newer_version_refuses_the_start_and_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let _open = ledger.begin(opening(0)).unwrap();
+    let copy = as_if_killed(dir.path());
+    let path = segments(copy.path())[0].clone();
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[7] += 1;
+    std::fs::write(&path, &bytes).unwrap();
+    let refused = Ledger::open(&state(copy.path()), Arc::new(HandClock::new()), metrics());
+    assert!(matches!(&refused, Err(LedgerError::Format { newer: true, .. })), "{refused:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+    assert_eq!(segments(copy.path()), [path]);
 }
 
 #[test]

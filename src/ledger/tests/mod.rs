@@ -6,6 +6,7 @@ mod fixture;
 mod folding;
 mod full_disk;
 mod recovery;
+mod killed;
 mod reports;
 mod retention;
 mod running;

@@ -2,8 +2,12 @@
 
 use super::fixture::{HandClock, as_if_killed, metrics, open, opening, settlement, state};
 use crate::config::Durability;
+use crate::ledger::export::{Filter, export};
+use crate::ledger::verify::verify;
 use crate::ledger::{Ledger, LedgerError};
 use crate::model::{NanoUsd, UsageOrigin};
+use std::collections::HashSet;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -98,4 +102,80 @@ fn nothing_begins_after_closing_and_what_is_open_can_still_be_settled() {
     next.flush().unwrap();
     assert_eq!(next.totals().sum().attempts, 1);
     assert_eq!(next.totals().sum().cost, NanoUsd(1_000));
+}
+
+#[test]
+fn an_upgrade_loses_no_attempt_while_two_processes_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = open(dir.path());
+    let long = old.begin(opening(0)).unwrap();
+    old.release_authority();
+    let new = open(dir.path());
+    std::thread::scope(|scope| {
+        for (ledger, first) in [(&old, 1), (&new, 1_000)] {
+            scope.spawn(move || {
+                for n in first..first + 999 {
+                    ledger.begin(opening(n)).unwrap().settle(settlement(n));
+                    if n % 300 == 0 {
+                        ledger.flush().unwrap();
+                    }
+                }
+            });
+        }
+    });
+    let during = verify(dir.path()).unwrap();
+    assert_eq!((during.problems, during.open), (vec![], 1));
+    // The old process dies with an attempt open: the new one settles it.
+    std::mem::forget(long);
+    old.close();
+    old.die();
+    new.flush().unwrap();
+    let sum = new.totals().sum();
+    assert_eq!((sum.attempts, new.totals().by(|group| group.origin)["estimated"].attempts), (1_999, 1));
+    new.close();
+    let found = verify(dir.path()).unwrap();
+    assert_eq!((found.problems, found.rows, found.crashed), (vec![], 1_999, 0));
+}
+
+#[test]
+fn reports_are_whole_while_threads_write_and_segments_come_and_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = crate::config::State {
+        segment_bytes: NonZeroU64::new(30_000).unwrap(),
+        max_bytes: NonZeroU64::new(400_000).unwrap(),
+        ..state(dir.path())
+    };
+    let ledger = Ledger::open(&state, Arc::new(HandClock::new()), metrics()).unwrap();
+    const EACH: u64 = 3_000;
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..4)
+            .map(|thread| {
+                let ledger = &ledger;
+                scope.spawn(move || {
+                    for n in thread * EACH..(thread + 1) * EACH {
+                        ledger.begin(opening(n)).unwrap().settle(settlement(n));
+                        if n % 1_000 == 0 {
+                            ledger.retain();
+                        }
+                    }
+                })
+            })
+            .collect();
+        while writers.iter().any(|writer| !writer.is_finished()) {
+            let found = verify(dir.path()).unwrap();
+            assert_eq!(found.problems, Vec::<String>::new());
+            let mut lines = Vec::new();
+            export(dir.path(), &Filter::default(), &mut lines).unwrap();
+            let lines = String::from_utf8(lines).unwrap();
+            let ids: HashSet<&str> = lines.lines().map(|line| &line[..40]).collect();
+            assert_eq!(ids.len(), lines.lines().count(), "every attempt once");
+        }
+    });
+    assert_eq!(ledger.totals().sum().attempts, 4 * EACH);
+    ledger.flush().unwrap();
+    ledger.retain();
+    ledger.close();
+    let found = verify(dir.path()).unwrap();
+    assert_eq!((found.problems, found.total.attempts), (vec![], 4 * EACH));
+    assert!(found.dropped_segments > 0);
 }

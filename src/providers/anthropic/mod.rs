@@ -112,7 +112,7 @@ impl Provider for Anthropic {
         failure::message(body, &self.key)
     }
 
-    fn mask(&self, text: &str) -> String {
+    fn masked(&self, text: &str) -> String {
         self.key.mask(text)
     }
 }

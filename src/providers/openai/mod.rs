@@ -110,7 +110,7 @@ impl Provider for OpenAi {
         failure::message(body, &self.key)
     }
 
-    fn mask(&self, text: &str) -> String {
+    fn masked(&self, text: &str) -> String {
         self.key.mask(text)
     }
 }

@@ -1,0 +1,172 @@
+//! A gateway without sockets, for tests: its services on a directory of their own, and exchanges that reach no
+//! provider.
+
+use super::bounds::Buffers;
+use super::exchange::{Arrival, Exchange, Opened};
+use super::gateway::{Bounds, Services, Snapshot};
+use crate::auth::{Caller, Presented, hash_of, hash_text};
+use crate::config::{self, Config};
+use crate::ledger::{Ledger, LedgerMetrics, export};
+use crate::model::{Api, Draft, IdSource, SystemClock};
+use crate::routing::Plan;
+use crate::telemetry::{AccessLog, Metrics, SeriesTable};
+use crate::tokens::Counter;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+const KEY: &str = "wb-a-key-of-the-tests-0123456789";
+
+/// The gateway.
+pub struct Stage {
+    dir: tempfile::TempDir,
+    /// Its services.
+    pub services: Arc<Services>,
+    /// Its configuration.
+    pub snapshot: Snapshot,
+    caller: Arc<Caller>,
+}
+
+impl Stage {
+    /// Models: `counted` (a tokenizer and a price), `unpriced` (neither), `claude` (a price), `embed`, `two` (`counted`
+    /// and `unpriced`), and `timed` with time-outs of 10 s (send), 4 s (first token), 2 s (idle), 7 s (response) and
+    /// 30 s (total).
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = Config::from_text(&config_text(dir.path()), None).expect("the configuration is right");
+        let metrics = Metrics::new().expect("metrics");
+        let snapshot = Snapshot::build(&config, SeriesTable::resolve(&metrics, &config)).expect("providers are right");
+        let clock = Arc::new(SystemClock);
+        let ledger_metrics = LedgerMetrics::register(&metrics.registry).expect("metrics");
+        let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics).expect("a ledger");
+        let log = config::AccessLog::File(dir.path().join("access.log"));
+        let services = Services {
+            clock,
+            ids: IdSource::from_os().expect("randomness"),
+            ledger,
+            counter: Counter::start(16, 1 << 26).expect("a thread"),
+            access_log: Arc::new(AccessLog::start(&log, metrics.access_log.clone()).expect("a file")),
+            metrics: metrics.proxy.clone(),
+            buffers: Buffers::new(1 << 26),
+            slots: Buffers::new(16),
+            bounds: Bounds {
+                max_body_bytes: 1 << 20,
+                body_timeout: Duration::from_secs(1),
+                max_withheld_bytes: 10_000,
+                keepalive: Duration::from_secs(1),
+            },
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert("x-api-key", HeaderValue::from_static(KEY));
+        let presented = Presented::from_headers(&headers).expect("a key");
+        let caller = snapshot.keyring.authenticate(presented, 0).expect("a known key");
+        Self { dir, services: Arc::new(services), snapshot, caller }
+    }
+
+    /// A request of `api` for `model` whose body has `rest` beside the model.
+    pub fn exchange(&self, model: &str, api: Api, rest: &str) -> Exchange {
+        let body = format!("{{\"model\":\"{model}\",{rest}}}");
+        let ask = crate::dialect::parse(api, Draft::copy_of(body.as_bytes())).expect("the body is right");
+        let id = self.services.ids.next(1);
+        let arrival = Arrival {
+            id,
+            label: id.to_string().into(),
+            labelled: false,
+            at: Instant::now(),
+            at_us: 1,
+            address: None,
+            version: http::Version::HTTP_11,
+        };
+        let opened = Opened {
+            arrival,
+            caller: Arc::clone(&self.caller),
+            team: Arc::clone(self.snapshot.series.team(Some("t"))),
+            ask,
+            user: None,
+            query: None,
+            plan: Plan::new(Arc::clone(self.snapshot.table.find(model).expect("a known model"))),
+            share: self.services.buffers.take(body.len()).expect("room"),
+            _slot: self.services.slots.take(1).expect("room"),
+            bytes_in: body.len(),
+        };
+        Exchange::new(opened, Arc::clone(&self.services), Duration::ZERO)
+    }
+
+    /// The rows of all attempts, once everything was counted: nothing can be counted afterwards.
+    pub fn rows(&self) -> Vec<Value> {
+        self.services.counter.close(Duration::from_secs(20));
+        let mut out = Vec::new();
+        export::export(self.dir.path(), &export::Filter::default(), &mut out).expect("the ledger can be read");
+        lines(&out)
+    }
+
+    /// The access records, once the log is closed.
+    pub fn access_records(&self) -> Vec<Value> {
+        self.services.access_log.close(Duration::from_secs(20));
+        lines(&std::fs::read(self.dir.path().join("access.log")).expect("the log"))
+    }
+
+    /// Bytes that the gateway holds.
+    pub fn held(&self) -> usize {
+        self.services.buffers.used()
+    }
+}
+
+fn lines(text: &[u8]) -> Vec<Value> {
+    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).expect("a line is JSON")).collect()
+}
+
+fn config_text(dir: &std::path::Path) -> String {
+    let (dir, hash) = (Value::from(dir.to_string_lossy()), hash_text(&hash_of(KEY.as_bytes())));
+    format!(
+        r#"
+state: {{ dir: {dir} }}
+admin: {{ listen: "off" }}
+providers:
+  openai: {{ kind: openai, api_key: sk-planted-0123456789 }}
+  anthropic: {{ kind: anthropic, api_key: sk-planted-0123456789 }}
+  local: {{ kind: openai, base_url: "http://127.0.0.1:9/v1" }}
+models:
+  counted: {{ targets: [{{ provider: openai, model: gpt-4o-mini }}] }}
+  unpriced: {{ targets: [{{ provider: local, model: llama }}] }}
+  claude: {{ targets: [{{ provider: anthropic, model: claude-haiku-4-5 }}] }}
+  embed: {{ targets: [{{ provider: openai, model: text-embedding-3-small }}] }}
+  two: {{ targets: [{{ provider: openai, model: gpt-4o-mini }}, {{ provider: local, model: llama }}] }}
+  timed:
+    timeouts: {{ send: 10s, first_token: 4s, idle: 2s, response: 7s, total: 30s }}
+    targets: [{{ provider: openai, model: gpt-4o-mini }}]
+teams: {{ t: {{}} }}
+keys: [{{ name: k, team: t, hash: "{hash}" }}]
+records: {{ content: none, access_log: stdout }}
+"#
+    )
+}
+
+/// Begins the attempt at the next target; its connection stands and nothing was sent.
+pub fn connect(exchange: &mut Exchange) {
+    let target = exchange.next_target().expect("a target is left");
+    exchange.begin(target).expect("the ledger takes it");
+    exchange.attempt_mut().expect("it was begun").connected(false);
+}
+
+/// As [`connect`], and the request leaves whole.
+pub fn send(exchange: &mut Exchange) {
+    connect(exchange);
+    drop(exchange.attempt_mut().expect("it was begun").whole_body());
+}
+
+/// The header of an answer comes.
+pub fn head(exchange: &mut Exchange, status: u16, kind: &str) -> Result<(), super::trouble::Trouble> {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(kind).expect("a value"));
+    exchange.head(StatusCode::from_u16(status).expect("a status"), &headers)
+}
+
+/// A piece of the answer comes, as [`Exchange::piece`].
+pub fn piece(exchange: &mut Exchange, piece: &str) -> Result<Bytes, super::trouble::Trouble> {
+    exchange.piece(Bytes::copy_from_slice(piece.as_bytes()))
+}
