@@ -179,11 +179,7 @@ fn admin_state(metrics: &Metrics, services: &Arc<Services>, ready: &Arc<AtomicBo
             services.metrics.buffered_bytes.set(gauge(services.buffers.used()));
         }),
         ready: Arc::new(move || {
-            if ready.load(Ordering::Relaxed) {
-                Ok(())
-            } else {
-                Err("the gateway is starting or draining".to_owned())
-            }
+            if ready.load(Ordering::Relaxed) { Ok(()) } else { Err("the gateway is starting or draining".to_owned()) }
         }),
     }
 }

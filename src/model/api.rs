@@ -58,9 +58,7 @@ impl Api {
     /// The wire format that this call belongs to.
     pub const fn dialect(self) -> Dialect {
         match self {
-            Self::ChatCompletions | Self::Completions | Self::Embeddings | Self::Responses => {
-                Dialect::OpenAi
-            }
+            Self::ChatCompletions | Self::Completions | Self::Embeddings | Self::Responses => Dialect::OpenAi,
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
         }
     }

@@ -74,11 +74,7 @@ impl IdSource {
             bytes.copy_from_slice(&seed[at..at + 8]);
             u64::from_le_bytes(bytes)
         };
-        Ok(Self {
-            key: word(0),
-            next: AtomicU64::new(word(8)),
-            salt: u16::from_le_bytes([seed[16], seed[17]]),
-        })
+        Ok(Self { key: word(0), next: AtomicU64::new(word(8)), salt: u16::from_le_bytes([seed[16], seed[17]]) })
     }
 
     /// The next id, made at `now_us`.

@@ -6,9 +6,7 @@ use std::iter::Sum;
 /// An amount in nano-dollars: 1 USD is 1,000,000,000.
 ///
 /// Signed, so that a debt can be told; a cost is never negative. 64 bits hold ±9.2 billion USD.
-#[derive(
-    Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct NanoUsd(pub i64);
 

@@ -146,10 +146,7 @@ pub fn is_stale(error: &Error, found: Option<&Trouble>, exchange: &Exchange) -> 
             *error.esource() != ErrorSource::Downstream
                 && matches!(
                     error.etype(),
-                    ErrorType::ConnectionClosed
-                        | ErrorType::ReadError
-                        | ErrorType::WriteError
-                        | ErrorType::H2Error
+                    ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError | ErrorType::H2Error
                 )
         }
     };
