@@ -189,8 +189,18 @@ impl Attempt {
     }
 
     /// When to look at the deadlines again: not later than the first of them. What moves them later is seen then.
+    ///
+    /// Nobody is woken when the last byte leaves, and the wait for the answer, which begins with it, may be shorter than
+    /// `send`: so it is looked not later than that wait from now.
     pub fn wake_at(&self) -> Instant {
-        self.phase().0
+        let (at, _) = self.phase();
+        if self.was_sent() { at } else { at.min(Instant::now() + self.answer_wait()) }
+    }
+
+    /// How long the first output, or the whole of an answer that is no stream, may take.
+    fn answer_wait(&self) -> Duration {
+        let Timeouts { first_token, response, total, .. } = self.target.timeouts;
+        if self.answer.expects_stream() { first_token } else { response.unwrap_or(total) }
     }
 
     /// What has run out at `now`. Then a body that has not left by now counts as not sent, though its bytes are dropped

@@ -11,7 +11,7 @@ use crate::support::script::{Script, Step};
 use crate::support::upstream::{Recorded, Upstream};
 
 /// Time-outs that make a silent target fail soon, and never a lively one.
-const SOON: &str = "connect: 400ms, first_token: 600ms, response: 600ms, idle: 10s, send: 10s";
+const SOON: &str = "connect: 400ms, first_token: 600ms, response: 600ms, idle: 10s";
 
 /// Asks `first`, then a healthy upstream, and asserts that the client saw nothing of the first.
 async fn assert_unseen(name: &str, first: Upstream, path: &str, ask: &'static str) -> (Upstream, Vec<Row>) {
