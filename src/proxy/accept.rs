@@ -320,3 +320,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "accept_tests.rs"]
+mod more_tests;

@@ -619,7 +619,15 @@ impl<'a> Out<'a> {
 
     fn event(&mut self, event: &SseEvent, strip: Option<Range<usize>>) {
         let Some(strip) = strip else { return self.whole(event) };
-        self.copied().extend_from_slice(&event.without(strip));
+        let out = self.copied();
+        match event.data_at {
+            // Nearly every event of a stream whose usage chunk is hidden (`"usage":null`): no copy on the way.
+            Some(at) => {
+                out.extend_from_slice(&event.raw[..at + strip.start]);
+                out.extend_from_slice(&event.raw[at + strip.end..]);
+            }
+            None => out.extend_from_slice(&event.without(strip)),
+        }
     }
 
     /// Whether `raw` continues the run inside the piece; then it is part of it.
@@ -640,7 +648,11 @@ impl<'a> Out<'a> {
 
     fn copied(&mut self) -> &mut BytesMut {
         let (piece, run) = (self.piece, self.run.clone());
-        self.copy.get_or_insert_with(|| BytesMut::from(&piece[run]))
+        self.copy.get_or_insert_with(|| {
+            let mut copy = BytesMut::with_capacity(piece.len());
+            copy.extend_from_slice(&piece[run]);
+            copy
+        })
     }
 
     fn append_to(self, held: &mut BytesMut) {

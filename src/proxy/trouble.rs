@@ -162,3 +162,7 @@ impl Trouble {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "trouble_tests.rs"]
+mod tests;
