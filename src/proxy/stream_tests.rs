@@ -4,8 +4,10 @@
 use super::*;
 use crate::config;
 use crate::proxy::bounds::Buffers;
+use crate::proxy::refusal::{LONGEST_WAIT, MAX_REFUSAL_BYTES};
 use proptest::prelude::*;
 use serde_json::Value;
+use std::time::Duration;
 
 const LIMIT: usize = 1 << 26;
 const KEY: &str = "sk-planted-0123456789";
