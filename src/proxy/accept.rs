@@ -321,3 +321,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "accept_tests.rs"]
+mod more_tests;

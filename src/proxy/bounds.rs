@@ -64,20 +64,5 @@ impl Drop for Share {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_never_pass_the_limit_and_come_back() {
-        let buffers = Buffers::new(10);
-        let mut first = buffers.take(4).expect("4 of 10");
-        assert!(buffers.take(7).is_none());
-        assert!(first.grow_to(10));
-        assert!(!first.grow_to(11));
-        first.shrink_to(3);
-        assert_eq!(buffers.used(), 3);
-        drop(first);
-        assert_eq!(buffers.used(), 0);
-        assert!(buffers.take(usize::MAX).is_none());
-    }
-}
+#[path = "bounds_tests.rs"]
+mod tests;

@@ -335,3 +335,7 @@ impl Drop for Exchange {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "exchange_tests.rs"]
+mod tests;

@@ -15,10 +15,13 @@ mod finish;
 mod forward;
 mod gateway;
 mod open;
+mod outgoing;
+mod refusal;
 mod reject;
 mod replay;
 mod respond;
 mod stream;
+mod tail;
 mod target;
 mod trouble;
 #[cfg(test)]

@@ -282,3 +282,7 @@ impl fmt::Display for Framing {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "reject_tests.rs"]
+mod tests;

@@ -4,6 +4,9 @@
 //! network cuts the answer must not matter.
 
 use super::bounds::Share;
+use super::outgoing::Out;
+use super::refusal::{self, Refusal, is_compressed, retry_after};
+use super::tail::Tail;
 use super::trouble::Trouble;
 use crate::dialect::error::{self, Told};
 use crate::model::{Api, ServiceTier, Usage};
@@ -11,25 +14,15 @@ use crate::providers::{OutputText, Provider, Reading, Seen, StreamReader};
 use crate::sse::{SseEvent, SseScanner};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
-use serde::de::IgnoredAny;
-use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Largest event of a stream, and most that is held of one before its first output; what is longer is garbage. A
 /// `response.completed` tells all of its images again, in base64.
 pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
 /// What each stream may hold beside its share of the gateway's buffers: few events are longer.
 const UNCOUNTED_BYTES: usize = 64 * 1024;
-/// Longest wait that is believed of a provider.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// Room for events that is kept between two pieces.
 const MOST_EVENTS_KEPT: usize = 64;
-/// Largest error body of a provider that is passed on; a longer one is replaced by our own.
-const MAX_REFUSAL_BYTES: usize = 256 * 1024;
-/// What is kept of an answer that is too long to be withheld, to find its usage at the end.
-const TAIL_BYTES: usize = 64 * 1024;
-
 /// What the answer is expected to be.
 #[derive(Debug, Clone)]
 pub struct Expect {
@@ -72,18 +65,9 @@ enum Kind {
     Stream(Box<Stream>),
     Whole(BytesMut),
     /// Too long to withhold: passed on, with its last bytes kept.
-    Flowing {
-        tail: BytesMut,
-        seen: u64,
-    },
+    Flowing(Tail),
     /// The provider refuses the request itself.
     Refusal(Refusal),
-}
-
-struct Refusal {
-    body: BytesMut,
-    /// It cannot be passed on: too long, or compressed.
-    unreadable: bool,
 }
 
 struct Stream {
@@ -135,7 +119,7 @@ impl Answer {
             200..=299 => self.success(headers),
             // About the request itself: no other target would take it.
             400 | 413 | 422 => {
-                self.kind = Kind::Refusal(Refusal { body: BytesMut::new(), unreadable: is_compressed(headers) });
+                self.kind = Kind::Refusal(Refusal::new(headers));
                 Ok(())
             }
             status => Err(Trouble::Status { status, retry_after: retry_after(headers) }),
@@ -184,16 +168,12 @@ impl Answer {
             Kind::Pending => Err(Trouble::Garbage("a body before its header".to_owned())),
             Kind::Stream(_) => self.push_events(piece),
             Kind::Whole(_) => self.push_whole(&piece),
-            Kind::Flowing { tail, seen } => {
-                *seen = seen.saturating_add(piece.len() as u64);
-                keep_tail(tail, &piece);
+            Kind::Flowing(tail) => {
+                tail.push(&piece);
                 Ok(Release { bytes: piece, first_output: false })
             }
             Kind::Refusal(refusal) => {
-                refusal.unreadable |= piece.len() > MAX_REFUSAL_BYTES - refusal.body.len();
-                if !refusal.unreadable {
-                    refusal.body.extend_from_slice(&piece);
-                }
+                refusal.push(&piece);
                 Ok(Release::default())
             }
         }
@@ -211,9 +191,7 @@ impl Answer {
         }
         let mut out = std::mem::take(body);
         out.extend_from_slice(piece);
-        let mut tail = BytesMut::new();
-        keep_tail(&mut tail, &out);
-        self.kind = Kind::Flowing { tail, seen: out.len() as u64 };
+        self.kind = Kind::Flowing(Tail::of(&out));
         self.released = true;
         self.share.shrink_to(0);
         Ok(Release { bytes: out.freeze(), first_output: false })
@@ -355,21 +333,18 @@ impl Answer {
                 self.released = true;
                 Ok(Release { bytes: body, first_output: false })
             }
-            Kind::Flowing { tail, .. } => {
-                // Without a length or chunks a break looks like an end; every answer is a JSON object.
-                if tail.trim_ascii_end().last() != Some(&b'}') {
+            Kind::Flowing(tail) => {
+                if !tail.may_be_whole() {
                     return self.fail(Trouble::Cut, Release::default());
                 }
-                self.reading = read_tail(self.provider.as_ref(), self.expect.api, tail);
+                self.reading = tail.read(self.provider.as_ref(), self.expect.api);
                 self.ended = true;
                 Ok(Release::default())
             }
             Kind::Refusal(refusal) => {
-                let body = std::mem::take(&mut refusal.body).freeze();
-                let bytes = if refusal.unreadable { None } else { self.masked(body) };
-                let bytes = bytes.unwrap_or_else(|| {
+                let bytes = refusal.body(self.provider.as_ref()).unwrap_or_else(|| {
                     self.content_type = None; // JSON of our own
-                    self.own_refusal()
+                    refusal::of_our_own(self.expect.api, self.status, &self.expect.label)
                 });
                 self.ended = true;
                 self.released = true;
@@ -393,31 +368,6 @@ impl Answer {
         bytes.extend_from_slice(&self.error_event(&trouble));
         self.failed = Some(trouble);
         Ok(Release { bytes: bytes.freeze(), first_output: before.first_output })
-    }
-
-    /// The provider's refusal without its secrets; `None` when it is no JSON object, which the client's SDK could not
-    /// read.
-    fn masked(&self, body: Bytes) -> Option<Bytes> {
-        let is_object =
-            |text: &str| text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok();
-        let text = std::str::from_utf8(&body).ok().filter(|text| is_object(text))?;
-        let masked = self.provider.masked(text);
-        if masked == text {
-            return Some(body);
-        }
-        is_object(&masked).then(|| Bytes::from(masked))
-    }
-
-    /// A refusal in the client's dialect, in place of one that cannot be passed on.
-    fn own_refusal(&self) -> Bytes {
-        let told = Told {
-            status: self.status,
-            code: "upstream_refused",
-            message: "the provider refused the request and did not say why in a form that can be passed on",
-            param: None,
-            request_id: &self.expect.label,
-        };
-        error::render(self.expect.api.dialect(), &told)
     }
 
     /// The error event that ends this stream, in its dialect.
@@ -481,7 +431,7 @@ impl Answer {
 
     /// Whether the answer is released before its length is known.
     pub fn is_flowing(&self) -> bool {
-        matches!(self.kind, Kind::Stream(_) | Kind::Flowing { .. })
+        matches!(self.kind, Kind::Stream(_) | Kind::Flowing(_))
     }
 
     /// The provider's content type.
@@ -508,7 +458,7 @@ impl Answer {
     /// Bytes of an answer that could not be read, for an estimate.
     pub fn unread_bytes(&self) -> u64 {
         match &self.kind {
-            Kind::Flowing { seen, .. } => *seen,
+            Kind::Flowing(tail) => tail.seen(),
             Kind::Whole(body) => body.len() as u64,
             Kind::Pending | Kind::Stream(_) | Kind::Refusal(_) => 0,
         }
@@ -518,149 +468,6 @@ impl Answer {
     pub fn reported(&self) -> Option<(Usage, ServiceTier)> {
         let reading = self.reading();
         reading.usage.filter(|_| reading.complete).map(|usage| (usage, reading.tier.unwrap_or_default()))
-    }
-}
-
-fn is_compressed(headers: &HeaderMap) -> bool {
-    let identity = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
-    headers.get(header::CONTENT_ENCODING).is_some_and(|value| !identity(value))
-}
-
-/// `Retry-After` in seconds or as a date, and OpenAI's `retry-after-ms`.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    if let Some(ms) = text("retry-after-ms").and_then(|ms| ms.parse::<u64>().ok()) {
-        return Some(Duration::from_millis(ms).min(LONGEST_WAIT));
-    }
-    let value = text("retry-after")?;
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
-    }
-    let at = httpdate::parse_http_date(value).ok()?;
-    Some(at.duration_since(std::time::SystemTime::now()).unwrap_or_default().min(LONGEST_WAIT))
-}
-
-fn keep_tail(tail: &mut BytesMut, piece: &[u8]) {
-    let from = piece.len().saturating_sub(TAIL_BYTES);
-    tail.extend_from_slice(&piece[from..]);
-    let surplus = tail.len().saturating_sub(TAIL_BYTES);
-    drop(tail.split_to(surplus));
-}
-
-/// Finds the usage of an answer that was too long to be withheld, in its last bytes: the last member of that name that
-/// is one.
-fn read_tail(provider: &dyn Provider, api: Api, tail: &[u8]) -> Reading {
-    const TRIES: usize = 8;
-    let places = memchr::memmem::rfind_iter(tail, b"\"usage\"").take(TRIES);
-    let mut readings = places.map(|at| read_from(provider, api, &tail[at..]));
-    readings.find(|reading| reading.usage.is_some()).unwrap_or_default()
-}
-
-/// Reads `rest`, which begins with the name of a member, as if what stood before it were an answer without content.
-fn read_from(provider: &dyn Provider, api: Api, rest: &[u8]) -> Reading {
-    let content: &[u8] = match api {
-        Api::ChatCompletions | Api::Completions => b"{\"choices\":[],",
-        Api::Embeddings => b"{\"data\":[],",
-        Api::Responses => b"{\"output\":[],",
-        Api::Messages | Api::CountTokens => b"{\"content\":[],",
-    };
-    // To the end of the answer, for what else it reports (the tier); else the member alone.
-    let all = [content, rest].concat();
-    let reading = provider.read_whole(api, &all).ok().filter(|reading| reading.usage.is_some());
-    reading
-        .or_else(|| {
-            let end =
-                rest.iter().position(|&byte| byte == b'{').and_then(|from| Some(from + object_end(&rest[from..])?))?;
-            let alone = [content, &rest[..end], b"}"].concat();
-            provider.read_whole(api, &alone).ok()
-        })
-        .unwrap_or_default()
-}
-
-/// Length of the object at the front of `text`. Braces inside of strings are taken for others: figures have none.
-fn object_end(text: &[u8]) -> Option<usize> {
-    let mut open = 0usize;
-    text.iter()
-        .position(|byte| {
-            match byte {
-                b'{' => open += 1,
-                b'}' => open = open.saturating_sub(1),
-                _ => {}
-            }
-            open == 0
-        })
-        .map(|at| at + 1)
-}
-
-/// Collects what is passed on of one piece: as a slice of the piece while nothing is left out of it.
-struct Out<'a> {
-    piece: &'a Bytes,
-    /// The run of the piece that was taken so far, if it is one run.
-    run: Range<usize>,
-    /// Set once a copy was needed.
-    copy: Option<BytesMut>,
-}
-
-impl<'a> Out<'a> {
-    fn new(piece: &'a Bytes) -> Self {
-        Self { piece, run: 0..0, copy: None }
-    }
-
-    fn len(&self) -> usize {
-        self.copy.as_ref().map_or(self.run.len(), BytesMut::len)
-    }
-
-    fn whole(&mut self, event: &SseEvent) {
-        if self.copy.is_none() && self.extend_run(&event.raw) {
-            return;
-        }
-        self.copied().extend_from_slice(&event.raw);
-    }
-
-    fn event(&mut self, event: &SseEvent, strip: Option<Range<usize>>) {
-        let Some(strip) = strip else { return self.whole(event) };
-        self.copied().extend_from_slice(&event.without(strip));
-    }
-
-    /// Whether `raw` continues the run inside the piece; then it is part of it.
-    fn extend_run(&mut self, raw: &Bytes) -> bool {
-        let base = self.piece.as_ptr() as usize;
-        let Some(start) = (raw.as_ptr() as usize).checked_sub(base) else { return false };
-        let end = start + raw.len();
-        if end > self.piece.len() || (!self.run.is_empty() && self.run.end != start) {
-            return false;
-        }
-        if self.run.is_empty() {
-            self.run = start..end;
-        } else {
-            self.run.end = end;
-        }
-        true
-    }
-
-    fn copied(&mut self) -> &mut BytesMut {
-        let (piece, run) = (self.piece, self.run.clone());
-        self.copy.get_or_insert_with(|| BytesMut::from(&piece[run]))
-    }
-
-    fn append_to(self, held: &mut BytesMut) {
-        match self.copy {
-            Some(copy) => held.extend_from_slice(&copy),
-            None => held.extend_from_slice(&self.piece[self.run]),
-        }
-    }
-
-    /// The bytes, behind what was held.
-    fn behind(self, held: &mut BytesMut) -> Bytes {
-        if held.is_empty() {
-            return match self.copy {
-                Some(copy) => copy.freeze(),
-                None => self.piece.slice(self.run),
-            };
-        }
-        let mut all = std::mem::take(held);
-        self.append_to(&mut all);
-        all.freeze()
     }
 }
 

@@ -4,8 +4,10 @@
 use super::*;
 use crate::config;
 use crate::proxy::bounds::Buffers;
+use crate::proxy::refusal::{LONGEST_WAIT, MAX_REFUSAL_BYTES};
 use proptest::prelude::*;
 use serde_json::Value;
+use std::time::Duration;
 
 const LIMIT: usize = 1 << 26;
 const KEY: &str = "sk-planted-0123456789";
@@ -423,7 +425,8 @@ fn odd_streams_end_in_one_way() {
     let done = "data: [DONE]\n\n";
     let odd = "{\"choices\":7}";
     // (name, stream, trouble before and after the first output, what goes out before an error event)
-    let cases: [(&str, String, (Option<&str>, Option<&str>), String); 16] = [
+    type Case = (&'static str, String, (Option<&'static str>, Option<&'static str>), String);
+    let cases: [Case; 16] = [
         ("nothing at all", String::new(), (Some("cut_off"), None), String::new()),
         ("only the end marker", done.to_owned(), (Some("empty"), None), String::new()),
         ("a role and the end", format!("{role}{done}"), (Some("empty"), None), String::new()),
@@ -704,7 +707,8 @@ fn a_refusal_is_passed_on_if_it_can_be_read_and_replaced_if_not() {
     let most = full(MAX_REFUSAL_BYTES);
     assert_eq!(most.len(), MAX_REFUSAL_BYTES);
     assert_eq!(refused(Api::ChatCompletions, &[json], &most, 1000).0, most);
-    let cases: [(&str, &[(&'static str, &str)], Vec<u8>); 7] = [
+    type Case<'a> = (&'a str, &'a [(&'static str, &'a str)], Vec<u8>);
+    let cases: [Case<'_>; 7] = [
         ("HTML", &[("content-type", "text/html")], b"<html>400</html>".to_vec()),
         ("HTML that calls itself JSON", &[json], b"<html>400</html>".to_vec()),
         ("nothing", &[], Vec::new()),

@@ -167,3 +167,7 @@ impl Trouble {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "trouble_tests.rs"]
+mod tests;

@@ -1,0 +1,83 @@
+//! What a provider's refusal says: how long to wait, and a body that a client can read.
+
+use crate::dialect::error::{self, Told};
+use crate::model::Api;
+use crate::providers::Provider;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use serde::de::IgnoredAny;
+use std::time::Duration;
+
+/// Longest wait that is believed of a provider.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+/// Largest error body of a provider that is passed on; a longer one is replaced by our own.
+pub const MAX_REFUSAL_BYTES: usize = 256 * 1024;
+
+/// The body of a refusal of the request itself, withheld whole.
+pub struct Refusal {
+    body: BytesMut,
+    /// It cannot be passed on: too long, or compressed.
+    unreadable: bool,
+}
+
+impl Refusal {
+    /// Begins with its header.
+    pub fn new(headers: &HeaderMap) -> Self {
+        Self { body: BytesMut::new(), unreadable: is_compressed(headers) }
+    }
+
+    /// Takes a piece of the body.
+    pub fn push(&mut self, piece: &[u8]) {
+        self.unreadable |= piece.len() > MAX_REFUSAL_BYTES - self.body.len();
+        if !self.unreadable {
+            self.body.extend_from_slice(piece);
+        }
+    }
+
+    /// The body without the provider's secrets; `None` when it is no JSON object, which the client's SDK could not read.
+    pub fn body(&mut self, provider: &dyn Provider) -> Option<Bytes> {
+        let body = std::mem::take(&mut self.body).freeze();
+        let text = std::str::from_utf8(&body).ok().filter(|text| !self.unreadable && is_object(text))?;
+        let masked = provider.masked(text);
+        if masked == text {
+            return Some(body);
+        }
+        is_object(&masked).then(|| Bytes::from(masked))
+    }
+}
+
+fn is_object(text: &str) -> bool {
+    text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+/// A refusal in the client's dialect, in place of one that cannot be passed on.
+pub fn of_our_own(api: Api, status: u16, request_id: &str) -> Bytes {
+    let told = Told {
+        status,
+        code: "upstream_refused",
+        message: "the provider refused the request and did not say why in a form that can be passed on",
+        param: None,
+        request_id,
+    };
+    error::render(api.dialect(), &told)
+}
+
+/// Whether the body is coded, which was not asked for.
+pub fn is_compressed(headers: &HeaderMap) -> bool {
+    let identity = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
+    headers.get(header::CONTENT_ENCODING).is_some_and(|value| !identity(value))
+}
+
+/// `Retry-After` in seconds or as a date, and OpenAI's `retry-after-ms`.
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    if let Some(ms) = text("retry-after-ms").and_then(|ms| ms.parse::<u64>().ok()) {
+        return Some(Duration::from_millis(ms).min(LONGEST_WAIT));
+    }
+    let value = text("retry-after")?;
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds).min(LONGEST_WAIT));
+    }
+    let at = httpdate::parse_http_date(value).ok()?;
+    Some(at.duration_since(std::time::SystemTime::now()).unwrap_or_default().min(LONGEST_WAIT))
+}
