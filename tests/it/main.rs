@@ -2,6 +2,8 @@
 //!
 //! Three witnesses are heard where there are three: the client, the upstream and the ledger.
 
+#![allow(clippy::disallowed_methods, reason = "tests spawn on runtimes that end with them")]
+
 mod passthrough;
 mod failover;
 mod streaming;
