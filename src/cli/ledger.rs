@@ -29,7 +29,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 pub enum What {
     /// Prove that the ledger is whole and that all its sums are equal; exit status 1 and each discrepancy if not
-    #[command(after_help = "Example:\n  weighbridge ledger verify -c /etc/weighbridge/weighbridge.yaml")]
+    #[command(after_help = "Examples:\n  weighbridge ledger verify -c /etc/weighbridge/weighbridge.yaml")]
     Verify,
     /// Write one JSON object a line and attempt, ordered by time
     #[command(after_help = "Examples:

@@ -16,18 +16,39 @@ fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-/// Moves the clock to the next deadline and past it; returns how long that took and what had run out. Up to then
-/// nothing may have.
+/// Moves the clock from look to look, as the session does, until something has run out; returns how long that took and
+/// what it was. Up to then nothing may have.
 async fn run_out(exchange: &Exchange) -> (u64, Option<&'static str>) {
     let begun = Instant::now();
-    let wake_at = exchange.wake_at().expect("an attempt is under way");
-    let wait = wake_at.saturating_duration_since(begun);
-    if wait > Duration::from_millis(1) {
-        advance(wait - Duration::from_millis(1)).await;
-        assert_eq!(exchange.expired(Instant::now()), None, "not before its time");
+    for _ in 0..LOOKS {
+        let wake_at = exchange.wake_at().expect("an attempt is under way");
+        let wait = wake_at.saturating_duration_since(Instant::now());
+        if wait > Duration::from_millis(1) {
+            advance(wait - Duration::from_millis(1)).await;
+            assert_eq!(exchange.expired(Instant::now()), None, "not before its time");
+        }
+        advance(Duration::from_millis(1)).await;
+        if let Some(trouble) = exchange.expired(Instant::now()) {
+            return (begun.elapsed().as_secs(), Some(trouble.name()));
+        }
     }
-    advance(Duration::from_millis(1)).await;
-    (wait.as_secs(), exchange.expired(Instant::now()).map(|trouble| trouble.name()))
+    (begun.elapsed().as_secs(), None)
+}
+
+/// More looks than any attempt here needs.
+const LOOKS: usize = 16;
+
+/// Nobody is woken when the last byte leaves.
+#[tokio::test(start_paused = true)]
+async fn a_wait_for_the_answer_that_is_shorter_than_the_uploads_is_not_slept_over() {
+    let stage = Stage::new();
+    let mut exchange = stage.exchange("timed", Api::ChatCompletions, STREAM);
+    staging::connect(&mut exchange);
+    let body = exchange.attempt_mut().expect("begun").whole_body().expect("a body");
+    let timer = exchange.wake_at().expect("an attempt is under way");
+    drop(body);
+    let due = exchange.wake_at().expect("an attempt is under way");
+    assert!(timer <= due, "the timer that was set before the last byte left rings in time");
 }
 
 #[tokio::test(start_paused = true)]
