@@ -68,6 +68,8 @@ const COUNTING_BYTES: usize = 256 * 1024 * 1024;
 const MAX_RETRIES: usize = 1000;
 /// Idle HTTP/2 client connections are closed after this.
 const H2_IDLE: Duration = Duration::from_secs(120);
+/// How long clients may take for the last bytes of answers that are done.
+const FLUSH: Duration = Duration::from_millis(250);
 /// How often the drain looks whether the last request is done.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 /// How often it is looked whether the listeners stand.
@@ -265,6 +267,8 @@ impl Stop {
         while self.services.slots.used() > 0 && begun.elapsed() < self.within {
             tokio::time::sleep(DRAIN_LOOK).await;
         }
+        // The last bytes of an answer over HTTP/2, and of answers that hold no slot, may still be on their way out.
+        tokio::time::sleep(FLUSH.min(self.within)).await;
         let cut = self.services.slots.used();
         tracing::info!(cut, after_ms = begun.elapsed().as_millis(), "stopped");
         if cut > 0 {

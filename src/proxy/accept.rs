@@ -2,6 +2,7 @@
 
 use super::bounds::{Buffers, Share};
 use super::reject::{Reject, shown};
+use super::respond;
 use crate::model::{Api, Dialect, Draft};
 use http::{HeaderMap, Method, Version, header};
 use pingora::proxy::Session;
@@ -236,6 +237,9 @@ pub async fn body(session: &mut Session, head: &Head, bounds: BodyBounds, buffer
             Ok(Ok(None)) => break,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a request body broke off");
+                // Pingora's reader says "done" also of a body that it could not read to its end: what is left of it
+                // must not be taken for the next request.
+                session.set_keepalive(None);
                 let message = "the request body ended before it was whole".to_owned();
                 return Err(Reject::BadRequest { message, param: None });
             }
@@ -267,7 +271,7 @@ async fn continue_if_expected(session: &mut Session) {
         return;
     }
     let keepalive = session.get_keepalive();
-    if let Err(error) = session.as_downstream_mut().write_continue_response().await {
+    if let Err(error) = respond::bounded(session.as_downstream_mut().write_continue_response()).await {
         tracing::debug!(%error, "100 Continue could not be written");
     }
     session.set_keepalive(keepalive);

@@ -31,6 +31,8 @@ pub struct Attempt {
     pub first_output: Option<Instant>,
     /// The end of the answer was seen.
     pub end_seen: bool,
+    /// The dialect's end marker was seen.
+    ended: bool,
     /// It goes out on a connection that nobody used before, because a pooled one was dead.
     pub fresh: bool,
     body: Bytes,
@@ -108,6 +110,7 @@ impl Attempt {
             begun,
             first_output: None,
             end_seen: false,
+            ended: false,
             fresh: false,
             body,
             handed: 0,
@@ -177,7 +180,10 @@ impl Attempt {
 
     /// A sign of life of the provider.
     pub fn alive(&mut self, now: Instant, first_output: bool) {
-        self.last_sign = now;
+        // What comes behind the end marker does not keep the request open.
+        if !std::mem::replace(&mut self.ended, self.answer.ended()) {
+            self.last_sign = now;
+        }
         if first_output && self.first_output.is_none() {
             self.first_output = Some(now);
         }

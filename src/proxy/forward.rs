@@ -11,7 +11,6 @@ use pingora::http::RequestHeader;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::Instant;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -152,6 +151,3 @@ pub fn is_stale(error: &Error, found: Option<&Trouble>, exchange: &Exchange) -> 
     };
     untouched && dead
 }
-
-/// Longest wait of the client's side for anything to be written: a reader that takes nothing for so long is gone.
-pub const CLIENT_WRITE: Duration = Duration::from_secs(60);

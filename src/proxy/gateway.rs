@@ -1,7 +1,7 @@
 //! What all requests share: the snapshot of the configuration, and the gateway's services.
 
 use super::bounds::Buffers;
-use super::target::Target;
+use super::target::{Target, next_group};
 use crate::auth::Keyring;
 use crate::catalogue::{self, Price};
 use crate::config::{
@@ -145,6 +145,7 @@ impl Snapshot {
 }
 
 struct Built {
+    group: u64,
     provider: Arc<dyn Provider>,
     kind: String,
     base_url_host: Option<String>,
@@ -167,7 +168,7 @@ fn build_provider(config: &ProviderConfig) -> Result<Built, ConfigError> {
     let base_url_host = config.settings.has("base_url").then(|| provider.endpoint().host.to_string());
     let kind = config.kind.clone();
     let catalogue = config.catalogue.clone();
-    Ok(Built { provider, kind, base_url_host, catalogue, ca, protocol: config.protocol })
+    Ok(Built { group: next_group(), provider, kind, base_url_host, catalogue, ca, protocol: config.protocol })
 }
 
 fn read_ca(config: &ProviderConfig, path: &std::path::Path) -> Result<Arc<CaType>, ConfigError> {
@@ -219,6 +220,7 @@ fn join(
         timeouts: target.timeouts,
         apis: target.apis.clone(),
         protocol: built.protocol,
+        group: built.group,
         ca: built.ca.clone(),
         encoding: tokens::encoding_of(&target.model),
         metrics: Arc::clone(series.target(&model.name, index).ok_or("it has no counters")?),

@@ -100,7 +100,6 @@ impl Gateway {
             Ok(open::Next::Forward(opened, overhead)) => {
                 let exchange = Exchange::new(*opened, Arc::clone(&self.services), overhead);
                 let shared = Arc::new(Mutex::new(exchange));
-                session.as_downstream_mut().set_write_timeout(Some(forward::CLIENT_WRITE));
                 let parked = replay::swap_in(session, Arc::clone(&shared));
                 return Ok(Some(Box::new(Open { shared, parked, refused: None, status: 0, code: None })));
             }
@@ -167,8 +166,10 @@ impl ProxyHttp for Gateway {
     async fn early_request_filter(&self, session: &mut Session, stage: &mut Stage) -> Result<()> {
         edge::head_was_read();
         // Pingora resets it to "for ever" after each request.
-        let keep = (!session.is_process_shutting_down()).then(|| self.services.bounds.keepalive.as_secs());
-        session.set_keepalive(keep);
+        // What it switched off (HTTP/1.0, `connection: close`) stays off.
+        let keep = session.get_keepalive().filter(|_| !session.is_process_shutting_down());
+        session.set_keepalive(keep.map(|_| self.services.bounds.keepalive.as_secs()));
+        session.as_downstream_mut().set_write_timeout(Some(respond::CLIENT_WRITE));
         *stage = Stage::New(Some(open::arrive(&self.services, session)));
         Ok(())
     }
@@ -213,13 +214,18 @@ impl ProxyHttp for Gateway {
         stage: &mut Stage,
     ) -> Result<()> {
         let row_is_durable = {
-            let exchange = stage.shared()?.lock();
-            exchange.attempt().and_then(attempt::Attempt::durable)
+            let mut exchange = stage.shared()?.lock();
+            // `send` begins here; a body that was handed out before on a dead connection is rewound.
+            exchange.attempt_mut().and_then(|attempt| {
+                attempt.connected(false);
+                attempt.durable()
+            })
         };
-        if let Some(durable) = row_is_durable {
-            durable
-                .await
-                .map_err(|error| Error::because(ErrorType::InternalError, "the attempt's row is not durable", error))?;
+        if let (Some(durable), Stage::Open(open)) = (row_is_durable, &mut *stage)
+            && let Err(error) = durable.await
+        {
+            open.refused = Some(Reject::LedgerUnavailable);
+            return Err(Error::because(ErrorType::InternalError, "the attempt's row is not durable", error));
         }
         match futures::FutureExt::now_or_never(session.downstream_session.read_body_or_idle(true)) {
             Some(Err(gone)) => Err(gone.into_down()),

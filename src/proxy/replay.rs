@@ -28,6 +28,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// The type of the errors that carry a [`Trouble`]; the trouble itself waits in the exchange.
 pub const TROUBLE: ErrorType = ErrorType::Custom("WeighbridgeTrouble");
 
+/// Of a large answer this much is written at once.
+const PIECE: usize = 256 * 1024;
+
 /// An error for Pingora that stands for `trouble`.
 pub fn trouble_error(trouble: &Trouble) -> Box<Error> {
     Error::explain(TROUBLE, trouble.to_string())
@@ -108,6 +111,26 @@ impl Replay {
             Ok(bytes) => self.release(bytes, true, out),
             Err(trouble) => Err(self.fail(trouble)),
         }
+    }
+
+    /// Writes a batch, a large body piece by piece: the time that a client has is that of a piece, not of all.
+    async fn write(&mut self, out: Vec<HttpTask>) -> Result<()> {
+        let large = |task: &HttpTask| matches!(task, HttpTask::Body(Some(bytes), _) if bytes.len() > PIECE);
+        if !out.iter().any(large) {
+            return respond::bounded(self.inner_mut().response_duplex_vec(out)).await.map(drop);
+        }
+        for task in out {
+            let HttpTask::Body(Some(mut bytes), end) = task else {
+                respond::bounded(self.inner_mut().response_duplex_vec(vec![task])).await?;
+                continue;
+            };
+            while !bytes.is_empty() {
+                let piece = bytes.split_to(bytes.len().min(PIECE));
+                let piece = HttpTask::Body(Some(piece), end && bytes.is_empty());
+                respond::bounded(self.inner_mut().response_duplex_vec(vec![piece])).await?;
+            }
+        }
+        Ok(())
     }
 
     fn fail(&self, trouble: Trouble) -> Box<Error> {
@@ -193,7 +216,7 @@ impl CustomSession for Replay {
         let mut out = Vec::with_capacity(tasks.len() + 1);
         let ended = self.sort(tasks, &mut out)?;
         if !out.is_empty() {
-            self.inner_mut().response_duplex_vec(out).await?;
+            self.write(out).await?;
             // While a slow reader was written to, nobody listened to the provider: its silence counts from here
             // (trap 13).
             if let Some(attempt) = self.exchange.lock().attempt_mut() {
@@ -208,7 +231,7 @@ impl CustomSession for Replay {
         };
         match failed {
             Some(trouble) => {
-                self.inner_mut().finish_body().await?;
+                respond::bounded(self.inner_mut().finish_body()).await?;
                 Err(self.fail(trouble))
             }
             None => Ok(ended),

@@ -7,9 +7,9 @@ use crate::model::{Dialect, NanoUsd};
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Version};
-use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
+use pingora::{Error, ErrorType, Result};
 use std::time::Duration;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -22,6 +22,9 @@ const OVERHEAD: HeaderName = HeaderName::from_static("x-weighbridge-overhead-us"
 /// Asks a proxy in front not to hold back events (nginx, `proxy_buffering`).
 const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Longest wait for a client to take a piece of an answer: one that takes nothing for so long is gone.
+pub const CLIENT_WRITE: Duration = Duration::from_secs(60);
 
 /// How long a small unread body is waited for, so that the connection can be kept or the client reads the refusal.
 const DRAIN: Duration = Duration::from_millis(300);
@@ -122,7 +125,9 @@ pub async fn reject(session: &mut Session, arrival: &Arrival, dialect: Dialect, 
     if let Reject::Method { allow, .. } = reject {
         header.insert_header(header::ALLOW, HeaderValue::from_static(allow))?;
     }
-    if reject.closes() {
+    // A client that waits for the 100 need not send its body now: what it sends next could be taken for it.
+    let waits = session.get_header(header::EXPECT).is_some() && session.response_written().is_none();
+    if reject.closes() || waits {
         session.set_keepalive(None);
     } else {
         // A small body that is still on its way is read and dropped, so that the connection can be kept and the
@@ -135,6 +140,16 @@ pub async fn reject(session: &mut Session, arrival: &Arrival, dialect: Dialect, 
 
 /// Returns the bytes of the body that were written.
 async fn write(session: &mut Session, header: ResponseHeader, body: Bytes) -> Result<u64> {
+    bounded(write_all(session, header, body)).await
+}
+
+/// Pingora bounds neither the writing of a header nor of a body's end: a client that reads nothing is given up.
+pub async fn bounded<T>(writing: impl Future<Output = Result<T>>) -> Result<T> {
+    let given_up = |_| Error::explain(ErrorType::WriteTimedout, "the client reads nothing").into_down();
+    tokio::time::timeout(2 * CLIENT_WRITE, writing).await.map_err(given_up)?
+}
+
+async fn write_all(session: &mut Session, header: ResponseHeader, body: Bytes) -> Result<u64> {
     if session.req_header().method == Method::HEAD {
         session.write_response_header(Box::new(header), true).await?;
         return Ok(0);
@@ -147,14 +162,14 @@ async fn write(session: &mut Session, header: ResponseHeader, body: Bytes) -> Re
 
 /// Ends the body of an answer that is whole.
 pub async fn end(session: &mut Session) {
-    if let Err(error) = session.as_downstream_mut().finish_body().await {
+    if let Err(error) = bounded(session.as_downstream_mut().finish_body()).await {
         tracing::debug!(%error, "the client left before the end of its answer");
     }
 }
 
 /// Ends a stream whose header is out: the dialect's error event, and no end marker behind it (trap 6).
 pub async fn end_stream(session: &mut Session, event: Bytes) {
-    if let Err(error) = session.write_response_body(Some(event), true).await {
+    if let Err(error) = bounded(session.write_response_body(Some(event), true)).await {
         tracing::debug!(%error, "the client left before its error event");
     }
 }

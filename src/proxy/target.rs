@@ -45,6 +45,8 @@ pub struct Target {
     pub apis: Option<Vec<Api>>,
     /// HTTP version towards it.
     pub protocol: Protocol,
+    /// Connections are shared within one provider only: Pingora's pool does not look at `ca`.
+    pub group: u64,
     /// Certificate authorities instead of the system's.
     pub ca: Option<Arc<CaType>>,
     /// The model's own tokenizer, if there is one here.
@@ -70,7 +72,7 @@ impl Target {
         let Endpoint { tls, host, .. } = self.provider.endpoint();
         let sni = if *tls { host.to_string() } else { String::new() };
         let mut peer = HttpPeer::new(address, *tls, sni);
-        peer.group_key = if fresh { next_group() } else { 0 };
+        peer.group_key = if fresh { next_group() } else { self.group };
         let options = &mut peer.options;
         options.connection_timeout = Some(self.timeouts.connect);
         // TCP and TLS, each (with rustls the former alone bounds both, one after the other).
@@ -97,7 +99,7 @@ impl Target {
 }
 
 /// Connections are shared within a group only, so a number that was never used gives a fresh one.
-fn next_group() -> u64 {
+pub fn next_group() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }

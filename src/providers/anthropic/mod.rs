@@ -50,12 +50,7 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// The client's headers that go up, all values of `anthropic-beta` among them.
-static PASSED: [HeaderName; 4] = [
-    VERSION,
-    HeaderName::from_static("anthropic-beta"),
-    HeaderName::from_static("idempotency-key"),
-    header::USER_AGENT,
-];
+static PASSED: [HeaderName; 3] = [VERSION, HeaderName::from_static("anthropic-beta"), header::USER_AGENT];
 
 impl Provider for Anthropic {
     fn kind(&self) -> &'static str {

@@ -50,8 +50,7 @@ impl fmt::Debug for OpenAi {
 const APIS: [Api; 4] = [Api::ChatCompletions, Api::Completions, Api::Embeddings, Api::Responses];
 
 /// The client's headers that go up. Organisation and project are ours to say, like the key.
-static PASSED: [HeaderName; 3] =
-    [HeaderName::from_static("openai-beta"), HeaderName::from_static("idempotency-key"), header::USER_AGENT];
+static PASSED: [HeaderName; 2] = [HeaderName::from_static("openai-beta"), header::USER_AGENT];
 
 impl Provider for OpenAi {
     fn kind(&self) -> &'static str {
