@@ -148,6 +148,10 @@ fn framing(version: Version, headers: &HeaderMap) -> Result<Option<usize>, Frami
     };
     let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
     if let Some(encoding) = encodings.next() {
+        // HTTP/1.0 has no transfer codings (RFC 9112 §6.1): what came between may have framed it otherwise.
+        if version < Version::HTTP_11 {
+            return Err(Framing::OddEncoding);
+        }
         if length.is_some() {
             return Err(Framing::LengthAndEncoding);
         }
@@ -178,7 +182,7 @@ fn plain_number(text: &[u8]) -> Option<usize> {
 
 fn content(headers: &HeaderMap) -> Result<(), Framing> {
     let identity = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|value| !identity(value)) {
+    if !headers.get_all(header::CONTENT_ENCODING).iter().all(identity) {
         return Err(Framing::ContentEncoding);
     }
     let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
@@ -219,7 +223,9 @@ pub async fn body(session: &mut Session, head: &Head, bounds: BodyBounds, buffer
     if head.length.is_some_and(|length| length > bounds.most) {
         return Err(too_large);
     }
-    let mut share = buffers.take(head.length.unwrap_or(0)).ok_or(Reject::BuffersFull)?;
+    // What is declared is not taken before it comes: a few idle clients would use up the bound for everyone.
+    let first = head.length.unwrap_or(0).min(FIRST_SHARE);
+    let mut share = buffers.take(first).ok_or(Reject::BuffersFull)?;
     continue_if_expected(session).await;
     let begun = Instant::now();
     let deadline = begun + bounds.within;
@@ -246,6 +252,9 @@ pub async fn body(session: &mut Session, head: &Head, bounds: BodyBounds, buffer
     }
     Ok(Body { draft: builder.finish(), share, waited: begun.elapsed() })
 }
+
+/// Taken of the gateway's memory before a body begins to come.
+const FIRST_SHARE: usize = 64 * 1024;
 
 /// Room for a body whose length is not declared.
 const FIRST_PIECE: usize = 4 * 1024;

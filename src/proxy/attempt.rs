@@ -14,6 +14,9 @@ use tokio::time::Instant;
 /// A piece of the body towards HTTP/2: between two of them the client and the deadlines are polled.
 const SLICE: usize = 64 * 1024;
 
+/// How long a provider may keep its connection open behind the end of an answer.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// One attempt at one target.
 pub struct Attempt {
     /// Where it goes.
@@ -223,6 +226,8 @@ impl Attempt {
     fn phase(&self) -> (Instant, Trouble) {
         let Timeouts { send, first_token, idle, response, total, .. } = self.target.timeouts;
         let phase = match (self.sent.at(), self.answer.released()) {
+            // Whole: only the end of the provider's body is waited for, so that its connection can be used again.
+            _ if self.answer.ended() => (self.last_sign + LINGER.min(idle), Trouble::Idle),
             _ if self.answer.released() && self.answer.is_stream() => (self.last_sign + idle, Trouble::Idle),
             // An answer that began early tells that the request arrived.
             (None, _) if !self.answer.begun() => (self.sent.base + send, Trouble::SendTimeout),

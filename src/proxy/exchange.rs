@@ -141,7 +141,7 @@ impl Exchange {
     ///
     /// [`Reject::LedgerUnavailable`], [`Reject::BuffersFull`].
     pub fn begin(&mut self, target: Arc<Target>) -> Result<(), Reject> {
-        let number = self.record.attempts() + 1;
+        let number = self.record.attempts().saturating_add(1);
         let row = super::finish::open_row(&self.services, &self.opened, &target, number)?;
         let ask = &mut self.opened.ask;
         let hide_usage = ask.include_usage.is_some_and(|include| !include.asked());

@@ -267,7 +267,7 @@ fn an_exchange_that_is_dropped_is_settled() {
     answer(&mut exchange, 200, SSE, &[OUTPUT]);
     drop(exchange);
     let rows = stage.rows();
-    assert_eq!(rows.iter().map(row).collect::<Vec<_>>(), [(200, HI, 3, "counted", Some("client_gone"))]);
+    assert_eq!(rows.iter().map(row).collect::<Vec<_>>(), [(200, HI, 3, "counted", Some("gateway_stopped"))]);
     assert_eq!(stage.held(), 0);
 }
 

@@ -371,7 +371,7 @@ impl ProxyHttp for Gateway {
 impl Open {
     /// Tells the client how its request failed; `session` is its own again.
     async fn tell(&mut self, session: &mut Session) {
-        let (arrival, api, committed, gone, unsaid, reject) = {
+        let (arrival, api, committed, gone, unsaid, whole, reject) = {
             let exchange = self.shared.lock();
             let reject = self.refused.clone().unwrap_or_else(|| exchange.verdict());
             let attempt = exchange.attempt();
@@ -382,7 +382,8 @@ impl Open {
             let unsaid = unsaid.map(|trouble| (trouble.name(), event(trouble)));
             self.code = attempt.and_then(|attempt| attempt.answer.failed()).map(Trouble::name);
             let arrival = exchange.opened.arrival.clone();
-            (arrival, exchange.opened.ask.api, exchange.committed(), exchange.client_gone(), unsaid, reject)
+            let whole = attempt.is_some_and(|attempt| attempt.answer.ended());
+            (arrival, exchange.opened.ask.api, exchange.committed(), exchange.client_gone(), unsaid, whole, reject)
         };
         if committed {
             self.code = unsaid.as_ref().map(|(name, _)| *name).or(self.code);
@@ -390,6 +391,8 @@ impl Open {
                 Some((_, Some(event))) if !gone => respond::end_stream(session, event).await,
                 // No way to tell it in the body: the connection breaks, so that it is not taken for whole.
                 Some((_, None)) => session.as_downstream_mut().shutdown().await,
+                // Whole already: only the provider's connection was slow to end.
+                None if whole => respond::end(session).await,
                 Some(_) | None => {}
             }
             return;

@@ -194,6 +194,11 @@ impl CustomSession for Replay {
         let ended = self.sort(tasks, &mut out)?;
         if !out.is_empty() {
             self.inner_mut().response_duplex_vec(out).await?;
+            // While a slow reader was written to, nobody listened to the provider: its silence counts from here
+            // (trap 13).
+            if let Some(attempt) = self.exchange.lock().attempt_mut() {
+                attempt.alive(Instant::now(), false);
+            }
         }
         // Trouble after the first piece was told in the body, with the good pieces before it (trap 5); only now is
         // the provider cut off, and by an error: `Ok(true)` would leave its call running (trap 19).
@@ -284,7 +289,13 @@ impl CustomSession for Replay {
             };
             let inner = self.inner.as_deref_mut().expect("the session is used only until it is parked");
             tokio::select! {
-                idle = inner.read_body_or_idle(true) => return idle,
+                idle = inner.read_body_or_idle(true) => {
+                    if let (Err(_), Some(attempt)) = (&idle, self.exchange.lock().attempt()) {
+                        // The client left: what was not uploaded by now was not sent.
+                        attempt.cut_short();
+                    }
+                    return idle;
+                }
                 () = timer.as_mut() => {
                     let expired = self.exchange.lock().expired(Instant::now());
                     if let Some(trouble) = expired {

@@ -145,6 +145,13 @@ async fn write(session: &mut Session, header: ResponseHeader, body: Bytes) -> Re
     Ok(length)
 }
 
+/// Ends the body of an answer that is whole.
+pub async fn end(session: &mut Session) {
+    if let Err(error) = session.as_downstream_mut().finish_body().await {
+        tracing::debug!(%error, "the client left before the end of its answer");
+    }
+}
+
 /// Ends a stream whose header is out: the dialect's error event, and no end marker behind it (trap 6).
 pub async fn end_stream(session: &mut Session, event: Bytes) {
     if let Err(error) = session.write_response_body(Some(event), true).await {
