@@ -443,3 +443,40 @@ async fn admin_routes_are_not_on_the_data_port_and_calls_not_on_the_admin_port()
     }
     bench.nothing_was_forwarded().await;
 }
+
+#[tokio::test]
+async fn what_follows_a_body_that_cannot_be_read_is_never_taken_for_a_request() {
+    let bench = Bench::start().await;
+    let smuggled = format!("GET /v1/models HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n\r\n");
+    let head = |fields: &str| {
+        format!(
+            "POST {CHAT} HTTP/1.1\r\nhost: x\r\n{fields}authorization: Bearer {KEY}\r\ncontent-type: application/json\r\n\r\n"
+        )
+    };
+    let chunked = head("transfer-encoding: chunked\r\n");
+    let unknown = format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n");
+    let cases = [
+        ("a chunk size that is no number", format!("{chunked}zz\r\n"), "HTTP/1.1 400 "),
+        ("a chunk without its line end", format!("{chunked}2\r\n{{}}XX"), "HTTP/1.1 400 "),
+        ("a refusal before the 100", unknown, "HTTP/1.1 401 "),
+    ];
+    for (name, request, status) in cases {
+        let mut client = H1::connect(bench.gateway.address).await;
+        client.raw(request).await;
+        client.raw(&smuggled).await;
+        let said = String::from_utf8_lossy(&client.closed().await).into_owned();
+        assert!(said.starts_with(status), "{name}: {said}");
+        assert_eq!(said.lines().filter(|line| line.starts_with("HTTP/1.1 ")).count(), 1, "{name}: {said}");
+    }
+    bench.nothing_was_forwarded().await;
+}
+
+#[tokio::test]
+async fn a_client_of_http_1_0_gets_its_answer_and_the_end_of_the_connection() {
+    let bench = Bench::start().await;
+    let mut client = H1::connect(bench.gateway.address).await;
+    client.raw(format!("GET /v1/models HTTP/1.0\r\nauthorization: Bearer {KEY}\r\n\r\n")).await;
+    let said = String::from_utf8_lossy(&client.closed().await).into_owned();
+    assert!(said.contains(" 200 ") && said.contains("\"object\":\"list\""), "{said}");
+    bench.nothing_was_forwarded().await;
+}
