@@ -59,6 +59,8 @@ pub struct Opened {
     pub user: Option<Arc<str>>,
     /// The query of the path, passed on to Anthropic (`beta=true`).
     pub query: Option<Arc<str>>,
+    /// The client asked for the cost at the end of a stream (`x-weighbridge-include: cost`).
+    pub include_cost: bool,
     /// The targets, in order.
     pub plan: Plan<Target>,
     /// The body's part of the gateway's memory.
@@ -226,10 +228,22 @@ impl Exchange {
         }
         if attempt.answer.ended() || attempt.answer.failed().is_some() {
             let trouble = attempt.answer.failed().cloned();
+            let marker = if attempt.is_open() { attempt.answer.end_marker_bytes() } else { 0 };
             self.record.overhead += begun.elapsed();
             self.settle(trouble);
+            if self.opened.include_cost && marker > 0 {
+                return self.with_cost(&release.bytes, marker);
+            }
         }
         release.bytes
+    }
+
+    /// The end of a stream with its cost in a comment before the end marker, for a client that asked for it.
+    fn with_cost(&self, bytes: &Bytes, marker: usize) -> Bytes {
+        let cost = self.record.cost().map_or_else(|| "null".to_owned(), |cost| cost.to_string());
+        let comment = format!(": x-weighbridge-cost-usd {cost}\n\n");
+        let (before, end) = bytes.split_at(bytes.len().saturating_sub(marker));
+        [before, comment.as_bytes(), end].concat().into()
     }
 
     /// Settles the attempt under way, once.

@@ -95,6 +95,7 @@ impl Opening<'_> {
             caller,
             user,
             query: query(api, session),
+            include_cost: header_text(headers, "x-weighbridge-include").is_some_and(includes_cost),
             plan: Plan::new(Arc::clone(route)),
             ask,
             share: body.share,
@@ -166,6 +167,10 @@ fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     const MOST: usize = 256;
     let text = headers.get(name)?.to_str().ok()?.trim();
     (!text.is_empty() && text.len() <= MOST).then_some(text)
+}
+
+fn includes_cost(list: &str) -> bool {
+    list.split(',').any(|word| word.trim().eq_ignore_ascii_case("cost"))
 }
 
 /// Anthropic's SDKs mark calls of beta features by `?beta=true`; no other query means anything to a provider here.

@@ -87,6 +87,7 @@ impl Stage {
             ask,
             user: None,
             query: None,
+            include_cost: false,
             plan: Plan::new(Arc::clone(self.snapshot.table.find(model).expect("a known model"))),
             share: self.services.buffers.take(body.len()).expect("room"),
             _slot: self.services.slots.take(1).expect("room"),

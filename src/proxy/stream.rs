@@ -49,6 +49,8 @@ pub struct Answer {
     released: bool,
     /// The answer is whole.
     ended: bool,
+    /// Length of the event that ended the stream.
+    end_marker_bytes: usize,
     /// The CR of the end marker's last line end was handed out; its LF may follow in the next piece.
     half_line_end: bool,
     /// The answer ended in the dialect's error: nothing follows, the connection upstream is cut.
@@ -99,6 +101,7 @@ impl Answer {
             content_type: None,
             released: false,
             ended: false,
+            end_marker_bytes: 0,
             half_line_end: false,
             failed: None,
             reading: Reading::default(),
@@ -265,6 +268,7 @@ impl Answer {
                 Seen::End => {
                     out.whole(&event);
                     self.ended = true;
+                    self.end_marker_bytes = event.raw.len();
                     self.half_line_end = event.raw.ends_with(b"\r");
                     // A response may be told by its last event alone.
                     output |= self.expect.api == Api::Responses;
@@ -387,6 +391,11 @@ impl Answer {
             _ => 0,
         };
         error::stream_error(self.expect.api, &told, sequence)
+    }
+
+    /// Length of the stream's end marker, the last thing of the release that it came with; 0 before it.
+    pub fn end_marker_bytes(&self) -> usize {
+        self.end_marker_bytes
     }
 
     /// What ended the answer after it was begun.

@@ -34,6 +34,19 @@ async fn the_usage_chunk_reaches_clients_that_asked_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn the_cost_comes_as_a_comment_before_the_end_marker_when_it_is_asked_for() {
+    let upstream = Upstream::start().await;
+    let gateway = Setup::openai(&[&upstream]).start().await;
+    let ask = Call::post(CHAT, sample::CHAT_STREAM_ASK).key(KEY).field("x-weighbridge-include", "cost");
+    let answer = ask.send(gateway.address).await;
+    let cost = gateway.only_row().await.number("cost_nano_usd");
+    let comment = format!(": x-weighbridge-cost-usd 0.{cost:09}\n\n");
+    let mut want = sample::chat_events_without_usage();
+    let end = want.pop().expect("an end marker");
+    assert_eq!(answer.unbroken(), want.concat() + &comment + &end);
+}
+
+#[tokio::test]
 async fn completions_of_the_older_kind_hide_it_too() {
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream]).start().await;
