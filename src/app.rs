@@ -4,7 +4,7 @@ use crate::admin::{self, AdminState};
 use crate::config::Config;
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::model::{IdSource, SystemClock};
-use crate::proxy::{self, Bounds, Buffers, Edge, Front, Gateway, Services, Snapshot};
+use crate::proxy::{self, Bounds, Buffers, Edge, Front, Gateway, Services, Snapshot, Unproven};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
 use async_trait::async_trait;
@@ -88,7 +88,7 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     let mut server = Server::new_with_opt_and_conf(None, server_conf(config));
     server.bootstrap();
     let gateway = Gateway::new(Arc::clone(&services), Arc::new(snapshot), Arc::clone(&ready));
-    server.add_service(data_plane(config, &server, gateway)?);
+    server.add_service(data_plane(config, &server, gateway, services.unproven.clone())?);
     if let Some(address) = config.admin.listen {
         let listener = bind("admin.listen", &address.to_string())?;
         let state = admin_state(&metrics, &services, &ready);
@@ -117,6 +117,7 @@ fn services(config: &Config, metrics: &Metrics) -> Result<Services, AppError> {
         counter: Counter::start(COUNTING_JOBS, COUNTING_BYTES).map_err(|error| system("a thread", &error))?,
         access_log: Arc::new(access_log),
         metrics: metrics.proxy.clone(),
+        unproven: Unproven::default(),
         buffers: Buffers::new(config.server.max_buffered_bytes),
         slots: Buffers::new(usize::try_from(config.server.max_in_flight.get()).unwrap_or(usize::MAX)),
         bounds: Bounds {
@@ -140,10 +141,15 @@ fn server_conf(config: &Config) -> ServerConf {
     }
 }
 
-fn data_plane(config: &Config, server: &Server, gateway: Gateway) -> Result<Service<Front>, AppError> {
+fn data_plane(
+    config: &Config,
+    server: &Server,
+    gateway: Gateway,
+    unproven: Unproven,
+) -> Result<Service<Front>, AppError> {
     let proxy = proxy::build(gateway, &server.configuration, H2_IDLE);
     let (head, idle) = (config.server.head_timeout, config.server.keepalive_timeout);
-    let edge = Front::new(Edge::new(proxy, head, idle), head);
+    let edge = Front::new(Edge::new(proxy, head, idle), head, unproven);
     let mut service = Service::new("gateway".to_owned(), edge);
     for listen in &config.server.listen {
         let address = listen.address.to_string();

@@ -5,16 +5,19 @@
 
 use super::Gateway;
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
-use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::v2::server::H2Options;
+use pingora::protocols::{ALPN, Stream};
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
 use std::cell::Cell;
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 tokio::task_local! {
     /// Set by `early_request_filter`: the head was read in time.
@@ -34,12 +37,36 @@ pub struct Front {
     edge: Arc<Edge>,
     /// Longest wait for the first bytes.
     within: Duration,
+    unproven: Unproven,
+}
+
+/// Connections over TLS that chose HTTP/2 and sent no request yet, by the client's address. Pingora waits for such a
+/// preface without end, and what is encrypted cannot be peeked: so who has sent no request in time is let go.
+#[derive(Debug, Clone, Default)]
+pub struct Unproven(Arc<Mutex<HashSet<SocketAddr>>>);
+
+impl Unproven {
+    fn add(&self, client: SocketAddr) {
+        self.0.lock().insert(client);
+    }
+
+    /// The client sent a request, or is gone. True when it was not known to have sent one before.
+    pub fn remove(&self, client: SocketAddr) -> bool {
+        self.0.lock().remove(&client)
+    }
 }
 
 impl Front {
     /// Serves `edge`.
-    pub fn new(edge: Edge, within: Duration) -> Self {
-        Self { edge: Arc::new(edge), within }
+    pub fn new(edge: Edge, within: Duration, unproven: Unproven) -> Self {
+        Self { edge: Arc::new(edge), within, unproven }
+    }
+
+    /// The client's address, if HTTP/2 was chosen in the TLS handshake.
+    fn chose_http2(stream: &Stream) -> Option<SocketAddr> {
+        let chose = stream.selected_alpn_proto() == Some(ALPN::H2);
+        let digest = stream.get_socket_digest().filter(|_| chose)?;
+        digest.peer_addr().and_then(|address| address.as_inet()).copied()
     }
 }
 
@@ -51,7 +78,25 @@ impl ServerApp for Front {
             // What is peeked is given back: Pingora reads it again.
             timeout(self.within, stream.try_peek(&mut preface)).await.ok()?.ok()?;
         }
-        FIRST.scope(Cell::new(true), self.edge.process_new(stream, shutdown)).await
+        let Some(client) = Self::chose_http2(&stream) else {
+            return FIRST.scope(Cell::new(true), self.edge.process_new(stream, shutdown)).await;
+        };
+        self.unproven.add(client);
+        let served = self.edge.process_new(stream, shutdown);
+        tokio::pin!(served);
+        tokio::select! {
+            biased;
+            stream = &mut served => {
+                self.unproven.remove(client);
+                return stream;
+            }
+            () = sleep(self.within) => {}
+        }
+        if self.unproven.remove(client) {
+            tracing::debug!(%client, "a connection was closed: no request came over HTTP/2 in time");
+            return None;
+        }
+        served.await
     }
 
     async fn cleanup(&self) {
@@ -86,7 +131,7 @@ impl HttpServerApp for Edge {
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         if session.is_http2() {
-            // Its heads come whole, as frames; the connection's preface and idle time are bounded by the listener.
+            // Its heads come whole, as frames; the preface is bounded by `Front`, idle time by the listener.
             return self.proxy.process_new_http(session, shutdown).await;
         }
         let kept = FIRST.try_with(|first| !first.replace(false)).unwrap_or(false);

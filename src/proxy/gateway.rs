@@ -1,6 +1,7 @@
 //! What all requests share: the snapshot of the configuration, and the gateway's services.
 
 use super::bounds::Buffers;
+use super::edge::Unproven;
 use super::target::{Target, next_group};
 use crate::auth::Keyring;
 use crate::catalogue::{self, Price};
@@ -38,6 +39,8 @@ pub struct Services {
     pub access_log: Arc<AccessLog>,
     /// Counters.
     pub metrics: ProxyMetrics,
+    /// Clients of HTTP/2 that sent no request yet.
+    pub unproven: Unproven,
     /// Bytes held.
     pub buffers: Buffers,
     /// Open requests, counted in ones.

@@ -28,7 +28,7 @@ mod trouble;
 mod staging;
 
 pub use bounds::Buffers;
-pub use edge::{Edge, Front};
+pub use edge::{Edge, Front, Unproven};
 pub use gateway::{Bounds, Services, Snapshot};
 pub use target::Target;
 
@@ -165,6 +165,11 @@ impl ProxyHttp for Gateway {
 
     async fn early_request_filter(&self, session: &mut Session, stage: &mut Stage) -> Result<()> {
         edge::head_was_read();
+        if session.is_http2()
+            && let Some(client) = session.client_addr().and_then(|address| address.as_inet())
+        {
+            self.services.unproven.remove(*client);
+        }
         // Pingora resets it to "for ever" after each request.
         // What it switched off (HTTP/1.0, `connection: close`) stays off.
         let keep = session.get_keepalive().filter(|_| !session.is_process_shutting_down());

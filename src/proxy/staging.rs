@@ -50,6 +50,7 @@ impl Stage {
             counter: Counter::start(16, 1 << 26).expect("a thread"),
             access_log: Arc::new(AccessLog::start(&log, metrics.access_log.clone()).expect("a file")),
             metrics: metrics.proxy.clone(),
+            unproven: super::edge::Unproven::default(),
             buffers: Buffers::new(1 << 26),
             slots: Buffers::new(16),
             bounds: Bounds {

@@ -1,7 +1,7 @@
 //! Bad input: each mistake has its status, in the shape of the client's dialect, naming what is wrong; nothing is
 //! forwarded, nothing is booked, and the next client is unharmed.
 
-use crate::support::call::{Answer, Call, Transport};
+use crate::support::call::{Answer, Call, Transport, encrypt};
 use crate::support::config::{KEY, Setup};
 use crate::support::gateway::Gateway;
 use crate::support::h1::{H1, chunk};
@@ -290,6 +290,18 @@ async fn a_head_that_dribbles_ends_in_time() {
         client.closed().await; // with or without a word
     }
     bench.nothing_was_forwarded().await;
+}
+
+#[tokio::test]
+async fn a_client_that_chooses_http2_and_sends_nothing_is_let_go() {
+    let setup = Setup::new().server("head_timeout", "500ms").with_tls();
+    let bench = Bench::with(setup).await;
+    let tls = bench.gateway.tls_address.expect("a listener with TLS");
+    let socket = tokio::net::TcpStream::connect(tls).await.expect("the gateway listens");
+    let mut silent = H1::over(Box::new(encrypt(socket, "h2").await));
+    silent.closed().await;
+    let answer = Call::post(CHAT, sample::CHAT_ASK).key(KEY).over(Transport::TlsH2).send(tls).await;
+    assert_eq!(answer.status, 200, "who sends a request is served");
 }
 
 #[tokio::test]

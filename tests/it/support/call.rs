@@ -137,7 +137,8 @@ impl Call {
     }
 }
 
-async fn encrypt(socket: TcpStream, alpn: &str) -> tokio_rustls::client::TlsStream<TcpStream> {
+/// A TLS connection that offers `alpn` only.
+pub async fn encrypt(socket: TcpStream, alpn: &str) -> tokio_rustls::client::TlsStream<TcpStream> {
     let connector = TlsConnector::from(certs().client(&[alpn]));
     let name = ServerName::try_from("localhost").expect("a name");
     let stream = connector.connect(name, socket).await.expect("the gateway's certificate is good");
