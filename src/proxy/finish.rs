@@ -6,12 +6,12 @@ use super::gateway::{Services, Snapshot};
 use super::reject::Reject;
 use super::target::Target;
 use super::trouble::Trouble;
+use super::used::{Used, used};
 use crate::auth::Caller;
 use crate::ledger::{OpenAttempt, Opening, Settlement};
 use crate::model::{Api, AttemptId, NanoUsd, ServiceTier, Usage, UsageOrigin};
 use crate::telemetry::{AccessAttempt, AccessRecord, Outcome, TeamSeries};
-use crate::tokens::{self, Encoding};
-use bytes::Bytes;
+use crate::tokens;
 use parking_lot::Mutex;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -120,12 +120,6 @@ pub struct Booking {
     used: Used,
 }
 
-/// What an attempt used, or what it takes to find out.
-enum Used {
-    Known { usage: Usage, origin: UsageOrigin, tier: ServiceTier },
-    Count(Count),
-}
-
 /// An attempt that is being counted. Dropping it tells the tally, also when its job panics or is never run.
 struct Counting {
     tally: Arc<Mutex<Tally>>,
@@ -136,21 +130,6 @@ impl Drop for Counting {
     fn drop(&mut self) {
         Tally::counted(&self.tally, &self.log);
     }
-}
-
-/// Material for counting tokens off the hot path.
-struct Count {
-    api: Api,
-    encoding: Option<Encoding>,
-    /// What the provider reported of the input, if it did.
-    reported: Option<Usage>,
-    /// The tier that it reported.
-    tier: ServiceTier,
-    body: Bytes,
-    text_bytes: u64,
-    output: String,
-    /// Output that was not kept as text.
-    output_bytes: u64,
 }
 
 impl Booking {
@@ -242,92 +221,6 @@ impl Booking {
             error: self.error.map(str::to_owned),
         });
     }
-}
-
-impl Used {
-    const fn nothing() -> Self {
-        Self::Known { usage: NOTHING, origin: UsageOrigin::None, tier: ServiceTier::Standard }
-    }
-}
-
-const NOTHING: Usage = Usage {
-    input: 0,
-    cache_read: 0,
-    cache_write_5m: 0,
-    cache_write_1h: 0,
-    output: 0,
-    reasoning: 0,
-    audio_input: 0,
-    audio_output: 0,
-};
-
-/// What the attempt used (PRODUCT.md §4, promise 4): what was reported; nothing when it was not sent whole or answered
-/// by an error; else input and the output seen.
-fn used(attempt: &Attempt, opened: &Opened, trouble: Option<&Trouble>) -> Used {
-    let answer = &attempt.answer;
-    let free = !opened.ask.api.billed() || answer.is_refusal() || trouble.is_some_and(Trouble::is_free);
-    if free || (trouble.is_some() && !attempt.was_sent()) {
-        return Used::nothing();
-    }
-    if let Some((usage, tier)) = answer.reported() {
-        return Used::Known { usage, origin: UsageOrigin::Reported, tier };
-    }
-    let output = answer.output();
-    if matches!(trouble, Some(Trouble::InBand { .. })) && output.is_none_or(|output| output.bytes() == 0) {
-        return Used::nothing(); // an error status that only came inside of a 200
-    }
-    let generates = !matches!(opened.ask.api, Api::Embeddings);
-    let unread = if generates { answer.unread_bytes() } else { 0 };
-    Used::Count(Count {
-        api: opened.ask.api,
-        encoding: attempt.target.encoding,
-        reported: answer.reading().usage,
-        tier: answer.reading().tier.unwrap_or_default(),
-        body: opened.ask.body.bytes(),
-        text_bytes: opened.ask.text_bytes,
-        output: output.map(|output| output.text().to_owned()).unwrap_or_default(),
-        output_bytes: output.map_or(unread, crate::providers::OutputText::dropped_bytes),
-    })
-}
-
-impl Count {
-    /// Bytes that are kept for it.
-    fn bytes(&self) -> usize {
-        self.body.len().saturating_add(self.output.len())
-    }
-
-    /// By the model's own tokenizer.
-    fn counted(&self) -> (Usage, UsageOrigin) {
-        let Some(encoding) = self.encoding else { return self.estimated() };
-        let text = tokens::count_text(encoding, &self.output);
-        let output = text.saturating_add(tokens::estimate_tokens(self.output_bytes));
-        let mut usage = self.reported.unwrap_or_default();
-        if self.reported.is_none() {
-            usage.input = match self.body.is_empty() {
-                true => tokens::estimate_tokens(self.text_bytes),
-                false => tokens::count_input(encoding, self.api, &self.body),
-            };
-        }
-        raise_output(&mut usage, output);
-        (usage, UsageOrigin::Counted)
-    }
-
-    /// By the length of the text.
-    fn estimated(&self) -> (Usage, UsageOrigin) {
-        let bytes = (self.output.len() as u64).saturating_add(self.output_bytes);
-        let mut usage = self.reported.unwrap_or_default();
-        if self.reported.is_none() {
-            usage.input = tokens::estimate_tokens(self.text_bytes);
-        }
-        raise_output(&mut usage, tokens::estimate_tokens(bytes));
-        (usage, UsageOrigin::Estimated)
-    }
-}
-
-/// Raises what was reported in mid-stream to the `output` seen, which has reasoning in it; the classes are disjoint.
-fn raise_output(usage: &mut Usage, output: u64) {
-    let apart = usage.reasoning.saturating_add(usage.audio_output);
-    usage.output = usage.output.max(output.saturating_sub(apart));
 }
 
 /// Exact cost; `None` when the price, or that of a class that was used, is unknown.

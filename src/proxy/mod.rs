@@ -24,6 +24,7 @@ mod stream;
 mod tail;
 mod target;
 mod trouble;
+mod used;
 #[cfg(test)]
 mod staging;
 
