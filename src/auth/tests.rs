@@ -1,9 +1,6 @@
 use super::*;
-use crate::config::{self, Key, Team};
+use crate::config::{Key, Team};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use std::collections::BTreeMap;
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
-use std::time::Duration;
 
 const NOW_US: u64 = 1_700_000_000_000_000;
 
@@ -24,43 +21,22 @@ fn only(names: &[&str]) -> Allowed {
 }
 
 fn config(teams: Vec<(&str, Allowed)>, keys: Vec<Key>) -> Config {
-    let second = Duration::from_secs(1);
-    Config {
-        server: config::Server {
-            listen: Vec::new(),
-            threads: NonZeroUsize::MIN,
-            max_body_bytes: 0,
-            max_buffered_bytes: 0,
-            max_withheld_bytes: 0,
-            max_in_flight: NonZeroU32::MIN,
-            head_timeout: second,
-            body_timeout: second,
-            keepalive_timeout: second,
-            drain_timeout: second,
-            upstream_pool_size: 1,
-        },
-        admin: config::Admin { listen: None },
-        state: config::State {
-            dir: "state".into(),
-            durability: config::Durability::Process,
-            retention: second,
-            max_bytes: NonZeroU64::MIN,
-            segment_bytes: NonZeroU64::MIN,
-        },
-        providers: BTreeMap::new(),
-        models: BTreeMap::new(),
-        teams: teams
-            .into_iter()
-            .map(|(name, models)| (Arc::from(name), Team { name: Arc::from(name), models }))
-            .collect(),
-        keys,
-        prices: BTreeMap::new(),
-        records: config::Records { access_log: config::AccessLog::Off },
-    }
+    let none = Config::from_text("admin: { listen: \"off\" }", None).expect("everything has a default");
+    let team = |(name, models): (&str, Allowed)| {
+        (Arc::from(name), Team { name: Arc::from(name), models, rules: Arc::default() })
+    };
+    Config { teams: teams.into_iter().map(team).collect(), keys, ..none }
 }
 
 fn key(name: &str, team: &str, secret: &str, models: Allowed) -> Key {
-    Key { name: name.into(), team: team.into(), hash: hash_of(secret.as_bytes()), models, expires_us: None }
+    Key {
+        name: name.into(),
+        team: team.into(),
+        hash: hash_of(secret.as_bytes()),
+        models,
+        expires_us: None,
+        rules: Arc::default(),
+    }
 }
 
 fn authenticate(ring: &Keyring, pairs: Pairs<'_>) -> Result<Arc<Caller>, AuthError> {

@@ -3,7 +3,7 @@
 use super::error::hint;
 use super::file::ConfigFile;
 use super::tree::{Node, Places, Scalar, Value};
-use super::{Config, ConfigError};
+use super::{Budgeting, Config, ConfigError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,7 +52,20 @@ impl<'a> Checker<'a> {
         let keys = self.keys(file.keys, &teams);
         let prices = self.prices(file.prices);
         let records = self.records(file.records);
-        Some(Config { server: server?, admin: admin?, state: state?, providers, models, teams, keys, prices, records })
+        let (rules, budgeting) = (Arc::default(), Budgeting::default());
+        Some(Config {
+            server: server?,
+            admin: admin?,
+            state: state?,
+            providers,
+            models,
+            teams,
+            keys,
+            prices,
+            records,
+            rules,
+            budgeting,
+        })
     }
 
     fn flag(&mut self, path: &str, message: impl Into<String>) {

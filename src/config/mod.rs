@@ -6,6 +6,7 @@ mod tree;
 mod resolve;
 mod de;
 mod quantity;
+mod rules;
 mod file;
 mod shape;
 mod load;
@@ -17,6 +18,9 @@ mod error;
 
 pub use error::{ConfigError, ConfigErrors, nearest};
 pub use load::state_dir;
+pub use rules::{
+    Budget, Budgeting, Calendar, Each, Estimates, Limit, LimitWhat, Mode, OnExhausted, Per, Rules, Scope, Unit,
+};
 pub use secret::Secret;
 pub use section::Section;
 pub use summary::Notes;
@@ -50,6 +54,10 @@ pub struct Config {
     pub prices: BTreeMap<Arc<str>, PriceOverride>,
     /// What is recorded of requests.
     pub records: Records,
+    /// Limits and budgets of the whole gateway.
+    pub rules: Arc<Rules>,
+    /// How money is held for a request before it is sent.
+    pub budgeting: Budgeting,
 }
 
 /// The data plane's listeners and bounds.
@@ -145,6 +153,8 @@ pub struct Provider {
     pub protocol: Protocol,
     /// PEM file with the certificate authorities to trust instead of the system's.
     pub ca_file: Option<PathBuf>,
+    /// Limits and budgets of every attempt at it.
+    pub rules: Arc<Rules>,
 }
 
 /// HTTP version towards an upstream.
@@ -169,6 +179,8 @@ pub struct Model {
     pub targets: Vec<Target>,
     /// Attempts that one request may make in all. Default 4.
     pub max_attempts: NonZeroU32,
+    /// Limits and budgets of every request for it.
+    pub rules: Arc<Rules>,
 }
 
 /// One upstream model of a [`Model`].
@@ -242,6 +254,8 @@ pub struct Team {
     pub name: Arc<str>,
     /// What its keys may call; all if the file says nothing.
     pub models: Allowed,
+    /// Its limits and budgets, those of `defaults.teams` where it has none of its own.
+    pub rules: Arc<Rules>,
 }
 
 /// A virtual key; the key itself is never stored.
@@ -257,6 +271,8 @@ pub struct Key {
     pub models: Allowed,
     /// Microseconds since the Unix epoch from which the key is refused.
     pub expires_us: Option<u64>,
+    /// Its limits and budgets, those of `defaults.keys` where it has none of its own.
+    pub rules: Arc<Rules>,
 }
 
 /// Prices that the file sets for a model: text of USD per million tokens, as written.

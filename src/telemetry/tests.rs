@@ -5,9 +5,9 @@ use crate::model::{Api, NanoUsd, RequestId, Usage, UsageOrigin};
 use parking_lot::{Condvar, Mutex};
 use prometheus::{Encoder as _, TextEncoder};
 use serde_json::Value;
-use std::collections::BTreeMap;
+
 use std::io::{self, Write};
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,42 +33,18 @@ fn target(provider: &str, model: &str) -> Target {
 }
 
 fn config(models: &[(&str, Vec<Target>)], teams: &[&str]) -> Config {
-    let second = Duration::from_secs(1);
     let models = models.iter().map(|(name, targets)| {
         let targets = targets.iter().map(|old| target(&old.provider, &old.model)).collect();
-        (Arc::from(*name), Model { name: Arc::from(*name), targets, max_attempts: NonZeroU32::MIN })
+        (
+            Arc::from(*name),
+            Model { name: Arc::from(*name), targets, max_attempts: NonZeroU32::MIN, rules: Arc::default() },
+        )
     });
-    let teams =
-        teams.iter().map(|name| (Arc::from(*name), Team { name: Arc::from(*name), models: config::Allowed::All }));
-    Config {
-        server: config::Server {
-            listen: Vec::new(),
-            threads: NonZeroUsize::MIN,
-            max_body_bytes: 0,
-            max_buffered_bytes: 0,
-            max_withheld_bytes: 0,
-            max_in_flight: NonZeroU32::MIN,
-            head_timeout: second,
-            body_timeout: second,
-            keepalive_timeout: second,
-            drain_timeout: second,
-            upstream_pool_size: 1,
-        },
-        admin: config::Admin { listen: None },
-        state: config::State {
-            dir: "state".into(),
-            durability: config::Durability::Process,
-            retention: second,
-            max_bytes: NonZeroU64::MIN,
-            segment_bytes: NonZeroU64::MIN,
-        },
-        providers: BTreeMap::new(),
-        models: models.collect(),
-        teams: teams.collect(),
-        keys: Vec::new(),
-        prices: BTreeMap::new(),
-        records: config::Records { access_log: config::AccessLog::Off },
-    }
+    let teams = teams.iter().map(|name| {
+        (Arc::from(*name), Team { name: Arc::from(*name), models: config::Allowed::All, rules: Arc::default() })
+    });
+    let none = Config::from_text("admin: { listen: \"off\" }", None).expect("everything has a default");
+    Config { models: models.collect(), teams: teams.collect(), ..none }
 }
 
 #[test]

@@ -16,7 +16,7 @@ impl Checker<'_> {
             self.named(&path, &name);
             let models = self.allowed(&join(&path, "models"), file.models);
             let name: Arc<str> = name.into();
-            (Arc::clone(&name), Team { name, models })
+            (Arc::clone(&name), Team { name, models, rules: Arc::default() })
         });
         teams.collect()
     }
@@ -61,7 +61,14 @@ impl Checker<'_> {
             let like = "`sha256:` and 64 hexadecimal digits, as `weighbridge keys create` prints them";
             self.flag(&join(path, "hash"), format!("expected {like}; never the key itself"));
         }
-        Some(Key { name: file.name.into(), team: file.team.into(), hash: hash?, models, expires_us })
+        Some(Key {
+            name: file.name.into(),
+            team: file.team.into(),
+            hash: hash?,
+            models,
+            expires_us,
+            rules: Arc::default(),
+        })
     }
 
     fn allowed(&mut self, path: &str, written: Option<Names>) -> Allowed {

@@ -49,6 +49,7 @@ impl Checker<'_> {
             catalogue: file.catalogue,
             protocol: file.protocol,
             ca_file,
+            rules: Arc::default(),
         })
     }
 
@@ -83,7 +84,7 @@ impl Checker<'_> {
                 targets.push(self.target(&path, index, target, file.timeouts));
             }
         }
-        Model { name: name.into(), targets, max_attempts: count(file.max_attempts, 4) }
+        Model { name: name.into(), targets, max_attempts: count(file.max_attempts, 4), rules: Arc::default() }
     }
 
     fn target(&mut self, model: &str, index: usize, file: TargetFile, of_model: TimeoutsFile) -> Target {

@@ -20,6 +20,7 @@ fn openai(settings: &str) -> Result<Box<dyn Provider>, ConfigError> {
         catalogue: None,
         protocol: config::Protocol::default(),
         ca_file: None,
+        rules: std::sync::Arc::default(),
     })
 }
 
