@@ -59,6 +59,8 @@ pub struct Config {
     pub rules: Arc<Rules>,
     /// How money is held for a request before it is sent.
     pub budgeting: Budgeting,
+    /// Where alerts are sent as JSON (`http` or `https`); `None`: they stand in log and metrics only.
+    pub webhook: Option<Secret>,
 }
 
 /// The data plane's listeners and bounds.

@@ -26,6 +26,7 @@ pub struct Setup {
     keys: String,
     prices: String,
     records: String,
+    top: String,
     /// Adds a listener with TLS.
     pub tls: bool,
 }
@@ -170,6 +171,18 @@ impl Setup {
         this
     }
 
+    /// Adds lines at the top level, such as `limits: [...]` or `budgets: [...]`.
+    pub fn top(mut self, lines: &str) -> Self {
+        writeln!(self.top, "{lines}").expect("a string takes all");
+        self
+    }
+
+    /// Gives team `search` these keys, such as `budgets: [{ usd: 1, per: day }]`.
+    pub fn search(mut self, more: &str) -> Self {
+        self.teams = self.teams.replace("  search: {}\n", &format!("  search: {{ {more} }}\n"));
+        self
+    }
+
     /// With a listener that speaks TLS.
     pub fn with_tls(mut self) -> Self {
         self.tls = true;
@@ -203,6 +216,7 @@ impl Setup {
             section("keys", &self.keys),
             section("prices", &self.prices),
             section("records", &self.records),
+            self.top.clone(),
         ]
         .concat()
     }
