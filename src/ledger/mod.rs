@@ -6,13 +6,16 @@
 
 mod attempt;
 mod book;
+pub mod budget;
 mod clerk;
+mod correction;
 mod desk;
 mod error;
 pub mod export;
 mod journal;
 mod lock;
 mod metrics;
+mod refused;
 pub mod render;
 mod row;
 mod store;
@@ -27,5 +30,6 @@ pub use attempt::OpenAttempt;
 pub use book::Ledger;
 pub use error::LedgerError;
 pub use metrics::LedgerMetrics;
+pub use refused::Refused;
 pub use row::{OpenPrice, Opening, Row, Settlement};
 pub use totals::{Group, Sums, Totals};
