@@ -7,6 +7,7 @@ mod resolve;
 mod de;
 mod quantity;
 mod rules;
+mod rules_file;
 mod file;
 mod shape;
 mod load;

@@ -273,7 +273,7 @@ pub enum OnExhausted {
 }
 
 /// How money is held for a request before it is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budgeting {
     /// How input is bounded.
     pub estimates: Estimates,
@@ -281,12 +281,14 @@ pub struct Budgeting {
     pub default_max_output_tokens: NonZeroU64,
     /// Status of a request that a budget cannot pay: 402 (default), 403 or 429.
     pub exhausted_status: u16,
+    /// Where days begin for budgets that do not say. Default UTC.
+    pub zone: TimeZone,
 }
 
 impl Default for Budgeting {
     fn default() -> Self {
         let default_max_output_tokens = NonZeroU64::new(4096).expect("not 0");
-        Self { estimates: Estimates::default(), default_max_output_tokens, exhausted_status: 402 }
+        Self { estimates: Estimates::default(), default_max_output_tokens, exhausted_status: 402, zone: TimeZone::UTC }
     }
 }
 

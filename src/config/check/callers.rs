@@ -2,32 +2,78 @@
 
 use super::Checker;
 use crate::config::{
-    Allowed, Key, Team,
-    file::{KeyFile, Names, TeamFile},
+    Allowed, Key, Rules, Scope, Team,
+    file::{DefaultFile, KeyFile, Names, TeamFile},
     tree::join,
 };
+use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 impl Checker<'_> {
-    pub(super) fn teams(&mut self, written: BTreeMap<String, TeamFile>) -> BTreeMap<Arc<str>, Team> {
+    pub(super) fn teams(
+        &mut self,
+        written: BTreeMap<String, TeamFile>,
+        default: &DefaultFile,
+        zone: &TimeZone,
+    ) -> BTreeMap<Arc<str>, Team> {
+        self.default("defaults.teams", &Scope::Team("".into()), default, zone);
         let teams = written.into_iter().map(|(name, file)| {
             let path = join("teams", &name);
             self.named(&path, &name);
-            let models = self.allowed(&join(&path, "models"), file.models);
+            let own = DefaultFile { models: file.models, limits: file.limits, budgets: file.budgets };
+            let scope = Scope::Team((*name).into());
+            let (models, rules) = self.own_or_default(&path, &scope, own, ("defaults.teams", default), zone);
             let name: Arc<str> = name.into();
-            (Arc::clone(&name), Team { name, models, rules: Arc::default() })
+            (Arc::clone(&name), Team { name, models, rules })
         });
         teams.collect()
     }
 
-    pub(super) fn keys(&mut self, written: Vec<Option<KeyFile>>, teams: &BTreeMap<Arc<str>, Team>) -> Vec<Key> {
+    /// What a scope says itself, else what the defaults say: list by list.
+    fn own_or_default(
+        &mut self,
+        path: &str,
+        scope: &Scope,
+        own: DefaultFile,
+        (default_path, default): (&str, &DefaultFile),
+        zone: &TimeZone,
+    ) -> (Allowed, Arc<Rules>) {
+        let models = match own.models {
+            Some(models) => self.allowed(&join(path, "models"), Some(models)),
+            None => self.allowed(&join(default_path, "models"), default.models.clone()),
+        };
+        let (has_limits, has_budgets) = (own.limits.is_some(), own.budgets.is_some());
+        let of_own = self.rules(path, scope, own.limits, own.budgets, zone);
+        if has_limits && has_budgets {
+            return (models, of_own);
+        }
+        let of_default = self.rules(default_path, scope, default.limits.clone(), default.budgets.clone(), zone);
+        let limits = if has_limits { &of_own.limits } else { &of_default.limits };
+        let budgets = if has_budgets { &of_own.budgets } else { &of_default.budgets };
+        (models, Arc::new(Rules { limits: limits.clone(), budgets: budgets.clone() }))
+    }
+
+    /// Checks what stands under `defaults:`, also where no team or key takes it.
+    fn default(&mut self, path: &str, scope: &Scope, default: &DefaultFile, zone: &TimeZone) {
+        self.allowed(&join(path, "models"), default.models.clone());
+        self.rules(path, scope, default.limits.clone(), default.budgets.clone(), zone);
+    }
+
+    pub(super) fn keys(
+        &mut self,
+        written: Vec<Option<KeyFile>>,
+        default: &DefaultFile,
+        teams: &BTreeMap<Arc<str>, Team>,
+        zone: &TimeZone,
+    ) -> Vec<Key> {
+        self.default("defaults.keys", &Scope::Key("".into()), default, zone);
         let mut keys: Vec<Key> = Vec::new();
         let (mut names, mut hashes) = (HashMap::new(), HashMap::new());
         for (index, file) in written.into_iter().enumerate() {
             let Some(file) = file else { continue };
             let path = format!("keys[{index}]");
-            let Some(key) = self.key(&path, file, teams) else { continue };
+            let Some(key) = self.key(&path, file, default, teams, zone) else { continue };
             if let Some(other) = names.insert(Arc::clone(&key.name), path.clone()) {
                 self.flag(&join(&path, "name"), format!("`{other}` has the same name; each key has its own"));
             }
@@ -39,13 +85,23 @@ impl Checker<'_> {
         keys
     }
 
-    fn key(&mut self, path: &str, file: KeyFile, teams: &BTreeMap<Arc<str>, Team>) -> Option<Key> {
+    fn key(
+        &mut self,
+        path: &str,
+        file: KeyFile,
+        default: &DefaultFile,
+        teams: &BTreeMap<Arc<str>, Team>,
+        zone: &TimeZone,
+    ) -> Option<Key> {
         let of_team = join(path, "team");
         self.named(&join(path, "name"), &file.name);
         self.refers(&of_team, &file.team, "teams", "team");
         let of_models = join(path, "models");
-        let models = self.allowed(&of_models, file.models);
-        if let (Allowed::Only(models), Some(team)) = (&models, teams.get(&*file.team)) {
+        let own = DefaultFile { models: file.models, limits: file.limits, budgets: file.budgets };
+        let scope = Scope::Key((*file.name).into());
+        let written = own.models.is_some();
+        let (models, rules) = self.own_or_default(path, &scope, own, ("defaults.keys", default), zone);
+        if let (Allowed::Only(models), Some(team), true) = (&models, teams.get(&*file.team), written) {
             for (index, model) in models.iter().enumerate() {
                 if self.defines("models", model) && !team.models.contains(model) {
                     let path = format!("{of_models}[{index}]");
@@ -61,14 +117,7 @@ impl Checker<'_> {
             let like = "`sha256:` and 64 hexadecimal digits, as `weighbridge keys create` prints them";
             self.flag(&join(path, "hash"), format!("expected {like}; never the key itself"));
         }
-        Some(Key {
-            name: file.name.into(),
-            team: file.team.into(),
-            hash: hash?,
-            models,
-            expires_us,
-            rules: Arc::default(),
-        })
+        Some(Key { name: file.name.into(), team: file.team.into(), hash: hash?, models, expires_us, rules })
     }
 
     fn allowed(&mut self, path: &str, written: Option<Names>) -> Allowed {
