@@ -3,6 +3,7 @@
 use super::entities::{Meter, Pin};
 use super::refusal::Refusal;
 use super::rule::{At, Held, Limits, Rule, RuleSet, Slot};
+use super::steady::Steady;
 use super::window::Ticket;
 use crate::config::{Each, LimitWhat, Mode, Scope};
 use smallvec::SmallVec;
@@ -78,7 +79,10 @@ pub struct Permit {
 
 /// Tokens that a request reserved; dropped without [`Tokens::settle`], they are given back.
 #[derive(Default)]
-pub struct Tokens(SmallVec<[(Pin, Ticket); 4]>);
+pub struct Tokens {
+    held: SmallVec<[(Pin, Ticket); 4]>,
+    clock: Option<Steady>,
+}
 
 /// A rule, and where the request is counted under it.
 type Place<'a> = (&'a Arc<Rule>, At);
@@ -100,6 +104,7 @@ impl Limits {
         tokens: u64,
     ) -> Result<Permit, Refusal> {
         let rules = sets.iter().flat_map(|set| set.iter()).filter(|rule| Phase::of(rule) == phase);
+        permit.tokens.clock = Some(*self.clock());
         let mut places: SmallVec<[Place<'_>; 8]> = SmallVec::new();
         let mut refused: Option<(&Arc<Rule>, Option<Duration>)> = None;
         let now_us = self.clock().now_us();
@@ -158,7 +163,7 @@ impl Permit {
         match held {
             Held::Slot(slot) => self.slots.push(slot),
             Held::Window(pin, ticket) => match rule.limit.what {
-                LimitWhat::Tokens { .. } => self.tokens.0.push((pin, ticket)),
+                LimitWhat::Tokens { .. } => self.tokens.held.push((pin, ticket)),
                 LimitWhat::Requests { .. } | LimitWhat::Concurrent { .. } => self.requests.push((pin, ticket)),
             },
         }
@@ -190,8 +195,9 @@ impl Drop for Permit {
 
 impl Tokens {
     /// Corrects what was reserved to what was used.
-    pub fn settle(mut self, actual: u64, now_us: u64) {
-        for (pin, ticket) in self.0.drain(..) {
+    pub fn settle(mut self, actual: u64) {
+        let Some(now_us) = self.clock.map(|clock| clock.now_us()) else { return };
+        for (pin, ticket) in self.held.drain(..) {
             if let Meter::Window(window) = &*pin {
                 window.correct(ticket, actual, now_us);
             }
@@ -200,13 +206,13 @@ impl Tokens {
 
     /// Whether no rule counts tokens.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.held.is_empty()
     }
 }
 
 impl Drop for Tokens {
     fn drop(&mut self) {
-        self.0.iter().for_each(give_back);
+        self.held.iter().for_each(give_back);
     }
 }
 
@@ -219,7 +225,7 @@ fn give_back((pin, ticket): &(Pin, Ticket)) {
 /// How much it holds.
 impl std::fmt::Debug for Permit {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (requests, slots, tokens) = (self.requests.len(), self.slots.len(), self.tokens.0.len());
+        let (requests, slots, tokens) = (self.requests.len(), self.slots.len(), self.tokens.held.len());
         out.debug_struct("Permit")
             .field("kept", &self.kept)
             .field("requests", &requests)

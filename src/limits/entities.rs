@@ -169,7 +169,8 @@ impl Entities {
     }
 
     /// How many entities have a counter of their own.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.len.load(Ordering::Acquire)
     }
 

@@ -18,6 +18,26 @@ pub struct Refusal {
     pub wait: Option<Duration>,
 }
 
+impl Refusal {
+    /// Whether it is over earlier than `other`.
+    pub fn is_over_before(&self, other: &Self) -> bool {
+        match (self.wait, other.wait) {
+            (Some(wait), Some(other)) => wait < other,
+            (wait, None) => wait.is_some(),
+            (None, Some(_)) => false,
+        }
+    }
+
+    /// Something else may let the request pass after `wait`.
+    #[must_use]
+    pub fn within(mut self, wait: Option<Duration>) -> Self {
+        if let Some(wait) = wait {
+            self.wait = Some(self.wait.map_or(wait, |own| own.min(wait)));
+        }
+        self
+    }
+}
+
 /// For the client.
 impl fmt::Display for Refusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -45,8 +45,6 @@ pub struct Rule {
 pub struct Past<'a> {
     /// Who.
     pub subject: Subject<'a>,
-    /// At which provider.
-    pub provider: &'a str,
     /// When, in microseconds since the Unix epoch.
     pub at_us: u64,
     /// Requests.
@@ -298,11 +296,7 @@ impl Used {
             Some(Meter::Window(window)) => window.empty_after(now_us),
             Some(Meter::Gate(_)) | None => 0,
         };
-        Share {
-            limit: self.most,
-            remaining: self.most.saturating_sub(self.used),
-            reset: Duration::from_micros(after),
-        }
+        Share { limit: self.most, remaining: self.most.saturating_sub(self.used), reset: Duration::from_micros(after) }
     }
 }
 

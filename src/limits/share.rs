@@ -49,10 +49,7 @@ impl Limits {
                 *least = Some(used);
             }
         }
-        Shares {
-            requests: requests.map(|used| used.share(now_us)),
-            tokens: tokens.map(|used| used.share(now_us)),
-        }
+        Shares { requests: requests.map(|used| used.share(now_us)), tokens: tokens.map(|used| used.share(now_us)) }
     }
 }
 

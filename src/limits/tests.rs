@@ -2,7 +2,6 @@ use super::*;
 use crate::config::{Each, Limit, LimitWhat, Mode, Per, Rules, Scope};
 use prometheus::Registry;
 use std::num::{NonZeroU32, NonZeroU64};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -96,12 +95,12 @@ async fn tokens_are_corrected_to_what_was_used_and_given_back_when_nothing_was()
     assert_eq!(left(), 20);
     let reserved = permit.take_tokens();
     drop(permit);
-    reserved.settle(30, limits.clock().now_us());
+    reserved.settle(30);
     assert_eq!(left(), 70);
     drop(admit(&limits, &set, &ALICE, 60).expect("room"));
     assert_eq!(left(), 70, "dropped unsettled");
     let mut permit = admit(&limits, &set, &ALICE, 10).expect("room");
-    permit.take_tokens().settle(500, limits.clock().now_us());
+    permit.take_tokens().settle(500);
     assert_eq!(left(), 0);
     let refusal = admit(&limits, &set, &ALICE, 101).expect_err("more than ever");
     assert!(refusal.wait.is_none() && refusal.to_string().contains("ever admits"), "{refusal}");
@@ -175,7 +174,7 @@ async fn what_was_used_before_a_start_counts_for_the_windows_of_an_hour_and_more
     let now = limits.clock().now_us();
     for (minutes, tokens) in [(90, 800), (59, 300), (1, 600)] {
         let at_us = now - minutes * 60_000_000;
-        set[0].restore(&Past { subject: ALICE, provider: "p", at_us, requests: 1, attempts: 1, tokens }, now);
+        set[0].restore(&Past { subject: ALICE, at_us, requests: 1, attempts: 1, tokens }, now);
     }
     let refusal = admit(&limits, &set, &ALICE, 101).expect_err("900 are used");
     assert!(refusal.wait.is_some_and(|wait| wait <= Duration::from_secs(180)), "when the 300 have gone: {refusal:?}");
@@ -192,7 +191,7 @@ fn of_a_thousand_that_race_exactly_as_many_as_every_rule_allows_pass() {
             scope.spawn(|| {
                 for _ in 0..125 {
                     if let Ok(mut permit) = admit(&limits, &set, &ALICE, 10) {
-                        permit.take_tokens().settle(10, limits.clock().now_us());
+                        permit.take_tokens().settle(10);
                         passed.fetch_add(1, Ordering::Relaxed);
                     }
                 }

@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
-use std::sync::atomic::AtomicUsize;
 use std::sync::Barrier;
+use std::sync::atomic::AtomicUsize;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const PER: u64 = 60_000_000;
