@@ -1,9 +1,12 @@
 //! The composition root: from a checked configuration to a process that serves, and back to nothing lost.
 
+mod rebuild;
+
 use crate::admin::{self, AdminState};
 use crate::config::Config;
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
-use crate::model::{IdSource, SystemClock};
+use crate::limits::{Addresses, LimitMetrics, Limits, Steady};
+use crate::model::{Clock, IdSource, SystemClock};
 use crate::proxy::{self, Bounds, Buffers, Edge, Front, Gateway, Services, Snapshot, Unproven};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
@@ -82,8 +85,11 @@ const LISTEN_LOOK: Duration = Duration::from_millis(2);
 /// [`AppError`], before anything is served.
 pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     let metrics = Metrics::new().map_err(|error| system("metrics", &error))?;
-    let snapshot = Snapshot::build(config, SeriesTable::resolve(&metrics, config)).map_err(AppError::Config)?;
-    let services = Arc::new(services(config, &metrics)?);
+    let limit_metrics = LimitMetrics::register(&metrics.registry).map_err(|error| system("limit metrics", &error))?;
+    let limits = Arc::new(Limits::new(limit_metrics, Steady::new(SystemClock.now_us())));
+    let series = SeriesTable::resolve(&metrics, config);
+    let snapshot = Snapshot::build(config, series, &limits).map_err(AppError::Config)?;
+    let services = Arc::new(services(config, &metrics, limits)?);
     let ready = Arc::new(AtomicBool::new(false));
     let mut server = Server::new_with_opt_and_conf(None, server_conf(config));
     server.bootstrap();
@@ -103,17 +109,20 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     Ok(())
 }
 
-fn services(config: &Config, metrics: &Metrics) -> Result<Services, AppError> {
+fn services(config: &Config, metrics: &Metrics, limits: Arc<Limits>) -> Result<Services, AppError> {
     let clock = Arc::new(SystemClock);
     let ledger_metrics =
         LedgerMetrics::register(&metrics.registry).map_err(|error| system("ledger metrics", &error))?;
     let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics)?;
+    rebuild::windows(config, &limits)?;
     let access_log = AccessLog::start(&config.records.access_log, metrics.access_log.clone())
         .map_err(|error| system("records.access_log", &error))?;
     Ok(Services {
         clock,
         ids: IdSource::from_os().map_err(|error| system("randomness", &error))?,
         ledger,
+        limits,
+        addresses: Addresses::new(config.server.per_address),
         counter: Counter::start(COUNTING_JOBS, COUNTING_BYTES).map_err(|error| system("a thread", &error))?,
         access_log: Arc::new(access_log),
         metrics: metrics.proxy.clone(),
@@ -184,6 +193,7 @@ fn admin_state(metrics: &Metrics, services: &Arc<Services>, ready: &Arc<AtomicBo
     AdminState {
         registry: metrics.registry.clone(),
         refresh: Arc::new(move || {
+            services.limits.refresh();
             services.metrics.in_flight.set(gauge(services.slots.used()));
             services.metrics.buffered_bytes.set(gauge(services.buffers.used()));
         }),

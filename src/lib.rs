@@ -11,6 +11,7 @@ pub mod tokens;
 pub mod telemetry;
 pub mod dialect;
 pub mod auth;
+pub mod limits;
 pub mod routing;
 pub mod providers;
 pub mod ledger;

@@ -10,7 +10,7 @@ mod presented;
 pub use key::{PlainKey, hash_of, hash_text, new_key};
 pub use presented::Presented;
 
-use crate::config::{Allowed, Config};
+use crate::config::{Allowed, Config, Rules};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -74,7 +74,18 @@ pub struct Caller {
     pub key: Arc<str>,
     /// The team that pays.
     pub team: Arc<str>,
+    /// What governs its requests.
+    pub rules: CallerRules,
     models: Callable,
+}
+
+/// The limits and budgets of a caller. A changed rule comes in another `Arc`.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct CallerRules {
+    /// Of its key.
+    pub key: Arc<Rules>,
+    /// Of its team.
+    pub team: Arc<Rules>,
 }
 
 impl Caller {
@@ -125,11 +136,14 @@ impl Keyring {
     pub fn build(config: &Config) -> Self {
         let mut entries = HashMap::with_capacity(config.keys.len());
         for key in &config.keys {
-            let models = match config.teams.get(&key.team) {
+            let team = config.teams.get(&key.team);
+            let models = match team {
                 Some(team) => Callable::both(&team.models, &key.models),
                 None => Callable::Only(HashSet::new()),
             };
-            let caller = Arc::new(Caller { key: Arc::clone(&key.name), team: Arc::clone(&key.team), models });
+            let of_team = team.map(|team| Arc::clone(&team.rules)).unwrap_or_default();
+            let rules = CallerRules { key: Arc::clone(&key.rules), team: of_team };
+            let caller = Arc::new(Caller { key: Arc::clone(&key.name), team: Arc::clone(&key.team), rules, models });
             entries.entry(key.hash).or_insert(Entry { hash: key.hash, expires_us: key.expires_us, caller });
         }
         Self { entries }

@@ -3,6 +3,7 @@
 use super::CliError;
 use crate::app;
 use crate::config::{Config, ConfigErrors, Notes};
+use crate::limits::{LimitMetrics, Limits, Steady};
 use crate::proxy::Snapshot;
 use crate::telemetry::{Metrics, SeriesTable, init_tracing};
 use std::io::{self, IsTerminal, Write};
@@ -27,7 +28,9 @@ pub(super) fn check(path: &Path) -> Result<(), CliError> {
     let checked = Config::load(path).and_then(|config| {
         let metrics = Metrics::new().map_err(|error| internal(&error))?;
         let series = SeriesTable::resolve(&metrics, &config);
-        Snapshot::build(&config, series).map(|snapshot| (config, snapshot)).map_err(ConfigErrors)
+        let limit_metrics = LimitMetrics::register(&metrics.registry).map_err(|error| internal(&error))?;
+        let limits = std::sync::Arc::new(Limits::new(limit_metrics, Steady::new(0)));
+        Snapshot::build(&config, series, &limits).map(|snapshot| (config, snapshot)).map_err(ConfigErrors)
     });
     match checked {
         Ok((config, snapshot)) => {

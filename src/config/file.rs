@@ -67,6 +67,15 @@ pub(super) struct ServerFile {
     pub(super) keepalive_timeout: Option<Time>,
     pub(super) drain_timeout: Option<Time>,
     pub(super) upstream_pool_size: Option<Count>,
+    pub(super) per_address: PerAddressFile,
+}
+
+/// Each may be 0, which switches it off.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PerAddressFile {
+    pub(super) auth_failures: Option<u32>,
+    pub(super) requests: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -88,6 +88,23 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Idle upstream connections kept in all. Default 2048.
     pub upstream_pool_size: usize,
+    /// What one client address may do.
+    pub per_address: PerAddress,
+}
+
+/// What one client address (of IPv6, one /64) may do; past it 429. 0: as much as it likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerAddress {
+    /// Requests a minute without a key that is accepted. Default 300.
+    pub auth_failures: u32,
+    /// Requests a second. Default 0.
+    pub requests: u32,
+}
+
+impl Default for PerAddress {
+    fn default() -> Self {
+        Self { auth_failures: 300, requests: 0 }
+    }
 }
 
 /// One address that is listened on.

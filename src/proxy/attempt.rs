@@ -5,6 +5,7 @@ use super::target::Target;
 use super::trouble::Trouble;
 use crate::config::Timeouts;
 use crate::ledger::{LedgerError, OpenAttempt};
+use crate::limits::Permit;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +24,8 @@ pub struct Attempt {
     pub target: Arc<Target>,
     /// Its row; taken when it is settled.
     pub row: Option<OpenAttempt>,
+    /// What it holds of its provider's limits.
+    pub permit: Permit,
     /// What comes back.
     pub answer: Answer,
     /// When it began.
@@ -106,6 +109,7 @@ impl Attempt {
         Self {
             target,
             row: Some(row),
+            permit: Permit::default(),
             answer,
             begun,
             first_output: None,
@@ -119,6 +123,12 @@ impl Attempt {
             last_sign: begun,
             total_at,
         }
+    }
+
+    /// It is under its provider's limits.
+    pub fn with(mut self, permit: Permit) -> Self {
+        self.permit = permit;
+        self
     }
 
     /// The connection stands: the body may go out. `sliced`: piece by piece.

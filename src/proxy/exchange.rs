@@ -7,11 +7,14 @@ use super::attempt::Attempt;
 use super::bounds::Share;
 use super::finish::{Booking, Record};
 use super::gateway::Services;
+use super::governed::Governing;
+use super::metadata::Metadata;
 use super::reject::{Reject, UpstreamFault};
 use super::stream::{Answer, Expect, Release};
 use super::target::Target;
 use super::trouble::Trouble;
 use crate::auth::Caller;
+use crate::limits::{Permit, Refusal, Shares};
 use crate::model::{Ask, RequestId};
 use crate::routing::Plan;
 use crate::telemetry::TeamSeries;
@@ -55,8 +58,14 @@ pub struct Opened {
     pub team: Arc<TeamSeries>,
     /// What is asked.
     pub ask: Ask,
+    /// The rules that it is under.
+    pub governing: Governing,
+    /// What it holds of them.
+    pub permit: Permit,
     /// The end user, if one is told.
     pub user: Option<Arc<str>>,
+    /// What the client says the request is for.
+    pub metadata: Metadata,
     /// The query of the path, passed on to Anthropic (`beta=true`).
     pub query: Option<Arc<str>>,
     /// The client asked for the cost at the end of a stream (`x-weighbridge-include: cost`).
@@ -84,22 +93,26 @@ pub struct Exchange {
     last: Option<Trouble>,
     retry_after: Option<Duration>,
     all_limited: bool,
+    /// A target was passed over because of its provider's rules: the refusal that is over first.
+    skipped: Option<Refusal>,
     /// The header went out.
     header_sent: bool,
 }
 
 impl Exchange {
     /// Begins. `overhead` is what the gateway itself spent so far.
-    pub fn new(opened: Opened, services: Arc<Services>, overhead: Duration) -> Self {
+    pub fn new(mut opened: Opened, services: Arc<Services>, overhead: Duration) -> Self {
+        let tokens = opened.permit.take_tokens();
         Self {
             opened,
             services,
             attempt: None,
-            record: Record::new(overhead),
+            record: Record::new(overhead, tokens),
             found: None,
             last: None,
             retry_after: None,
             all_limited: true,
+            skipped: None,
             header_sent: false,
         }
     }
@@ -124,10 +137,27 @@ impl Exchange {
         !std::mem::replace(&mut self.header_sent, true)
     }
 
-    /// Takes the next target that serves the call.
-    pub fn next_target(&mut self) -> Option<Arc<Target>> {
+    /// Takes the next target that serves the call and whose provider's rules let an attempt pass.
+    pub fn next_target(&mut self) -> Option<(Arc<Target>, Permit)> {
         let api = self.opened.ask.api;
-        self.opened.plan.take_next(|target| target.serves(api))
+        loop {
+            let target = self.opened.plan.take_next(|target| target.serves(api))?;
+            match self.opened.admit_attempt(&self.services, &target.limits) {
+                Ok(permit) => return Some((target, permit)),
+                Err(refusal) => {
+                    self.opened.plan.passed_over();
+                    let sooner = self.skipped.as_ref().is_none_or(|other| refusal.is_over_before(other));
+                    if sooner {
+                        self.skipped = Some(refusal);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is left of the client's rules.
+    pub fn shares(&self) -> Shares {
+        self.opened.shares(&self.services.limits)
     }
 
     /// Attempts made so far, the one under way included: a whole answer is settled before its header is written, a
@@ -142,7 +172,7 @@ impl Exchange {
     /// # Errors
     ///
     /// [`Reject::LedgerUnavailable`], [`Reject::BuffersFull`].
-    pub fn begin(&mut self, target: Arc<Target>) -> Result<(), Reject> {
+    pub fn begin(&mut self, target: Arc<Target>, mut permit: Permit) -> Result<(), Reject> {
         let number = self.record.attempts().saturating_add(1);
         let row = super::finish::open_row(&self.services, &self.opened, &target, number)?;
         let ask = &mut self.opened.ask;
@@ -158,7 +188,9 @@ impl Exchange {
         };
         let share = self.services.buffers.take(0).ok_or(Reject::BuffersFull)?;
         let answer = Answer::new(expect, Arc::clone(&target.provider), share);
-        self.attempt = Some(Attempt::new(target, row, body, answer, self.opened.arrival.at));
+        self.opened.permit.keep();
+        permit.keep();
+        self.attempt = Some(Attempt::new(target, row, body, answer, self.opened.arrival.at).with(permit));
         Ok(())
     }
 
@@ -320,7 +352,13 @@ impl Exchange {
         };
         let retry_after = if kind == UpstreamFault::RateLimited { self.retry_after } else { None };
         let model = &self.opened.plan.route().name;
-        let message = format!("no target of model `{model}` answered: {}", self.record.told());
+        let mut message = format!("no target of model `{model}` answered: {}", self.record.told());
+        if let Some(refusal) = &self.skipped {
+            if self.all_limited {
+                return Reject::LimitReached(refusal.clone().within(self.retry_after));
+            }
+            message.push_str(&format!("; others were passed over: {refusal}"));
+        }
         Reject::Upstream { kind, message, retry_after }
     }
 

@@ -3,12 +3,15 @@
 use super::attempt::Attempt;
 use super::exchange::{Arrival, Exchange, Opened};
 use super::gateway::{Services, Snapshot};
+use super::governed::{self, Governing};
+use super::metadata::Metadata;
 use super::reject::Reject;
 use super::target::Target;
 use super::trouble::Trouble;
 use super::used::{Used, used};
 use crate::auth::Caller;
 use crate::ledger::{OpenAttempt, Opening, Settlement};
+use crate::limits::Tokens;
 use crate::model::{Api, AttemptId, NanoUsd, ServiceTier, Usage, UsageOrigin};
 use crate::telemetry::{AccessAttempt, AccessRecord, Outcome, TeamSeries};
 use crate::tokens;
@@ -73,12 +76,24 @@ struct Tally {
     /// Attempts that are being counted.
     counting: usize,
     record: Option<Box<AccessRecord>>,
+    /// Reserved of the limits on tokens; corrected when all attempts are counted.
+    reserved: Option<Tokens>,
+}
+
+/// A request that ends without being recorded was counted as far as it came.
+impl Drop for Tally {
+    fn drop(&mut self) {
+        self.settle_reserved();
+    }
 }
 
 impl Record {
-    /// Nothing happened yet.
-    pub fn new(overhead: Duration) -> Self {
-        Self { overhead, bytes_out: 0, attempts: Vec::new(), first_output: None, tally: Arc::default() }
+    /// Nothing happened yet; `reserved` is corrected when everything has.
+    pub fn new(overhead: Duration, reserved: Tokens) -> Self {
+        let mut tally = Tally::default();
+        tally.reserved = Some(reserved).filter(|tokens| !tokens.is_empty());
+        let tally = Arc::new(Mutex::new(tally));
+        Self { overhead, bytes_out: 0, attempts: Vec::new(), first_output: None, tally }
     }
 
     /// Attempts that were settled.
@@ -119,6 +134,8 @@ pub struct Booking {
     overhead: Duration,
     error: Option<&'static str>,
     used: Used,
+    /// Reserved of the provider's limits on tokens.
+    reserved: Tokens,
 }
 
 /// An attempt that is being counted. Dropping it tells the tally, also when its job panics or is never run.
@@ -144,6 +161,8 @@ impl Booking {
         let status =
             if attempt.answer.begun() { attempt.answer.status() } else { trouble.as_ref().map_or(0, Trouble::status) };
         let used = used(attempt, opened, trouble.as_ref());
+        // Its places among the provider's open ones are free from here on.
+        let reserved = std::mem::take(&mut attempt.permit).take_tokens();
         Some(Self {
             row,
             target: Arc::clone(&attempt.target),
@@ -160,6 +179,7 @@ impl Booking {
             overhead,
             error: trouble.as_ref().map(Trouble::name).or(if status >= 400 { Some("refused") } else { None }),
             used,
+            reserved,
         })
     }
 
@@ -208,6 +228,7 @@ impl Booking {
         let cost = cost_of(&self.target, &usage, tier);
         self.target.metrics.settled(&usage, origin, cost);
         self.team.settled(&usage, cost);
+        governed::settle(self.reserved, &usage);
         tally.lock().add(&usage, origin, cost);
         self.row.settle(Settlement {
             status: self.status,
@@ -255,6 +276,12 @@ impl Tally {
         }
     }
 
+    fn settle_reserved(&mut self) {
+        if let Some(tokens) = self.reserved.take() {
+            governed::settle(tokens, &self.usage);
+        }
+    }
+
     /// One attempt was counted.
     fn counted(tally: &Mutex<Self>, log: &crate::telemetry::AccessLog) {
         let mut tally = tally.lock();
@@ -267,6 +294,7 @@ impl Tally {
             return;
         }
         if let Some(mut record) = self.record.take() {
+            self.settle_reserved();
             record.usage = self.usage;
             record.usage_origin = self.origin.unwrap_or(UsageOrigin::None);
             record.cost = (!self.unpriced).then_some(self.cost);
@@ -324,6 +352,12 @@ pub struct Local {
     pub api: Option<Api>,
     /// The model, as the configuration has it.
     pub model: Option<Arc<str>>,
+    /// The rules that it is under.
+    pub governing: Option<Governing>,
+    /// The end user, if one is told.
+    pub user: Option<Arc<str>>,
+    /// The request's metadata.
+    pub metadata: Metadata,
     /// The gateway's own code.
     pub code: Option<&'static str>,
     /// Bytes of the answer's body.

@@ -2,6 +2,7 @@
 
 use super::bounds::Buffers;
 use super::edge::Unproven;
+use super::governed::Governed;
 use super::target::{Target, next_group};
 use crate::auth::Keyring;
 use crate::catalogue::{self, Price};
@@ -9,6 +10,7 @@ use crate::config::{
     Config, ConfigError, Model, Protocol, Provider as ProviderConfig, Target as TargetConfig, nearest,
 };
 use crate::ledger::{Ledger, OpenPrice};
+use crate::limits::{Addresses, Limits, RuleSet};
 use crate::model::{Api, Clock, IdSource};
 use crate::providers::{self, Endpoint, Provider};
 use crate::routing::{Route, Table};
@@ -33,6 +35,10 @@ pub struct Services {
     pub ids: IdSource,
     /// Where every attempt is booked.
     pub ledger: Arc<Ledger>,
+    /// Rate windows and concurrency of all rules.
+    pub limits: Arc<Limits>,
+    /// What client addresses do.
+    pub addresses: Addresses,
     /// Counts tokens off the hot path.
     pub counter: Counter,
     /// Access records.
@@ -67,6 +73,8 @@ pub struct Bounds {
 pub struct Snapshot {
     /// Keys.
     pub keyring: Keyring,
+    /// Limits of callers, models and the gateway.
+    pub governed: Governed,
     /// Models and their targets.
     pub table: Table<Target>,
     /// Counters by model, target and team.
@@ -79,11 +87,11 @@ impl Snapshot {
     /// # Errors
     ///
     /// Every mistake in the providers' own sections and in prices.
-    pub fn build(config: &Config, series: SeriesTable) -> Result<Self, Vec<ConfigError>> {
+    pub fn build(config: &Config, series: SeriesTable, limits: &Arc<Limits>) -> Result<Self, Vec<ConfigError>> {
         let mut errors = Vec::new();
         let mut built: BTreeMap<&str, Built> = BTreeMap::new();
         for (name, provider) in &config.providers {
-            match build_provider(provider) {
+            match build_provider(provider, limits) {
                 Ok(one) => drop(built.insert(name, one)),
                 Err(error) => errors.push(error),
             }
@@ -105,7 +113,8 @@ impl Snapshot {
             routes.push(Route { name: Arc::clone(&model.name), targets, max_attempts });
         }
         if errors.is_empty() {
-            Ok(Self { keyring: Keyring::build(config), table: Table::new(routes), series })
+            let governed = Governed::new(config, limits);
+            Ok(Self { keyring: Keyring::build(config), governed, table: Table::new(routes), series })
         } else {
             Err(errors)
         }
@@ -155,9 +164,10 @@ struct Built {
     catalogue: Option<String>,
     ca: Option<Arc<CaType>>,
     protocol: Protocol,
+    limits: RuleSet,
 }
 
-fn build_provider(config: &ProviderConfig) -> Result<Built, ConfigError> {
+fn build_provider(config: &ProviderConfig, limits: &Limits) -> Result<Built, ConfigError> {
     let row = providers::PROVIDERS.iter().find(|(kind, _)| *kind == config.kind);
     let Some((_, build)) = row else {
         let kinds: Vec<_> = providers::PROVIDERS.iter().map(|(kind, _)| *kind).collect();
@@ -171,7 +181,8 @@ fn build_provider(config: &ProviderConfig) -> Result<Built, ConfigError> {
     let base_url_host = config.settings.has("base_url").then(|| provider.endpoint().host.to_string());
     let kind = config.kind.clone();
     let catalogue = config.catalogue.clone();
-    Ok(Built { group: next_group(), provider, kind, base_url_host, catalogue, ca, protocol: config.protocol })
+    let (protocol, limits) = (config.protocol, limits.resolve(&config.rules));
+    Ok(Built { group: next_group(), provider, kind, base_url_host, catalogue, ca, protocol, limits })
 }
 
 fn read_ca(config: &ProviderConfig, path: &std::path::Path) -> Result<Arc<CaType>, ConfigError> {
@@ -226,6 +237,7 @@ fn join(
         group: built.group,
         ca: built.ca.clone(),
         encoding: tokens::encoding_of(&target.model),
+        limits: Arc::clone(&built.limits),
         metrics: Arc::clone(series.target(&model.name, index).ok_or("it has no counters")?),
     })
 }

@@ -5,6 +5,8 @@ use super::accept::{self, BodyBounds, Head, Path};
 use super::exchange::{Arrival, Opened};
 use super::finish::Local;
 use super::gateway::{Services, Snapshot};
+use super::governed::{Governing, reserved_tokens};
+use super::metadata;
 use super::reject::{Reject, shown};
 use super::target::Target;
 use crate::auth::{AuthError, Caller, Presented};
@@ -78,8 +80,11 @@ impl Opening<'_> {
         local.api = api;
         let caller = self.authenticate(&session.req_header().headers)?; // before a byte of the body is read
         local.caller = Some(Arc::clone(&caller));
+        let governing = self.gateway.snapshot.governed.of(&caller);
+        local.governing = Some(governing.clone());
         let Some(api) = api else { return self.models(&head, &caller) };
         let services = &self.gateway.services;
+        let permit = governing.admit_caller(&services.limits, &local.subject(&caller))?; // requests and concurrency
         let slot = services.slots.take(1).ok_or(Reject::TooManyOpen)?;
         let bounds = BodyBounds { most: services.bounds.max_body_bytes, within: services.bounds.body_timeout };
         let body = accept::body(session, &head, bounds, &services.buffers).await?;
@@ -88,12 +93,19 @@ impl Opening<'_> {
             .map_err(|bad| Reject::BadRequest { message: bad.message, param: bad.param })?; // one strict pass
         let route = self.route(&ask, &caller, local)?;
         let headers = &session.req_header().headers;
-        let user = header_text(headers, "x-weighbridge-user").or(ask.user.as_deref()).map(Arc::from);
+        local.user = header_text(headers, "x-weighbridge-user").or(ask.user.as_deref()).map(Arc::from);
+        local.metadata = metadata::of(headers, &ask)?;
+        let governing = self.with_model(governing, &route.name, local);
+        let tokens = reserved_tokens(&ask);
+        let permit = governing.admit_request(&services.limits, permit, &local.subject(&caller), tokens)?; // and the rest
         let opened = Opened {
             arrival: self.arrival.clone(),
             team: Arc::clone(self.gateway.snapshot.series.team(Some(&caller.team))),
             caller,
-            user,
+            governing,
+            permit,
+            user: local.user.take(),
+            metadata: std::mem::take(&mut local.metadata),
             query: query(api, session),
             include_cost: header_text(headers, "x-weighbridge-include").is_some_and(includes_cost),
             plan: Plan::new(Arc::clone(route)),
@@ -116,8 +128,27 @@ impl Opening<'_> {
 
     fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Reject> {
         let refuse = |error: AuthError| Reject::Unauthenticated { code: error.code(), message: error.to_string() };
-        let presented = Presented::from_headers(headers).map_err(refuse)?;
-        self.gateway.snapshot.keyring.authenticate(presented, self.arrival.at_us).map_err(refuse)
+        let services = &self.gateway.services;
+        let address = self.arrival.address.map(|address| address.ip());
+        let now_us = services.limits.clock().at(self.arrival.at);
+        if let Some(address) = address {
+            services.addresses.request(address, now_us)?; // before anything is hashed
+        }
+        let presented = Presented::from_headers(headers);
+        let known = presented.and_then(|key| self.gateway.snapshot.keyring.authenticate(key, self.arrival.at_us));
+        known.map_err(|error| {
+            if let Some(address) = address {
+                services.addresses.failed(address, now_us);
+            }
+            refuse(error)
+        })
+    }
+
+    /// The rules that hold now that the model is known.
+    fn with_model(&self, mut governing: Governing, model: &str, local: &mut Local) -> Governing {
+        self.gateway.snapshot.governed.with_model(&mut governing, model);
+        local.governing = Some(governing.clone());
+        governing
     }
 
     /// The route of the model that is asked for, if the caller may call it and a target speaks the call.

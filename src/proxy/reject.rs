@@ -1,6 +1,7 @@
 //! Why a request gets an error, in one place: status, stable code, fault, and whether a retry helps.
 
 use super::accept::Framing;
+use crate::limits::{AddressFull, Refusal};
 use std::fmt;
 use std::time::Duration;
 
@@ -36,6 +37,12 @@ pub enum Reject {
         /// What is wrong and what to do.
         message: String,
     },
+    /// A rate or concurrency limit does not let it pass.
+    #[error("{0}")]
+    LimitReached(Refusal),
+    /// The client's address has done too much.
+    #[error("{}", address_text(*.0))]
+    Address(AddressFull),
     /// The body is no JSON, or ambiguous, or lacks what is needed.
     #[error("{message}")]
     BadRequest {
@@ -145,6 +152,7 @@ impl Reject {
             Self::Method { .. } => 405,
             Self::BodyTimeout { .. } => 408,
             Self::TooLarge { .. } => 413,
+            Self::LimitReached(_) | Self::Address(_) => 429,
             Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable => 503,
             Self::Upstream { kind, .. } => match kind {
                 UpstreamFault::Failed | UpstreamFault::Credentials | UpstreamFault::NoSuchModel => 502,
@@ -161,6 +169,10 @@ impl Reject {
             Self::NoRoute { .. } => "route_not_found",
             Self::Method { .. } => "method_not_allowed",
             Self::Unauthenticated { code, .. } => code,
+            Self::LimitReached(Refusal { wait: None, .. }) => "larger_than_limit",
+            Self::LimitReached(_) => "limit_reached",
+            Self::Address(AddressFull::AuthFailures { .. }) => "too_many_auth_failures",
+            Self::Address(AddressFull::Requests { .. }) => "too_many_requests_from_address",
             Self::BadRequest { .. } => "invalid_request",
             Self::TooLarge { .. } => "body_too_large",
             Self::BodyTimeout { .. } => "body_timeout",
@@ -189,6 +201,8 @@ impl Reject {
             | Self::NoRoute { .. }
             | Self::Method { .. }
             | Self::Unauthenticated { .. }
+            | Self::LimitReached(_)
+            | Self::Address(_)
             | Self::TooLarge { .. }
             | Self::BodyTimeout { .. }
             | Self::BuffersFull
@@ -205,6 +219,8 @@ impl Reject {
             | Self::NoRoute { .. }
             | Self::Method { .. }
             | Self::Unauthenticated { .. }
+            | Self::LimitReached(_)
+            | Self::Address(_)
             | Self::BadRequest { .. }
             | Self::TooLarge { .. }
             | Self::BodyTimeout { .. }
@@ -229,6 +245,9 @@ impl Reject {
             | Self::ModelNotAllowed { .. }
             | Self::Dialect { .. } => Retry::Never,
             Self::BodyTimeout { .. } => Retry::Maybe,
+            Self::LimitReached(Refusal { wait: Some(wait), .. }) => Retry::After(*wait),
+            Self::LimitReached(Refusal { wait: None, .. }) => Retry::Never,
+            Self::Address(AddressFull::AuthFailures { wait } | AddressFull::Requests { wait }) => Retry::After(*wait),
             Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable => Retry::After(Duration::from_secs(1)),
             Self::Upstream { kind, retry_after, .. } => match (kind, retry_after) {
                 (UpstreamFault::Credentials | UpstreamFault::NoSuchModel, _) => Retry::Never,
@@ -254,6 +273,30 @@ pub enum Retry {
     Maybe,
     /// It may succeed after this: `retry-after`.
     After(Duration),
+}
+
+impl From<Refusal> for Reject {
+    fn from(refusal: Refusal) -> Self {
+        Self::LimitReached(refusal)
+    }
+}
+
+impl From<AddressFull> for Reject {
+    fn from(full: AddressFull) -> Self {
+        Self::Address(full)
+    }
+}
+
+fn address_text(full: AddressFull) -> &'static str {
+    match full {
+        AddressFull::AuthFailures { .. } => {
+            "too many requests from this address had no valid api key (`server.per_address.auth_failures`); \
+             check the key and try again later"
+        }
+        AddressFull::Requests { .. } => {
+            "too many requests come from this address (`server.per_address.requests`); try again in a moment"
+        }
+    }
 }
 
 /// Text of a client, shortened for a message.

@@ -7,6 +7,7 @@ use super::gateway::{Bounds, Services, Snapshot};
 use crate::auth::{Caller, Presented, hash_of, hash_text};
 use crate::config::{self, Config};
 use crate::ledger::{Ledger, LedgerMetrics, export};
+use crate::limits::{Addresses, LimitMetrics, Limits, Permit, Steady};
 use crate::model::{Api, Draft, IdSource, SystemClock};
 use crate::routing::Plan;
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
@@ -38,8 +39,11 @@ impl Stage {
         let dir = tempfile::tempdir().expect("a directory");
         let config = Config::from_text(&config_text(dir.path()), None).expect("the configuration is right");
         let metrics = Metrics::new().expect("metrics");
-        let snapshot = Snapshot::build(&config, SeriesTable::resolve(&metrics, &config)).expect("providers are right");
         let clock = Arc::new(SystemClock);
+        let limit_metrics = LimitMetrics::register(&metrics.registry).expect("metrics");
+        let limits = Arc::new(Limits::new(limit_metrics, Steady::new(1_795_000_000_000_000)));
+        let series = SeriesTable::resolve(&metrics, &config);
+        let snapshot = Snapshot::build(&config, series, &limits).expect("providers are right");
         let ledger_metrics = LedgerMetrics::register(&metrics.registry).expect("metrics");
         let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics).expect("a ledger");
         let log = config::AccessLog::File(dir.path().join("access.log"));
@@ -47,6 +51,8 @@ impl Stage {
             clock,
             ids: IdSource::from_os().expect("randomness"),
             ledger,
+            limits,
+            addresses: Addresses::new(config.server.per_address),
             counter: Counter::start(16, 1 << 26).expect("a thread"),
             access_log: Arc::new(AccessLog::start(&log, metrics.access_log.clone()).expect("a file")),
             metrics: metrics.proxy.clone(),
@@ -86,7 +92,10 @@ impl Stage {
             caller: Arc::clone(&self.caller),
             team: Arc::clone(self.snapshot.series.team(Some("t"))),
             ask,
+            governing: self.snapshot.governed.of(&self.caller),
+            permit: Permit::default(),
             user: None,
+            metadata: Vec::new(),
             query: None,
             include_cost: false,
             plan: Plan::new(Arc::clone(self.snapshot.table.find(model).expect("a known model"))),
@@ -150,8 +159,8 @@ records: {{ content: none, access_log: stdout }}
 
 /// Begins the attempt at the next target; its connection stands and nothing was sent.
 pub fn connect(exchange: &mut Exchange) {
-    let target = exchange.next_target().expect("a target is left");
-    exchange.begin(target).expect("the ledger takes it");
+    let (target, permit) = exchange.next_target().expect("a target is left");
+    exchange.begin(target, permit).expect("the ledger takes it");
     exchange.attempt_mut().expect("it was begun").connected(false);
 }
 

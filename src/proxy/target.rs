@@ -3,6 +3,7 @@
 use crate::catalogue::Price;
 use crate::config::{Protocol, Timeouts};
 use crate::ledger::OpenPrice;
+use crate::limits::RuleSet;
 use crate::model::Api;
 use crate::providers::{Endpoint, Provider};
 use crate::telemetry::TargetSeries;
@@ -51,6 +52,8 @@ pub struct Target {
     pub ca: Option<Arc<CaType>>,
     /// The model's own tokenizer, if there is one here.
     pub encoding: Option<Encoding>,
+    /// Limits of the provider.
+    pub limits: RuleSet,
     /// Counters of this target.
     pub metrics: Arc<TargetSeries>,
 }

@@ -77,6 +77,11 @@ impl<T> Plan<T> {
         Some(Arc::clone(&self.route.targets[index]))
     }
 
+    /// The target that was taken last is passed over without an attempt.
+    pub fn passed_over(&mut self) {
+        self.attempts_left += 1;
+    }
+
     /// Whether there is another target that `serves`.
     pub fn has_next(&self, serves: impl Fn(&T) -> bool) -> bool {
         self.peek(serves).is_some()
