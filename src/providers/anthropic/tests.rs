@@ -227,6 +227,9 @@ fn only_the_model_changes() {
         max_output_tokens: Some(5),
         choices: 1,
         text_bytes: 0,
+        caps: Caps::default(),
+        metadata: Vec::new(),
+        demand: Demand::default(),
     };
     let edits = plain().edits(&ask, &Bytes::from_static(b"\"new\""));
     assert_eq!(ask.body.apply(&edits), body.replace("was", "new"));

@@ -20,6 +20,9 @@ fn ask(body: &str, stream: bool, include_usage: Option<IncludeUsage>) -> Ask {
         max_output_tokens: None,
         choices: 1,
         text_bytes: 0,
+        caps: Caps::default(),
+        metadata: Vec::new(),
+        demand: Demand::default(),
     }
 }
 
