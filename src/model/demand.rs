@@ -21,6 +21,8 @@ pub struct Demand {
     /// The path of the first input that is not in the body (conversations kept by the provider, file ids, URLs of
     /// documents) or that the body's size does not bound (documents, which may be compressed).
     pub unseen: Option<String>,
+    /// The path of the first picture or sound.
+    pub first_media: Option<String>,
     /// Definitions of tools.
     pub tools: u32,
     /// Tools of the provider's own, whose definitions are not in the body, whoever runs them.

@@ -38,19 +38,13 @@ pub(super) fn metadata(api: Api, body: &[u8], known: &Known<'_>) -> Vec<(String,
     };
     let members = strict::members(body, metadata.value);
     let strings = members.iter().filter(|member| member.kind == Kind::String);
-    let pair = |member: &Member<'_>| {
-        (String::from_utf8_lossy(&member.key).into_owned(), strict::string(body, member.value))
-    };
+    let pair =
+        |member: &Member<'_>| (String::from_utf8_lossy(&member.key).into_owned(), strict::string(body, member.value));
     strings.take(MOST_METADATA).map(pair).collect()
 }
 
 /// What the request may cost beside its text.
-pub(super) fn demand(
-    api: Api,
-    body: &[u8],
-    known: &Known<'_>,
-    outline: &Outline<'_>,
-) -> Result<Demand, BadRequest> {
+pub(super) fn demand(api: Api, body: &[u8], known: &Known<'_>, outline: &Outline<'_>) -> Result<Demand, BadRequest> {
     let tally = &outline.tally;
     let mut demand = Demand {
         readable_bytes: (body.len() as u64).saturating_sub(tally.payload_bytes),
@@ -60,6 +54,7 @@ pub(super) fn demand(
         cache_writes: tally.cache_writes,
         cache_hour: tally.cache_writes && tally.cache_hour,
         unseen: tally.unseen_at.map(|at| strict::path_at(body, at)),
+        first_media: tally.media_at.map(|at| strict::path_at(body, at)),
         tools: tally.tools,
         ..Demand::default()
     };
@@ -159,3 +154,7 @@ fn runs_at_client(api: Api, kind: &str) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "demand_tests.rs"]
+mod tests;

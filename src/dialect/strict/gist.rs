@@ -24,6 +24,8 @@ pub struct Tally {
     pub cache_hour: bool,
     /// A byte inside of the first input that is not in the body.
     pub unseen_at: Option<usize>,
+    /// A byte of the first picture or sound.
+    pub media_at: Option<usize>,
     /// Definitions of tools.
     pub tools: u32,
     /// Those whose `type` is not `function` or `custom`.
@@ -188,9 +190,10 @@ impl Gist {
 
     fn part(&self, start: usize, tally: &mut Tally) {
         match self.what {
-            What::Image => self.image(tally),
-            What::Other if self.kind.is_none() && self.has_image => self.image(tally),
+            What::Image => self.image(start, tally),
+            What::Other if self.kind.is_none() && self.has_image => self.image(start, tally),
             What::Audio => {
+                tally.media_at.get_or_insert(start);
                 tally.audio_bytes = tally.audio_bytes.saturating_add(self.payload);
                 tally.payload_bytes = tally.payload_bytes.saturating_add(self.payload);
             }
@@ -203,7 +206,8 @@ impl Gist {
         }
     }
 
-    fn image(&self, tally: &mut Tally) {
+    fn image(&self, start: usize, tally: &mut Tally) {
+        tally.media_at.get_or_insert(start);
         tally.images = tally.images.saturating_add(1);
         tally.images_low = tally.images_low.saturating_add(u32::from(self.low));
         tally.payload_bytes = tally.payload_bytes.saturating_add(self.payload);
