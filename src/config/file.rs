@@ -149,6 +149,8 @@ pub(super) struct TargetFile {
     #[serde(default)]
     pub(super) timeouts: TimeoutsFile,
     pub(super) apis: Option<Vec<Option<String>>>,
+    pub(super) max_input_tokens: Option<Count>,
+    pub(super) max_output_tokens: Option<Count>,
 }
 
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
