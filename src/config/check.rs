@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod auth;
 mod callers;
 mod models;
 mod server;
@@ -50,12 +51,14 @@ impl<'a> Checker<'a> {
         let models = self.models(file.models);
         let teams = self.teams(file.teams);
         let keys = self.keys(file.keys, &teams);
+        let auth = self.auth(file.auth, &teams);
         let prices = self.prices(file.prices);
         let records = self.records(file.records);
         let (rules, budgeting) = (Arc::default(), Budgeting::default());
         Some(Config {
             server: server?,
             admin: admin?,
+            auth,
             state: state?,
             providers,
             models,

@@ -3,7 +3,7 @@
 //! Nothing is checked here but the shape. `Option` in a list is an item that was found wrong and is left out.
 
 use super::quantity::{Count, Price, Size, Time};
-use super::{Durability, Protocol};
+use super::{Durability, JwtAlgorithm, OnRevoke, Protocol, Secret};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
 use std::collections::BTreeMap;
@@ -15,6 +15,7 @@ use std::path::PathBuf;
 pub(super) struct ConfigFile {
     pub(super) server: ServerFile,
     pub(super) admin: AdminFile,
+    pub(super) auth: AuthFile,
     pub(super) state: StateFile,
     /// Read apart: most of an entry belongs to the provider's own folder.
     pub(super) providers: BTreeMap<String, IgnoredAny>,
@@ -60,6 +61,39 @@ pub(super) struct TlsFile {
 pub(super) struct AdminFile {
     /// An address, or `off`.
     pub(super) listen: Option<String>,
+    pub(super) token: Option<Secret>,
+    pub(super) viewer_token: Option<Secret>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AuthFile {
+    pub(super) on_revoke: OnRevoke,
+    pub(super) jwt: Option<JwtFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JwtFile {
+    pub(super) issuer: String,
+    pub(super) audience: String,
+    pub(super) jwks_file: Option<PathBuf>,
+    pub(super) jwks_url: Option<String>,
+    pub(super) refresh: Option<Time>,
+    pub(super) algorithms: Option<Vec<Option<JwtAlgorithm>>>,
+    #[serde(default)]
+    pub(super) claims: JwtClaimsFile,
+    #[serde(default)]
+    pub(super) teams: BTreeMap<String, String>,
+    pub(super) leeway: Option<Time>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct JwtClaimsFile {
+    pub(super) team: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) models: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -6,6 +6,8 @@ mod tree;
 mod resolve;
 mod de;
 mod quantity;
+pub mod moment;
+mod auth;
 mod rules;
 mod file;
 mod shape;
@@ -16,8 +18,9 @@ mod summary;
 mod secret;
 mod error;
 
+pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke};
 pub use error::{ConfigError, ConfigErrors, nearest};
-pub use load::state_dir;
+pub use load::{AdminAccess, admin_access, state_dir};
 pub use rules::{
     Budget, Budgeting, Calendar, Each, Estimates, Limit, LimitWhat, Mode, OnExhausted, Per, Rules, Scope, Unit,
 };
@@ -38,8 +41,10 @@ use std::time::Duration;
 pub struct Config {
     /// The data plane.
     pub server: Server,
-    /// Metrics and health.
+    /// Metrics, health, and the admin API.
     pub admin: Admin,
+    /// How callers are known, besides by the keys of the file.
+    pub auth: Auth,
     /// Where state is kept, and how.
     pub state: State,
     /// Upstreams by name.
@@ -105,11 +110,20 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
-/// The admin listener: `/metrics`, `/healthz`, `/readyz`.
+/// The admin listener: `/metrics`, `/healthz`, `/readyz` and the admin API.
 #[derive(Debug)]
 pub struct Admin {
     /// Where; `None` switches it off.
     pub listen: Option<SocketAddr>,
+    /// Who has it may do everything by the admin API; at least [`Admin::SHORTEST_TOKEN`] bytes.
+    pub token: Option<Secret>,
+    /// Who has it may read.
+    pub viewer_token: Option<Secret>,
+}
+
+impl Admin {
+    /// A shorter token could be guessed.
+    pub const SHORTEST_TOKEN: usize = 16;
 }
 
 /// The embedded ledger.

@@ -83,7 +83,7 @@ const LATER: &[(&str, &[&str])] = &[
         &["defaults", "guardrails", "limits", "budgets", "watch", "cluster", "alerts", "cache", "ledger", "telemetry"],
     ),
     ("server", &["trusted_proxies", "proxy_protocol", "cors"]),
-    ("admin", &["token", "tls"]),
+    ("admin", &["tls"]),
     ("providers", &["limits", "budgets", "guardrails"]),
     ("models", &["guardrails", "limits", "budgets", "cache", "weight"]),
     ("teams", &["guardrails", "limits", "budgets", "tags"]),

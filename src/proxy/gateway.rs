@@ -3,7 +3,7 @@
 use super::bounds::Buffers;
 use super::edge::Unproven;
 use super::target::{Target, next_group};
-use crate::auth::Keyring;
+use crate::auth::Callers;
 use crate::catalogue::{self, Price};
 use crate::config::{
     Config, ConfigError, Model, Protocol, Provider as ProviderConfig, Target as TargetConfig, nearest,
@@ -31,6 +31,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Ids.
     pub ids: IdSource,
+    /// Who may call.
+    pub callers: Arc<Callers>,
     /// Where every attempt is booked.
     pub ledger: Arc<Ledger>,
     /// Counts tokens off the hot path.
@@ -60,13 +62,13 @@ pub struct Bounds {
     pub max_withheld_bytes: usize,
     /// Idle client connections are kept this long.
     pub keepalive: Duration,
+    /// Streams of a key that is revoked or has expired are ended.
+    pub cut_revoked: bool,
 }
 
 /// What a request is admitted under; it keeps the snapshot to its end.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Keys.
-    pub keyring: Keyring,
     /// Models and their targets.
     pub table: Table<Target>,
     /// Counters by model, target and team.
@@ -104,11 +106,7 @@ impl Snapshot {
             let max_attempts = usize::try_from(model.max_attempts.get()).unwrap_or(usize::MAX);
             routes.push(Route { name: Arc::clone(&model.name), targets, max_attempts });
         }
-        if errors.is_empty() {
-            Ok(Self { keyring: Keyring::build(config), table: Table::new(routes), series })
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(Self { table: Table::new(routes), series }) } else { Err(errors) }
     }
 
     /// Where `provider` lives, for `weighbridge check`.

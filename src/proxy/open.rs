@@ -76,7 +76,7 @@ impl Opening<'_> {
             Path::Models | Path::Model(_) => None,
         };
         local.api = api;
-        let caller = self.authenticate(&session.req_header().headers)?; // before a byte of the body is read
+        let caller = self.authenticate(&session.req_header().headers).await?; // before a byte of the body is read
         local.caller = Some(Arc::clone(&caller));
         let Some(api) = api else { return self.models(&head, &caller) };
         let services = &self.gateway.services;
@@ -88,7 +88,10 @@ impl Opening<'_> {
             .map_err(|bad| Reject::BadRequest { message: bad.message, param: bad.param })?; // one strict pass
         let route = self.route(&ask, &caller, local)?;
         let headers = &session.req_header().headers;
-        let user = header_text(headers, "x-weighbridge-user").or(ask.user.as_deref()).map(Arc::from);
+        // What the caller's own credential says of the user is the only word that is vouched for.
+        let user = caller.user.clone();
+        let told = || header_text(headers, "x-weighbridge-user").or(ask.user.as_deref()).map(Arc::from);
+        let user = user.or_else(told);
         let opened = Opened {
             arrival: self.arrival.clone(),
             team: Arc::clone(self.gateway.snapshot.series.team(Some(&caller.team))),
@@ -114,10 +117,10 @@ impl Opening<'_> {
         }
     }
 
-    fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Reject> {
-        let refuse = |error: AuthError| Reject::Unauthenticated { code: error.code(), message: error.to_string() };
-        let presented = Presented::from_headers(headers).map_err(refuse)?;
-        self.gateway.snapshot.keyring.authenticate(presented, self.arrival.at_us).map_err(refuse)
+    async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Reject> {
+        let presented = Presented::from_headers(headers).map_err(|error| nobody(&error))?;
+        let callers = &self.gateway.services.callers;
+        callers.authenticate(presented, self.arrival.at_us).await.map_err(|error| nobody(&error))
     }
 
     /// The route of the model that is asked for, if the caller may call it and a target speaks the call.
@@ -155,6 +158,16 @@ impl Opening<'_> {
             }
             _ => Ok(Next::Answer(200, models::list(head.dialect, &allowed.map(listed).collect::<Vec<_>>()))),
         }
+    }
+}
+
+/// A request that nobody stands for.
+fn nobody(error: &AuthError) -> Reject {
+    let (code, message) = (error.code(), error.to_string());
+    match error.status() {
+        403 => Reject::NotAdmitted { code, message },
+        503 => Reject::AuthUnavailable { message },
+        _ => Reject::Unauthenticated { code, message },
     }
 }
 

@@ -36,6 +36,20 @@ pub enum Reject {
         /// What is wrong and what to do.
         message: String,
     },
+    /// It is known who calls, but nobody pays for them.
+    #[error("{message}")]
+    NotAdmitted {
+        /// A stable code: `jwt_unknown_team`.
+        code: &'static str,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// Who calls cannot be found out now.
+    #[error("{message}")]
+    AuthUnavailable {
+        /// What is missing.
+        message: String,
+    },
     /// The body is no JSON, or ambiguous, or lacks what is needed.
     #[error("{message}")]
     BadRequest {
@@ -140,12 +154,12 @@ impl Reject {
         match self {
             Self::Framing(_) | Self::BadRequest { .. } | Self::Dialect { .. } => 400,
             Self::Unauthenticated { .. } => 401,
-            Self::ModelNotAllowed { .. } => 403,
+            Self::ModelNotAllowed { .. } | Self::NotAdmitted { .. } => 403,
             Self::NoRoute { .. } | Self::NoModel { .. } => 404,
             Self::Method { .. } => 405,
             Self::BodyTimeout { .. } => 408,
             Self::TooLarge { .. } => 413,
-            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable => 503,
+            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable | Self::AuthUnavailable { .. } => 503,
             Self::Upstream { kind, .. } => match kind {
                 UpstreamFault::Failed | UpstreamFault::Credentials | UpstreamFault::NoSuchModel => 502,
                 UpstreamFault::TimedOut => 504,
@@ -160,7 +174,8 @@ impl Reject {
             Self::Framing(_) => "invalid_http_request",
             Self::NoRoute { .. } => "route_not_found",
             Self::Method { .. } => "method_not_allowed",
-            Self::Unauthenticated { code, .. } => code,
+            Self::Unauthenticated { code, .. } | Self::NotAdmitted { code, .. } => code,
+            Self::AuthUnavailable { .. } => "auth_unavailable",
             Self::BadRequest { .. } => "invalid_request",
             Self::TooLarge { .. } => "body_too_large",
             Self::BodyTimeout { .. } => "body_timeout",
@@ -189,6 +204,8 @@ impl Reject {
             | Self::NoRoute { .. }
             | Self::Method { .. }
             | Self::Unauthenticated { .. }
+            | Self::NotAdmitted { .. }
+            | Self::AuthUnavailable { .. }
             | Self::TooLarge { .. }
             | Self::BodyTimeout { .. }
             | Self::BuffersFull
@@ -205,13 +222,16 @@ impl Reject {
             | Self::NoRoute { .. }
             | Self::Method { .. }
             | Self::Unauthenticated { .. }
+            | Self::NotAdmitted { .. }
             | Self::BadRequest { .. }
             | Self::TooLarge { .. }
             | Self::BodyTimeout { .. }
             | Self::NoModel { .. }
             | Self::ModelNotAllowed { .. }
             | Self::Dialect { .. } => Fault::Client,
-            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable => Fault::Gateway,
+            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable | Self::AuthUnavailable { .. } => {
+                Fault::Gateway
+            }
             Self::Upstream { .. } => Fault::Upstream,
         }
     }
@@ -223,13 +243,16 @@ impl Reject {
             | Self::NoRoute { .. }
             | Self::Method { .. }
             | Self::Unauthenticated { .. }
+            | Self::NotAdmitted { .. }
             | Self::BadRequest { .. }
             | Self::TooLarge { .. }
             | Self::NoModel { .. }
             | Self::ModelNotAllowed { .. }
             | Self::Dialect { .. } => Retry::Never,
             Self::BodyTimeout { .. } => Retry::Maybe,
-            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable => Retry::After(Duration::from_secs(1)),
+            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable | Self::AuthUnavailable { .. } => {
+                Retry::After(Duration::from_secs(1))
+            }
             Self::Upstream { kind, retry_after, .. } => match (kind, retry_after) {
                 (UpstreamFault::Credentials | UpstreamFault::NoSuchModel, _) => Retry::Never,
                 (_, Some(wait)) => Retry::After(*wait),

@@ -2,8 +2,9 @@
 
 use super::Checker;
 use crate::config::{
-    Allowed, Key, Team,
+    Allowed, JWT_PREFIX, Key, Team,
     file::{KeyFile, Names, TeamFile},
+    moment,
     tree::join,
 };
 use std::collections::{BTreeMap, HashMap};
@@ -42,6 +43,9 @@ impl Checker<'_> {
     fn key(&mut self, path: &str, file: KeyFile, teams: &BTreeMap<Arc<str>, Team>) -> Option<Key> {
         let of_team = join(path, "team");
         self.named(&join(path, "name"), &file.name);
+        if file.name.starts_with(JWT_PREFIX) {
+            self.flag(&join(path, "name"), format!("names that begin with `{JWT_PREFIX}` are those of JWT callers"));
+        }
         self.refers(&of_team, &file.team, "teams", "team");
         let of_models = join(path, "models");
         let models = self.allowed(&of_models, file.models);
@@ -88,14 +92,10 @@ impl Checker<'_> {
 
     /// A moment, or the beginning of a day in UTC, in microseconds since 1970.
     fn expires(&mut self, path: &str, text: &str) -> Option<u64> {
-        let is_day = text.len() == "2030-01-31".len();
-        let moment = if is_day { format!("{text}T00:00:00Z").parse() } else { text.parse::<jiff::Timestamp>() };
-        let moment = moment.ok();
-        let micros = moment.and_then(|moment| u64::try_from(moment.as_microsecond()).ok());
+        let micros = moment::read(text);
         if micros.is_none() {
             let shown = self.shown(path, text);
-            let like = "write a day such as `2030-01-31` (UTC), or a moment such as `2030-01-31T18:00:00Z`";
-            self.flag(path, format!("{shown} is no time after 1970; {like}"));
+            self.flag(path, format!("{shown} is no time after 1970; {}", moment::LIKE));
         }
         micros
     }
