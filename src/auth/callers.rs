@@ -13,7 +13,7 @@ use super::record::{
 };
 use super::store::{Pending, Store, StoreError};
 use super::{AuthError, Caller, PlainKey, Presented, hash_of, new_key};
-use crate::config::{Allowed, Config, Scope, moment, nearest};
+use crate::config::{Allowed, Config, Rules, Scope, moment, nearest};
 use crate::model::Clock;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -62,7 +62,7 @@ impl Callers {
         let mut stored = Stored::default();
         for team in store.teams()? {
             let scope = Scope::Team(Arc::clone(&team.name));
-            stored.team_rules.insert(Arc::clone(&team.name), rules_of(scope, &team.grants)?);
+            stored.team_rules.insert(Arc::clone(&team.name), rules_of(&written, &scope, &team.grants)?);
             stored.teams.insert(Arc::clone(&team.name), team);
         }
         for key in store.keys()? {
@@ -73,11 +73,11 @@ impl Callers {
                 );
             }
             let scope = Scope::Key(Arc::clone(&key.name));
-            stored.key_rules.insert(Arc::clone(&key.name), rules_of(scope, &key.grants)?);
+            stored.key_rules.insert(Arc::clone(&key.name), rules_of(&written, &scope, &key.grants)?);
             stored.keys.insert(Arc::clone(&key.name), key);
         }
         let ring = Keyring::join(&written, &mut stored, 1);
-        let jwt = config.auth.jwt.clone().map(Jwt::new);
+        let jwt = config.auth.jwt.clone().map(|jwt| Jwt::new(jwt, &config.defaults.keys));
         let book = Mutex::new(Book { store, stored, generation: 1 });
         Ok(Self { written, ring: ArcSwap::from_pointee(ring), book, jwt, clock })
     }
@@ -137,7 +137,7 @@ impl Callers {
         let NewKey { name, team, models, expires, limits, budgets, tags } = new;
         let name: Arc<str> = name.into();
         let grants = Grants { models, limits, budgets, tags: edit::tags(tags) };
-        let rules = checks.grants(Scope::Key(Arc::clone(&name)), &grants, Some(&team))?;
+        let rules = checks.grants(&Scope::Key(Arc::clone(&name)), &grants, Some(&team))?;
         let expires_us = edit::expiry(expires.as_deref(), now_us)?;
         let (plain, hash) = new_key().map_err(|_| KeysError::Randomness)?;
         let record = KeyRecord {
@@ -179,7 +179,7 @@ impl Callers {
         if let Some(expires) = expires {
             record.expires_us = edit::expiry(expires.as_deref(), now_us)?;
         }
-        let rules = checks.grants(Scope::Key(Arc::clone(&record.name)), &record.grants, Some(&record.team))?;
+        let rules = checks.grants(&Scope::Key(Arc::clone(&record.name)), &record.grants, Some(&record.team))?;
         record.updated_us = now_us;
         let change = Change { object: format!("key/{name}"), fields: changed(&before, fields_of(&record)) };
         book.commit(&change, witness, |pending| pending.put_key(&record))?;
@@ -305,7 +305,7 @@ impl Callers {
         let NewTeam { name, models, limits, budgets, tags } = new;
         let name: Arc<str> = name.into();
         let grants = Grants { models, limits, budgets, tags: edit::tags(tags) };
-        let rules = checks.grants(Scope::Team(Arc::clone(&name)), &grants, None)?;
+        let rules = checks.grants(&Scope::Team(Arc::clone(&name)), &grants, None)?;
         let record = TeamRecord { name: Arc::clone(&name), grants, created_us: now_us, updated_us: now_us };
         let change = Change { object: format!("team/{name}"), fields: grant_fields(&record.grants) };
         book.commit(&change, witness, |pending| pending.put_team(&record))?;
@@ -329,7 +329,7 @@ impl Callers {
         replace(&mut record.grants, models, limits, budgets, tags);
         let ring = self.ring.load();
         let checks = Checks { written: &self.written, ring: &ring };
-        let rules = checks.grants(Scope::Team(Arc::clone(&record.name)), &record.grants, None)?;
+        let rules = checks.grants(&Scope::Team(Arc::clone(&record.name)), &record.grants, None)?;
         record.updated_us = now_us;
         let fields = changed(&before, grant_fields(&record.grants));
         let change = Change { object: format!("team/{name}"), fields };
@@ -489,11 +489,10 @@ impl Book {
     }
 }
 
-/// Limits and budgets of a record; what was good when it was written is good for ever, or the store is damaged.
-fn rules_of(scope: Scope, grants: &Grants) -> Result<Arc<crate::config::Rules>, StoreError> {
-    let of = scope.to_string();
-    edit::rules(scope, grants.limits.as_ref(), grants.budgets.as_ref())
-        .map_err(|error| StoreError::Damaged(format!("{of}: {error}")))
+/// Limits and budgets of a record. They were right when they were written; when the file has changed since (a model that
+/// was fallen back to is gone), the gateway does not serve without them.
+fn rules_of(written: &Written, scope: &Scope, grants: &Grants) -> Result<Arc<Rules>, StoreError> {
+    edit::rules(written, scope, grants).map_err(|error| StoreError::Damaged(format!("{scope}: {error}")))
 }
 
 fn not_found<'a>(what: &'static str, name: &str, names: impl Iterator<Item = &'a str>) -> KeysError {

@@ -4,7 +4,7 @@ use super::StoreError;
 use super::keyring::{Keyring, Written};
 use super::record::Grants;
 use crate::config::{Allowed, JWT_PREFIX, Rules, Scope, moment, nearest};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -125,7 +125,7 @@ impl Checks<'_> {
     }
 
     /// What a key or team is given. `of_team`: a key only narrows its team.
-    pub fn grants(&self, scope: Scope, grants: &Grants, of_team: Option<&str>) -> Result<Arc<Rules>, KeysError> {
+    pub fn grants(&self, scope: &Scope, grants: &Grants, of_team: Option<&str>) -> Result<Arc<Rules>, KeysError> {
         let narrowed = of_team.and_then(|team| self.ring.team_models(team));
         for model in grants.models.iter().flatten() {
             if !self.written.models.contains(&**model) {
@@ -145,19 +145,38 @@ impl Checks<'_> {
         if grants.tags.len() > 64 || grants.tags.iter().any(|(name, value)| long(name) || long(value)) {
             return Err(invalid("tags", "at most 64, each of 1 to 256 bytes without control characters"));
         }
-        rules(scope, grants.limits.as_ref(), grants.budgets.as_ref())
+        rules(self.written, scope, grants)
     }
 }
 
-/// Limits and budgets as they are given at run time.
-pub(super) fn rules(scope: Scope, limits: Option<&Value>, budgets: Option<&Value>) -> Result<Arc<Rules>, KeysError> {
-    let _ = scope;
+/// Limits and budgets of a scope: what it is given itself, else what the defaults give, list by list.
+pub(super) fn rules(written: &Written, scope: &Scope, grants: &Grants) -> Result<Arc<Rules>, KeysError> {
+    let Grants { limits, budgets, .. } = grants;
+    let models: Vec<&str> = written.models.iter().map(|name| &**name).collect();
+    let mut text = Map::new();
     for (member, value) in [("limits", limits), ("budgets", budgets)] {
-        if value.is_some_and(|value| !value.is_array()) {
-            return Err(invalid(member, "expected a list"));
+        let Some(value) = value else { continue };
+        if !value.is_array() {
+            return Err(invalid(member, "expected a list, of the same shape as in the configuration file"));
         }
+        text.insert(member.to_owned(), value.clone());
     }
-    Ok(Arc::default())
+    let text = Value::from(text).to_string();
+    // YAML of JSON's form, read as the file is.
+    let own = Rules::from_text(scope, &text, &models, &written.defaults.zone).map_err(|errors| {
+        let member = if errors.0.iter().all(|error| error.path.starts_with("budgets")) { "budgets" } else { "limits" };
+        let told = |error: &crate::config::ConfigError| format!("{}: {}", error.path, error.message);
+        invalid(member, errors.0.iter().map(told).collect::<Vec<_>>().join("; "))
+    })?;
+    let (default, nameless) = match scope {
+        Scope::Team(_) => (&written.defaults.teams, Scope::Team("".into())),
+        _ => (&written.defaults.keys, Scope::Key("".into())),
+    };
+    let default = default.rules.rescoped(&nameless, scope);
+    Ok(Arc::new(Rules {
+        limits: if limits.is_some() { own.limits } else { default.limits },
+        budgets: if budgets.is_some() { own.budgets } else { default.budgets },
+    }))
 }
 
 /// A moment after now.

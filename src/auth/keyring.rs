@@ -2,7 +2,8 @@
 
 use super::record::{KeyRecord, TeamRecord};
 use super::{AuthError, Callable, Caller, CallerRules, Presented, Term, hash_of};
-use crate::config::{Allowed, Config, Rules};
+use crate::config::{Allowed, Config, Given, Rules};
+use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -30,11 +31,19 @@ pub(super) struct TeamEntry {
 }
 
 /// What the file says of keys, teams and models.
-#[derive(Default)]
 pub(super) struct Written {
     pub keys: Vec<WrittenKey>,
     pub teams: BTreeMap<Arc<str>, TeamEntry>,
     pub models: BTreeSet<Arc<str>>,
+    pub defaults: Defaults,
+}
+
+/// What keys and teams have that say nothing of their own.
+pub(super) struct Defaults {
+    pub keys: Given,
+    pub teams: Given,
+    /// Where the days of budgets begin that do not say.
+    pub zone: TimeZone,
 }
 
 /// A key of the file.
@@ -66,6 +75,11 @@ impl Written {
             keys: keys.collect(),
             teams: config.teams.iter().map(|(name, one)| (Arc::clone(name), team(one))).collect(),
             models: config.models.keys().cloned().collect(),
+            defaults: Defaults {
+                keys: config.defaults.keys.clone(),
+                teams: config.defaults.teams.clone(),
+                zone: config.budgeting.zone.clone(),
+            },
         }
     }
 
@@ -111,7 +125,8 @@ impl Keyring {
         }
         for (name, team) in &stored.teams {
             let rules = stored.team_rules.get(name).cloned().unwrap_or_default();
-            let entry = || TeamEntry { models: allowed(team.grants.models.as_deref()), rules };
+            let models = allowed(team.grants.models.as_deref(), &written.defaults.teams);
+            let entry = || TeamEntry { models, rules };
             ring.teams.entry(Arc::clone(name)).or_insert_with(entry);
         }
         for key in &written.keys {
@@ -121,7 +136,7 @@ impl Keyring {
         let keys: Vec<KeyRecord> = stored.keys.values().filter(|key| !written.has_key(&key.name)).cloned().collect();
         for key in keys {
             let rules = stored.key_rules.get(&key.name).cloned().unwrap_or_default();
-            let models = allowed(key.grants.models.as_deref());
+            let models = allowed(key.grants.models.as_deref(), &written.defaults.keys);
             for secret in &key.secrets {
                 let term = stored.term(secret.hash, key.ends_us(secret));
                 let caller = ring.caller(&key.name, &key.team, &models, &rules, term);
@@ -152,11 +167,11 @@ impl Keyring {
         key: &Arc<str>,
         team: &str,
         user: Option<Arc<str>>,
-        models: &Allowed,
+        given: &Given,
         term: Term,
     ) -> Option<Caller> {
         let (team, _) = self.teams.get_key_value(team)?;
-        let caller = self.caller(key, team, models, &Arc::default(), term);
+        let caller = self.caller(key, team, &given.models, &given.rules, term);
         Some(Caller { user, ..caller })
     }
 
@@ -213,9 +228,10 @@ impl Keyring {
     }
 }
 
-/// What a list of models allows.
-pub(super) fn allowed(models: Option<&[String]>) -> Allowed {
-    models.map_or(Allowed::All, |names| Allowed::Only(names.iter().map(|name| Arc::from(name.as_str())).collect()))
+/// What a list of models allows; without one, what is given by default.
+pub(super) fn allowed(models: Option<&[String]>, default: &Given) -> Allowed {
+    let list = |names: &[String]| Allowed::Only(names.iter().map(|name| Arc::from(name.as_str())).collect());
+    models.map_or_else(|| default.models.clone(), list)
 }
 
 /// Only how many keys there are: hashes are no secret, but they do not belong into logs.

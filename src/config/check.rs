@@ -3,7 +3,7 @@
 use super::error::hint;
 use super::file::ConfigFile;
 use super::tree::{Node, Places, Scalar, Value};
-use super::{Budgeting, Config, ConfigError};
+use super::{Config, ConfigError, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 mod auth;
 mod callers;
 mod models;
+mod rules;
 mod server;
 
 pub(super) use server::STATE_DIR;
@@ -47,18 +48,21 @@ impl<'a> Checker<'a> {
         let server = self.server(file.server);
         let admin = self.admin(file.admin, &server.as_ref().map(|s| s.listen.clone()).unwrap_or_default());
         let state = self.state(file.state);
-        let providers = self.providers();
-        let models = self.models(file.models);
-        let teams = self.teams(file.teams);
-        let keys = self.keys(file.keys, &teams);
+        let budgeting = self.budgeting(file.budgeting);
+        let providers = self.providers(&budgeting.zone);
+        let models = self.models(file.models, &budgeting.zone);
+        let defaults = self.defaults(&file.defaults, &budgeting.zone);
+        let teams = self.teams(file.teams, &file.defaults.teams, &budgeting.zone);
+        let keys = self.keys(file.keys, &file.defaults.keys, &teams, &budgeting.zone);
         let auth = self.auth(file.auth, &teams);
         let prices = self.prices(file.prices);
         let records = self.records(file.records);
-        let (rules, budgeting) = (Arc::default(), Budgeting::default());
+        let rules = self.rules("", &Scope::Gateway, file.limits, file.budgets, &budgeting.zone);
         Some(Config {
             server: server?,
             admin: admin?,
             auth,
+            defaults,
             state: state?,
             providers,
             models,

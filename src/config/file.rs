@@ -3,6 +3,7 @@
 //! Nothing is checked here but the shape. `Option` in a list is an item that was found wrong and is left out.
 
 use super::quantity::{Count, Price, Size, Time};
+use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
 use super::{Durability, JwtAlgorithm, OnRevoke, Protocol, Secret};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
@@ -24,6 +25,26 @@ pub(super) struct ConfigFile {
     pub(super) keys: Vec<Option<KeyFile>>,
     pub(super) prices: BTreeMap<String, PriceFile>,
     pub(super) records: RecordsFile,
+    pub(super) defaults: DefaultsFile,
+    pub(super) limits: LimitsFile,
+    pub(super) budgets: BudgetsFile,
+    pub(super) budgeting: BudgetingFile,
+}
+
+/// What holds for teams and keys that say nothing of their own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct DefaultsFile {
+    pub(super) teams: DefaultFile,
+    pub(super) keys: DefaultFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct DefaultFile {
+    pub(super) models: Option<Names>,
+    pub(super) limits: LimitsFile,
+    pub(super) budgets: BudgetsFile,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -115,11 +136,13 @@ pub(super) struct ProviderFile {
     #[serde(default)]
     pub(super) protocol: Protocol,
     pub(super) ca_file: Option<PathBuf>,
+    pub(super) limits: LimitsFile,
+    pub(super) budgets: BudgetsFile,
 }
 
 impl ProviderFile {
     /// The keys that are read here; all others are the provider's own.
-    pub(super) const KEYS: [&'static str; 4] = ["kind", "catalogue", "protocol", "ca_file"];
+    pub(super) const KEYS: [&'static str; 6] = ["kind", "catalogue", "protocol", "ca_file", "limits", "budgets"];
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,6 +154,8 @@ pub(super) struct ModelFile {
     #[serde(default)]
     pub(super) timeouts: TimeoutsFile,
     pub(super) max_attempts: Option<Count>,
+    pub(super) limits: LimitsFile,
+    pub(super) budgets: BudgetsFile,
 }
 
 #[derive(Debug, Deserialize)]
@@ -159,6 +184,8 @@ pub(super) struct TimeoutsFile {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct TeamFile {
     pub(super) models: Option<Names>,
+    pub(super) limits: LimitsFile,
+    pub(super) budgets: BudgetsFile,
 }
 
 #[derive(Debug, Deserialize)]
@@ -169,6 +196,8 @@ pub(super) struct KeyFile {
     pub(super) hash: String,
     pub(super) models: Option<Names>,
     pub(super) expires: Option<String>,
+    pub(super) limits: LimitsFile,
+    pub(super) budgets: BudgetsFile,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -194,7 +223,7 @@ pub(super) struct RecordsFile {
 }
 
 /// Names of models: a list, or `"*"` for all.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Names {
     All,
     Only(Vec<Option<String>>),

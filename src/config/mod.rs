@@ -9,6 +9,7 @@ mod quantity;
 pub mod moment;
 mod auth;
 mod rules;
+mod rules_file;
 mod file;
 mod shape;
 mod load;
@@ -53,6 +54,8 @@ pub struct Config {
     pub models: BTreeMap<Arc<str>, Model>,
     /// Teams by name.
     pub teams: BTreeMap<Arc<str>, Team>,
+    /// What teams and keys have that say nothing of their own.
+    pub defaults: Defaults,
     /// Virtual keys.
     pub keys: Vec<Key>,
     /// Overrides of and additions to the catalogue, by `model` or `provider/model`.
@@ -269,6 +272,24 @@ pub struct Team {
     /// What its keys may call; all if the file says nothing.
     pub models: Allowed,
     /// Its limits and budgets, those of `defaults.teams` where it has none of its own.
+    pub rules: Arc<Rules>,
+}
+
+/// What teams and keys have that say nothing of their own: those of the file have it already.
+#[derive(Debug)]
+pub struct Defaults {
+    /// Of teams.
+    pub teams: Given,
+    /// Of keys.
+    pub keys: Given,
+}
+
+/// What a team or a key is given; its rules are of a scope without a name, see [`Rules::rescoped`].
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// What may be called.
+    pub models: Allowed,
+    /// Limits and budgets.
     pub rules: Arc<Rules>,
 }
 

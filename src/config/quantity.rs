@@ -20,6 +20,14 @@ pub(super) struct Count(pub(super) u32);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Price(pub(super) String);
 
+/// A whole number that is not 0, of 63 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Whole(pub(super) u64);
+
+/// `75%`: a whole number of percent, from 1 to 1000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Percent(pub(super) u16);
+
 const TIME_UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const SIZE_UNITS: [(&str, u64); 5] = [("", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
 
@@ -65,7 +73,37 @@ impl Count {
     }
 }
 
+impl Whole {
+    fn parse(text: &str) -> Result<Self, String> {
+        let number = text.parse().ok().filter(|number| (1..=i64::MAX as u64).contains(number));
+        number.map(Self).ok_or_else(|| format!("expected a whole number from 1, found `{text}`"))
+    }
+}
+
+impl Percent {
+    fn parse(text: &str) -> Result<Self, String> {
+        let number = text.strip_suffix('%').and_then(|number| number.parse().ok());
+        number
+            .filter(|number| (1..=1000).contains(number))
+            .map(Self)
+            .ok_or_else(|| format!("expected whole percent from `1%` to `1000%`, found `{text}`"))
+    }
+}
+
 impl Price {
+    /// As nano-dollars: at most 18 digits, which 63 bits hold.
+    pub(super) fn nano(&self) -> i64 {
+        let (whole, fraction) = self.0.split_once('.').unwrap_or((&self.0, ""));
+        let digits = |text: &str| text.bytes().fold(0i64, |sum, byte| sum * 10 + i64::from(byte - b'0'));
+        let missing = u32::try_from(9usize.saturating_sub(fraction.len())).unwrap_or(0);
+        digits(whole) * 1_000_000_000 + digits(fraction) * 10i64.pow(missing)
+    }
+
+    /// As a whole number, if it is one.
+    pub(super) fn whole(&self) -> Option<i64> {
+        self.0.parse().ok()
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -139,11 +177,13 @@ written! {
     Size "a size such as `32MiB`";
     Count "a whole number from 1";
     Price "a price such as `0.15`";
+    Whole "a whole number from 1";
+    Percent "a share such as `75%`";
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Price, Size, Time, show_size, show_time};
+    use super::{Percent, Price, Size, Time, show_size, show_time};
     use std::time::Duration;
 
     #[test]
@@ -201,6 +241,29 @@ mod tests {
             assert_eq!(Size::parse(&show_size(bytes)), Ok(Size(bytes)), "{bytes}");
         }
         assert_eq!((show_time(Duration::from_secs(90)), show_size(32 << 20)), ("90s".to_owned(), "32MiB".to_owned()));
+    }
+
+    #[test]
+    fn an_amount_in_usd_is_exact_in_nano_dollars() {
+        let cases = [
+            ("1", 1_000_000_000),
+            ("0.000000001", 1),
+            ("0.5", 500_000_000),
+            ("999999999.999999999", 999_999_999_999_999_999),
+            ("007.10", 7_100_000_000),
+        ];
+        for (text, nano) in cases {
+            assert_eq!(Price::parse(text).map(|price| price.nano()), Ok(nano), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_whole_percent() {
+        let cases = [("1%", Some(1)), ("75%", Some(75)), ("1000%", Some(1000)), ("0%", None), ("1001%", None)];
+        let words = [("75", None), ("7.5%", None), ("%", None), ("-1%", None)];
+        for (text, want) in cases.into_iter().chain(words) {
+            assert_eq!(Percent::parse(text).ok(), want.map(Percent), "{text}");
+        }
     }
 
     #[test]

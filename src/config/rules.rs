@@ -22,6 +22,17 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// The same rules for another scope: their ids begin with its name.
+    pub fn rescoped(&self, from: &Scope, to: &Scope) -> Self {
+        let (old, new) = (from.to_string(), to.to_string());
+        let renamed = |id: &str| Arc::from(format!("{new}{}", id.strip_prefix(&*old).unwrap_or(id)));
+        let limit = |limit: &Limit| Limit { id: renamed(&limit.id), scope: to.clone(), ..limit.clone() };
+        let budget = |budget: &Budget| Budget { id: renamed(&budget.id), scope: to.clone(), ..budget.clone() };
+        Self { limits: self.limits.iter().map(limit).collect(), budgets: self.budgets.iter().map(budget).collect() }
+    }
+}
+
 /// Where a rule stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
@@ -273,7 +284,7 @@ pub enum OnExhausted {
 }
 
 /// How money is held for a request before it is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Budgeting {
     /// How input is bounded.
     pub estimates: Estimates,
@@ -281,12 +292,14 @@ pub struct Budgeting {
     pub default_max_output_tokens: NonZeroU64,
     /// Status of a request that a budget cannot pay: 402 (default), 403 or 429.
     pub exhausted_status: u16,
+    /// Where days begin for budgets that do not say. Default UTC.
+    pub zone: TimeZone,
 }
 
 impl Default for Budgeting {
     fn default() -> Self {
         let default_max_output_tokens = NonZeroU64::new(4096).expect("not 0");
-        Self { estimates: Estimates::default(), default_max_output_tokens, exhausted_status: 402 }
+        Self { estimates: Estimates::default(), default_max_output_tokens, exhausted_status: 402, zone: TimeZone::UTC }
     }
 }
 

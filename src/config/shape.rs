@@ -78,14 +78,12 @@ pub(super) fn not_yet(what: &str) -> String {
 
 /// Keys that are promised, by top-level section; the first row is the top level itself.
 const LATER: &[(&str, &[&str])] = &[
-    (
-        "",
-        &["defaults", "guardrails", "limits", "budgets", "watch", "cluster", "alerts", "cache", "ledger", "telemetry"],
-    ),
+    ("", &["guardrails", "watch", "cluster", "alerts", "cache", "ledger", "telemetry"]),
     ("server", &["trusted_proxies", "proxy_protocol", "cors"]),
     ("admin", &["tls"]),
-    ("providers", &["limits", "budgets", "guardrails"]),
-    ("models", &["guardrails", "limits", "budgets", "cache", "weight"]),
-    ("teams", &["guardrails", "limits", "budgets", "tags"]),
-    ("keys", &["guardrails", "limits", "budgets", "tags", "allowed_ips"]),
+    ("providers", &["guardrails"]),
+    ("models", &["guardrails", "cache", "weight"]),
+    ("teams", &["guardrails", "tags"]),
+    ("defaults", &["guardrails"]),
+    ("keys", &["guardrails", "tags", "allowed_ips"]),
 ];

@@ -3,8 +3,10 @@
 
 use super::quantity::{show_size, show_time};
 use super::{
-    AccessLog, Allowed, Config, Durability, Key, Listen, Model, OnRevoke, Protocol, Provider, Target, Timeouts,
+    AccessLog, Allowed, Calendar, Config, Durability, Key, LimitWhat, Listen, Mode, Model, OnRevoke, Protocol,
+    Provider, Rules, Target, Timeouts, Unit,
 };
+use crate::model::NanoUsd;
 use std::fmt::{self, Write};
 
 /// What others have to say about parts of the configuration; each line is printed below its part.
@@ -30,6 +32,10 @@ impl Config {
 
     fn write_summary(&self, out: &mut String, notes: &Notes<'_>) -> fmt::Result {
         self.write_server(out)?;
+        if !self.rules.is_empty() {
+            writeln!(out, "\nthe whole gateway")?;
+            write_rules(out, &self.rules)?;
+        }
         writeln!(out, "\nproviders ({})", self.providers.len())?;
         for provider in self.providers.values() {
             let protocol = match provider.protocol {
@@ -38,11 +44,13 @@ impl Config {
                 Protocol::Auto => "HTTP/2 if offered",
             };
             writeln!(out, "  {}: kind {}, {protocol}", provider.name, provider.kind)?;
+            write_rules(out, &provider.rules)?;
             write_notes(out, &(notes.provider)(provider))?;
         }
         writeln!(out, "\nmodels ({})", self.models.len())?;
         for model in self.models.values() {
             writeln!(out, "  {}: by priority, at most {} attempts", model.name, model.max_attempts)?;
+            write_rules(out, &model.rules)?;
             for target in &model.targets {
                 write_target(out, target)?;
                 write_notes(out, &(notes.target)(model, target))?;
@@ -51,6 +59,7 @@ impl Config {
         writeln!(out, "\nteams ({})", self.teams.len())?;
         for team in self.teams.values() {
             writeln!(out, "  {}: {}", team.name, allowed(&team.models))?;
+            write_rules(out, &team.rules)?;
         }
         writeln!(out, "\nkeys ({})", self.keys.len())?;
         if self.keys.is_empty() {
@@ -140,8 +149,41 @@ fn write_key(out: &mut String, key: &Key) -> fmt::Result {
     write!(out, "  {}: team {}, {}, sha256:{hash}…", key.name, key.team, key_models(&key.models))?;
     let expires = key.expires_us.and_then(|us| jiff::Timestamp::from_microsecond(i64::try_from(us).ok()?).ok());
     match expires {
-        Some(moment) => writeln!(out, ", expires {moment}"),
-        None => writeln!(out),
+        Some(moment) => writeln!(out, ", expires {moment}")?,
+        None => writeln!(out)?,
+    }
+    write_rules(out, &key.rules)
+}
+
+fn write_rules(out: &mut String, rules: &Rules) -> fmt::Result {
+    for limit in &rules.limits {
+        match limit.what {
+            LimitWhat::Requests { most, per } => write!(out, "      limit: {most} requests per {}", per.name())?,
+            LimitWhat::Tokens { most, per } => write!(out, "      limit: {most} tokens per {}", per.name())?,
+            LimitWhat::Concurrent { most } => write!(out, "      limit: {most} requests at once")?,
+        }
+        writeln!(out, "{} ({})", mode(limit.mode), limit.id)?;
+    }
+    for budget in &rules.budgets {
+        match budget.unit {
+            Unit::Usd => write!(out, "      budget: {} USD", NanoUsd(budget.limit))?,
+            Unit::Tokens => write!(out, "      budget: {} tokens", budget.limit)?,
+        }
+        let zone = budget.zone.iana_name().unwrap_or("UTC");
+        match budget.per {
+            Calendar::Lifetime => write!(out, " for ever")?,
+            per => write!(out, " per {} in {zone}", per.name())?,
+        }
+        writeln!(out, "{} ({})", mode(budget.mode), budget.id)?;
+    }
+    Ok(())
+}
+
+const fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "",
+        Mode::Warn => ", warns only",
+        Mode::Audit => ", is logged only",
     }
 }
 

@@ -10,7 +10,7 @@ mod tests;
 
 use super::keyring::{Keyring, allowed};
 use super::{Caller, Term};
-use crate::config::{self, Allowed, JWT_PREFIX, JwtAlgorithm};
+use crate::config::{self, Given, JWT_PREFIX, JwtAlgorithm, Scope};
 use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -102,6 +102,8 @@ pub(super) struct Jwt {
     config: config::Jwt,
     /// The name that its callers have in records: `jwt:login.example.com`.
     name: Arc<str>,
+    /// What its callers have: limits and budgets of a key that is called so.
+    given: Given,
     keys: KeySource,
     known: moka::sync::Cache<[u8; 32], Arc<Known>>,
 }
@@ -110,7 +112,7 @@ pub(super) struct Jwt {
 struct Known {
     team: Arc<str>,
     user: Option<Arc<str>>,
-    models: Allowed,
+    given: Given,
     term: Term,
     /// The caller as of a snapshot of keys and teams.
     built: ArcSwap<(u64, Option<Arc<Caller>>)>,
@@ -126,13 +128,15 @@ struct Header {
 }
 
 impl Jwt {
-    pub fn new(config: config::Jwt) -> Self {
+    pub fn new(config: config::Jwt, default: &Given) -> Self {
         ring::install();
         let issuer = config.issuer.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
-        let name = format!("{JWT_PREFIX}{}", issuer.as_deref().unwrap_or(&config.issuer));
+        let name: Arc<str> = format!("{JWT_PREFIX}{}", issuer.as_deref().unwrap_or(&config.issuer)).into();
+        let rules = default.rules.rescoped(&Scope::Key("".into()), &Scope::Key(Arc::clone(&name)));
+        let given = Given { models: default.models.clone(), rules: Arc::new(rules) };
         let keys = KeySource::new(config.keys.clone());
         let known = moka::sync::Cache::builder().max_capacity(MOST_KNOWN).time_to_idle(FORGOTTEN_AFTER).build();
-        Self { name: name.into(), keys, known, config }
+        Self { name, given, keys, known, config }
     }
 
     /// Keeps the issuer's keys fresh; never returns.
@@ -164,8 +168,8 @@ impl Jwt {
         let caller = if built.0 == ring.generation {
             built.1.clone()
         } else {
-            let Known { team, user, models, term, .. } = &*known;
-            let caller = ring.bearer(&self.name, team, user.clone(), models, term.clone()).map(Arc::new);
+            let Known { team, user, given, term, .. } = &*known;
+            let caller = ring.bearer(&self.name, team, user.clone(), given, term.clone()).map(Arc::new);
             known.built.store(Arc::new((ring.generation, caller.clone())));
             caller
         };
@@ -273,7 +277,7 @@ impl Jwt {
         Ok(Known {
             team: team.ok_or_else(|| self.unknown_team())?,
             user,
-            models: allowed(models.as_deref()),
+            given: Given { models: allowed(models.as_deref(), &self.given), rules: Arc::clone(&self.given.rules) },
             term: Term::until(self.ends_us(claims)?),
             built: ArcSwap::from_pointee((0, None)),
         })

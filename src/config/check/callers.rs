@@ -2,33 +2,84 @@
 
 use super::Checker;
 use crate::config::{
-    Allowed, JWT_PREFIX, Key, Team,
-    file::{KeyFile, Names, TeamFile},
+    Allowed, Defaults, Given, JWT_PREFIX, Key, Rules, Scope, Team,
+    file::{DefaultFile, DefaultsFile, KeyFile, Names, TeamFile},
     moment,
     tree::join,
 };
+use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 impl Checker<'_> {
-    pub(super) fn teams(&mut self, written: BTreeMap<String, TeamFile>) -> BTreeMap<Arc<str>, Team> {
+    pub(super) fn teams(
+        &mut self,
+        written: BTreeMap<String, TeamFile>,
+        default: &DefaultFile,
+        zone: &TimeZone,
+    ) -> BTreeMap<Arc<str>, Team> {
         let teams = written.into_iter().map(|(name, file)| {
             let path = join("teams", &name);
             self.named(&path, &name);
-            let models = self.allowed(&join(&path, "models"), file.models);
+            let own = DefaultFile { models: file.models, limits: file.limits, budgets: file.budgets };
+            let scope = Scope::Team((*name).into());
+            let (models, rules) = self.own_or_default(&path, &scope, own, ("defaults.teams", default), zone);
             let name: Arc<str> = name.into();
-            (Arc::clone(&name), Team { name, models, rules: Arc::default() })
+            (Arc::clone(&name), Team { name, models, rules })
         });
         teams.collect()
     }
 
-    pub(super) fn keys(&mut self, written: Vec<Option<KeyFile>>, teams: &BTreeMap<Arc<str>, Team>) -> Vec<Key> {
+    /// What a scope says itself, else what the defaults say: list by list.
+    fn own_or_default(
+        &mut self,
+        path: &str,
+        scope: &Scope,
+        own: DefaultFile,
+        (default_path, default): (&str, &DefaultFile),
+        zone: &TimeZone,
+    ) -> (Allowed, Arc<Rules>) {
+        let models = match own.models {
+            Some(models) => self.allowed(&join(path, "models"), Some(models)),
+            None => self.allowed(&join(default_path, "models"), default.models.clone()),
+        };
+        let (has_limits, has_budgets) = (own.limits.is_some(), own.budgets.is_some());
+        let of_own = self.rules(path, scope, own.limits, own.budgets, zone);
+        if has_limits && has_budgets {
+            return (models, of_own);
+        }
+        let of_default = self.rules(default_path, scope, default.limits.clone(), default.budgets.clone(), zone);
+        let limits = if has_limits { &of_own.limits } else { &of_default.limits };
+        let budgets = if has_budgets { &of_own.budgets } else { &of_default.budgets };
+        (models, Arc::new(Rules { limits: limits.clone(), budgets: budgets.clone() }))
+    }
+
+    /// Checks what stands under `defaults:`, also where no team or key takes it.
+    pub(super) fn defaults(&mut self, file: &DefaultsFile, zone: &TimeZone) -> Defaults {
+        let mut of = |path: &str, scope: Scope, default: &DefaultFile| {
+            let models = self.allowed(&join(path, "models"), default.models.clone());
+            let rules = self.rules(path, &scope, default.limits.clone(), default.budgets.clone(), zone);
+            Given { models, rules }
+        };
+        Defaults {
+            teams: of("defaults.teams", Scope::Team("".into()), &file.teams),
+            keys: of("defaults.keys", Scope::Key("".into()), &file.keys),
+        }
+    }
+
+    pub(super) fn keys(
+        &mut self,
+        written: Vec<Option<KeyFile>>,
+        default: &DefaultFile,
+        teams: &BTreeMap<Arc<str>, Team>,
+        zone: &TimeZone,
+    ) -> Vec<Key> {
         let mut keys: Vec<Key> = Vec::new();
         let (mut names, mut hashes) = (HashMap::new(), HashMap::new());
         for (index, file) in written.into_iter().enumerate() {
             let Some(file) = file else { continue };
             let path = format!("keys[{index}]");
-            let Some(key) = self.key(&path, file, teams) else { continue };
+            let Some(key) = self.key(&path, file, default, teams, zone) else { continue };
             if let Some(other) = names.insert(Arc::clone(&key.name), path.clone()) {
                 self.flag(&join(&path, "name"), format!("`{other}` has the same name; each key has its own"));
             }
@@ -40,7 +91,14 @@ impl Checker<'_> {
         keys
     }
 
-    fn key(&mut self, path: &str, file: KeyFile, teams: &BTreeMap<Arc<str>, Team>) -> Option<Key> {
+    fn key(
+        &mut self,
+        path: &str,
+        file: KeyFile,
+        default: &DefaultFile,
+        teams: &BTreeMap<Arc<str>, Team>,
+        zone: &TimeZone,
+    ) -> Option<Key> {
         let of_team = join(path, "team");
         self.named(&join(path, "name"), &file.name);
         if file.name.starts_with(JWT_PREFIX) {
@@ -48,8 +106,11 @@ impl Checker<'_> {
         }
         self.refers(&of_team, &file.team, "teams", "team");
         let of_models = join(path, "models");
-        let models = self.allowed(&of_models, file.models);
-        if let (Allowed::Only(models), Some(team)) = (&models, teams.get(&*file.team)) {
+        let own = DefaultFile { models: file.models, limits: file.limits, budgets: file.budgets };
+        let scope = Scope::Key((*file.name).into());
+        let written = own.models.is_some();
+        let (models, rules) = self.own_or_default(path, &scope, own, ("defaults.keys", default), zone);
+        if let (Allowed::Only(models), Some(team), true) = (&models, teams.get(&*file.team), written) {
             for (index, model) in models.iter().enumerate() {
                 if self.defines("models", model) && !team.models.contains(model) {
                     let path = format!("{of_models}[{index}]");
@@ -65,14 +126,7 @@ impl Checker<'_> {
             let like = "`sha256:` and 64 hexadecimal digits, as `weighbridge keys create` prints them";
             self.flag(&join(path, "hash"), format!("expected {like}; never the key itself"));
         }
-        Some(Key {
-            name: file.name.into(),
-            team: file.team.into(),
-            hash: hash?,
-            models,
-            expires_us,
-            rules: Arc::default(),
-        })
+        Some(Key { name: file.name.into(), team: file.team.into(), hash: hash?, models, expires_us, rules })
     }
 
     fn allowed(&mut self, path: &str, written: Option<Names>) -> Allowed {

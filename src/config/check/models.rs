@@ -4,7 +4,7 @@ use super::Checker;
 use super::server::count;
 use crate::{
     config::{
-        Model, PriceOverride, Provider, Section, Target, Timeouts,
+        Model, PriceOverride, Provider, Scope, Section, Target, Timeouts,
         error::hint,
         file::{ModelFile, PriceFile, ProviderFile, TargetFile, TimeoutsFile},
         quantity::{Price, Time, show_time},
@@ -13,23 +13,24 @@ use crate::{
     },
     model::Api,
 };
+use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 impl Checker<'_> {
     /// Providers are read from the tree: what is not common to all kinds becomes a [`Section`].
-    pub(super) fn providers(&mut self) -> BTreeMap<Arc<str>, Provider> {
+    pub(super) fn providers(&mut self, zone: &TimeZone) -> BTreeMap<Arc<str>, Provider> {
         let tree = self.tree;
         let entries = tree.get("providers").map(Node::entries).unwrap_or_default();
         let providers = entries.iter().filter_map(|(name, node)| {
-            let provider = self.provider(name, node)?;
+            let provider = self.provider(name, node, zone)?;
             Some((provider.name.clone(), provider))
         });
         providers.collect()
     }
 
-    fn provider(&mut self, name: &str, node: &Node) -> Option<Provider> {
+    fn provider(&mut self, name: &str, node: &Node, zone: &TimeZone) -> Option<Provider> {
         self.named(&node.path, name);
         for (key, setting) in node.entries() {
             if let Some(message) = later("providers", key) {
@@ -42,6 +43,8 @@ impl Checker<'_> {
         }
         let file: ProviderFile = read_all(&mut common, &self.places, &mut self.errors)?;
         let ca_file = file.ca_file.map(|pem| self.certificates(&join(&node.path, "ca_file"), &pem));
+        let scope = Scope::Provider(name.into());
+        let rules = self.rules(&node.path, &scope, file.limits, file.budgets, zone);
         Some(Provider {
             name: name.into(),
             kind: file.kind,
@@ -49,19 +52,23 @@ impl Checker<'_> {
             catalogue: file.catalogue,
             protocol: file.protocol,
             ca_file,
-            rules: Arc::default(),
+            rules,
         })
     }
 
-    pub(super) fn models(&mut self, written: BTreeMap<String, ModelFile>) -> BTreeMap<Arc<str>, Model> {
+    pub(super) fn models(
+        &mut self,
+        written: BTreeMap<String, ModelFile>,
+        zone: &TimeZone,
+    ) -> BTreeMap<Arc<str>, Model> {
         let models = written.into_iter().map(|(name, file)| {
-            let model = self.model(&name, file);
+            let model = self.model(&name, file, zone);
             (Arc::clone(&model.name), model)
         });
         models.collect()
     }
 
-    fn model(&mut self, name: &str, file: ModelFile) -> Model {
+    fn model(&mut self, name: &str, file: ModelFile, zone: &TimeZone) -> Model {
         let path = join("models", name);
         self.named(&path, name);
         match file.route.as_deref() {
@@ -84,7 +91,8 @@ impl Checker<'_> {
                 targets.push(self.target(&path, index, target, file.timeouts));
             }
         }
-        Model { name: name.into(), targets, max_attempts: count(file.max_attempts, 4), rules: Arc::default() }
+        let rules = self.rules(&path, &Scope::Model(name.into()), file.limits, file.budgets, zone);
+        Model { name: name.into(), targets, max_attempts: count(file.max_attempts, 4), rules }
     }
 
     fn target(&mut self, model: &str, index: usize, file: TargetFile, of_model: TimeoutsFile) -> Target {

@@ -380,6 +380,12 @@ fn the_sample_shows_every_key() {
         "prices.m",
         "models.m.timeouts",
         "models.m.targets[0]",
+        "defaults",
+        "defaults.teams",
+        "defaults.keys",
+        "budgeting",
+        "limits[0]",
+        "budgets[0]",
     ] {
         let odd = "zzzzzzzzzzzzzzzzzzzzzz: 1";
         let text = match section {
@@ -387,6 +393,8 @@ fn the_sample_shows_every_key() {
             "server.listen[0]" => format!("server: {{ listen: [{{ {odd} }}] }}"),
             "server.listen[0].tls" => format!("server: {{ listen: [{{ tls: {{ {odd} }} }}] }}"),
             "keys[0]" => format!("keys: [{{ {odd} }}]"),
+            "limits[0]" => format!("limits: [{{ {odd} }}]"),
+            "budgets[0]" => format!("budgets: [{{ {odd} }}]"),
             "models.m.targets[0]" => format!("models: {{ m: {{ targets: [{{ {odd} }}] }} }}"),
             path => path.rsplit('.').fold(odd.to_owned(), |inner, key| format!("{key}: {{ {inner} }}")),
         };
@@ -424,3 +432,4 @@ proptest::proptest! {
 }
 
 mod mistakes;
+mod rules;

@@ -1,0 +1,103 @@
+//! What limits and budgets of the file mean.
+
+use super::load;
+use crate::config::{Budgeting, Calendar, Each, LimitWhat, Mode, OnExhausted, Per, Rules, Scope, Unit};
+use jiff::tz::TimeZone;
+
+fn ids(rules: &Rules) -> Vec<&str> {
+    rules.limits.iter().map(|limit| &*limit.id).chain(rules.budgets.iter().map(|budget| &*budget.id)).collect()
+}
+
+const FILE: &str = "\
+limits: [{ requests: 1000, per: second }, { requests: 60, per: minute, each: user, mode: audit }]
+budgets: [{ usd: 10000, per: month, zone: Europe/Berlin, alerts: [90%, 75%] }]
+budgeting: { estimates: learned, default_max_output_tokens: 2000, exhausted_status: 429, zone: Asia/Tokyo }
+defaults:
+  teams: { limits: [{ concurrent: 50 }], budgets: [{ tokens: 1000000, per: day }] }
+  keys: { models: [fast], budgets: [{ usd: 5, per: day }] }
+providers: { p: { kind: openai, limits: [{ tokens: 9000, per: minute }] } }
+models: { fast: { targets: [{ provider: p, model: m }], budgets: [{ usd: 1.5, per: lifetime, each: metadata.project, overrides: { x: 3 } }] } }
+teams:
+  search: { budgets: [{ name: main, usd: 500, per: quarter, metadata: { env: prod }, min_output_tokens: 64 }] }
+  ads: { limits: [] }
+keys:
+  - { name: ci, team: search, hash: 'sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' }
+  - name: own
+    team: ads
+    models: '*'
+    hash: sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+    budgets: [{ usd: 7, per: week, on_exhausted: { fallback: fast, at: 80% } }]
+";
+
+#[test]
+fn rules_stand_in_their_scopes_under_stable_ids() {
+    let config = load(FILE).expect("valid");
+    assert_eq!(
+        ids(&config.rules),
+        ["gateway/requests/second", "gateway/requests/minute/each user", "gateway/usd/month"]
+    );
+    let limit = &config.rules.limits[0];
+    let LimitWhat::Requests { most, per: Per::Second } = limit.what else { panic!("{limit:?}") };
+    assert_eq!((most.get(), &limit.scope, limit.mode), (1000, &Scope::Gateway, Mode::Enforce));
+    assert_eq!((&config.rules.limits[1].each, config.rules.limits[1].mode), (&Some(Each::User), Mode::Audit));
+    let budget = &config.rules.budgets[0];
+    assert_eq!((budget.unit, budget.limit, budget.per), (Unit::Usd, 10_000_000_000_000, Calendar::Month));
+    assert_eq!((budget.zone.iana_name(), &*budget.alerts), (Some("Europe/Berlin"), &[75, 90][..]));
+    assert_eq!((budget.min_output_tokens, &budget.on_exhausted), (256, &OnExhausted::Refuse));
+    assert_eq!(ids(&config.providers["p"].rules), ["provider/p/tokens/minute"]);
+    assert_eq!(ids(&config.models["fast"].rules), ["model/fast/usd/lifetime/each metadata.project"]);
+    let each = &config.models["fast"].rules.budgets[0];
+    assert_eq!((each.limit, each.overrides.get("x")), (1_500_000_000, Some(&3_000_000_000)));
+    assert_eq!(each.zone.iana_name(), Some("Asia/Tokyo"), "where the budget does not say");
+}
+
+#[test]
+fn what_a_scope_says_itself_stands_in_place_of_the_default_list_by_list() {
+    let config = load(FILE).expect("valid");
+    assert_eq!(ids(&config.teams["search"].rules), ["team/search/concurrent", "team/search/main"]);
+    assert_eq!(ids(&config.teams["ads"].rules), ["team/ads/tokens/day"], "an empty list is a list");
+    assert_eq!(ids(&config.keys[0].rules), ["key/ci/usd/day"]);
+    assert!(config.keys[0].models.contains("fast") && !config.keys[0].models.contains("other"));
+    assert!(config.keys[1].models.contains("other"));
+    let own = &config.keys[1].rules.budgets[0];
+    assert_eq!(own.on_exhausted, OnExhausted::Fallback { model: "fast".into(), at: 80 });
+    assert_eq!(config.teams["search"].rules.budgets[0].metadata.get("env").map(|value| &**value), Some("prod"));
+}
+
+#[test]
+fn how_money_is_held_can_be_chosen() {
+    let Budgeting { estimates, default_max_output_tokens, exhausted_status, zone } =
+        load(FILE).expect("valid").budgeting;
+    assert_eq!(estimates, crate::config::Estimates::Learned);
+    assert_eq!((default_max_output_tokens.get(), exhausted_status, zone.iana_name()), (2000, 429, Some("Asia/Tokyo")));
+    let default = load("admin: { listen: 'off' }").map(|config| config.budgeting).expect("everything has a default");
+    assert_eq!(default, Budgeting::default());
+}
+
+#[test]
+fn rules_of_a_key_that_is_made_at_run_time_are_read_like_those_of_the_file() {
+    let scope = Scope::Key("ci".into());
+    let read = |text| Rules::from_text(&scope, text, &["cheap"], &TimeZone::UTC);
+    let rules = read(
+        r#"{"limits": [{"requests": 5, "per": "minute"}], "budgets": [{"usd": "0.5", "per": "day", "alerts": ["75%"]}]}"#,
+    );
+    let rules = rules.expect("valid");
+    assert_eq!(ids(&rules), ["key/ci/requests/minute", "key/ci/usd/day"]);
+    assert_eq!(rules.budgets[0].limit, 500_000_000);
+    assert!(read("{}").expect("valid").is_empty());
+    let wrong = [
+        (r#"{"limit": []}"#, "limit: unknown key; did you mean `limits`?"),
+        (
+            r#"{"budgets": [{"usd": 1, "per": "day", "on_exhausted": {"fallback": "dear"}}]}"#,
+            "budgets[0].on_exhausted.fallback: there is no model `dear`; valid is `cheap`",
+        ),
+        (
+            r#"{"limits": [{"requests": 5, "per": "minute", "each": "key"}]}"#,
+            "limits[0].each: a key has but one key; leave it out",
+        ),
+    ];
+    for (text, want) in wrong {
+        let said = read(text).map(|_| ()).expect_err(text).to_string();
+        assert!(said.ends_with(want), "{said}");
+    }
+}
