@@ -92,8 +92,9 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     let limit_metrics = LimitMetrics::register(&metrics.registry).map_err(|error| system("limit metrics", &error))?;
     let limits = Arc::new(Limits::new(limit_metrics, Steady::new(SystemClock.now_us())));
     let series = SeriesTable::resolve(&metrics, config);
-    let snapshot = Snapshot::build(config, series, &limits).map_err(AppError::Config)?;
-    let services = Arc::new(services(config, &metrics, limits)?);
+    let services = Arc::new(services(config, &metrics, Arc::clone(&limits))?);
+    let budgets = services.ledger.budgets();
+    let snapshot = Snapshot::build(config, series, &limits, budgets).map_err(AppError::Config)?;
     let ready = Arc::new(AtomicBool::new(false));
     let mut server = Server::new_with_opt_and_conf(None, server_conf(config));
     server.bootstrap();

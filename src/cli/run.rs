@@ -3,6 +3,8 @@
 use super::CliError;
 use crate::app;
 use crate::config::{Config, ConfigErrors, Notes};
+use crate::ledger::LedgerMetrics;
+use crate::ledger::budget::Budgets;
 use crate::limits::{LimitMetrics, Limits, Steady};
 use crate::proxy::Snapshot;
 use crate::telemetry::{Metrics, SeriesTable, init_tracing};
@@ -30,7 +32,9 @@ pub(super) fn check(path: &Path) -> Result<(), CliError> {
         let series = SeriesTable::resolve(&metrics, &config);
         let limit_metrics = LimitMetrics::register(&metrics.registry).map_err(|error| internal(&error))?;
         let limits = std::sync::Arc::new(Limits::new(limit_metrics, Steady::new(0)));
-        Snapshot::build(&config, series, &limits).map(|snapshot| (config, snapshot)).map_err(ConfigErrors)
+        let ledger_metrics = LedgerMetrics::register(&metrics.registry).map_err(|error| internal(&error))?;
+        let budgets = std::sync::Arc::new(Budgets::in_memory(ledger_metrics));
+        Snapshot::build(&config, series, &limits, &budgets).map(|snapshot| (config, snapshot)).map_err(ConfigErrors)
     });
     match checked {
         Ok((config, snapshot)) => {

@@ -2,6 +2,7 @@
 
 use crate::ledger::LedgerError;
 use crate::ledger::book::Ledger;
+use crate::ledger::budget::Hold;
 use crate::ledger::journal::frame::{Frame, ProgressFrame};
 use crate::ledger::row::{Opening, Settlement};
 use crate::model::AttemptId;
@@ -21,6 +22,8 @@ pub struct OpenAttempt {
     id: AttemptId,
     /// `None` once it is settled.
     opening: Option<Opening>,
+    /// What is held of budgets for it.
+    hold: Option<Hold>,
     /// What must be on disk for the attempt to be durable.
     sequence: u64,
     sent: bool,
@@ -29,9 +32,9 @@ pub struct OpenAttempt {
 }
 
 impl OpenAttempt {
-    pub(crate) fn new(ledger: Arc<Ledger>, opening: Opening, sequence: u64) -> Self {
+    pub(crate) fn new(ledger: Arc<Ledger>, opening: Opening, sequence: u64, hold: Option<Hold>) -> Self {
         let (id, journaled_us) = (opening.id, opening.opened_us);
-        Self { ledger, id, opening: Some(opening), sequence, sent: false, output_tokens: 0, journaled_us }
+        Self { ledger, id, opening: Some(opening), hold, sequence, sent: false, output_tokens: 0, journaled_us }
     }
 
     /// The attempt's id.
@@ -78,7 +81,7 @@ impl OpenAttempt {
     /// kept and written later.
     pub fn settle(mut self, settlement: Settlement) {
         if let Some(opening) = self.opening.take() {
-            self.ledger.settle(&opening, settlement);
+            self.ledger.settle(&opening, settlement, self.hold.take());
         }
     }
 }
@@ -92,7 +95,7 @@ impl Drop for OpenAttempt {
         } else {
             opening.unsent("abandoned", latency_us)
         };
-        self.ledger.settle(&opening, settlement);
+        self.ledger.settle(&opening, settlement, self.hold.take());
     }
 }
 

@@ -83,9 +83,19 @@ impl Ledger {
     ///
     /// The disk is full or read-only, or the ledger is closed: nothing may be sent. It recovers by itself.
     pub fn begin(self: &Arc<Self>, opening: Opening) -> Result<OpenAttempt, LedgerError> {
+        self.begin_holding(opening, None)
+    }
+
+    /// As [`Self::begin`], with what is held of budgets for it: it is settled with the attempt, by the figures of its
+    /// row, whatever way that ends. `opening.charges` are those of `hold`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::begin`]; what was held is released.
+    pub fn begin_holding(self: &Arc<Self>, opening: Opening, hold: Option<Hold>) -> Result<OpenAttempt, LedgerError> {
         let sequence = with_record(&opening.record(), |frame| self.clerk.begin(frame))??;
         self.metrics.open_attempts.inc();
-        Ok(OpenAttempt::new(Arc::clone(self), opening, sequence))
+        Ok(OpenAttempt::new(Arc::clone(self), opening, sequence, hold))
     }
 
     /// Sums over all attempts that were ever settled here, also before this start.

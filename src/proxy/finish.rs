@@ -10,7 +10,8 @@ use super::target::Target;
 use super::trouble::Trouble;
 use super::used::{Used, used};
 use crate::auth::Caller;
-use crate::ledger::{OpenAttempt, Opening, Settlement};
+use crate::ledger::budget::Hold;
+use crate::ledger::{OpenAttempt, Opening, Refused, Settlement};
 use crate::limits::Tokens;
 use crate::model::{Api, AttemptId, NanoUsd, ServiceTier, Usage, UsageOrigin};
 use crate::telemetry::{AccessAttempt, AccessRecord, Outcome, TeamSeries};
@@ -27,7 +28,13 @@ use tokio::time::Instant;
 /// # Errors
 ///
 /// [`Reject::LedgerUnavailable`]: nothing is sent unbooked.
-pub fn open_row(services: &Services, opened: &Opened, target: &Target, number: u16) -> Result<OpenAttempt, Reject> {
+pub fn open_row(
+    services: &Services,
+    opened: &Opened,
+    target: &Target,
+    number: u16,
+    hold: Option<Hold>,
+) -> Result<OpenAttempt, Reject> {
     let opening = Opening {
         id: AttemptId { request: opened.arrival.id, attempt: number },
         request_label: Arc::clone(&opened.arrival.label),
@@ -35,7 +42,7 @@ pub fn open_row(services: &Services, opened: &Opened, target: &Target, number: u
         key: Arc::clone(&opened.caller.key),
         team: Arc::clone(&opened.caller.team),
         user: opened.user.clone(),
-        model: Arc::clone(&opened.plan.route().name),
+        model: Arc::clone(&opened.model),
         api: opened.ask.api.name(),
         stream: opened.ask.stream,
         provider: Arc::clone(&target.provider_name),
@@ -46,9 +53,9 @@ pub fn open_row(services: &Services, opened: &Opened, target: &Target, number: u
         } else {
             0
         },
-        charges: Vec::new(),
+        charges: hold.as_ref().map(|hold| hold.charged().to_vec()).unwrap_or_default(),
     };
-    services.ledger.begin(opening).map_err(|error| {
+    services.ledger.begin_holding(opening, hold).map_err(|error| {
         tracing::error!(%error, "the ledger refused an attempt; the request is answered with 503");
         Reject::LedgerUnavailable
     })
@@ -311,7 +318,7 @@ pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'sta
     let record = &exchange.record;
     let first_token =
         if opened.ask.stream { record.first_output.map(|at| at.duration_since(opened.arrival.at)) } else { None };
-    let model = &opened.plan.route().name;
+    let model = &opened.model;
     snapshot.series.request(Some(opened.ask.api), Some(model)).finished(status, latency, first_token);
     opened.team.finished(status);
     services.metrics.overhead_seconds.observe(record.overhead.as_secs_f64());
@@ -374,15 +381,33 @@ pub fn conclude_local(services: &Services, snapshot: &Snapshot, arrival: &Arriva
     if let Some(code) = local.code {
         services.metrics.reject(code);
     }
+    keep_refusal(services, arrival, status, &local);
     let mut line = begin_line(arrival, status, local.code, latency);
     line.key = local.caller.as_ref().map(|caller| Arc::clone(&caller.key));
     line.team = local.caller.as_ref().map(|caller| Arc::clone(&caller.team));
+    line.user = local.user.as_deref().map(str::to_owned);
     line.api = local.api;
     line.model = local.model;
     line.cost = Some(NanoUsd::ZERO);
     line.bytes_out = local.bytes_out;
     services.metrics.response_bytes.inc_by(local.bytes_out);
     services.access_log.write(line);
+}
+
+/// A refused call of somebody who is known stays in the ledger, without a cost: for reports.
+fn keep_refusal(services: &Services, arrival: &Arrival, status: u16, local: &Local) {
+    let (Some(caller), Some(code)) = (&local.caller, local.code) else { return };
+    services.ledger.refused(&Refused {
+        id: arrival.id,
+        time_us: arrival.at_us,
+        key: Arc::clone(&caller.key),
+        team: Arc::clone(&caller.team),
+        user: local.user.clone(),
+        model: local.model.clone().unwrap_or_default(),
+        api: local.api.map_or("other", Api::name),
+        code: code.into(),
+        status,
+    });
 }
 
 fn begin_line(arrival: &Arrival, status: u16, code: Option<&'static str>, latency: Duration) -> Box<AccessRecord> {
@@ -413,9 +438,14 @@ fn outcome(trouble: Option<&Trouble>, status: u16) -> Outcome {
             | Trouble::Total,
         ) => Outcome::TimedOut,
         Some(Trouble::InBand { .. }) => Outcome::InBandError,
-        Some(Trouble::SendBroken(_) | Trouble::Broken(_) | Trouble::Cut | Trouble::Empty | Trouble::Garbage(_)) => {
-            Outcome::Broken
-        }
+        Some(
+            Trouble::SendBroken(_)
+            | Trouble::Broken(_)
+            | Trouble::Cut
+            | Trouble::PastCap
+            | Trouble::Empty
+            | Trouble::Garbage(_),
+        ) => Outcome::Broken,
         Some(Trouble::ClientGone) => Outcome::ClientLeft,
         Some(Trouble::BuffersFull | Trouble::Revoked | Trouble::Stopped | Trouble::Internal(_)) => Outcome::Aborted,
     }

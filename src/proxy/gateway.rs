@@ -3,12 +3,15 @@
 use super::bounds::Buffers;
 use super::edge::Unproven;
 use super::governed::Governed;
+use super::purse::{self, BudgetSet};
 use super::target::{Target, next_group};
+use super::unpriced;
 use crate::auth::Callers;
 use crate::catalogue::{self, Price};
 use crate::config::{
-    Config, ConfigError, Model, Protocol, Provider as ProviderConfig, Target as TargetConfig, nearest,
+    Budgeting, Config, ConfigError, Model, Protocol, Provider as ProviderConfig, Target as TargetConfig, nearest,
 };
+use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, OpenPrice};
 use crate::limits::{Addresses, Limits, RuleSet};
 use crate::model::{Api, Clock, IdSource};
@@ -77,6 +80,8 @@ pub struct Bounds {
 pub struct Snapshot {
     /// Limits of callers, models and the gateway.
     pub governed: Governed,
+    /// How money is held.
+    pub budgeting: Arc<Budgeting>,
     /// Models and their targets.
     pub table: Table<Target>,
     /// Counters by model, target and team.
@@ -89,11 +94,16 @@ impl Snapshot {
     /// # Errors
     ///
     /// Every mistake in the providers' own sections and in prices.
-    pub fn build(config: &Config, series: SeriesTable, limits: &Arc<Limits>) -> Result<Self, Vec<ConfigError>> {
+    pub fn build(
+        config: &Config,
+        series: SeriesTable,
+        limits: &Arc<Limits>,
+        budgets: &Arc<Budgets>,
+    ) -> Result<Self, Vec<ConfigError>> {
         let mut errors = Vec::new();
         let mut built: BTreeMap<&str, Built> = BTreeMap::new();
         for (name, provider) in &config.providers {
-            match build_provider(provider, limits) {
+            match build_provider(provider, limits, budgets) {
                 Ok(one) => drop(built.insert(name, one)),
                 Err(error) => errors.push(error),
             }
@@ -114,8 +124,11 @@ impl Snapshot {
             let max_attempts = usize::try_from(model.max_attempts.get()).unwrap_or(usize::MAX);
             routes.push(Route { name: Arc::clone(&model.name), targets, max_attempts });
         }
+        errors.extend(unpriced::budgets(config, &routes));
         if errors.is_empty() {
-            Ok(Self { governed: Governed::new(config, limits), table: Table::new(routes), series })
+            let budgeting = Arc::new(config.budgeting.clone());
+            let governed = Governed::new(config, limits, budgets);
+            Ok(Self { governed, budgeting, table: Table::new(routes), series })
         } else {
             Err(errors)
         }
@@ -169,9 +182,10 @@ struct Built {
     ca: Option<Arc<CaType>>,
     protocol: Protocol,
     limits: RuleSet,
+    budgets: BudgetSet,
 }
 
-fn build_provider(config: &ProviderConfig, limits: &Limits) -> Result<Built, ConfigError> {
+fn build_provider(config: &ProviderConfig, limits: &Limits, budgets: &Budgets) -> Result<Built, ConfigError> {
     let row = providers::PROVIDERS.iter().find(|(kind, _)| *kind == config.kind);
     let Some((_, build)) = row else {
         let kinds: Vec<_> = providers::PROVIDERS.iter().map(|(kind, _)| *kind).collect();
@@ -186,7 +200,8 @@ fn build_provider(config: &ProviderConfig, limits: &Limits) -> Result<Built, Con
     let kind = config.kind.clone();
     let catalogue = config.catalogue.clone();
     let (protocol, limits) = (config.protocol, limits.resolve(&config.rules));
-    Ok(Built { group: next_group(), provider, kind, base_url_host, catalogue, ca, protocol, limits })
+    let budgets = purse::resolve(budgets, &config.rules);
+    Ok(Built { group: next_group(), provider, kind, base_url_host, catalogue, ca, protocol, limits, budgets })
 }
 
 fn read_ca(config: &ProviderConfig, path: &std::path::Path) -> Result<Arc<CaType>, ConfigError> {
@@ -246,6 +261,7 @@ fn join(
         learned: Arc::default(),
         encoding: tokens::encoding_of(&target.model),
         limits: Arc::clone(&built.limits),
+        budgets: Arc::clone(&built.budgets),
         metrics: Arc::clone(series.target(&model.name, index).ok_or("it has no counters")?),
     })
 }

@@ -3,13 +3,15 @@
 use super::exchange::Opened;
 use super::finish::Local;
 use super::gateway::Services;
+use super::purse::{self, BudgetSet};
 use crate::auth::{Caller, CallerRules};
-use crate::config::Config;
+use crate::config::{Config, Model, Rules};
+use crate::ledger::budget::{BudgetRule, Budgets};
 use crate::limits::{Limits, Permit, Phase, Refusal, RuleSet, Shares, Subject, Tokens};
 use crate::model::{Api, Ask};
 use crate::tokens;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// What is reserved for output where the client sets no cap: what an ordinary answer takes. The answer is settled
 /// exactly.
@@ -18,38 +20,51 @@ const ASSUMED_OUTPUT: u64 = 256;
 /// The rules of a snapshot, resolved to their counters.
 pub struct Governed {
     limits: Arc<Limits>,
-    gateway: RuleSet,
-    models: HashMap<Arc<str>, RuleSet>,
-    none: RuleSet,
+    budgets: Arc<Budgets>,
+    gateway: Set,
+    models: HashMap<Arc<str>, Set>,
     /// By key name: keys come and go while a snapshot is in use.
     callers: papaya::HashMap<Arc<str>, Arc<CallerSets>>,
+}
+
+/// The limits and budgets of one scope, resolved.
+#[derive(Debug, Clone)]
+struct Set {
+    limits: RuleSet,
+    budgets: BudgetSet,
+}
+
+impl Set {
+    fn of(rules: &Rules, limits: &Limits, budgets: &Budgets) -> Self {
+        Self { limits: limits.resolve(rules), budgets: purse::resolve(budgets, rules) }
+    }
 }
 
 /// The resolved rules of one caller.
 #[derive(Debug)]
 struct CallerSets {
     from: CallerRules,
-    key: RuleSet,
-    team: RuleSet,
+    key: Set,
+    team: Set,
 }
 
 /// The rules of one request.
 #[derive(Clone)]
 pub struct Governing {
-    gateway: RuleSet,
+    gateway: Set,
     caller: Arc<CallerSets>,
-    model: RuleSet,
+    model: Option<Set>,
 }
 
 impl Governed {
     /// Resolves the rules of `config`; those of callers when they call.
-    pub fn new(config: &Config, limits: &Arc<Limits>) -> Self {
-        let of_model = |model: &crate::config::Model| (Arc::clone(&model.name), limits.resolve(&model.rules));
+    pub fn new(config: &Config, limits: &Arc<Limits>, budgets: &Arc<Budgets>) -> Self {
+        let of_model = |model: &Model| (Arc::clone(&model.name), Set::of(&model.rules, limits, budgets));
         Self {
             limits: Arc::clone(limits),
-            gateway: limits.resolve(&config.rules),
-            models: config.models.values().filter(|model| !model.rules.limits.is_empty()).map(of_model).collect(),
-            none: Arc::new([]),
+            budgets: Arc::clone(budgets),
+            gateway: Set::of(&config.rules, limits, budgets),
+            models: config.models.values().filter(|model| !model.rules.is_empty()).map(of_model).collect(),
             callers: papaya::HashMap::new(),
         }
     }
@@ -63,26 +78,51 @@ impl Governed {
         let sets = match callers.get(&*caller.key).filter(|sets| same(sets)) {
             Some(sets) => Arc::clone(sets),
             None => {
-                let (key, team) = (self.limits.resolve(&caller.rules.key), self.limits.resolve(&caller.rules.team));
+                let set = |rules: &Rules| Set::of(rules, &self.limits, &self.budgets);
+                let (key, team) = (set(&caller.rules.key), set(&caller.rules.team));
                 let sets = Arc::new(CallerSets { from: caller.rules.clone(), key, team });
                 callers.insert(Arc::clone(&caller.key), Arc::clone(&sets));
                 sets
             }
         };
-        Governing { gateway: Arc::clone(&self.gateway), caller: sets, model: Arc::clone(&self.none) }
+        Governing { gateway: self.gateway.clone(), caller: sets, model: None }
     }
 
-    /// Adds the rules of the model.
+    /// Sets the rules of the model.
     pub fn with_model(&self, governing: &mut Governing, model: &str) {
-        if let Some(rules) = self.models.get(model) {
-            governing.model = Arc::clone(rules);
-        }
+        governing.model = self.models.get(model).cloned();
     }
 }
 
 impl Governing {
+    fn scopes(&self) -> impl Iterator<Item = &Set> {
+        [&self.gateway, &self.caller.team, &self.caller.key].into_iter().chain(&self.model)
+    }
+
     fn sets(&self) -> [&RuleSet; 4] {
-        [&self.gateway, &self.caller.team, &self.caller.key, &self.model]
+        let model = self.model.as_ref().map_or(&*NONE, |set| &set.limits);
+        [&self.gateway.limits, &self.caller.team.limits, &self.caller.key.limits, model]
+    }
+
+    /// Every budget of the scopes that the request is in, its provider's not among them.
+    pub fn budgets(&self) -> impl Iterator<Item = &Arc<BudgetRule>> {
+        self.scopes().flat_map(|set| set.budgets.iter())
+    }
+
+    /// Stage 3 for another model than the one that was asked for: only the model's own rules.
+    ///
+    /// # Errors
+    ///
+    /// As [`Limits::admit`].
+    pub fn admit_model(
+        &self,
+        limits: &Limits,
+        permit: Permit,
+        subject: &Subject<'_>,
+        tokens: u64,
+    ) -> Result<Permit, Refusal> {
+        let Some(model) = &self.model else { return Ok(permit) };
+        limits.admit(permit, Phase::Request, &[&model.limits], subject, tokens)
     }
 
     /// Stage 3: the gateway's, the team's and the key's requests and concurrency, before the body is read.
@@ -161,6 +201,9 @@ impl Opened {
         services.limits.admit(Permit::default(), Phase::Attempt, &[rules], &self.subject(), tokens)
     }
 }
+
+/// The limits of a model that has none.
+static NONE: LazyLock<RuleSet> = LazyLock::new(|| Arc::new([]));
 
 /// Tokens that are reserved for a request: its input by length, and for each answer the client's cap.
 pub fn reserved_tokens(ask: &Ask) -> u64 {

@@ -100,14 +100,18 @@ impl Opening<'_> {
         let governing = self.with_model(governing, &route.name, local);
         let tokens = reserved_tokens(&ask);
         let permit = governing.admit_request(&services.limits, permit, &local.subject(&caller), tokens)?; // and the rest
-        let opened = Opened {
+        let mut opened = Opened {
             arrival: self.arrival.clone(),
             team: Arc::clone(self.gateway.snapshot.series.team(Some(&caller.team))),
             caller,
             governing,
             permit,
-            user: local.user.take(),
-            metadata: std::mem::take(&mut local.metadata),
+            user: local.user.clone(),
+            metadata: local.metadata.clone(),
+            model: Arc::clone(&route.name),
+            charges: Vec::new(),
+            budgeting: Arc::clone(&self.gateway.snapshot.budgeting),
+            first: None,
             query: query(api, session),
             include_cost: header_text(headers, "x-weighbridge-include").is_some_and(includes_cost),
             plan: Plan::new(Arc::clone(route)),
@@ -116,6 +120,8 @@ impl Opening<'_> {
             _slot: slot,
             bytes_in,
         };
+        opened.charges = opened.facts().charges(opened.governing.budgets());
+        opened.reserve(services, &self.gateway.snapshot)?; // for the first candidate that can be paid; else 402
         let overhead = self.arrival.at.elapsed().saturating_sub(body.waited);
         Ok(Next::Forward(Box::new(opened), overhead))
     }

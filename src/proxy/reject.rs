@@ -1,6 +1,7 @@
 //! Why a request gets an error, in one place: status, stable code, fault, and whether a retry helps.
 
 use super::accept::Framing;
+use crate::ledger::budget::{Exhausted, Why};
 use crate::limits::{AddressFull, Refusal};
 use std::fmt;
 use std::time::Duration;
@@ -56,6 +57,27 @@ pub enum Reject {
     AuthUnavailable {
         /// What is missing.
         message: String,
+    },
+    /// No candidate can be paid.
+    #[error("{}", budget_text(exhausted))]
+    BudgetExhausted {
+        /// The status, as the operator chose it.
+        status: u16,
+        /// When it was refused, in microseconds since the Unix epoch.
+        now_us: u64,
+        /// Which budget, and how it stands.
+        exhausted: Box<Exhausted>,
+    },
+    /// What the request may cost has no bound, and a budget enforces.
+    #[error(
+        "budget `{budget}` cannot hold what `{field}` may cost, for nothing bounds it; leave it out, or ask the operator to \
+         set `max_input_tokens` for the model"
+    )]
+    Unbounded {
+        /// The budget's id.
+        budget: String,
+        /// The member of the body.
+        field: String,
     },
     /// The body is no JSON, or ambiguous, or lacks what is needed.
     #[error("{message}")]
@@ -159,7 +181,11 @@ impl Reject {
     /// The HTTP status.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::Framing(_) | Self::BadRequest { .. } | Self::Dialect { .. } => 400,
+            Self::Framing(_) | Self::BadRequest { .. } | Self::Dialect { .. } | Self::Unbounded { .. } => 400,
+            Self::BudgetExhausted { status, exhausted, .. } => match exhausted.why {
+                Why::Spent | Why::Unpriced => *status,
+                Why::TooManyEntities | Why::Unreadable => 503,
+            },
             Self::Unauthenticated { .. } => 401,
             Self::ModelNotAllowed { .. } | Self::NotAdmitted { .. } => 403,
             Self::NoRoute { .. } | Self::NoModel { .. } => 404,
@@ -184,6 +210,13 @@ impl Reject {
             Self::Method { .. } => "method_not_allowed",
             Self::Unauthenticated { code, .. } | Self::NotAdmitted { code, .. } => code,
             Self::AuthUnavailable { .. } => "auth_unavailable",
+            Self::Unbounded { .. } => "budget_unbounded",
+            Self::BudgetExhausted { exhausted, .. } => match exhausted.why {
+                Why::Spent => "budget_exhausted",
+                Why::Unpriced => "budget_price_unknown",
+                Why::TooManyEntities => "budget_full",
+                Why::Unreadable => "budget_unavailable",
+            },
             Self::LimitReached(Refusal { wait: None, .. }) => "larger_than_limit",
             Self::LimitReached(_) => "limit_reached",
             Self::Address(AddressFull::AuthFailures { .. }) => "too_many_auth_failures",
@@ -211,6 +244,7 @@ impl Reject {
     pub fn param(&self) -> Option<&str> {
         match self {
             Self::BadRequest { param, .. } => param.as_deref(),
+            Self::Unbounded { field, .. } => Some(field),
             Self::NoModel { .. } | Self::ModelNotAllowed { .. } | Self::Dialect { .. } => Some("model"),
             Self::Framing(_)
             | Self::NoRoute { .. }
@@ -219,6 +253,7 @@ impl Reject {
             | Self::LimitReached(_)
             | Self::Address(_)
             | Self::NotAdmitted { .. }
+            | Self::BudgetExhausted { .. }
             | Self::AuthUnavailable { .. }
             | Self::TooLarge { .. }
             | Self::BodyTimeout { .. }
@@ -239,12 +274,17 @@ impl Reject {
             | Self::LimitReached(_)
             | Self::Address(_)
             | Self::NotAdmitted { .. }
+            | Self::Unbounded { .. }
             | Self::BadRequest { .. }
             | Self::TooLarge { .. }
             | Self::BodyTimeout { .. }
             | Self::NoModel { .. }
             | Self::ModelNotAllowed { .. }
             | Self::Dialect { .. } => Fault::Client,
+            Self::BudgetExhausted { exhausted, .. } => match exhausted.why {
+                Why::Spent | Why::Unpriced => Fault::Client,
+                Why::TooManyEntities | Why::Unreadable => Fault::Gateway,
+            },
             Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable | Self::AuthUnavailable { .. } => {
                 Fault::Gateway
             }
@@ -260,12 +300,23 @@ impl Reject {
             | Self::Method { .. }
             | Self::Unauthenticated { .. }
             | Self::NotAdmitted { .. }
+            | Self::Unbounded { .. }
             | Self::BadRequest { .. }
             | Self::TooLarge { .. }
             | Self::NoModel { .. }
             | Self::ModelNotAllowed { .. }
             | Self::Dialect { .. } => Retry::Never,
             Self::BodyTimeout { .. } => Retry::Maybe,
+            Self::BudgetExhausted { status, now_us, exhausted } => {
+                match (exhausted.why, exhausted.resets_us, *status) {
+                    // Who is told 429 takes it for a limit, and waits as long as it says.
+                    (Why::Spent, Some(resets_us), 429) => {
+                        Retry::After(Duration::from_micros(resets_us.saturating_sub(*now_us)))
+                    }
+                    (Why::Spent | Why::Unpriced, _, _) => Retry::Never,
+                    (Why::TooManyEntities | Why::Unreadable, _, _) => Retry::After(Duration::from_secs(1)),
+                }
+            }
             Self::LimitReached(Refusal { wait: Some(wait), .. }) => Retry::After(*wait),
             Self::LimitReached(Refusal { wait: None, .. }) => Retry::Never,
             Self::Address(AddressFull::AuthFailures { wait } | AddressFull::Requests { wait }) => Retry::After(*wait),
@@ -284,6 +335,16 @@ impl Reject {
     /// Whether the client's connection is closed behind the answer: what follows on it cannot be trusted.
     pub const fn closes(&self) -> bool {
         matches!(self, Self::Framing(_) | Self::BodyTimeout { .. } | Self::TooLarge { .. })
+    }
+}
+
+/// What is exhausted, and until when.
+fn budget_text(exhausted: &Exhausted) -> String {
+    let resets = exhausted.resets_us.and_then(|us| jiff::Timestamp::from_microsecond(i64::try_from(us).ok()?).ok());
+    match (exhausted.why, resets) {
+        (Why::Spent, Some(resets)) => format!("{exhausted}; it resets at {resets}"),
+        (Why::Spent, None) => format!("{exhausted}; it does not reset"),
+        _ => exhausted.to_string(),
     }
 }
 

@@ -20,6 +20,8 @@ const MODEL: HeaderName = HeaderName::from_static("x-weighbridge-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-weighbridge-attempts");
 const COST: HeaderName = HeaderName::from_static("x-weighbridge-cost-usd");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-weighbridge-overhead-us");
+const OUTPUT_CAP: HeaderName = HeaderName::from_static("x-weighbridge-output-cap");
+const BUDGET_LEFT: HeaderName = HeaderName::from_static("x-weighbridge-budget-remaining-usd");
 const WARNING: HeaderName = HeaderName::from_static("x-weighbridge-warning");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 /// As OpenAI names them: limit, remaining, reset.
@@ -75,11 +77,25 @@ pub fn answer_header(exchange: &Exchange, first: usize) -> Result<ResponseHeader
     header.insert_header(ATTEMPTS, HeaderValue::from(exchange.attempts()))?;
     show(&mut header, &exchange.shares())?;
     for rule in exchange.opened.permit.warnings().chain(attempt.permit.warnings()) {
-        if let Ok(value) = HeaderValue::try_from(format!("past the limit {rule}")) {
-            header.append_header(WARNING, value)?;
-        }
+        warn(&mut header, &format!("past the limit {rule}"))?;
+    }
+    for budget in &attempt.spending.warnings {
+        warn(&mut header, &format!("past the budget {budget}"))?;
+    }
+    if let (true, Some(cap)) = (attempt.spending.lowered, attempt.spending.cap) {
+        header.insert_header(OUTPUT_CAP, HeaderValue::from(cap))?;
+    }
+    if let Some(left) = exchange.budget_left() {
+        header.insert_header(BUDGET_LEFT, usd(left))?;
     }
     Ok(header)
+}
+
+fn warn(header: &mut ResponseHeader, text: &str) -> Result<()> {
+    match HeaderValue::try_from(text) {
+        Ok(value) => header.append_header(WARNING, value).map(drop),
+        Err(_) => Ok(()),
+    }
 }
 
 /// The rules with the least share left.

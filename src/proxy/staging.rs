@@ -43,9 +43,9 @@ impl Stage {
         let limit_metrics = LimitMetrics::register(&metrics.registry).expect("metrics");
         let limits = Arc::new(Limits::new(limit_metrics, Steady::new(1_795_000_000_000_000)));
         let series = SeriesTable::resolve(&metrics, &config);
-        let snapshot = Snapshot::build(&config, series, &limits).expect("providers are right");
         let ledger_metrics = LedgerMetrics::register(&metrics.registry).expect("metrics");
         let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics).expect("a ledger");
+        let snapshot = Snapshot::build(&config, series, &limits, ledger.budgets()).expect("providers are right");
         let log = config::AccessLog::File(dir.path().join("access.log"));
         let callers = Callers::open(&config, dir.path(), Arc::clone(&clock) as _).expect("a key store");
         let caller = callers.named("k", 0).expect("a known key");
@@ -96,6 +96,10 @@ impl Stage {
             permit: Permit::default(),
             user: None,
             metadata: Vec::new(),
+            model: model.into(),
+            charges: Vec::new(),
+            budgeting: Arc::clone(&self.snapshot.budgeting),
+            first: None,
             query: None,
             include_cost: false,
             plan: Plan::new(Arc::clone(self.snapshot.table.find(model).expect("a known model"))),
@@ -159,8 +163,8 @@ records: {{ content: none, access_log: stdout }}
 
 /// Begins the attempt at the next target; its connection stands and nothing was sent.
 pub fn connect(exchange: &mut Exchange) {
-    let (target, permit) = exchange.next_target().expect("a target is left");
-    exchange.begin(target, permit).expect("the ledger takes it");
+    let candidate = exchange.next_candidate().expect("a target is left");
+    exchange.begin(candidate).expect("the ledger takes it");
     exchange.attempt_mut().expect("it was begun").connected(false);
 }
 

@@ -1,6 +1,7 @@
 //! A target as the proxy uses it: the configuration's row joined with its provider, price and address.
 
 use super::learned::Learned;
+use super::purse::BudgetSet;
 use crate::catalogue::Price;
 use crate::config::{Protocol, Timeouts};
 use crate::ledger::OpenPrice;
@@ -61,6 +62,8 @@ pub struct Target {
     pub encoding: Option<Encoding>,
     /// Limits of the provider.
     pub limits: RuleSet,
+    /// Budgets of its provider.
+    pub budgets: BudgetSet,
     /// Counters of this target.
     pub metrics: Arc<TargetSeries>,
 }

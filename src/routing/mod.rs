@@ -57,6 +57,12 @@ pub struct Plan<T> {
     attempts_left: usize,
 }
 
+impl<T> Clone for Plan<T> {
+    fn clone(&self) -> Self {
+        Self { route: Arc::clone(&self.route), next: self.next, attempts_left: self.attempts_left }
+    }
+}
+
 impl<T> Plan<T> {
     /// Starts at the first target.
     pub fn new(route: Arc<Route<T>>) -> Self {
