@@ -22,7 +22,7 @@ pub struct OpenAttempt {
     id: AttemptId,
     /// `None` once it is settled.
     opening: Option<Opening>,
-    /// What is held of budgets for it.
+    /// What is held for it, settled with it.
     hold: Option<Hold>,
     /// What must be on disk for the attempt to be durable.
     sequence: u64,
@@ -32,9 +32,9 @@ pub struct OpenAttempt {
 }
 
 impl OpenAttempt {
-    pub(crate) fn new(ledger: Arc<Ledger>, opening: Opening, sequence: u64, hold: Option<Hold>) -> Self {
+    pub(crate) fn new(ledger: Arc<Ledger>, opening: Opening, sequence: u64) -> Self {
         let (id, journaled_us) = (opening.id, opening.opened_us);
-        Self { ledger, id, opening: Some(opening), hold, sequence, sent: false, output_tokens: 0, journaled_us }
+        Self { ledger, id, opening: Some(opening), hold: None, sequence, sent: false, output_tokens: 0, journaled_us }
     }
 
     /// The attempt's id.
@@ -75,6 +75,17 @@ impl OpenAttempt {
     /// The request left whole: from now on an abandoned attempt is charged.
     pub fn mark_sent(&mut self) {
         self.sent = true;
+    }
+
+    /// Gives the attempt what is held for it, whose [`Hold::charged`] its opening had: it is settled with the same
+    /// figures as the row, whatever way the attempt ends.
+    pub fn carry(&mut self, hold: Hold) {
+        self.hold = Some(hold);
+    }
+
+    /// What is held for it, if it carries a hold.
+    pub fn hold(&self) -> Option<&Hold> {
+        self.hold.as_ref()
     }
 
     /// Ends the attempt. Never waits for more than one `write(2)` and never loses: what cannot be written now is

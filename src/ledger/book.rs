@@ -3,7 +3,7 @@
 use crate::config::{Durability, State};
 use crate::ledger::LedgerError;
 use crate::ledger::attempt::OpenAttempt;
-use crate::ledger::budget::{Balances, Budgets};
+use crate::ledger::budget::{Balances, Budgets, Hold};
 use crate::ledger::clerk::{self, Clerk};
 use crate::ledger::desk::Desk;
 use crate::ledger::journal::chain;
@@ -11,6 +11,7 @@ use crate::ledger::journal::frame::{Frame, encode};
 use crate::ledger::journal::writer::Writer;
 use crate::ledger::lock::{self, Lock};
 use crate::ledger::metrics::LedgerMetrics;
+use crate::ledger::refused::Refused;
 use crate::ledger::row::{Opening, Settlement};
 use crate::ledger::totals::{LiveTotals, Totals};
 use crate::model::Clock;
@@ -53,16 +54,25 @@ impl Ledger {
         let journal = dir.join("journal");
         make_directory(&journal)?;
         let authority = lock::authority(dir)?;
-        let (desk, start) = Desk::open(dir, &metrics)?;
+        let budgets = Arc::new(Budgets::new(Arc::new(Balances::new(Some(dir))), metrics.clone()));
+        let (desk, start) = Desk::open(dir, Arc::clone(&budgets), &metrics)?;
         let (epoch, epoch_lock) = lock::new_epoch(&journal, start.last_epoch)?;
         let tips = chain::tips(&journal, &start.sealed)?;
         let writer = Writer::begin(&journal, epoch, tips, clock.now_us())?;
         let totals = Arc::new(LiveTotals::new(start.totals));
-        let balances = Arc::new(Balances::new(Some(dir)));
-        let budgets = Arc::new(Budgets::new(balances, metrics.clone()));
         let clerk = Clerk::new(state, epoch, writer, desk, Arc::clone(&totals), Arc::clone(&clock), metrics.clone());
         clerk.add_unfolded(start.tail_rows);
         let clerk = Arc::new(clerk);
+        let (gauges, folder) = (Arc::downgrade(&budgets), Arc::downgrade(&clerk));
+        let shown = Arc::clone(&clock);
+        metrics.budgets.read_from(Box::new(move || {
+            gauges.upgrade().map(|budgets| budgets.view(shown.now_us())).unwrap_or_default()
+        }));
+        budgets.before_first(Box::new(move |budget| {
+            if let Some(folder) = folder.upgrade() {
+                folder.prepare(budget);
+            }
+        }));
         let threads = clerk::start(&clerk).map_err(|e| LedgerError::io("start a thread for", dir, e))?;
         Ok(Arc::new(Self {
             clerk,
@@ -83,19 +93,9 @@ impl Ledger {
     ///
     /// The disk is full or read-only, or the ledger is closed: nothing may be sent. It recovers by itself.
     pub fn begin(self: &Arc<Self>, opening: Opening) -> Result<OpenAttempt, LedgerError> {
-        self.begin_holding(opening, None)
-    }
-
-    /// As [`Self::begin`], with what is held of budgets for it: it is settled with the attempt, by the figures of its
-    /// row, whatever way that ends. `opening.charges` are those of `hold`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::begin`]; what was held is released.
-    pub fn begin_holding(self: &Arc<Self>, opening: Opening, hold: Option<Hold>) -> Result<OpenAttempt, LedgerError> {
         let sequence = with_record(&opening.record(), |frame| self.clerk.begin(frame))??;
         self.metrics.open_attempts.inc();
-        Ok(OpenAttempt::new(Arc::clone(self), opening, sequence, hold))
+        Ok(OpenAttempt::new(Arc::clone(self), opening, sequence))
     }
 
     /// Sums over all attempts that were ever settled here, also before this start.
@@ -172,10 +172,21 @@ impl Ledger {
         drop(with_record(frame, |bytes| self.clerk.queue(bytes)));
     }
 
-    /// Journals the end of an attempt and adds it to the totals.
-    pub(crate) fn settle(&self, opening: &Opening, settlement: Settlement) {
+    /// Keeps the row of a refused request, for reports. Nobody waits for it, and when the journal cannot keep up it is
+    /// not kept; a metric counts those.
+    pub fn refused(&self, refused: &Refused) {
+        let queued = with_record(&refused.record(), |bytes| self.clerk.queue_if_room(bytes));
+        if !queued.unwrap_or(false) {
+            self.metrics.refused_dropped.inc();
+        }
+    }
+
+    /// Journals the end of an attempt and adds it to totals and balances.
+    pub(crate) fn settle(&self, opening: &Opening, settlement: Settlement, hold: Option<Hold>) {
         let settlement = settlement.bounded();
         self.totals.add(opening, &settlement);
+        // Before the fold can see it, and before the hold is gone: an account is never loaded without it.
+        self.budgets.balances().add(&opening.charges, |charge| charge.amount(&settlement));
         let cost_nano = settlement.cost.unwrap_or_default().0;
         let written = with_record(&Frame::Settle(settlement.frame(opening.id)), |bytes| {
             self.clerk.settle(bytes, cost_nano);
@@ -183,6 +194,9 @@ impl Ledger {
         if let Err(error) = written {
             // Its texts are bounded, so that this does not happen; the next start would settle it.
             tracing::error!(attempt = %opening.id, %error, "a settlement could not be recorded");
+        }
+        if let Some(hold) = hold {
+            hold.settle_as(&settlement);
         }
         self.metrics.rows.inc();
         self.metrics.open_attempts.dec();

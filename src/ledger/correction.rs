@@ -2,6 +2,7 @@
 //!
 //! The attempt's row stays as it is. Corrections of one attempt are numbered from 1; the last one tells its cost.
 
+use crate::ledger::budget::{Amount, Charged};
 use crate::ledger::journal::frame::{CorrectFrame, Frame, bounded};
 use crate::model::AttemptId;
 use std::fmt;
@@ -26,6 +27,11 @@ impl Correction {
     /// What it adds to sums of cost.
     pub(crate) fn difference(&self) -> i64 {
         self.after_nano.saturating_sub(self.before_nano.unwrap_or(0))
+    }
+
+    /// What it adds to a balance.
+    pub(crate) fn of(&self, charge: &Charged) -> Amount {
+        charge.correction(self.before_nano, self.after_nano)
     }
 
     /// As a record of the journal.

@@ -1,17 +1,22 @@
 //! Everything that is folded: this process's epoch, and those that others left behind.
 
+use crate::config::Budget;
 use crate::ledger::LedgerError;
-use crate::ledger::journal::cursor::{Cursor, Damage};
+use crate::ledger::budget::{Budgets, Place};
+use crate::ledger::correction::Correction;
+use crate::ledger::journal::cursor::{Cursor, Damage, Entry};
 use crate::ledger::journal::recover::{Recovered, recover};
 use crate::ledger::journal::segment::Position;
 use crate::ledger::lock;
 use crate::ledger::metrics::LedgerMetrics;
+use crate::ledger::row::Row;
 use crate::ledger::store::fold::Folder;
 use crate::ledger::store::query::Folded;
 use crate::ledger::store::retention::{Dropped, Policy};
 use crate::ledger::totals::{LiveTotals, Totals};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The folder and its work.
 #[derive(Debug)]
@@ -19,6 +24,7 @@ pub(crate) struct Desk {
     journal: PathBuf,
     folder: Folder,
     metrics: LedgerMetrics,
+    budgets: Arc<Budgets>,
     /// Epochs that are over and not yet folded, and whether [`Start::tail_rows`] counts their rows.
     dead: Vec<(u64, bool)>,
     /// Epochs whose processes live (during an upgrade), read up to where the totals know them.
@@ -45,13 +51,17 @@ impl Desk {
     /// # Errors
     ///
     /// As [`crate::ledger::Ledger::open`].
-    pub(crate) fn open(dir: &Path, metrics: &LedgerMetrics) -> Result<(Self, Start), LedgerError> {
+    pub(crate) fn open(
+        dir: &Path,
+        budgets: Arc<Budgets>,
+        metrics: &LedgerMetrics,
+    ) -> Result<(Self, Start), LedgerError> {
         let journal = dir.join("journal");
-        let folder = Folder::open(dir)?;
+        let folder = Folder::over(dir, Arc::clone(budgets.balances()))?;
         let positions = folder.positions()?;
         let mut start = Start { totals: folder.totals()?, ..Start::default() };
         start.last_epoch = positions.keys().last().copied().unwrap_or(0);
-        let mut desk = Self { journal, folder, metrics: metrics.clone(), dead: Vec::new(), alive: Vec::new() };
+        let mut desk = Self { journal, folder, metrics: metrics.clone(), budgets, dead: Vec::new(), alive: Vec::new() };
         for epoch in lock::epochs(&desk.journal)? {
             start.last_epoch = start.last_epoch.max(epoch);
             let folded = positions.get(&epoch).copied().unwrap_or(Folded::NOTHING);
@@ -72,14 +82,46 @@ impl Desk {
             self.dead.push((epoch, true));
         }
         let mut cursor = Cursor::resume(&self.journal, epoch, folded.scan, folded.position)?;
-        while let Some(row) = cursor.next(None)? {
-            start.totals.add_row(&row);
-            start.tail_rows += u64::from(dead.is_some());
+        while let Some(entry) = cursor.entry(None)? {
+            let place = dead.is_none().then(|| Place { epoch, at: cursor.position() });
+            match entry {
+                Entry::Row(row) => {
+                    start.totals.add_row(&row);
+                    start.tail_rows += u64::from(dead.is_some());
+                    self.charge(&row, place);
+                }
+                Entry::Corrected(correction) => {
+                    if let Some(row) = self.folder.row(correction.id)? {
+                        start.totals.correct(&row, &correction);
+                        self.charge_correction(&row, &correction, place);
+                    }
+                }
+                Entry::Refused(_) => {}
+            }
         }
         if dead.is_none() {
+            self.folder.leave_to_others(epoch);
             self.alive.push((epoch, cursor));
         }
         Ok(())
+    }
+
+    /// Adds to balances what no hold of this process settles.
+    fn charge(&self, row: &Row, place: Option<Place>) {
+        self.budgets.add(&row.opening.charges, place, |charge| charge.amount(&row.settlement));
+    }
+
+    fn charge_correction(&self, row: &Row, correction: &Correction, place: Option<Place>) {
+        self.budgets.add(&row.opening.charges, place, |charge| correction.of(charge));
+    }
+
+    /// Makes a budget known.
+    ///
+    /// # Errors
+    ///
+    /// `Store`.
+    pub(crate) fn prepare(&mut self, budget: &Budget, now_us: u64) -> Result<(), LedgerError> {
+        self.folder.prepare(budget, now_us)
     }
 
     /// Settles what the dead process of `epoch` left open.
@@ -105,10 +147,13 @@ impl Desk {
     pub(crate) fn fold(&mut self, own: u64, end: Position, totals: &LiveTotals) -> Result<u64, LedgerError> {
         self.look_after_the_living(totals)?;
         let mut rows = 0;
-        while let Some((epoch, counted)) = self.dead.last().copied() {
+        // Oldest first: a correction comes after what it corrects.
+        self.dead.sort_unstable();
+        while let Some((epoch, counted)) = self.dead.first().copied() {
             let folded = self.fold_epoch(epoch, None)?;
             rows += if counted { folded } else { 0 };
-            self.dead.pop();
+            self.budgets.balances().forget_foreign(epoch);
+            self.dead.remove(0);
         }
         Ok(rows + self.fold_epoch(own, Some(end))?)
     }
@@ -121,7 +166,9 @@ impl Desk {
     fn look_after_the_living(&mut self, totals: &LiveTotals) -> Result<(), LedgerError> {
         for (epoch, mut cursor) in std::mem::take(&mut self.alive) {
             if lock::is_alive(&self.journal, epoch) {
+                let read = self.count_foreign(epoch, &mut cursor, totals);
                 self.alive.push((epoch, cursor));
+                read?;
                 continue;
             }
             let Some(_dead) = lock::dead_epoch(&self.journal, epoch)? else {
@@ -132,10 +179,17 @@ impl Desk {
             if !folded.sealed {
                 self.finish(epoch, folded)?;
             }
-            while let Some(row) = cursor.next(None)? {
-                totals.add(&row.opening, &row.settlement);
-            }
+            self.count_foreign(epoch, &mut cursor, totals)?;
             self.dead.push((epoch, false));
+        }
+        Ok(())
+    }
+
+    /// Adds to totals and balances what another process settled since the last look.
+    fn count_foreign(&self, epoch: u64, cursor: &mut Cursor, totals: &LiveTotals) -> Result<(), LedgerError> {
+        while let Some(row) = cursor.next(None)? {
+            totals.add(&row.opening, &row.settlement);
+            self.charge(&row, Some(Place { epoch, at: cursor.position() }));
         }
         Ok(())
     }

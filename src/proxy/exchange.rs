@@ -17,7 +17,7 @@ use super::target::Target;
 use super::trouble::Trouble;
 use crate::auth::Caller;
 use crate::config::Budgeting;
-use crate::limits::{Permit, Refusal, Shares};
+use crate::limits::{Permit, Shares};
 use crate::model::{Ask, NanoUsd, RequestId};
 use crate::routing::Plan;
 use crate::telemetry::TeamSeries;

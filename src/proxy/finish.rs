@@ -55,9 +55,15 @@ pub fn open_row(
         },
         charges: hold.as_ref().map(|hold| hold.charged().to_vec()).unwrap_or_default(),
     };
-    services.ledger.begin_holding(opening, hold).map_err(|error| {
+    let begun = services.ledger.begin(opening).map_err(|error| {
         tracing::error!(%error, "the ledger refused an attempt; the request is answered with 503");
         Reject::LedgerUnavailable
+    });
+    begun.map(|mut row| {
+        if let Some(hold) = hold {
+            row.carry(hold);
+        }
+        row
     })
 }
 

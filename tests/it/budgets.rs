@@ -65,7 +65,10 @@ async fn an_exhausted_budget_is_402_naming_it_with_what_is_used_reserved_and_whe
     // The first may or may not fit in by its bound; either way the second says why it is refused.
     let message = refused.openai_error(402);
     assert!(message.contains("`team/search/usd/month`"), "{message}");
-    assert!(message.contains(&usd(ANSWER_NANO_USD + 1)) && message.contains("used") && message.contains("reserved"), "{message}");
+    assert!(
+        message.contains(&usd(ANSWER_NANO_USD + 1)) && message.contains("used") && message.contains("reserved"),
+        "{message}"
+    );
     assert!(message.contains("-01T00:00:00Z"), "the first of the next month: {message}");
     assert_eq!(refused.json()["error"]["code"], "budget_exhausted");
     assert_eq!(refused.field("x-should-retry"), Some("false"));
@@ -143,7 +146,10 @@ async fn the_cap_is_lowered_to_what_the_budget_pays_and_a_header_says_so() {
     let small = post(gateway.address, ask(300)).await;
     assert_eq!((small.status, small.field("x-weighbridge-output-cap")), (200, None));
     assert_eq!(upstream.requests()[1].json()["max_tokens"], 300);
-    assert!(small.field("x-weighbridge-budget-remaining-usd").is_some_and(|left| left.starts_with("0.00")), "{small:?}");
+    assert!(
+        small.field("x-weighbridge-budget-remaining-usd").is_some_and(|left| left.starts_with("0.00")),
+        "{small:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Accounts: one balance for each budget and entity, period by period.
 
 use super::alert::Told;
-use super::balance::Balances;
+use super::balance::{Balances, Known, Place};
 use super::charge::{Amount, Charged};
 use super::period::{Period, PeriodState};
 use crate::config::{Budget, Calendar, Unit};
@@ -49,7 +49,7 @@ struct Recent {
 
 impl Account {
     fn new(entity: Arc<str>) -> Self {
-        let nothing = Arc::new(PeriodState::new(Period::NEVER, 0, Told::default()));
+        let nothing = Arc::new(PeriodState::new(Period::NEVER, 0, Told::default(), Vec::new()));
         Self { entity, current: ArcSwap::new(nothing), recent: Mutex::default() }
     }
 
@@ -74,9 +74,9 @@ impl Account {
             return Ok(Some(Arc::clone(known)));
         }
         let period = Period::of(book.per, &book.zone, now_us);
-        let load = |settled: i64| {
+        let load = |settled: i64, knows: Known| {
             let told = Told::before(&rule.alerts, limit_of(rule, &self.entity), settled);
-            let state = Arc::new(PeriodState::new(period, settled, told));
+            let state = Arc::new(PeriodState::new(period, settled, told, knows));
             recent.periods.push(Arc::clone(&state));
             self.current.store(Arc::clone(&state));
             state
@@ -90,10 +90,11 @@ impl Account {
     }
 
     /// Does `add` and adds `change` to the period that begins at `start_us`, if it is in memory.
-    fn add_foreign(&self, start_us: u64, change: i64, add: impl FnOnce()) {
+    fn add_foreign(&self, start_us: u64, change: i64, place: Option<Place>, add: impl FnOnce()) {
         let recent = self.recent.lock();
         add();
-        if let Some(state) = recent.periods.iter().find(|state| state.period.start_us == start_us) {
+        let known = recent.periods.iter().find(|state| state.period.start_us == start_us);
+        if let Some(state) = known.filter(|state| !place.is_some_and(|place| state.knows(place))) {
             state.adjust(change);
         }
     }
@@ -109,7 +110,7 @@ impl Account {
         };
         if recent.periods.iter().all(idle) {
             recent.closed = true;
-            self.current.store(Arc::new(PeriodState::new(Period::NEVER, 0, Told::default())));
+            self.current.store(Arc::new(PeriodState::new(Period::NEVER, 0, Told::default(), Vec::new())));
         }
         recent.closed
     }
@@ -228,17 +229,17 @@ impl Book {
 
     /// Adds what was settled elsewhere to the period in memory, if it is, together with `add`, which does so for
     /// accounts that are loaded later.
-    pub(crate) fn add_foreign(&self, charge: &Charged, amount: Amount, add: impl FnOnce()) {
+    pub(crate) fn add_foreign(&self, charge: &Charged, amount: Amount, place: Option<Place>, add: impl FnOnce()) {
         let change = match self.unit {
             Unit::Usd => amount.nano,
             Unit::Tokens => amount.tokens,
         };
         if charge.entity.is_empty() {
-            return self.single.add_foreign(charge.period_us, change, add);
+            return self.single.add_foreign(charge.period_us, change, place, add);
         }
         // Made if it is not there, so that nobody else makes and loads it meanwhile.
         match self.account(&charge.entity, 0) {
-            Ok(account) => account.add_foreign(charge.period_us, change, add),
+            Ok(account) => account.add_foreign(charge.period_us, change, place, add),
             Err(_) => add(),
         }
     }

@@ -2,6 +2,8 @@
 
 use crate::config::Unit;
 use crate::ledger::row::Settlement;
+use crate::model::NanoUsd;
+use std::fmt;
 use std::sync::Arc;
 
 /// One balance that an attempt is charged to.
@@ -51,6 +53,13 @@ impl Charged {
     pub(crate) fn correction(&self, before: Option<i64>, after: i64) -> Amount {
         let nano = self.nano(Some(after)).saturating_sub(self.nano(before));
         Amount { nano, ..Amount::default() }
+    }
+}
+
+/// `12 attempts, 345 tokens, 0.000006789 USD`
+impl fmt::Display for Amount {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} attempts, {} tokens, {} USD", self.attempts, self.tokens, NanoUsd(self.nano))
     }
 }
 

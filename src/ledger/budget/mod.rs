@@ -21,7 +21,7 @@ pub use hold::{Exhausted, Hold, Left, Why, Worst, left};
 pub use rule::BudgetRule;
 pub use view::BudgetView;
 
-pub(crate) use balance::{Balances, Key};
+pub(crate) use balance::{Balances, Key, Place};
 pub(crate) use charge::Amount;
 
 use crate::config::Budget;
@@ -32,7 +32,7 @@ use alert::Alerts;
 use parking_lot::Mutex;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// What all rules share.
 #[derive(Debug)]
@@ -48,6 +48,7 @@ pub struct Budgets {
     balances: Arc<Balances>,
     known: Mutex<BTreeMap<Arc<str>, Known>>,
     max_entities: usize,
+    prepare: OnceLock<Prepare>,
 }
 
 /// What stays of a budget when the configuration changes.
@@ -65,7 +66,7 @@ impl Budgets {
 
     fn with_most(balances: Arc<Balances>, metrics: LedgerMetrics, max_entities: usize) -> Self {
         let shared = Arc::new(Shared { metrics, alerts: Alerts::default() });
-        Self { shared, balances, known: Mutex::default(), max_entities }
+        Self { shared, balances, known: Mutex::default(), max_entities, prepare: OnceLock::new() }
     }
 
     /// Budgets that nothing was spent of and that forget all with the process: for tests and benches.
@@ -76,6 +77,10 @@ impl Budgets {
     /// The rule of a budget. The same id has the same balances, also after a reload with another amount; with another
     /// unit, calendar or zone it counts anew, from what the store has of such a period.
     pub fn rule(&self, budget: &Budget) -> Arc<BudgetRule> {
+        let is_new = !self.known.lock().contains_key(&budget.id);
+        if let Some(Prepare(prepare)) = self.prepare.get().filter(|_| is_new) {
+            prepare(budget);
+        }
         let mut known = self.known.lock();
         let before = known.get(&budget.id);
         let same = before.and_then(|known| known.rule.upgrade()).filter(|rule| rule.config() == budget);
@@ -111,18 +116,46 @@ impl Budgets {
         self.shared.alerts.take()
     }
 
-    /// Adds what was settled elsewhere and is not folded yet, also to accounts in memory.
-    pub(crate) fn add_foreign(&self, charges: &[Charged], amount: impl Fn(&Charged) -> Amount) {
+    /// The balances behind the accounts.
+    pub(crate) fn balances(&self) -> &Arc<Balances> {
+        &self.balances
+    }
+
+    /// Called once for every budget before its first account is loaded.
+    pub(crate) fn before_first(&self, prepare: Box<dyn Fn(&Budget) + Send + Sync>) {
+        drop(self.prepare.set(Prepare(prepare)));
+    }
+
+    /// Adds to balances what no hold settles: a correction, or with `place` what another process settled there.
+    pub(crate) fn add(&self, charges: &[Charged], place: Option<Place>, amount: impl Fn(&Charged) -> Amount) {
         // Held to the end: no account is loaded for the first time meanwhile with half of it.
         let known = self.known.lock();
         for charge in charges {
-            let add = || self.balances.add(std::slice::from_ref(charge), &amount);
+            let amount = amount(charge);
+            let add = || match place {
+                Some(place) => self.balances.add_foreign(place, charge, amount),
+                None => self.balances.add(std::slice::from_ref(charge), |_| amount),
+            };
             match known.get(&charge.budget) {
-                Some(known) => known.book.add_foreign(charge, amount(charge), add),
+                Some(known) => known.book.add_foreign(charge, amount, place, add),
                 None => add(),
             }
         }
     }
+}
+
+/// What is done before a budget's first account is loaded.
+struct Prepare(Box<dyn Fn(&Budget) + Send + Sync>);
+
+impl std::fmt::Debug for Prepare {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Prepare")
+    }
+}
+
+/// Where the period of a budget begins at a moment.
+pub(crate) fn period_of(budget: &Budget, now_us: u64) -> u64 {
+    period::Period::of(budget.per, &budget.zone, now_us).start_us
 }
 
 /// The name of an account as the journal writes it.

@@ -1,6 +1,7 @@
 //! Periods by the calendar of a zone, and what one account has spent in one of them.
 
 use super::alert::Told;
+use super::balance::{Known, Place, knows};
 use crate::config::Calendar;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -79,12 +80,19 @@ pub(crate) struct PeriodState {
     committed: AtomicI64,
     reserved: AtomicI64,
     pub told: Told,
+    /// What other processes had folded when it was loaded.
+    knows: Known,
 }
 
 impl PeriodState {
     /// A period in which `settled` was spent before.
-    pub(crate) fn new(period: Period, settled: i64, told: Told) -> Self {
-        Self { period, committed: AtomicI64::new(settled.max(0)), reserved: AtomicI64::new(0), told }
+    pub(crate) fn new(period: Period, settled: i64, told: Told, knows: Known) -> Self {
+        Self { period, committed: AtomicI64::new(settled.max(0)), reserved: AtomicI64::new(0), told, knows }
+    }
+
+    /// Whether what another process settled at `place` was in the balance when it was loaded.
+    pub(crate) fn knows(&self, place: Place) -> bool {
+        knows(&self.knows, place)
     }
 
     /// Takes `amount` if it fits below `limit`; returns what is committed then, or what is committed now.

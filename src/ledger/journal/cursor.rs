@@ -73,6 +73,16 @@ pub(crate) enum Entry {
     Refused(Box<Refused>),
 }
 
+impl Entry {
+    /// The attempt, if it is one.
+    pub(crate) fn row(&self) -> Option<&Row> {
+        match self {
+            Self::Row(row) => Some(row),
+            Self::Corrected(_) | Self::Refused(_) => None,
+        }
+    }
+}
+
 impl Cursor {
     /// Before the epoch's first segment.
     pub(crate) fn start(journal: &Path, epoch: u64) -> Self {

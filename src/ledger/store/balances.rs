@@ -2,6 +2,8 @@
 
 use crate::config::Unit;
 use crate::ledger::budget::{Amount, Charged, Key};
+use crate::ledger::row::Row;
+use crate::ledger::store::corrections::{self, Corrections};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use std::collections::BTreeMap;
@@ -84,6 +86,15 @@ pub(crate) fn add(conn: &Connection, table: Table, sums: &BTreeMap<Key, Amount>)
         ])?;
     }
     Ok(())
+}
+
+/// Adds what a row is charged with, at its corrected cost.
+pub(crate) fn add_charges(row: &Row, corrections: &Corrections, sums: &mut BTreeMap<Key, Amount>) {
+    for charge in &row.opening.charges {
+        let sum = sums.entry(charge.key()).or_default();
+        sum.add(charge.amount(&row.settlement));
+        corrections::of(corrections, row.opening.id).iter().for_each(|correction| sum.add(correction.of(charge)));
+    }
 }
 
 /// What a row is charged to, as its column holds it; nothing for nothing.

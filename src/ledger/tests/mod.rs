@@ -1,6 +1,7 @@
 //! What the ledger promises, with real files.
 #![allow(clippy::unwrap_used)]
 
+mod budgets;
 mod damage;
 mod fixture;
 mod folding;
