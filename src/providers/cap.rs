@@ -51,3 +51,7 @@ pub(super) fn write(caps: &Caps, cap: u64, honoured: CapField, only: bool, edits
         }
     }
 }
+
+#[cfg(test)]
+#[path = "cap_tests.rs"]
+mod tests;
