@@ -296,6 +296,25 @@ fn estimates_that_learn_hold_less() {
     assert!(learned < strict / 3, "{learned} of {strict}");
 }
 
+/// The file's word, else the catalogue's; by the same look-up as the price.
+#[test]
+fn targets_know_their_limits() {
+    let stage = crate::proxy::staging::Stage::new();
+    let cases = [
+        ("counted", Some(128_000), Some(16_384), Maker::OpenAi),
+        ("timed", Some(128_000), Some(99), Maker::OpenAi),
+        ("claude", Some(200_000), Some(64_000), Maker::Anthropic),
+        ("unpriced", None, None, Maker::Other),
+    ];
+    for (model, input, output, maker) in cases {
+        let route = stage.snapshot.table.find(model).expect(model);
+        let terms = Terms::of(&route.targets[0]);
+        assert_eq!((terms.max_input_tokens, terms.max_output_tokens, terms.maker), (input, output, maker), "{model}");
+        let bound = bound(&chat(""), &route.targets[0], &Budgeting::default(), 256).expect(model);
+        assert_eq!((bound.output_cap, bound.write_cap), (output.unwrap_or(4_096), output.is_none()), "{model}");
+    }
+}
+
 #[test]
 fn makers_are_known_by_their_hosts() {
     let cases = [
