@@ -315,6 +315,29 @@ fn targets_know_their_limits() {
     }
 }
 
+/// From the bytes of the client to those of the provider: parsed, capped, and still strict.
+#[test]
+fn a_cap_that_is_written_is_read_again() {
+    let stage = crate::proxy::staging::Stage::new();
+    let cases = [
+        ("counted", Api::ChatCompletions, r#""messages":[],"stream":true"#, 9),
+        ("counted", Api::ChatCompletions, r#""m\u0061x_tokens" : 50,"stream":true"#, 9),
+        ("unpriced", Api::ChatCompletions, r#""max_tokens":5, "max_completion_tokens" :null"#, 9),
+        ("counted", Api::Completions, r#""prompt":"a","max_tokens":4"#, 4),
+        ("counted", Api::Responses, r#""input":"a","max_output_tokens":50"#, 9),
+        ("claude", Api::Messages, r#""messages":[],"max_tokens":1000"#, 9),
+    ];
+    for (model, api, rest, want) in cases {
+        let route = stage.snapshot.table.find(model).expect(model);
+        let target = &route.targets[0];
+        let mut ask = ask(api, rest);
+        let edits = target.provider.edits(&ask, &target.model_json, Some(9));
+        let sent = ask.body.apply(&edits);
+        let read = dialect::parse(api, Draft::copy_of(&sent)).expect(rest);
+        assert_eq!((read.caps.tokens(), &*read.model), (Some(want), &*target.model), "{rest}");
+    }
+}
+
 #[test]
 fn makers_are_known_by_their_hosts() {
     let cases = [

@@ -30,7 +30,7 @@ impl Learned {
     pub const ENOUGH: u32 = 20;
 
     /// A request of `bytes` (see `Ask::demand.readable_bytes`) took `tokens` of input, as its provider reported. Only for
-    /// requests without pictures, sound and input that is not in the body.
+    /// requests whose input is text alone (`Demand::is_text`).
     pub fn observe(&self, bytes: u64, tokens: u64) {
         if tokens < LEAST_TOKENS || bytes == 0 {
             return;
