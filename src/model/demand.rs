@@ -46,6 +46,15 @@ pub struct Demand {
     pub regional: bool,
 }
 
+impl Demand {
+    /// Whether its input is the text of the body and nothing else, so that the tokens reported for it tell how many
+    /// bytes a token has.
+    pub const fn is_text(&self) -> bool {
+        let media = self.images > 0 || self.audio_bytes > 0 || self.unseen.is_some();
+        !media && self.built_in_tools == 0 && self.hosted.is_empty()
+    }
+}
+
 /// A tool that the provider runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostedTool {

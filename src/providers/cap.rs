@@ -5,29 +5,34 @@ use bytes::Bytes;
 
 /// A member that caps the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub(super) enum CapField {
-    MaxTokens,
-    MaxCompletionTokens,
-    MaxOutputTokens,
+    /// Of completions, messages and, at first, chat completions.
+    #[serde(rename = "max_tokens")]
+    Older,
+    /// Of chat completions.
+    #[serde(rename = "max_completion_tokens")]
+    Newer,
+    /// Of responses.
+    #[serde(rename = "max_output_tokens")]
+    Responses,
 }
 
 impl CapField {
-    const ALL: [Self; 3] = [Self::MaxTokens, Self::MaxCompletionTokens, Self::MaxOutputTokens];
+    const ALL: [Self; 3] = [Self::Older, Self::Newer, Self::Responses];
 
     const fn name(self) -> &'static str {
         match self {
-            Self::MaxTokens => "max_tokens",
-            Self::MaxCompletionTokens => "max_completion_tokens",
-            Self::MaxOutputTokens => "max_output_tokens",
+            Self::Older => "max_tokens",
+            Self::Newer => "max_completion_tokens",
+            Self::Responses => "max_output_tokens",
         }
     }
 
     const fn sent(self, caps: &Caps) -> Option<CapMember> {
         match self {
-            Self::MaxTokens => caps.max_tokens,
-            Self::MaxCompletionTokens => caps.max_completion_tokens,
-            Self::MaxOutputTokens => caps.max_output_tokens,
+            Self::Older => caps.max_tokens,
+            Self::Newer => caps.max_completion_tokens,
+            Self::Responses => caps.max_output_tokens,
         }
     }
 }
@@ -40,10 +45,10 @@ pub(super) fn write(caps: &Caps, cap: u64, honoured: CapField, only: bool, edits
         // The body has a `model` at least, so a member follows.
         edits.replace(caps.insert_at..caps.insert_at, Bytes::from(format!("\"{}\":{cap},", honoured.name())));
     }
-    if let ([(field, member)], true) = (&*sent, only) {
-        if *field != honoured {
-            edits.replace(member.key.range(), Bytes::from(format!("\"{}\"", honoured.name())));
-        }
+    if let ([(field, member)], true) = (&*sent, only)
+        && *field != honoured
+    {
+        edits.replace(member.key.range(), Bytes::from(format!("\"{}\"", honoured.name())));
     }
     for (_, member) in &sent {
         if member.tokens.is_none_or(|tokens| tokens > cap) {
@@ -51,3 +56,7 @@ pub(super) fn write(caps: &Caps, cap: u64, honoured: CapField, only: bool, edits
         }
     }
 }
+
+#[cfg(test)]
+#[path = "cap_tests.rs"]
+mod tests;

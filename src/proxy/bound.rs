@@ -310,12 +310,11 @@ impl Bound {
     /// Tokens of output that `left` nano-dollars pay for beside everything else.
     fn payable_output(&self, left: i64) -> u64 {
         let (Some(rates), Some(input)) = (self.rates, self.input_part()) else { return u64::MAX };
-        let Some(rate) = rates.output else { return u64::MAX };
-        let left = u128::try_from(left.saturating_sub(self.fixed_nano)).unwrap_or(0);
-        let room = (left * PER_NANO).saturating_sub(input);
-        match u128::from(rate) * u128::from(rates.percent) {
-            0 => u64::MAX,
-            each => u64::try_from(room / each).unwrap_or(u64::MAX),
+        let left = u128::try_from(i128::from(left) - i128::from(self.fixed_nano));
+        let Some(room) = left.ok().and_then(|left| (left * PER_NANO).checked_sub(input)) else { return 0 };
+        match rates.output.map(|rate| u128::from(rate) * u128::from(rates.percent)) {
+            None | Some(0) => u64::MAX,
+            Some(each) => u64::try_from(room / each).unwrap_or(u64::MAX),
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 /// The least bytes per token that a target was seen to take.
 ///
 /// Until [`Learned::ENOUGH`] requests were seen every byte counts as a token. Then a token counts as the least seen
-/// bytes per token, less [`MARGIN`]. The least decays upwards by 1/[`DECAY`] of the distance with each request that
+/// bytes per token, less `MARGIN`. The least decays upwards by 1/`DECAY` of the distance with each request that
 /// shows more, so that one odd text does not rule for ever. A text that is denser than all before it (hexadecimal digits
 /// after a day of prose) may still take more tokens than were held; the difference is charged as debt.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl Learned {
     pub const ENOUGH: u32 = 20;
 
     /// A request of `bytes` (see `Ask::demand.readable_bytes`) took `tokens` of input, as its provider reported. Only for
-    /// requests without pictures, sound and input that is not in the body.
+    /// requests whose input is text alone (`Demand::is_text`).
     pub fn observe(&self, bytes: u64, tokens: u64) {
         if tokens < LEAST_TOKENS || bytes == 0 {
             return;
@@ -49,7 +49,7 @@ impl Learned {
         let _ = self.seen.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |seen| seen.checked_add(1));
     }
 
-    /// Tokens that `bytes` come to at most: never more than the bytes, never fewer than a [`FLOOR`]th of them.
+    /// Tokens that `bytes` come to at most: never more than the bytes, never fewer than a `FLOOR`th of them.
     pub fn bound(&self, bytes: u64) -> u64 {
         let least = self.least.load(Ordering::Relaxed);
         if self.seen.load(Ordering::Relaxed) < Self::ENOUGH || least == 0 {

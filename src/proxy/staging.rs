@@ -153,7 +153,7 @@ models:
   two: {{ targets: [{{ provider: openai, model: gpt-4o-mini }}, {{ provider: local, model: llama }}] }}
   timed:
     timeouts: {{ send: 10s, first_token: 4s, idle: 2s, response: 7s, total: 30s }}
-    targets: [{{ provider: openai, model: gpt-4o-mini }}]
+    targets: [{{ provider: openai, model: gpt-4o-mini, max_output_tokens: 99 }}]
 teams: {{ t: {{}} }}
 keys: [{{ name: k, team: t, hash: "{hash}" }}]
 records: {{ content: none, access_log: stdout }}

@@ -1,7 +1,9 @@
 //! What is noted of a request beside its text.
 
-use super::super::parse;
-use crate::model::{Api, Ask, Demand, Draft};
+use crate::{
+    dialect::parse,
+    model::{Api, Ask, Demand, Draft},
+};
 
 fn read(api: Api, rest: &str) -> Ask {
     let body = format!(r#"{{"model":"m",{rest}}}"#);
@@ -24,6 +26,7 @@ fn a_plain_chat_demands_nothing() {
     );
     let want = Demand { readable_bytes: ask.body.len() as u64, tools: 1, ..Demand::default() };
     assert_eq!(ask.demand, want, "a schema is no content");
+    assert!(ask.demand.is_text());
 }
 
 #[test]
@@ -56,6 +59,7 @@ fn pictures_are_counted_and_their_payload_is_no_text() {
         let ask = read(api, &content(&part.replace('@', BASE64)));
         let demand = &ask.demand;
         assert_eq!((demand.images, demand.images_low, &demand.unseen), (1, low, &None), "{part}");
+        assert!(!demand.is_text(), "{part}");
         let payload = ask.body.len() as u64 - demand.readable_bytes;
         let least = if inline == 1 { BASE64.len() as u64 } else { 0 };
         assert!((least..=least + 30).contains(&payload), "{part}: {payload} bytes are no text");

@@ -119,6 +119,7 @@ pub(super) struct Gist {
 
 impl Gist {
     /// Adds a string; `value` with its quotes. `payload`: it is base64.
+    #[inline]
     pub(super) fn string(&mut self, name: &[u8], bytes: &[u8], value: Span, payload: bool, tally: &mut Tally) {
         if payload {
             self.payload += (value.end - value.start).saturating_sub(2) as u64;
@@ -139,7 +140,8 @@ impl Gist {
         }
     }
 
-    /// Adds a number.
+    /// Adds a number, `true`, `false` or `null`.
+    #[inline]
     pub(super) fn number(&mut self, name: &[u8], bytes: &[u8], value: Span) {
         if name == b"max_uses" {
             let digits = bytes.get(value.range()).and_then(|digits| std::str::from_utf8(digits).ok());
@@ -148,6 +150,7 @@ impl Gist {
     }
 
     /// Adds an object that was concluded as `child`.
+    #[inline]
     pub(super) fn object(&mut self, name: &[u8], child: &Self, start: usize, tally: &mut Tally) {
         match name {
             b"cache_control" => tally.cache_writes = true,
@@ -166,6 +169,7 @@ impl Gist {
     }
 
     /// The object ends. `item`: it is an element of a top-level array.
+    #[inline]
     pub(super) fn conclude(&self, section: Section, item: bool, start: usize, tally: &mut Tally) {
         match section {
             Section::Plain => {}

@@ -117,7 +117,7 @@ impl<'a> Scan<'a> {
             self.expect(b':', "`:`").map_err(|fault| inside(fault, || path::step(&name)))?;
             self.peek_token();
             let value = self.at;
-            if outline.is_some() {
+            if outline.is_some() && matches!(self.bytes.get(value), Some(b'{' | b'[')) {
                 self.section = Section::of(&name);
             }
             let kind = self
@@ -175,12 +175,20 @@ impl<'a> Scan<'a> {
             payload.data = counted;
             base64 = true;
         }
-        gist.string(name, self.bytes, Span { start, end: self.at }, base64, &mut self.tally);
+        if self.depth > 1 {
+            gist.string(name, self.bytes, Span { start, end: self.at }, base64, &mut self.tally);
+        }
         Ok(Kind::String)
     }
 
     /// The value of the member `name`, which is no string.
     fn member_container(&mut self, name: &[u8], gist: &mut Gist) -> Checked<Kind> {
+        if !matches!(self.bytes.get(self.at), Some(b'{' | b'[')) {
+            let start = self.at;
+            let kind = self.scalar()?;
+            gist.number(name, self.bytes, Span { start, end: self.at });
+            return Ok(kind);
+        }
         let (start, section) = (self.at, self.section);
         // Arguments of a tool, which a model reads as the text that they are, whatever they look like.
         if name == b"input" && self.depth >= ITEM_DEPTH {
@@ -190,15 +198,9 @@ impl<'a> Scan<'a> {
         let kind = self.value()?;
         self.lent = false;
         self.section = section;
-        match kind {
-            Kind::Object => {
-                let last = self.last;
-                if section != Section::Plain {
-                    gist.object(name, &last, start, &mut self.tally);
-                }
-            }
-            Kind::Number => gist.number(name, self.bytes, Span { start, end: self.at }),
-            Kind::Null | Kind::Bool | Kind::String | Kind::Array => {}
+        if kind == Kind::Object && section != Section::Plain {
+            let last = self.last;
+            gist.object(name, &last, start, &mut self.tally);
         }
         Ok(kind)
     }

@@ -77,7 +77,7 @@ impl Provider for Anthropic {
         let mut edits = Edits::new();
         rename(ask, target_model, &mut edits);
         if let (Some(cap), Api::Messages) = (cap, ask.api) {
-            cap::write(&ask.caps, cap, CapField::MaxTokens, false, &mut edits);
+            cap::write(&ask.caps, cap, CapField::Older, false, &mut edits);
         }
         edits
     }

@@ -127,8 +127,8 @@ impl OpenAi {
     fn cap_field(&self, api: Api) -> Option<(CapField, bool)> {
         match api {
             Api::ChatCompletions => Some((self.chat_cap, self.chat_cap_only)),
-            Api::Completions => Some((CapField::MaxTokens, false)),
-            Api::Responses => Some((CapField::MaxOutputTokens, false)),
+            Api::Completions => Some((CapField::Older, false)),
+            Api::Responses => Some((CapField::Responses, false)),
             Api::Embeddings | Api::Messages | Api::CountTokens => None,
         }
     }

@@ -36,12 +36,12 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
     let section = &provider.settings;
     let settings: Settings = section.read()?;
     let endpoint = endpoint(&settings.base_url).map_err(|why| section.error("base_url", why))?;
-    if settings.output_cap_field == Some(CapField::MaxOutputTokens) {
+    if settings.output_cap_field == Some(CapField::Responses) {
         let why = "is `max_tokens` or `max_completion_tokens`; `max_output_tokens` is the Responses API's own";
         return Err(section.error("output_cap_field", why.to_owned()));
     }
     let chat_cap_only = settings.output_cap_field.is_some();
-    let default_cap = if section.has("base_url") { CapField::MaxTokens } else { CapField::MaxCompletionTokens };
+    let default_cap = if section.has("base_url") { CapField::Older } else { CapField::Newer };
     let chat_cap = settings.output_cap_field.unwrap_or(default_cap);
     let key = Key::new(settings.api_key);
     let bad = |name: &str| section.error(name, "holds characters that no HTTP header can carry".to_owned());
