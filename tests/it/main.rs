@@ -14,6 +14,7 @@ mod metering;
 mod ledger;
 mod kill;
 mod bounds;
+mod limits;
 mod shutdown;
 mod config_files;
 mod demo;

@@ -26,6 +26,7 @@ pub struct Setup {
     keys: String,
     prices: String,
     records: String,
+    top: String,
     /// Adds a listener with TLS.
     pub tls: bool,
 }
@@ -143,6 +144,12 @@ impl Setup {
         self
     }
 
+    /// Further lines at the top of the file, such as `limits: [{ requests: 5, per: minute }]`.
+    pub fn top(mut self, line: &str) -> Self {
+        writeln!(self.top, "{line}").expect("a string takes all");
+        self
+    }
+
     /// A key of `state:` besides `dir`.
     pub fn state(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         writeln!(self.state, "  {name}: {value}").expect("a string takes all");
@@ -203,6 +210,7 @@ impl Setup {
             section("keys", &self.keys),
             section("prices", &self.prices),
             section("records", &self.records),
+            self.top.clone(),
         ]
         .concat()
     }
