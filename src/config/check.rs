@@ -54,6 +54,7 @@ impl<'a> Checker<'a> {
         let keys = self.keys(file.keys, &file.defaults.keys, &teams, &budgeting.zone);
         let prices = self.prices(file.prices);
         let records = self.records(file.records);
+        let webhook = self.webhook(file.alerts);
         let rules = self.rules("", &Scope::Gateway, file.limits, file.budgets, &budgeting.zone);
         Some(Config {
             server: server?,
@@ -67,6 +68,7 @@ impl<'a> Checker<'a> {
             records,
             rules,
             budgeting,
+            webhook,
         })
     }
 

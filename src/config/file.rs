@@ -4,7 +4,7 @@
 
 use super::quantity::{Count, Price, Size, Time};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
-use super::{Durability, Protocol};
+use super::{Durability, Protocol, Secret};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
 use std::collections::BTreeMap;
@@ -28,6 +28,13 @@ pub(super) struct ConfigFile {
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
     pub(super) budgeting: BudgetingFile,
+    pub(super) alerts: AlertsFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AlertsFile {
+    pub(super) webhook: Option<Secret>,
 }
 
 /// What holds for teams and keys that say nothing of their own.
@@ -142,6 +149,8 @@ pub(super) struct TargetFile {
     #[serde(default)]
     pub(super) timeouts: TimeoutsFile,
     pub(super) apis: Option<Vec<Option<String>>>,
+    pub(super) max_input_tokens: Option<Count>,
+    pub(super) max_output_tokens: Option<Count>,
 }
 
 #[derive(Debug, Default, Clone, Copy, Deserialize)]

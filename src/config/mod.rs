@@ -59,6 +59,8 @@ pub struct Config {
     pub rules: Arc<Rules>,
     /// How money is held for a request before it is sent.
     pub budgeting: Budgeting,
+    /// Where alerts are sent as JSON (`http` or `https`); `None`: they stand in log and metrics only.
+    pub webhook: Option<Secret>,
 }
 
 /// The data plane's listeners and bounds.
@@ -214,6 +216,10 @@ pub struct Target {
     pub timeouts: Timeouts,
     /// Calls that this target is used for; `None`: all that its kind speaks.
     pub apis: Option<Vec<Api>>,
+    /// Most tokens of input that it takes; `None`: what the catalogue says, if it does.
+    pub max_input_tokens: Option<u64>,
+    /// Most tokens of output that it gives; `None`: what the catalogue says, if it does.
+    pub max_output_tokens: Option<u64>,
 }
 
 /// How long each phase of an attempt may take.

@@ -3,6 +3,7 @@
 use crate::config::{Durability, State};
 use crate::ledger::LedgerError;
 use crate::ledger::attempt::OpenAttempt;
+use crate::ledger::budget::{Balances, Budgets};
 use crate::ledger::clerk::{self, Clerk};
 use crate::ledger::desk::Desk;
 use crate::ledger::journal::chain;
@@ -31,6 +32,7 @@ pub struct Ledger {
     clerk: Arc<Clerk>,
     durability: Durability,
     totals: Arc<LiveTotals>,
+    budgets: Arc<Budgets>,
     clock: Arc<dyn Clock>,
     metrics: LedgerMetrics,
     authority: Mutex<Option<Lock>>,
@@ -56,6 +58,8 @@ impl Ledger {
         let tips = chain::tips(&journal, &start.sealed)?;
         let writer = Writer::begin(&journal, epoch, tips, clock.now_us())?;
         let totals = Arc::new(LiveTotals::new(start.totals));
+        let balances = Arc::new(Balances::new(Some(dir)));
+        let budgets = Arc::new(Budgets::new(balances, metrics.clone()));
         let clerk = Clerk::new(state, epoch, writer, desk, Arc::clone(&totals), Arc::clone(&clock), metrics.clone());
         clerk.add_unfolded(start.tail_rows);
         let clerk = Arc::new(clerk);
@@ -64,6 +68,7 @@ impl Ledger {
             clerk,
             durability: state.durability,
             totals,
+            budgets,
             clock,
             metrics,
             authority: Mutex::new(Some(authority)),
@@ -78,7 +83,7 @@ impl Ledger {
     ///
     /// The disk is full or read-only, or the ledger is closed: nothing may be sent. It recovers by itself.
     pub fn begin(self: &Arc<Self>, opening: Opening) -> Result<OpenAttempt, LedgerError> {
-        let sequence = with_record(&Frame::Open(opening.frame()), |frame| self.clerk.begin(frame))??;
+        let sequence = with_record(&opening.record(), |frame| self.clerk.begin(frame))??;
         self.metrics.open_attempts.inc();
         Ok(OpenAttempt::new(Arc::clone(self), opening, sequence))
     }
@@ -86,6 +91,11 @@ impl Ledger {
     /// Sums over all attempts that were ever settled here, also before this start.
     pub fn totals(&self) -> Totals {
         self.totals.snapshot()
+    }
+
+    /// What may be spent.
+    pub fn budgets(&self) -> &Arc<Budgets> {
+        &self.budgets
     }
 
     /// Makes everything that was settled durable and visible in the store. Blocks; not for the hot path.

@@ -84,8 +84,10 @@ impl Desk {
 
     /// Settles what the dead process of `epoch` left open.
     fn finish(&self, epoch: u64, folded: Folded) -> Result<(), LedgerError> {
-        let Recovered { attempts, cut_bytes, damage } = recover(&self.journal, epoch, folded.scan, folded.position)?;
+        let Recovered { attempts, cut_bytes, released_nano, damage } =
+            recover(&self.journal, epoch, folded.scan, folded.position)?;
         self.metrics.recovered.inc_by(attempts);
+        self.metrics.released.inc_by(released_nano);
         if attempts > 0 || cut_bytes > 0 {
             tracing::warn!(epoch, attempts, cut_bytes, "attempts that a crash left open were settled as estimated");
         }

@@ -6,13 +6,16 @@
 
 mod attempt;
 mod book;
+pub mod budget;
 mod clerk;
+mod correction;
 mod desk;
 mod error;
 pub mod export;
 mod journal;
 mod lock;
 mod metrics;
+mod refused;
 mod recent;
 pub mod render;
 mod row;
@@ -28,6 +31,7 @@ pub use attempt::OpenAttempt;
 pub use book::Ledger;
 pub use error::LedgerError;
 pub use metrics::LedgerMetrics;
+pub use refused::Refused;
 pub use recent::{Recent, recent};
 pub use row::{OpenPrice, Opening, Row, Settlement};
 pub use totals::{Group, Sums, Totals};

@@ -177,7 +177,7 @@ impl Exchange {
         let row = super::finish::open_row(&self.services, &self.opened, &target, number)?;
         let ask = &mut self.opened.ask;
         let hide_usage = ask.include_usage.is_some_and(|include| !include.asked());
-        let edits = target.provider.edits(ask, &target.model_json);
+        let edits = target.provider.edits(ask, &target.model_json, None);
         let body = ask.body.apply(&edits);
         let expect = Expect {
             label: Arc::clone(&self.opened.arrival.label),

@@ -46,6 +46,7 @@ pub fn open_row(services: &Services, opened: &Opened, target: &Target, number: u
         } else {
             0
         },
+        charges: Vec::new(),
     };
     services.ledger.begin(opening).map_err(|error| {
         tracing::error!(%error, "the ledger refused an attempt; the request is answered with 503");

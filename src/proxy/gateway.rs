@@ -141,7 +141,10 @@ impl Snapshot {
             |price| price.describe(),
         );
         let speaks: Vec<_> = Api::ALL.into_iter().filter(|&api| joined.serves(api)).map(Api::name).collect();
-        vec![format!("price: {price}"), format!("answers: {}", speaks.join(", "))]
+        let most = |tokens: Option<u64>| tokens.map_or_else(|| "unknown".to_owned(), |tokens| tokens.to_string());
+        let (input, output) = (most(joined.max_input_tokens), most(joined.max_output_tokens));
+        let limits = format!("at most: input {input}, output {output} tokens");
+        vec![format!("price: {price}"), limits, format!("answers: {}", speaks.join(", "))]
     }
 
     /// The names of the dialects that the targets of `route` speak.
@@ -221,6 +224,7 @@ fn join(
         price_as: target.price_as.as_deref(),
     };
     let price = catalogue::resolve(&whose, overrides).map_err(|error| error.to_string())?;
+    let listed = catalogue::limits(&whose).map_err(|error| error.to_string())?;
     let label = format!("{}/{}", target.provider, target.model);
     let model_json = serde_json::to_vec(&*target.model).map_err(|error| error.to_string())?;
     Ok(Target {
@@ -236,6 +240,9 @@ fn join(
         protocol: built.protocol,
         group: built.group,
         ca: built.ca.clone(),
+        max_input_tokens: target.max_input_tokens.or_else(|| listed?.max_input_tokens),
+        max_output_tokens: target.max_output_tokens.or_else(|| listed?.max_output_tokens),
+        learned: Arc::default(),
         encoding: tokens::encoding_of(&target.model),
         limits: Arc::clone(&built.limits),
         metrics: Arc::clone(series.target(&model.name, index).ok_or("it has no counters")?),

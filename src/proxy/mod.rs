@@ -8,6 +8,7 @@
 
 mod accept;
 mod attempt;
+mod bound;
 mod bounds;
 mod edge;
 mod exchange;
@@ -16,6 +17,7 @@ mod forward;
 mod gateway;
 mod governed;
 mod metadata;
+mod learned;
 mod open;
 mod outgoing;
 mod refusal;
@@ -30,9 +32,11 @@ mod used;
 #[cfg(test)]
 mod staging;
 
+pub use bound::{Bound, Maker, Terms, Unbounded, bound, bound_on, passes_cap};
 pub use bounds::Buffers;
 pub use edge::{Edge, Front, Unproven};
 pub use gateway::{Bounds, Services, Snapshot};
+pub use learned::Learned;
 pub use target::Target;
 
 use crate::routing::Resolver;

@@ -1,5 +1,6 @@
 //! A target as the proxy uses it: the configuration's row joined with its provider, price and address.
 
+use super::learned::Learned;
 use crate::catalogue::Price;
 use crate::config::{Protocol, Timeouts};
 use crate::ledger::OpenPrice;
@@ -50,6 +51,12 @@ pub struct Target {
     pub group: u64,
     /// Certificate authorities instead of the system's.
     pub ca: Option<Arc<CaType>>,
+    /// Most tokens of input that it takes, if known: the file's word, else the catalogue's.
+    pub max_input_tokens: Option<u64>,
+    /// Most tokens of output that it gives, if known.
+    pub max_output_tokens: Option<u64>,
+    /// How its model makes tokens of bytes, as seen so far.
+    pub learned: Arc<Learned>,
     /// The model's own tokenizer, if there is one here.
     pub encoding: Option<Encoding>,
     /// Limits of the provider.

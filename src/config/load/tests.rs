@@ -389,6 +389,7 @@ fn the_sample_shows_every_key() {
         "defaults.teams",
         "defaults.keys",
         "budgeting",
+        "alerts",
         "limits[0]",
         "budgets[0]",
     ] {

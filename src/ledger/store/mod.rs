@@ -3,6 +3,7 @@
 //! A fold's rows, sums and journal position are one transaction, so that it may be killed anywhere and done again.
 //! The journal is the truth; what the store holds of it can be rebuilt as long as the segments are there.
 
+pub(crate) mod balances;
 pub(crate) mod fold;
 pub(crate) mod query;
 pub(crate) mod retention;

@@ -177,6 +177,18 @@ impl Setup {
         this
     }
 
+    /// Adds lines at the top level, such as `limits: [...]` or `budgets: [...]`.
+    pub fn top(mut self, lines: &str) -> Self {
+        writeln!(self.top, "{lines}").expect("a string takes all");
+        self
+    }
+
+    /// Gives team `search` these keys, such as `budgets: [{ usd: 1, per: day }]`.
+    pub fn search(mut self, more: &str) -> Self {
+        self.teams = self.teams.replace("  search: {}\n", &format!("  search: {{ {more} }}\n"));
+        self
+    }
+
     /// With a listener that speaks TLS.
     pub fn with_tls(mut self) -> Self {
         self.tls = true;

@@ -1,0 +1,53 @@
+//! The output cap in a body: lowered where the client set one, else inserted.
+
+use crate::model::{CapMember, Caps, Edits};
+use bytes::Bytes;
+
+/// A member that caps the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum CapField {
+    MaxTokens,
+    MaxCompletionTokens,
+    MaxOutputTokens,
+}
+
+impl CapField {
+    const ALL: [Self; 3] = [Self::MaxTokens, Self::MaxCompletionTokens, Self::MaxOutputTokens];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::MaxTokens => "max_tokens",
+            Self::MaxCompletionTokens => "max_completion_tokens",
+            Self::MaxOutputTokens => "max_output_tokens",
+        }
+    }
+
+    const fn sent(self, caps: &Caps) -> Option<CapMember> {
+        match self {
+            Self::MaxTokens => caps.max_tokens,
+            Self::MaxCompletionTokens => caps.max_completion_tokens,
+            Self::MaxOutputTokens => caps.max_output_tokens,
+        }
+    }
+}
+
+/// Writes `cap` into every member of `caps` that the client sent, and never raises one; where it sent none, inserts
+/// `honoured`. `only`: the target knows no other member, so that a single one of another name is renamed.
+pub(super) fn write(caps: &Caps, cap: u64, honoured: CapField, only: bool, edits: &mut Edits) {
+    let sent: Vec<_> = CapField::ALL.into_iter().filter_map(|field| Some((field, field.sent(caps)?))).collect();
+    if sent.is_empty() {
+        // The body has a `model` at least, so a member follows.
+        edits.replace(caps.insert_at..caps.insert_at, Bytes::from(format!("\"{}\":{cap},", honoured.name())));
+    }
+    if let ([(field, member)], true) = (&*sent, only) {
+        if *field != honoured {
+            edits.replace(member.key.range(), Bytes::from(format!("\"{}\"", honoured.name())));
+        }
+    }
+    for (_, member) in &sent {
+        if member.tokens.is_none_or(|tokens| tokens > cap) {
+            edits.replace(member.value.range(), Bytes::from(cap.to_string()));
+        }
+    }
+}
