@@ -31,7 +31,7 @@ pub use attempt::OpenAttempt;
 pub use book::Ledger;
 pub use error::LedgerError;
 pub use metrics::LedgerMetrics;
-pub use refused::Refused;
 pub use recent::{Recent, recent};
+pub use refused::Refused;
 pub use row::{OpenPrice, Opening, Row, Settlement};
 pub use totals::{Group, Sums, Totals};

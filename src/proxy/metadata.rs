@@ -20,9 +20,15 @@ pub type Metadata = Vec<(Arc<str>, Arc<str>)>;
 /// # Errors
 ///
 /// [`Reject::BadRequest`], naming the header, when it cannot be read.
-pub fn of(headers: &HeaderMap, _ask: &Ask) -> Result<Metadata, Reject> {
-    // The body's `metadata` member joins here, behind the header's pairs: the first of a name counts.
-    from_header(headers)
+pub fn of(headers: &HeaderMap, ask: &Ask) -> Result<Metadata, Reject> {
+    let mut metadata = from_header(headers)?;
+    // The header wins over the body: a proxy in front may set it.
+    for (name, value) in &ask.metadata {
+        if !metadata.iter().any(|(known, _)| **known == **name) {
+            metadata.push((name.as_str().into(), value.as_str().into()));
+        }
+    }
+    Ok(metadata)
 }
 
 fn from_header(headers: &HeaderMap) -> Result<Metadata, Reject> {

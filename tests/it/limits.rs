@@ -175,6 +175,10 @@ async fn users_and_metadata_are_counted_apart_and_metadata_that_cannot_be_read_i
     let refused = ask(&gateway, of("carol", "x")).await;
     assert!(refused.status == 429 && refused.text().contains("project"), "{}", refused.text());
     assert_eq!(ask(&gateway, of("carol", "y")).await.status, 200, "refused by one, she was not counted by the other");
+    let body = r#"{"model":"fast","metadata":{"project":"y"},"messages":[{"role":"user","content":"hi"}]}"#;
+    let by_body = |user: &str| Call::post(CHAT, body).field("x-weighbridge-user", user);
+    assert_eq!(ask(&gateway, by_body("dave")).await.status, 200);
+    assert_eq!(ask(&gateway, by_body("erin")).await.status, 429, "two of project y by now, one told in the body");
     let bad = ask(&gateway, chat().field("x-weighbridge-metadata", "project=x")).await;
     assert_eq!(bad.openai_error(400), "invalid_request");
     assert!(bad.text().contains("x-weighbridge-metadata"), "{}", bad.text());
