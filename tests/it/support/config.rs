@@ -144,12 +144,6 @@ impl Setup {
         self
     }
 
-    /// Further lines at the top of the file, such as `limits: [{ requests: 5, per: minute }]`.
-    pub fn top(mut self, line: &str) -> Self {
-        writeln!(self.top, "{line}").expect("a string takes all");
-        self
-    }
-
     /// A key of `state:` besides `dir`.
     pub fn state(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         writeln!(self.state, "  {name}: {value}").expect("a string takes all");
