@@ -3,7 +3,8 @@
 mod rebuild;
 
 use crate::admin::{self, AdminState};
-use crate::config::Config;
+use crate::auth::{Callers, StoreError};
+use crate::config::{Config, OnRevoke};
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, SystemClock};
@@ -34,6 +35,9 @@ pub enum AppError {
     /// The ledger cannot be opened.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The key store cannot be opened.
+    #[error(transparent)]
+    Keys(#[from] StoreError),
     /// An address cannot be listened on.
     #[error("`{key}`: cannot listen on {address}: {source}")]
     Listen {
@@ -115,9 +119,11 @@ fn services(config: &Config, metrics: &Metrics, limits: Arc<Limits>) -> Result<S
         LedgerMetrics::register(&metrics.registry).map_err(|error| system("ledger metrics", &error))?;
     let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics)?;
     rebuild::windows(config, &limits)?;
+    let callers = Callers::open(config, &config.state.dir, Arc::clone(&clock) as _)?;
     let access_log = AccessLog::start(&config.records.access_log, metrics.access_log.clone())
         .map_err(|error| system("records.access_log", &error))?;
     Ok(Services {
+        callers: Arc::new(callers),
         clock,
         ids: IdSource::from_os().map_err(|error| system("randomness", &error))?,
         ledger,
@@ -134,6 +140,7 @@ fn services(config: &Config, metrics: &Metrics, limits: Arc<Limits>) -> Result<S
             body_timeout: config.server.body_timeout,
             max_withheld_bytes: config.server.max_withheld_bytes,
             keepalive: config.server.keepalive_timeout,
+            cut_revoked: config.auth.on_revoke == OnRevoke::Cut,
         },
     })
 }
@@ -261,6 +268,7 @@ impl BackgroundService for Stop {
         tokio::select! {
             () = self.stop(shutdown) => {}
             () = note_hangups() => {}
+            () = self.services.callers.maintain() => {}
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod tokens;
 pub mod telemetry;
 pub mod dialect;
+pub mod outbound;
 pub mod auth;
 pub mod limits;
 pub mod routing;

@@ -1,22 +1,34 @@
 //! Stage 2: who calls. A presented key becomes a [`Caller`], or a refusal.
 //!
-//! Keys are known by their SHA-256 only. A [`Keyring`] is one immutable snapshot of the configuration; a reload builds
-//! a new one and a request keeps the caller that it was admitted as. Nothing here reads a body, a URL or a socket, and
-//! nothing of a key gets into an error, a log line or `Debug`.
+//! Keys are known by their SHA-256 only. A [`Keyring`] is one immutable snapshot of the keys of the file and of those
+//! that were made at run time; each change makes a new one and swaps it in, and a request keeps the caller that it was
+//! admitted as. A bearer that is a JWT is verified against its issuer's keys. Nothing of a key or token gets into an
+//! error, a log line or `Debug`.
 
-mod key;
 mod presented;
+mod callers;
+mod keyring;
+mod jwt;
+mod key;
+mod record;
+mod edit;
+mod store;
 
+pub use callers::{Callers, Change, Witness};
+pub use edit::KeysError;
+pub use jwt::JwtError;
 pub use key::{PlainKey, hash_of, hash_text, new_key};
+pub use keyring::Keyring;
 pub use presented::Presented;
+pub use record::{KeyPatch, KeyState, KeyView, NewKey, NewTeam, Rotation, SecretView, Source, TeamPatch, TeamView};
+pub use store::StoreError;
 
-use crate::config::{Allowed, Config, Rules};
-use std::collections::{HashMap, HashSet};
-use std::fmt;
+use crate::config::{Allowed, Rules};
+use std::collections::HashSet;
 use std::sync::Arc;
-use subtle::ConstantTimeEq;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Why a request has no caller. All of them are answered with 401.
+/// Why a request has no caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
     /// No header carries a key.
@@ -49,9 +61,18 @@ pub enum AuthError {
     /// The key was valid once.
     #[error("the api key `{key}` has expired; ask the operator of this gateway for a new one")]
     Expired {
-        /// The key's name, as the file has it.
+        /// The key's name.
         key: Arc<str>,
     },
+    /// The key was valid once, and somebody ended that.
+    #[error("the api key `{key}` was revoked; ask the operator of this gateway for a new one")]
+    Revoked {
+        /// The key's name.
+        key: Arc<str>,
+    },
+    /// A token that does not make a caller.
+    #[error(transparent)]
+    Jwt(#[from] JwtError),
 }
 
 impl AuthError {
@@ -63,6 +84,21 @@ impl AuthError {
             Self::Conflicting { .. } => "conflicting_api_keys",
             Self::Unknown => "invalid_api_key",
             Self::Expired { .. } => "expired_api_key",
+            Self::Revoked { .. } => "revoked_api_key",
+            Self::Jwt(error) => error.code(),
+        }
+    }
+
+    /// How it is answered: 401, 403 where it is known who calls, 503 where that cannot be found out now.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Jwt(error) => error.status(),
+            Self::Missing
+            | Self::Malformed { .. }
+            | Self::Conflicting { .. }
+            | Self::Unknown
+            | Self::Expired { .. }
+            | Self::Revoked { .. } => 401,
         }
     }
 }
@@ -74,17 +110,21 @@ pub struct Caller {
     pub key: Arc<str>,
     /// The team that pays.
     pub team: Arc<str>,
-    /// What governs its requests.
+    /// The end user, if the caller's own credential vouches for it.
+    pub user: Option<Arc<str>>,
+    /// What limits the caller.
     pub rules: CallerRules,
+    /// Until when the credential holds.
+    pub term: Term,
     models: Callable,
 }
 
-/// The limits and budgets of a caller. A changed rule comes in another `Arc`.
+/// Limits and budgets of a caller.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct CallerRules {
-    /// Of its key.
+    /// Of the key.
     pub key: Arc<Rules>,
-    /// Of its team.
+    /// Of the team.
     pub team: Arc<Rules>,
 }
 
@@ -97,6 +137,36 @@ impl Caller {
         }
     }
 }
+
+/// Until when a credential holds: shared by all requests that it admitted, so that a revocation reaches them.
+#[derive(Debug, Clone)]
+pub struct Term(Arc<AtomicU64>);
+
+impl Term {
+    /// Ends at this microsecond; `u64::MAX`: never.
+    pub fn until(ends_us: u64) -> Self {
+        Self(Arc::new(AtomicU64::new(ends_us)))
+    }
+
+    /// Whether it is over.
+    pub fn ended(&self, now_us: u64) -> bool {
+        now_us >= self.0.load(Ordering::Relaxed)
+    }
+
+    /// Ends at another moment; 0: now.
+    fn set(&self, ends_us: u64) {
+        self.0.store(ends_us, Ordering::Relaxed);
+    }
+}
+
+/// Two terms are the same when they end at the same moment.
+impl PartialEq for Term {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.load(Ordering::Relaxed) == other.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Eq for Term {}
 
 /// What team and key allow together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,74 +186,6 @@ impl Callable {
                 Self::Only(names.iter().filter(|name| team.contains(name)).cloned().collect())
             }
         }
-    }
-}
-
-/// Every key of one configuration snapshot.
-pub struct Keyring {
-    entries: HashMap<[u8; 32], Entry>,
-}
-
-struct Entry {
-    hash: [u8; 32],
-    expires_us: Option<u64>,
-    caller: Arc<Caller>,
-}
-
-impl Keyring {
-    /// Resolves what each key may call. A key whose team is not in `config` (which the loader refuses) may call
-    /// nothing; of two keys with the same hash (which the loader refuses too) the first counts.
-    pub fn build(config: &Config) -> Self {
-        let mut entries = HashMap::with_capacity(config.keys.len());
-        for key in &config.keys {
-            let team = config.teams.get(&key.team);
-            let models = match team {
-                Some(team) => Callable::both(&team.models, &key.models),
-                None => Callable::Only(HashSet::new()),
-            };
-            let of_team = team.map(|team| Arc::clone(&team.rules)).unwrap_or_default();
-            let rules = CallerRules { key: Arc::clone(&key.rules), team: of_team };
-            let caller = Arc::new(Caller { key: Arc::clone(&key.name), team: Arc::clone(&key.team), rules, models });
-            entries.entry(key.hash).or_insert(Entry { hash: key.hash, expires_us: key.expires_us, caller });
-        }
-        Self { entries }
-    }
-
-    /// The caller whose key was presented. Allocates nothing.
-    ///
-    /// The presented key is hashed first, and the table is searched by that digest: what the search's timing tells is
-    /// about a SHA-256 that the client cannot steer, never about how much of a key was right.
-    ///
-    /// # Errors
-    ///
-    /// [`AuthError::Unknown`] and, from the expiry's microsecond on, [`AuthError::Expired`].
-    pub fn authenticate(&self, presented: Presented<'_>, now_us: u64) -> Result<Arc<Caller>, AuthError> {
-        let hash = hash_of(presented.bytes());
-        let entry = self.entries.get(&hash).ok_or(AuthError::Unknown)?;
-        if !bool::from(entry.hash.ct_eq(&hash)) {
-            return Err(AuthError::Unknown);
-        }
-        if entry.expires_us.is_some_and(|expires_us| now_us >= expires_us) {
-            return Err(AuthError::Expired { key: Arc::clone(&entry.caller.key) });
-        }
-        Ok(Arc::clone(&entry.caller))
-    }
-
-    /// How many keys there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether nobody can call.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-}
-
-/// Only how many keys there are: hashes are no secret, but they do not belong into logs.
-impl fmt::Debug for Keyring {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Keyring").field("keys", &self.entries.len()).finish_non_exhaustive()
     }
 }
 

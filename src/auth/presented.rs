@@ -30,6 +30,11 @@ impl<'a> Presented<'a> {
         found.map(|(_, key)| Self(key)).ok_or(AuthError::Missing)
     }
 
+    /// The key as a token, if it looks like one.
+    pub(super) fn token(self) -> Option<&'a str> {
+        std::str::from_utf8(self.0).ok().filter(|text| super::jwt::looks_like_one(text))
+    }
+
     /// The key, to be hashed.
     pub(super) const fn bytes(self) -> &'a [u8] {
         self.0
@@ -55,8 +60,9 @@ fn checked(key: &[u8]) -> Result<&[u8], &'static str> {
     if key.is_empty() {
         return Err("the api key is empty");
     }
-    if key.len() > MAX_KEY_BYTES {
-        return Err("the api key is longer than 512 bytes");
+    let is_token = || key.len() <= MAX_TOKEN_BYTES && key.iter().filter(|&&byte| byte == b'.').count() == 2;
+    if key.len() > MAX_KEY_BYTES && !is_token() {
+        return Err("the api key is longer than 512 bytes (a JWT: than 8192)");
     }
     if !key.iter().all(u8::is_ascii_graphic) {
         return Err("an api key is one word of printable ascii characters");
@@ -75,3 +81,5 @@ static HEADERS: [(&str, HeaderName, Read); 4] = [
 
 /// A longer key is refused unhashed: ours have 46 bytes, and hashing is work that anybody could ask for.
 const MAX_KEY_BYTES: usize = 512;
+/// The same of a JWT, which issuers fill with claims.
+const MAX_TOKEN_BYTES: usize = 8192;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{Key, Team};
+use crate::config::{Config, Key, Team};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 const NOW_US: u64 = 1_700_000_000_000_000;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod auth;
 mod callers;
 mod models;
 mod rules;
@@ -50,8 +51,10 @@ impl<'a> Checker<'a> {
         let budgeting = self.budgeting(file.budgeting);
         let providers = self.providers(&budgeting.zone);
         let models = self.models(file.models, &budgeting.zone);
+        let defaults = self.defaults(&file.defaults, &budgeting.zone);
         let teams = self.teams(file.teams, &file.defaults.teams, &budgeting.zone);
         let keys = self.keys(file.keys, &file.defaults.keys, &teams, &budgeting.zone);
+        let auth = self.auth(file.auth, &teams);
         let prices = self.prices(file.prices);
         let records = self.records(file.records);
         let webhook = self.webhook(file.alerts);
@@ -59,6 +62,8 @@ impl<'a> Checker<'a> {
         Some(Config {
             server: server?,
             admin: admin?,
+            auth,
+            defaults,
             state: state?,
             providers,
             models,

@@ -4,7 +4,7 @@
 
 use super::quantity::{Count, Price, Size, Time};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
-use super::{Durability, Protocol, Secret};
+use super::{Durability, JwtAlgorithm, OnRevoke, Protocol, Secret};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
 use std::collections::BTreeMap;
@@ -16,6 +16,7 @@ use std::path::PathBuf;
 pub(super) struct ConfigFile {
     pub(super) server: ServerFile,
     pub(super) admin: AdminFile,
+    pub(super) auth: AuthFile,
     pub(super) state: StateFile,
     /// Read apart: most of an entry belongs to the provider's own folder.
     pub(super) providers: BTreeMap<String, IgnoredAny>,
@@ -97,6 +98,39 @@ pub(super) struct TlsFile {
 pub(super) struct AdminFile {
     /// An address, or `off`.
     pub(super) listen: Option<String>,
+    pub(super) token: Option<Secret>,
+    pub(super) viewer_token: Option<Secret>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AuthFile {
+    pub(super) on_revoke: OnRevoke,
+    pub(super) jwt: Option<JwtFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct JwtFile {
+    pub(super) issuer: String,
+    pub(super) audience: String,
+    pub(super) jwks_file: Option<PathBuf>,
+    pub(super) jwks_url: Option<String>,
+    pub(super) refresh: Option<Time>,
+    pub(super) algorithms: Option<Vec<Option<JwtAlgorithm>>>,
+    #[serde(default)]
+    pub(super) claims: JwtClaimsFile,
+    #[serde(default)]
+    pub(super) teams: BTreeMap<String, String>,
+    pub(super) leeway: Option<Time>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct JwtClaimsFile {
+    pub(super) team: Option<String>,
+    pub(super) user: Option<String>,
+    pub(super) models: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

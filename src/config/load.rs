@@ -5,7 +5,8 @@ use super::file::ConfigFile;
 use super::resolve::resolve;
 use super::shape::read_all;
 use super::tree::{Value, parse};
-use super::{Config, ConfigError, ConfigErrors};
+use super::{Config, ConfigError, ConfigErrors, Secret};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -82,6 +83,51 @@ pub fn state_dir(path: &Path) -> Result<PathBuf, ConfigErrors> {
         _ if errors.is_empty() => Err(places.error("state.dir", "must be a path").into()),
         _ => Err(sorted(errors)),
     }
+}
+
+/// Where the admin API of a configuration is, and with which token.
+#[derive(Debug)]
+pub struct AdminAccess {
+    /// `admin.listen`; `None`: off.
+    pub listen: Option<SocketAddr>,
+    /// `admin.token`, else `admin.viewer_token`.
+    pub token: Option<Secret>,
+}
+
+/// What a client of the admin API needs of the file that `path` names, read without the rest: whoever manages keys may
+/// not have the environment that the providers' credentials come from.
+///
+/// # Errors
+///
+/// When the file cannot be read, is no YAML, or `admin` cannot be resolved.
+pub fn admin_access(path: &Path) -> Result<AdminAccess, ConfigErrors> {
+    let file = Some(Arc::new(path.to_path_buf()));
+    let told = |message: String| ConfigError { file: file.clone(), line: None, path: String::new(), message };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigErrors::from(told(format!("cannot read the file: {error}"))))?;
+    let base = path.parent().unwrap_or(Path::new(""));
+    let (tree, places, errors) = parse(&text, "", file.clone());
+    let Some(tree) = tree else { return Err(sorted(errors)) };
+    let read = |key: &str| -> Result<Option<String>, ConfigErrors> {
+        let Some(mut node) = tree.get("admin").and_then(|admin| admin.get(key)).cloned() else { return Ok(None) };
+        let errors = resolve(&mut node, &places, base, &|name| std::env::var(name).ok());
+        match &node.value {
+            Value::Scalar(scalar) if errors.is_empty() => Ok(Some(scalar.text.to_string())),
+            _ if errors.is_empty() => Err(places.error(&format!("admin.{key}"), "must be text").into()),
+            _ => Err(sorted(errors)),
+        }
+    };
+    let listen = match read("listen")?.as_deref() {
+        Some("off") => None,
+        Some(text) => Some(text.parse().map_err(|_| places.error("admin.listen", "is no address"))?),
+        None => Some(SocketAddr::from(([127, 0, 0, 1], 9090))),
+    };
+    let token = match read("token") {
+        Ok(Some(token)) => Some(token),
+        // Who may only read may not know the other one.
+        other => read("viewer_token")?.or(other?),
+    };
+    Ok(AdminAccess { listen, token: token.map(Secret::new) })
 }
 
 fn sorted(mut errors: Vec<ConfigError>) -> ConfigErrors {

@@ -6,6 +6,8 @@ mod tree;
 mod resolve;
 mod de;
 mod quantity;
+pub mod moment;
+mod auth;
 mod rules;
 mod rules_file;
 mod file;
@@ -17,8 +19,9 @@ mod summary;
 mod secret;
 mod error;
 
+pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke};
 pub use error::{ConfigError, ConfigErrors, nearest};
-pub use load::state_dir;
+pub use load::{AdminAccess, admin_access, state_dir};
 pub use rules::{
     Budget, Budgeting, Calendar, Each, Estimates, Limit, LimitWhat, Mode, OnExhausted, Per, Rules, Scope, Unit,
 };
@@ -39,8 +42,10 @@ use std::time::Duration;
 pub struct Config {
     /// The data plane.
     pub server: Server,
-    /// Metrics and health.
+    /// Metrics, health, and the admin API.
     pub admin: Admin,
+    /// How callers are known, besides by the keys of the file.
+    pub auth: Auth,
     /// Where state is kept, and how.
     pub state: State,
     /// Upstreams by name.
@@ -49,6 +54,8 @@ pub struct Config {
     pub models: BTreeMap<Arc<str>, Model>,
     /// Teams by name.
     pub teams: BTreeMap<Arc<str>, Team>,
+    /// What teams and keys have that say nothing of their own.
+    pub defaults: Defaults,
     /// Virtual keys.
     pub keys: Vec<Key>,
     /// Overrides of and additions to the catalogue, by `model` or `provider/model`.
@@ -125,11 +132,20 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
-/// The admin listener: `/metrics`, `/healthz`, `/readyz`.
+/// The admin listener: `/metrics`, `/healthz`, `/readyz` and the admin API.
 #[derive(Debug)]
 pub struct Admin {
     /// Where; `None` switches it off.
     pub listen: Option<SocketAddr>,
+    /// Who has it may do everything by the admin API; at least [`Admin::SHORTEST_TOKEN`] bytes.
+    pub token: Option<Secret>,
+    /// Who has it may read.
+    pub viewer_token: Option<Secret>,
+}
+
+impl Admin {
+    /// A shorter token could be guessed.
+    pub const SHORTEST_TOKEN: usize = 16;
 }
 
 /// The embedded ledger.
@@ -279,6 +295,24 @@ pub struct Team {
     /// What its keys may call; all if the file says nothing.
     pub models: Allowed,
     /// Its limits and budgets, those of `defaults.teams` where it has none of its own.
+    pub rules: Arc<Rules>,
+}
+
+/// What teams and keys have that say nothing of their own: those of the file have it already.
+#[derive(Debug)]
+pub struct Defaults {
+    /// Of teams.
+    pub teams: Given,
+    /// Of keys.
+    pub keys: Given,
+}
+
+/// What a team or a key is given; its rules are of a scope without a name, see [`Rules::rescoped`].
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// What may be called.
+    pub models: Allowed,
+    /// Limits and budgets.
     pub rules: Arc<Rules>,
 }
 

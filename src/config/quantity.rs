@@ -35,7 +35,7 @@ const SIZE_UNITS: [(&str, u64); 5] = [("", 1), ("KiB", 1 << 10), ("MiB", 1 << 20
 const MAX_TIME_MS: u64 = 3_650 * 86_400_000;
 
 impl Time {
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (number, unit) = split(text);
         if !number.is_empty() && unit.is_empty() {
             return Err(format!("`{text}` has no unit; write `{text}s` for seconds (units: ms, s, m, h, d)"));

@@ -22,6 +22,17 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// The same rules for another scope: their ids begin with its name.
+    pub fn rescoped(&self, from: &Scope, to: &Scope) -> Self {
+        let (old, new) = (from.to_string(), to.to_string());
+        let renamed = |id: &str| Arc::from(format!("{new}{}", id.strip_prefix(&*old).unwrap_or(id)));
+        let limit = |limit: &Limit| Limit { id: renamed(&limit.id), scope: to.clone(), ..limit.clone() };
+        let budget = |budget: &Budget| Budget { id: renamed(&budget.id), scope: to.clone(), ..budget.clone() };
+        Self { limits: self.limits.iter().map(limit).collect(), budgets: self.budgets.iter().map(budget).collect() }
+    }
+}
+
 /// Where a rule stands.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {

@@ -80,7 +80,7 @@ pub(super) fn not_yet(what: &str) -> String {
 const LATER: &[(&str, &[&str])] = &[
     ("", &["guardrails", "watch", "cluster", "cache", "ledger", "telemetry"]),
     ("server", &["trusted_proxies", "proxy_protocol", "cors"]),
-    ("admin", &["token", "tls"]),
+    ("admin", &["tls"]),
     ("providers", &["guardrails"]),
     ("models", &["guardrails", "cache", "weight"]),
     ("teams", &["guardrails", "tags"]),

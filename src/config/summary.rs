@@ -3,8 +3,8 @@
 
 use super::quantity::{show_size, show_time};
 use super::{
-    AccessLog, Allowed, Calendar, Config, Durability, Key, LimitWhat, Listen, Mode, Model, Protocol, Provider, Rules,
-    Target, Timeouts, Unit,
+    AccessLog, Allowed, Calendar, Config, Durability, Key, LimitWhat, Listen, Mode, Model, OnRevoke, Protocol,
+    Provider, Rules, Target, Timeouts, Unit,
 };
 use crate::model::NanoUsd;
 use std::fmt::{self, Write};
@@ -65,7 +65,16 @@ impl Config {
         if self.keys.is_empty() {
             writeln!(out, "  none: every request will be refused; `weighbridge keys create` makes one")?;
         }
-        self.keys.iter().try_for_each(|key| write_key(out, key))
+        self.keys.iter().try_for_each(|key| write_key(out, key))?;
+        let on_revoke = match self.auth.on_revoke {
+            OnRevoke::Finish => "go on to their end",
+            OnRevoke::Cut => "are cut",
+        };
+        writeln!(out, "\nauth\n  streams of a key that is revoked or has expired {on_revoke}")?;
+        match &self.auth.jwt {
+            Some(jwt) => writeln!(out, "  JWTs of {} for {} are callers", jwt.issuer, jwt.audience),
+            None => Ok(()),
+        }
     }
 
     fn write_server(&self, out: &mut String) -> fmt::Result {
@@ -87,7 +96,14 @@ impl Config {
         let [keepalive, drain] = [server.keepalive_timeout, server.drain_timeout].map(show_time);
         writeln!(out, "  timeouts: head {head}, body {body}, keepalive {keepalive}, drain {drain}")?;
         match self.admin.listen {
-            Some(address) => writeln!(out, "admin\n  listens on {address}")?,
+            Some(address) => {
+                let api = if self.admin.token.is_some() || self.admin.viewer_token.is_some() {
+                    "with the admin API"
+                } else {
+                    "without the admin API: no `token`"
+                };
+                writeln!(out, "admin\n  listens on {address}, {api}")?;
+            }
             None => writeln!(out, "admin\n  off: no metrics")?,
         }
         let state = &self.state;

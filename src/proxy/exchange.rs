@@ -26,6 +26,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// How often a stream looks whether its key or token still holds.
+const REVOKED_LOOK: Duration = Duration::from_millis(500);
+
 /// An exchange as its hooks and its session hold it.
 pub type Shared = Arc<Mutex<Exchange>>;
 
@@ -287,12 +290,24 @@ impl Exchange {
 
     /// The deadline that comes first, if an attempt is under way.
     pub fn wake_at(&self) -> Option<Instant> {
-        self.attempt.as_ref().map(Attempt::wake_at)
+        let at = self.attempt.as_ref().map(Attempt::wake_at)?;
+        // Nobody is woken by a revocation: it is looked for.
+        Some(if self.may_be_cut() { at.min(Instant::now() + REVOKED_LOOK) } else { at })
     }
 
     /// What has run out at `now`.
     pub fn expired(&self, now: Instant) -> Option<Trouble> {
+        if self.may_be_cut() && self.opened.caller.term.ended(self.services.clock.now_us()) {
+            return Some(Trouble::Revoked);
+        }
         self.attempt.as_ref().and_then(|attempt| attempt.expired(now))
+    }
+
+    /// Whether a stream is under way that ends with the key or token it was admitted with.
+    fn may_be_cut(&self) -> bool {
+        let streams =
+            |attempt: &Attempt| attempt.answer.released() && attempt.answer.is_stream() && !attempt.answer.ended();
+        self.services.bounds.cut_revoked && self.attempt.as_ref().is_some_and(streams)
     }
 
     /// Keeps the trouble for the hook that Pingora calls next.

@@ -417,7 +417,7 @@ fn outcome(trouble: Option<&Trouble>, status: u16) -> Outcome {
             Outcome::Broken
         }
         Some(Trouble::ClientGone) => Outcome::ClientLeft,
-        Some(Trouble::BuffersFull | Trouble::Stopped | Trouble::Internal(_)) => Outcome::Aborted,
+        Some(Trouble::BuffersFull | Trouble::Revoked | Trouble::Stopped | Trouble::Internal(_)) => Outcome::Aborted,
     }
 }
 

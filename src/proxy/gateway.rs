@@ -4,7 +4,7 @@ use super::bounds::Buffers;
 use super::edge::Unproven;
 use super::governed::Governed;
 use super::target::{Target, next_group};
-use crate::auth::Keyring;
+use crate::auth::Callers;
 use crate::catalogue::{self, Price};
 use crate::config::{
     Config, ConfigError, Model, Protocol, Provider as ProviderConfig, Target as TargetConfig, nearest,
@@ -33,6 +33,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Ids.
     pub ids: IdSource,
+    /// Who may call.
+    pub callers: Arc<Callers>,
     /// Where every attempt is booked.
     pub ledger: Arc<Ledger>,
     /// Rate windows and concurrency of all rules.
@@ -66,13 +68,13 @@ pub struct Bounds {
     pub max_withheld_bytes: usize,
     /// Idle client connections are kept this long.
     pub keepalive: Duration,
+    /// Streams of a key that is revoked or has expired are ended.
+    pub cut_revoked: bool,
 }
 
 /// What a request is admitted under; it keeps the snapshot to its end.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Keys.
-    pub keyring: Keyring,
     /// Limits of callers, models and the gateway.
     pub governed: Governed,
     /// Models and their targets.
@@ -113,8 +115,7 @@ impl Snapshot {
             routes.push(Route { name: Arc::clone(&model.name), targets, max_attempts });
         }
         if errors.is_empty() {
-            let governed = Governed::new(config, limits);
-            Ok(Self { keyring: Keyring::build(config), governed, table: Table::new(routes), series })
+            Ok(Self { governed: Governed::new(config, limits), table: Table::new(routes), series })
         } else {
             Err(errors)
         }

@@ -7,7 +7,7 @@ use super::finish::Local;
 use super::gateway::{Services, Snapshot};
 use super::governed::{Governing, reserved_tokens};
 use super::metadata;
-use super::reject::{Reject, shown};
+use super::reject::{Fault, Reject, shown};
 use super::target::Target;
 use crate::auth::{AuthError, Caller, Presented};
 use crate::dialect::{
@@ -78,7 +78,7 @@ impl Opening<'_> {
             Path::Models | Path::Model(_) => None,
         };
         local.api = api;
-        let caller = self.authenticate(&session.req_header().headers)?; // before a byte of the body is read
+        let caller = self.authenticate(&session.req_header().headers).await?; // before a byte of the body is read
         local.caller = Some(Arc::clone(&caller));
         let governing = self.gateway.snapshot.governed.of(&caller);
         local.governing = Some(governing.clone());
@@ -93,7 +93,9 @@ impl Opening<'_> {
             .map_err(|bad| Reject::BadRequest { message: bad.message, param: bad.param })?; // one strict pass
         let route = self.route(&ask, &caller, local)?;
         let headers = &session.req_header().headers;
-        local.user = header_text(headers, "x-weighbridge-user").or(ask.user.as_deref()).map(Arc::from);
+        // What the caller's own credential says of the user is the only word that is vouched for.
+        let told = || header_text(headers, "x-weighbridge-user").or(ask.user.as_deref()).map(Arc::from);
+        local.user = caller.user.clone().or_else(told);
         local.metadata = metadata::of(headers, &ask)?;
         let governing = self.with_model(governing, &route.name, local);
         let tokens = reserved_tokens(&ask);
@@ -126,21 +128,25 @@ impl Opening<'_> {
         }
     }
 
-    fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Reject> {
-        let refuse = |error: AuthError| Reject::Unauthenticated { code: error.code(), message: error.to_string() };
+    async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Reject> {
         let services = &self.gateway.services;
         let address = self.arrival.address.map(|address| address.ip());
         let now_us = services.limits.clock().at(self.arrival.at);
         if let Some(address) = address {
             services.addresses.request(address, now_us)?; // before anything is hashed
         }
-        let presented = Presented::from_headers(headers);
-        let known = presented.and_then(|key| self.gateway.snapshot.keyring.authenticate(key, self.arrival.at_us));
+        let known = match Presented::from_headers(headers) {
+            Ok(presented) => services.callers.authenticate(presented, self.arrival.at_us).await,
+            Err(error) => Err(error),
+        };
         known.map_err(|error| {
-            if let Some(address) = address {
+            let reject = nobody(&error);
+            if let Some(address) = address
+                && reject.fault() == Fault::Client
+            {
                 services.addresses.failed(address, now_us);
             }
-            refuse(error)
+            reject
         })
     }
 
@@ -186,6 +192,16 @@ impl Opening<'_> {
             }
             _ => Ok(Next::Answer(200, models::list(head.dialect, &allowed.map(listed).collect::<Vec<_>>()))),
         }
+    }
+}
+
+/// A request that nobody stands for.
+fn nobody(error: &AuthError) -> Reject {
+    let (code, message) = (error.code(), error.to_string());
+    match error.status() {
+        403 => Reject::NotAdmitted { code, message },
+        503 => Reject::AuthUnavailable { message },
+        _ => Reject::Unauthenticated { code, message },
     }
 }
 

@@ -43,6 +43,20 @@ pub enum Reject {
     /// The client's address has done too much.
     #[error("{}", address_text(*.0))]
     Address(AddressFull),
+    /// It is known who calls, but nobody pays for them.
+    #[error("{message}")]
+    NotAdmitted {
+        /// A stable code: `jwt_unknown_team`.
+        code: &'static str,
+        /// What is wrong and what to do.
+        message: String,
+    },
+    /// Who calls cannot be found out now.
+    #[error("{message}")]
+    AuthUnavailable {
+        /// What is missing.
+        message: String,
+    },
     /// The body is no JSON, or ambiguous, or lacks what is needed.
     #[error("{message}")]
     BadRequest {
@@ -147,13 +161,13 @@ impl Reject {
         match self {
             Self::Framing(_) | Self::BadRequest { .. } | Self::Dialect { .. } => 400,
             Self::Unauthenticated { .. } => 401,
-            Self::ModelNotAllowed { .. } => 403,
+            Self::ModelNotAllowed { .. } | Self::NotAdmitted { .. } => 403,
             Self::NoRoute { .. } | Self::NoModel { .. } => 404,
             Self::Method { .. } => 405,
             Self::BodyTimeout { .. } => 408,
             Self::TooLarge { .. } => 413,
             Self::LimitReached(_) | Self::Address(_) => 429,
-            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable => 503,
+            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable | Self::AuthUnavailable { .. } => 503,
             Self::Upstream { kind, .. } => match kind {
                 UpstreamFault::Failed | UpstreamFault::Credentials | UpstreamFault::NoSuchModel => 502,
                 UpstreamFault::TimedOut => 504,
@@ -168,7 +182,8 @@ impl Reject {
             Self::Framing(_) => "invalid_http_request",
             Self::NoRoute { .. } => "route_not_found",
             Self::Method { .. } => "method_not_allowed",
-            Self::Unauthenticated { code, .. } => code,
+            Self::Unauthenticated { code, .. } | Self::NotAdmitted { code, .. } => code,
+            Self::AuthUnavailable { .. } => "auth_unavailable",
             Self::LimitReached(Refusal { wait: None, .. }) => "larger_than_limit",
             Self::LimitReached(_) => "limit_reached",
             Self::Address(AddressFull::AuthFailures { .. }) => "too_many_auth_failures",
@@ -203,6 +218,8 @@ impl Reject {
             | Self::Unauthenticated { .. }
             | Self::LimitReached(_)
             | Self::Address(_)
+            | Self::NotAdmitted { .. }
+            | Self::AuthUnavailable { .. }
             | Self::TooLarge { .. }
             | Self::BodyTimeout { .. }
             | Self::BuffersFull
@@ -221,13 +238,16 @@ impl Reject {
             | Self::Unauthenticated { .. }
             | Self::LimitReached(_)
             | Self::Address(_)
+            | Self::NotAdmitted { .. }
             | Self::BadRequest { .. }
             | Self::TooLarge { .. }
             | Self::BodyTimeout { .. }
             | Self::NoModel { .. }
             | Self::ModelNotAllowed { .. }
             | Self::Dialect { .. } => Fault::Client,
-            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable => Fault::Gateway,
+            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable | Self::AuthUnavailable { .. } => {
+                Fault::Gateway
+            }
             Self::Upstream { .. } => Fault::Upstream,
         }
     }
@@ -239,6 +259,7 @@ impl Reject {
             | Self::NoRoute { .. }
             | Self::Method { .. }
             | Self::Unauthenticated { .. }
+            | Self::NotAdmitted { .. }
             | Self::BadRequest { .. }
             | Self::TooLarge { .. }
             | Self::NoModel { .. }
@@ -248,7 +269,9 @@ impl Reject {
             Self::LimitReached(Refusal { wait: Some(wait), .. }) => Retry::After(*wait),
             Self::LimitReached(Refusal { wait: None, .. }) => Retry::Never,
             Self::Address(AddressFull::AuthFailures { wait } | AddressFull::Requests { wait }) => Retry::After(*wait),
-            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable => Retry::After(Duration::from_secs(1)),
+            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable | Self::AuthUnavailable { .. } => {
+                Retry::After(Duration::from_secs(1))
+            }
             Self::Upstream { kind, retry_after, .. } => match (kind, retry_after) {
                 (UpstreamFault::Credentials | UpstreamFault::NoSuchModel, _) => Retry::Never,
                 (_, Some(wait)) => Retry::After(*wait),

@@ -25,6 +25,15 @@ fn each_refusal_has_its_status_its_code_and_says_whether_to_try_again() {
         (method(), 405, "method_not_allowed", Fault::Client, Retry::Never, false),
         (key(), 401, "invalid_api_key", Fault::Client, Retry::Never, false),
         (
+            Reject::NotAdmitted { code: "jwt_unknown_team", message: text() },
+            403,
+            "jwt_unknown_team",
+            Fault::Client,
+            Retry::Never,
+            false,
+        ),
+        (Reject::AuthUnavailable { message: text() }, 503, "auth_unavailable", Fault::Gateway, after(1), false),
+        (
             Reject::BadRequest { message: text(), param: None },
             400,
             "invalid_request",

@@ -5,7 +5,7 @@ use super::bounds::Buffers;
 use super::exchange::{Arrival, Exchange, Opened};
 use super::finish::Local;
 use super::gateway::{Bounds, Services, Snapshot};
-use crate::auth::{Caller, Presented, hash_of, hash_text};
+use crate::auth::{Caller, Callers, hash_of, hash_text};
 use crate::config::{self, Config};
 use crate::ledger::{Ledger, LedgerMetrics, export};
 use crate::limits::{Addresses, LimitMetrics, Limits, Permit, Steady, Subject};
@@ -51,7 +51,10 @@ impl Stage {
         let ledger_metrics = LedgerMetrics::register(&metrics.registry).expect("metrics");
         let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics).expect("a ledger");
         let log = config::AccessLog::File(dir.path().join("access.log"));
+        let callers = Callers::open(&config, dir.path(), Arc::clone(&clock) as _).expect("a key store");
+        let caller = callers.named("k", 0).expect("a known key");
         let services = Services {
+            callers: Arc::new(callers),
             clock,
             ids: IdSource::from_os().expect("randomness"),
             ledger,
@@ -68,12 +71,9 @@ impl Stage {
                 body_timeout: Duration::from_secs(1),
                 max_withheld_bytes: 10_000,
                 keepalive: Duration::from_secs(1),
+                cut_revoked: true,
             },
         };
-        let mut headers = HeaderMap::new();
-        headers.insert("x-api-key", HeaderValue::from_static(KEY));
-        let presented = Presented::from_headers(&headers).expect("a key");
-        let caller = snapshot.keyring.authenticate(presented, 0).expect("a known key");
         Self { dir, services: Arc::new(services), snapshot, caller }
     }
 

@@ -379,10 +379,12 @@ impl Answer {
         let (status, code) = match trouble {
             Trouble::InBand { status, .. } => (*status, "upstream_failed"),
             Trouble::Idle | Trouble::Total => (504, "upstream_timeout"),
+            Trouble::Revoked => (401, "caller_revoked"),
             _ => (502, "upstream_failed"),
         };
         let message = match trouble {
             Trouble::InBand { message, .. } => format!("the provider reported an error in mid-answer: {message}"),
+            Trouble::Revoked => format!("the stream was ended: {trouble}"),
             other => format!("the provider failed in mid-answer: {other}"),
         };
         let told = Told { status, code, message: &message, param: None, request_id: &self.expect.label };

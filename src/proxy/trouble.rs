@@ -70,6 +70,9 @@ pub enum Trouble {
     /// The client left.
     #[error("the client left")]
     ClientGone,
+    /// The key or token that the stream was admitted with holds no longer.
+    #[error("its key or token was revoked or has expired")]
+    Revoked,
     /// The gateway stopped while the request was on its way.
     #[error("the gateway stopped")]
     Stopped,
@@ -101,6 +104,7 @@ impl Trouble {
             Self::Garbage(_) => "garbage",
             Self::BuffersFull => "buffers_full",
             Self::ClientGone => "client_gone",
+            Self::Revoked => "caller_revoked",
             Self::Stopped => "gateway_stopped",
             Self::Internal(_) => "internal",
         }
@@ -108,7 +112,10 @@ impl Trouble {
 
     /// Whether the next target may be tried while the client has seen nothing.
     pub const fn next_may_help(&self) -> bool {
-        !matches!(self, Self::Total | Self::ClientGone | Self::BuffersFull | Self::Stopped | Self::Internal(_))
+        !matches!(
+            self,
+            Self::Total | Self::ClientGone | Self::BuffersFull | Self::Revoked | Self::Stopped | Self::Internal(_)
+        )
     }
 
     /// Whether it is known that the provider got no whole request, or refused it by its status: nothing is billed.
@@ -154,6 +161,7 @@ impl Trouble {
             | Self::Garbage(_)
             | Self::BuffersFull
             | Self::ClientGone
+            | Self::Revoked
             | Self::Stopped
             | Self::Internal(_) => UpstreamFault::Failed,
         }

@@ -26,6 +26,7 @@ fn all() -> Vec<Trouble> {
         Trouble::Garbage(text()),
         Trouble::BuffersFull,
         Trouble::ClientGone,
+        Trouble::Revoked,
         Trouble::Internal(text()),
     ]
 }

@@ -2,8 +2,9 @@
 
 use super::Checker;
 use crate::config::{
-    Allowed, Key, Rules, Scope, Team,
-    file::{DefaultFile, KeyFile, Names, TeamFile},
+    Allowed, Defaults, Given, JWT_PREFIX, Key, Rules, Scope, Team,
+    file::{DefaultFile, DefaultsFile, KeyFile, Names, TeamFile},
+    moment,
     tree::join,
 };
 use jiff::tz::TimeZone;
@@ -17,7 +18,6 @@ impl Checker<'_> {
         default: &DefaultFile,
         zone: &TimeZone,
     ) -> BTreeMap<Arc<str>, Team> {
-        self.default("defaults.teams", &Scope::Team("".into()), default, zone);
         let teams = written.into_iter().map(|(name, file)| {
             let path = join("teams", &name);
             self.named(&path, &name);
@@ -55,9 +55,16 @@ impl Checker<'_> {
     }
 
     /// Checks what stands under `defaults:`, also where no team or key takes it.
-    fn default(&mut self, path: &str, scope: &Scope, default: &DefaultFile, zone: &TimeZone) {
-        self.allowed(&join(path, "models"), default.models.clone());
-        self.rules(path, scope, default.limits.clone(), default.budgets.clone(), zone);
+    pub(super) fn defaults(&mut self, file: &DefaultsFile, zone: &TimeZone) -> Defaults {
+        let mut of = |path: &str, scope: Scope, default: &DefaultFile| {
+            let models = self.allowed(&join(path, "models"), default.models.clone());
+            let rules = self.rules(path, &scope, default.limits.clone(), default.budgets.clone(), zone);
+            Given { models, rules }
+        };
+        Defaults {
+            teams: of("defaults.teams", Scope::Team("".into()), &file.teams),
+            keys: of("defaults.keys", Scope::Key("".into()), &file.keys),
+        }
     }
 
     pub(super) fn keys(
@@ -67,7 +74,6 @@ impl Checker<'_> {
         teams: &BTreeMap<Arc<str>, Team>,
         zone: &TimeZone,
     ) -> Vec<Key> {
-        self.default("defaults.keys", &Scope::Key("".into()), default, zone);
         let mut keys: Vec<Key> = Vec::new();
         let (mut names, mut hashes) = (HashMap::new(), HashMap::new());
         for (index, file) in written.into_iter().enumerate() {
@@ -95,6 +101,9 @@ impl Checker<'_> {
     ) -> Option<Key> {
         let of_team = join(path, "team");
         self.named(&join(path, "name"), &file.name);
+        if file.name.starts_with(JWT_PREFIX) {
+            self.flag(&join(path, "name"), format!("names that begin with `{JWT_PREFIX}` are those of JWT callers"));
+        }
         self.refers(&of_team, &file.team, "teams", "team");
         let of_models = join(path, "models");
         let own = DefaultFile { models: file.models, limits: file.limits, budgets: file.budgets };
@@ -137,14 +146,10 @@ impl Checker<'_> {
 
     /// A moment, or the beginning of a day in UTC, in microseconds since 1970.
     fn expires(&mut self, path: &str, text: &str) -> Option<u64> {
-        let is_day = text.len() == "2030-01-31".len();
-        let moment = if is_day { format!("{text}T00:00:00Z").parse() } else { text.parse::<jiff::Timestamp>() };
-        let moment = moment.ok();
-        let micros = moment.and_then(|moment| u64::try_from(moment.as_microsecond()).ok());
+        let micros = moment::read(text);
         if micros.is_none() {
             let shown = self.shown(path, text);
-            let like = "write a day such as `2030-01-31` (UTC), or a moment such as `2030-01-31T18:00:00Z`";
-            self.flag(path, format!("{shown} is no time after 1970; {like}"));
+            self.flag(path, format!("{shown} is no time after 1970; {}", moment::LIKE));
         }
         micros
     }

@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::config::{
-    AccessLog, Admin, Listen, PerAddress, Records, Server, State, Tls,
+    AccessLog, Admin, Listen, PerAddress, Records, Secret, Server, State, Tls,
     file::{AdminFile, ListenFile, RecordsFile, ServerFile, StateFile, TlsFile},
     quantity::{Count, Size, Time},
     tree::join,
@@ -83,8 +83,13 @@ impl Checker<'_> {
 
     pub(super) fn admin(&mut self, file: AdminFile, data: &[Listen]) -> Option<Admin> {
         let path = "admin.listen";
+        let token = self.token("admin.token", file.token);
+        let viewer_token = self.token("admin.viewer_token", file.viewer_token);
+        if token.is_some() && token == viewer_token {
+            self.flag("admin.viewer_token", "is the same as `admin.token`; a viewer has a token of their own");
+        }
         let address = match file.listen.as_deref() {
-            Some("off") => return Some(Admin { listen: None }),
+            Some("off") => return Some(Admin { listen: None, token, viewer_token }),
             Some(text) => self.address(path, text)?,
             None => SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
         };
@@ -95,7 +100,20 @@ impl Checker<'_> {
                 format!("`{address}` collides with the listener of clients on `{other}`; admin has its own"),
             );
         }
-        Some(Admin { listen: Some(address) })
+        Some(Admin { listen: Some(address), token, viewer_token })
+    }
+
+    /// A token that cannot be guessed and stands in a header as it is.
+    fn token(&mut self, path: &str, token: Option<Secret>) -> Option<Secret> {
+        let token = token?;
+        let text = token.expose();
+        if text.len() < Admin::SHORTEST_TOKEN || text.len() > LONGEST_TOKEN {
+            let least = Admin::SHORTEST_TOKEN;
+            self.flag(path, format!("has {} characters; at least {least}, at most {LONGEST_TOKEN}", text.len()));
+        } else if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            self.flag(path, "must be one word of printable ASCII characters");
+        }
+        Some(token)
     }
 
     fn address(&mut self, path: &str, text: &str) -> Option<SocketAddr> {
@@ -213,5 +231,7 @@ fn collide(a: SocketAddr, b: SocketAddr) -> bool {
 
 /// Where the ledger lies if the file does not say: what `StateDirectory=weighbridge` of systemd makes.
 pub(in crate::config) const STATE_DIR: &str = "/var/lib/weighbridge";
+/// A longer token is a mistake.
+const LONGEST_TOKEN: usize = 512;
 /// More threads than this are a mistake.
 const MAX_THREADS: u32 = 1024;

@@ -1,0 +1,549 @@
+//! Everybody who may call: the keys of the file, those made at run time, and JWT callers.
+//!
+//! The look-up takes no lock: it reads a snapshot that each change swaps. Changes come one at a time, are on disk before
+//! they are answered, and are told to a witness (the audit log) before they become effective; they block, and belong on
+//! a thread for that.
+
+use super::edit::{self, Checks, KeysError, invalid};
+use super::jwt::Jwt;
+use super::keyring::{Keyring, Stored, Written};
+use super::record::{
+    Grants, KeyPatch, KeyRecord, KeyState, KeyView, NewKey, NewTeam, Rotation, SecretRecord, SecretView, Source,
+    TeamPatch, TeamRecord, TeamView,
+};
+use super::store::{Pending, Store, StoreError};
+use super::{AuthError, Caller, PlainKey, Presented, hash_of, new_key};
+use crate::config::{Allowed, Config, Rules, Scope, moment, nearest};
+use crate::model::Clock;
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is about to change; never a secret.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// `key/search-ci`, `team/search`.
+    pub object: String,
+    /// Members and what they are from now on.
+    pub fields: Map<String, Value>,
+}
+
+/// Told of a change that is about to be made; when it says no, nothing is changed.
+pub type Witness<'a> = dyn Fn(&Change) -> bool + 'a;
+
+/// Everybody who may call.
+pub struct Callers {
+    written: Written,
+    ring: ArcSwap<Keyring>,
+    book: Mutex<Book>,
+    jwt: Option<Jwt>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What only one may write.
+struct Book {
+    store: Store,
+    stored: Stored,
+    generation: u64,
+}
+
+impl Callers {
+    /// Reads the key store of `dir` beside the keys of `config`.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read, or a newer version wrote it.
+    pub fn open(config: &Config, dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let written = Written::of(config);
+        let store = Store::open(dir)?;
+        let mut stored = Stored::default();
+        for team in store.teams()? {
+            let scope = Scope::Team(Arc::clone(&team.name));
+            stored.team_rules.insert(Arc::clone(&team.name), rules_of(&written, &scope, &team.grants)?);
+            stored.teams.insert(Arc::clone(&team.name), team);
+        }
+        for key in store.keys()? {
+            if written.has_key(&key.name) {
+                tracing::error!(
+                    key = &*key.name,
+                    "the file has a key of the same name as one of the key store, which does not work now"
+                );
+            }
+            let scope = Scope::Key(Arc::clone(&key.name));
+            stored.key_rules.insert(Arc::clone(&key.name), rules_of(&written, &scope, &key.grants)?);
+            stored.keys.insert(Arc::clone(&key.name), key);
+        }
+        let ring = Keyring::join(&written, &mut stored, 1);
+        let jwt = config.auth.jwt.clone().map(|jwt| Jwt::new(jwt, &config.defaults.keys));
+        let book = Mutex::new(Book { store, stored, generation: 1 });
+        Ok(Self { written, ring: ArcSwap::from_pointee(ring), book, jwt, clock })
+    }
+
+    /// Who presents this key or token. Waits only where the issuer's keys have to be asked for first.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`]: nobody.
+    pub async fn authenticate(&self, presented: Presented<'_>, now_us: u64) -> Result<Arc<Caller>, AuthError> {
+        let hash = hash_of(presented.bytes());
+        match self.ring.load().find(&hash, now_us) {
+            Err(AuthError::Unknown) => {}
+            found => return found,
+        }
+        match (&self.jwt, presented.token()) {
+            (Some(jwt), Some(token)) => {
+                let ring = self.ring.load_full();
+                Ok(jwt.caller(token, hash, &ring, now_us).await?)
+            }
+            _ => Err(AuthError::Unknown),
+        }
+    }
+
+    /// The caller that a key of this name makes, for questions about it; `None` if there is none that works.
+    pub fn named(&self, key: &str, now_us: u64) -> Option<Arc<Caller>> {
+        let hash = match self.written.keys.iter().find(|one| &*one.name == key) {
+            Some(written) => written.hash,
+            None => self.book.lock().stored.keys.get(key)?.secrets.last()?.hash,
+        };
+        self.ring.load().find(&hash, now_us).ok()
+    }
+
+    /// Keeps the keys of JWT issuers fresh; never returns.
+    pub async fn maintain(&self) {
+        match &self.jwt {
+            Some(jwt) => jwt.maintain().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Makes a key. The key itself is in the answer and nowhere else.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysError`]: nothing was made.
+    pub fn create_key(&self, new: NewKey, witness: &Witness<'_>) -> Result<(PlainKey, KeyView), KeysError> {
+        let mut book = self.book.lock();
+        let now_us = self.clock.now_us();
+        let ring = self.ring.load();
+        let checks = Checks { written: &self.written, ring: &ring };
+        checks.name(&new.name)?;
+        if self.written.has_key(&new.name) || book.stored.keys.contains_key(&*new.name) {
+            return Err(KeysError::Exists { what: "key", name: new.name });
+        }
+        checks.team(&new.team)?;
+        let NewKey { name, team, models, expires, limits, budgets, tags } = new;
+        let name: Arc<str> = name.into();
+        let grants = Grants { models, limits, budgets, tags: edit::tags(tags) };
+        let rules = checks.grants(&Scope::Key(Arc::clone(&name)), &grants, Some(&team))?;
+        let expires_us = edit::expiry(expires.as_deref(), now_us)?;
+        let (plain, hash) = new_key().map_err(|_| KeysError::Randomness)?;
+        let record = KeyRecord {
+            name: Arc::clone(&name),
+            team: team.into(),
+            grants,
+            expires_us,
+            created_us: now_us,
+            updated_us: now_us,
+            revoked_us: None,
+            secrets: vec![SecretRecord { hash, created_us: now_us, until_us: None }],
+        };
+        let change = Change { object: format!("key/{name}"), fields: fields_of(&record) };
+        book.commit(&change, witness, |pending| pending.put_key(&record))?;
+        book.stored.key_rules.insert(Arc::clone(&name), rules);
+        book.stored.keys.insert(name, record.clone());
+        self.swap(&mut book);
+        Ok((plain, self.view(&record, now_us)))
+    }
+
+    /// Changes a key.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysError`]: nothing was changed.
+    pub fn update_key(&self, name: &str, patch: KeyPatch, witness: &Witness<'_>) -> Result<KeyView, KeysError> {
+        let mut book = self.book.lock();
+        let now_us = self.clock.now_us();
+        let mut record = self.living_key(&book, name)?;
+        let before = fields_of(&record);
+        let KeyPatch { team, models, expires, limits, budgets, tags } = patch;
+        let ring = self.ring.load();
+        let checks = Checks { written: &self.written, ring: &ring };
+        if let Some(team) = team {
+            checks.team(&team)?;
+            record.team = team.into();
+        }
+        replace(&mut record.grants, models, limits, budgets, tags);
+        if let Some(expires) = expires {
+            record.expires_us = edit::expiry(expires.as_deref(), now_us)?;
+        }
+        let rules = checks.grants(&Scope::Key(Arc::clone(&record.name)), &record.grants, Some(&record.team))?;
+        record.updated_us = now_us;
+        let change = Change { object: format!("key/{name}"), fields: changed(&before, fields_of(&record)) };
+        book.commit(&change, witness, |pending| pending.put_key(&record))?;
+        book.stored.key_rules.insert(Arc::clone(&record.name), rules);
+        book.stored.keys.insert(Arc::clone(&record.name), record.clone());
+        self.swap(&mut book);
+        Ok(self.view(&record, now_us))
+    }
+
+    /// Gives a key a new secret. The old one goes on working for the grace period; older ones end now.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysError`]: nothing was changed.
+    pub fn rotate_key(
+        &self,
+        name: &str,
+        rotation: &Rotation,
+        witness: &Witness<'_>,
+    ) -> Result<(PlainKey, KeyView), KeysError> {
+        let grace = match &rotation.grace {
+            Some(text) => moment::duration(text).map_err(|why| invalid("grace", why))?,
+            None => Duration::ZERO,
+        };
+        let mut book = self.book.lock();
+        let now_us = self.clock.now_us();
+        let mut record = self.living_key(&book, name)?;
+        let until_us = now_us.saturating_add(u64::try_from(grace.as_micros()).unwrap_or(u64::MAX));
+        let (plain, hash) = new_key().map_err(|_| KeysError::Randomness)?;
+        let gone: Vec<_> = record.secrets.iter().rev().skip(1).map(|secret| secret.hash).collect();
+        let last = record.secrets.pop();
+        let old = last.map(|secret| SecretRecord { until_us: Some(until_us), ..secret });
+        record.secrets = old.into_iter().collect();
+        record.secrets.push(SecretRecord { hash, created_us: now_us, until_us: None });
+        record.updated_us = now_us;
+        let mut fields = Map::new();
+        fields.insert("secret".to_owned(), json!(SecretView::of(&hash, None).sha256_begins));
+        fields.insert("old_secret_until".to_owned(), json!(moment::show(until_us)));
+        let change = Change { object: format!("key/{name}"), fields };
+        book.commit(&change, witness, |pending| pending.put_key(&record))?;
+        for hash in gone {
+            if let Some(term) = book.stored.terms.get(&hash) {
+                term.set(0);
+            }
+        }
+        book.stored.keys.insert(Arc::clone(&record.name), record.clone());
+        self.swap(&mut book);
+        Ok((plain, self.view(&record, now_us)))
+    }
+
+    /// Ends a key, for ever. A key that was revoked before stays so.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysError`]: nothing was changed.
+    pub fn revoke_key(&self, name: &str, witness: &Witness<'_>) -> Result<KeyView, KeysError> {
+        let mut book = self.book.lock();
+        let now_us = self.clock.now_us();
+        let mut record = self.own_key(&book, name)?;
+        if record.revoked_us.is_some() {
+            return Ok(self.view(&record, now_us));
+        }
+        (record.revoked_us, record.updated_us) = (Some(now_us), now_us);
+        let fields = Map::from_iter([("revoked".to_owned(), json!(moment::show(now_us)))]);
+        let change = Change { object: format!("key/{name}"), fields };
+        book.commit(&change, witness, |pending| pending.put_key(&record))?;
+        book.stored.keys.insert(Arc::clone(&record.name), record.clone());
+        self.swap(&mut book);
+        Ok(self.view(&record, now_us))
+    }
+
+    /// All keys by name, those of the file included.
+    pub fn keys(&self) -> Vec<KeyView> {
+        let now_us = self.clock.now_us();
+        let book = self.book.lock();
+        let mut views: Vec<KeyView> = book.stored.keys.values().map(|record| self.view(record, now_us)).collect();
+        drop(book);
+        views.extend(self.written.keys.iter().map(|key| KeyView {
+            name: key.name.to_string(),
+            team: key.team.to_string(),
+            source: Source::File,
+            state: if key.term.ended(now_us) { KeyState::Expired } else { KeyState::Active },
+            models: names(&key.models),
+            expires: key.expires_us.map(moment::show),
+            limits: None,
+            budgets: None,
+            tags: Default::default(),
+            created: None,
+            updated: None,
+            revoked: None,
+            secrets: vec![SecretView::of(&key.hash, None)],
+        }));
+        // The file's first where a name stands twice.
+        views.sort_by(|a, b| a.name.cmp(&b.name).then((a.source == Source::State).cmp(&(b.source == Source::State))));
+        views
+    }
+
+    /// One key.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysError::NotFound`].
+    pub fn key(&self, name: &str) -> Result<KeyView, KeysError> {
+        let keys = self.keys();
+        let found = keys.iter().find(|key| key.name == name).cloned();
+        found.ok_or_else(|| not_found("key", name, keys.iter().map(|key| &*key.name)))
+    }
+
+    /// Makes a team.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysError`]: nothing was made.
+    pub fn create_team(&self, new: NewTeam, witness: &Witness<'_>) -> Result<TeamView, KeysError> {
+        let mut book = self.book.lock();
+        let now_us = self.clock.now_us();
+        let ring = self.ring.load();
+        let checks = Checks { written: &self.written, ring: &ring };
+        checks.name(&new.name)?;
+        if ring.has_team(&new.name) {
+            return Err(KeysError::Exists { what: "team", name: new.name });
+        }
+        let NewTeam { name, models, limits, budgets, tags } = new;
+        let name: Arc<str> = name.into();
+        let grants = Grants { models, limits, budgets, tags: edit::tags(tags) };
+        let rules = checks.grants(&Scope::Team(Arc::clone(&name)), &grants, None)?;
+        let record = TeamRecord { name: Arc::clone(&name), grants, created_us: now_us, updated_us: now_us };
+        let change = Change { object: format!("team/{name}"), fields: grant_fields(&record.grants) };
+        book.commit(&change, witness, |pending| pending.put_team(&record))?;
+        book.stored.team_rules.insert(Arc::clone(&name), rules);
+        book.stored.teams.insert(name, record.clone());
+        self.swap(&mut book);
+        Ok(self.team_view(&book, &record))
+    }
+
+    /// Changes a team.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysError`]: nothing was changed.
+    pub fn update_team(&self, name: &str, patch: TeamPatch, witness: &Witness<'_>) -> Result<TeamView, KeysError> {
+        let mut book = self.book.lock();
+        let now_us = self.clock.now_us();
+        let mut record = self.own_team(&book, name)?;
+        let before = grant_fields(&record.grants);
+        let TeamPatch { models, limits, budgets, tags } = patch;
+        replace(&mut record.grants, models, limits, budgets, tags);
+        let ring = self.ring.load();
+        let checks = Checks { written: &self.written, ring: &ring };
+        let rules = checks.grants(&Scope::Team(Arc::clone(&record.name)), &record.grants, None)?;
+        record.updated_us = now_us;
+        let fields = changed(&before, grant_fields(&record.grants));
+        let change = Change { object: format!("team/{name}"), fields };
+        book.commit(&change, witness, |pending| pending.put_team(&record))?;
+        book.stored.team_rules.insert(Arc::clone(&record.name), rules);
+        book.stored.teams.insert(Arc::clone(&record.name), record.clone());
+        self.swap(&mut book);
+        Ok(self.team_view(&book, &record))
+    }
+
+    /// Takes a team out that has no keys but revoked ones.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysError`]: nothing was changed.
+    pub fn delete_team(&self, name: &str, witness: &Witness<'_>) -> Result<(), KeysError> {
+        let mut book = self.book.lock();
+        let record = self.own_team(&book, name)?;
+        let keys = self.keys_of(&book, name);
+        if keys > 0 {
+            return Err(KeysError::TeamInUse { name: name.to_owned(), keys });
+        }
+        let change = Change { object: format!("team/{name}"), fields: Map::new() };
+        book.commit(&change, witness, |pending| pending.drop_team(name))?;
+        book.stored.team_rules.remove(&record.name);
+        book.stored.teams.remove(&record.name);
+        self.swap(&mut book);
+        Ok(())
+    }
+
+    /// All teams by name, those of the file included.
+    pub fn teams(&self) -> Vec<TeamView> {
+        let book = self.book.lock();
+        let own = book.stored.teams.values().filter(|team| !self.written.teams.contains_key(&team.name));
+        let mut views: Vec<TeamView> = own.map(|record| self.team_view(&book, record)).collect();
+        views.extend(self.written.teams.iter().map(|(name, team)| TeamView {
+            name: name.to_string(),
+            source: Source::File,
+            models: names(&team.models),
+            limits: None,
+            budgets: None,
+            tags: Default::default(),
+            keys: self.keys_of(&book, name),
+            created: None,
+            updated: None,
+        }));
+        views.sort_by(|a, b| a.name.cmp(&b.name));
+        views
+    }
+
+    /// One team.
+    ///
+    /// # Errors
+    ///
+    /// [`KeysError::NotFound`].
+    pub fn team(&self, name: &str) -> Result<TeamView, KeysError> {
+        let teams = self.teams();
+        let found = teams.iter().find(|team| team.name == name).cloned();
+        found.ok_or_else(|| not_found("team", name, teams.iter().map(|team| &*team.name)))
+    }
+
+    /// From now on requests are looked up in what `book` says.
+    fn swap(&self, book: &mut Book) {
+        book.generation += 1;
+        let living: std::collections::HashSet<[u8; 32]> =
+            book.stored.keys.values().flat_map(|key| &key.secrets).map(|secret| secret.hash).collect();
+        book.stored.terms.retain(|hash, _| living.contains(hash));
+        self.ring.store(Arc::new(Keyring::join(&self.written, &mut book.stored, book.generation)));
+    }
+
+    fn own_key(&self, book: &Book, name: &str) -> Result<KeyRecord, KeysError> {
+        if self.written.has_key(name) {
+            return Err(KeysError::ReadOnly { what: "key", name: name.to_owned() });
+        }
+        let keys = &book.stored.keys;
+        keys.get(name).cloned().ok_or_else(|| not_found("key", name, keys.keys().map(|name| &**name)))
+    }
+
+    fn living_key(&self, book: &Book, name: &str) -> Result<KeyRecord, KeysError> {
+        let record = self.own_key(book, name)?;
+        if record.revoked_us.is_some() {
+            return Err(KeysError::Revoked { name: name.to_owned() });
+        }
+        Ok(record)
+    }
+
+    fn own_team(&self, book: &Book, name: &str) -> Result<TeamRecord, KeysError> {
+        if self.written.teams.contains_key(name) {
+            return Err(KeysError::ReadOnly { what: "team", name: name.to_owned() });
+        }
+        let teams = &book.stored.teams;
+        teams.get(name).cloned().ok_or_else(|| not_found("team", name, teams.keys().map(|name| &**name)))
+    }
+
+    fn keys_of(&self, book: &Book, team: &str) -> usize {
+        let written = self.written.keys.iter().filter(|key| &*key.team == team).count();
+        let own = book.stored.keys.values().filter(|key| &*key.team == team && key.revoked_us.is_none()).count();
+        written + own
+    }
+
+    fn view(&self, record: &KeyRecord, now_us: u64) -> KeyView {
+        let state = if self.written.has_key(&record.name) {
+            KeyState::Shadowed
+        } else if record.revoked_us.is_some() {
+            KeyState::Revoked
+        } else if record.expires_us.is_some_and(|at| now_us >= at) {
+            KeyState::Expired
+        } else {
+            KeyState::Active
+        };
+        KeyView {
+            name: record.name.to_string(),
+            team: record.team.to_string(),
+            source: Source::State,
+            state,
+            models: record.grants.models.clone(),
+            expires: record.expires_us.map(moment::show),
+            limits: record.grants.limits.clone(),
+            budgets: record.grants.budgets.clone(),
+            tags: record.grants.tags.clone(),
+            created: Some(moment::show(record.created_us)),
+            updated: Some(moment::show(record.updated_us)),
+            revoked: record.revoked_us.map(moment::show),
+            secrets: record.secrets.iter().map(|secret| SecretView::of(&secret.hash, secret.until_us)).collect(),
+        }
+    }
+
+    fn team_view(&self, book: &Book, record: &TeamRecord) -> TeamView {
+        TeamView {
+            name: record.name.to_string(),
+            source: Source::State,
+            models: record.grants.models.clone(),
+            limits: record.grants.limits.clone(),
+            budgets: record.grants.budgets.clone(),
+            tags: record.grants.tags.clone(),
+            keys: self.keys_of(book, &record.name),
+            created: Some(moment::show(record.created_us)),
+            updated: Some(moment::show(record.updated_us)),
+        }
+    }
+}
+
+impl Book {
+    /// Writes a change, has it witnessed, and only then makes it so.
+    fn commit(
+        &mut self,
+        change: &Change,
+        witness: &Witness<'_>,
+        write: impl FnOnce(&Pending<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), KeysError> {
+        let pending = self.store.change()?;
+        write(&pending)?;
+        if !witness(change) {
+            return Err(KeysError::Unrecorded);
+        }
+        Ok(pending.commit()?)
+    }
+}
+
+/// Limits and budgets of a record. They were right when they were written; when the file has changed since (a model that
+/// was fallen back to is gone), the gateway does not serve without them.
+fn rules_of(written: &Written, scope: &Scope, grants: &Grants) -> Result<Arc<Rules>, StoreError> {
+    edit::rules(written, scope, grants).map_err(|error| StoreError::Damaged(format!("{scope}: {error}")))
+}
+
+fn not_found<'a>(what: &'static str, name: &str, names: impl Iterator<Item = &'a str>) -> KeysError {
+    let hint = nearest(name, names).map(str::to_owned);
+    KeysError::NotFound { what, name: name.chars().filter(|c| !c.is_control()).take(128).collect(), hint }
+}
+
+fn names(models: &Allowed) -> Option<Vec<String>> {
+    match models {
+        Allowed::All => None,
+        Allowed::Only(names) => Some(names.iter().map(|name| name.to_string()).collect()),
+    }
+}
+
+/// Replaces what is given.
+fn replace(
+    grants: &mut Grants,
+    models: Option<Option<Vec<String>>>,
+    limits: Option<Option<Value>>,
+    budgets: Option<Option<Value>>,
+    tags: Option<Option<std::collections::BTreeMap<String, String>>>,
+) {
+    if let Some(models) = models {
+        grants.models = models;
+    }
+    if let Some(limits) = limits {
+        grants.limits = limits;
+    }
+    if let Some(budgets) = budgets {
+        grants.budgets = budgets;
+    }
+    if let Some(tags) = tags {
+        grants.tags = edit::tags(tags);
+    }
+}
+
+fn grant_fields(grants: &Grants) -> Map<String, Value> {
+    let Grants { models, limits, budgets, tags } = grants;
+    let fields =
+        [("models", json!(models)), ("limits", json!(limits)), ("budgets", json!(budgets)), ("tags", json!(tags))];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn fields_of(record: &KeyRecord) -> Map<String, Value> {
+    let mut fields = grant_fields(&record.grants);
+    fields.insert("team".to_owned(), json!(record.team));
+    fields.insert("expires".to_owned(), json!(record.expires_us.map(moment::show)));
+    fields
+}
+
+/// What is not as it was.
+fn changed(before: &Map<String, Value>, after: Map<String, Value>) -> Map<String, Value> {
+    after.into_iter().filter(|(name, value)| before.get(name) != Some(value)).collect()
+}

@@ -1,0 +1,242 @@
+//! The snapshot in which a presented key is looked up.
+
+use super::record::{KeyRecord, TeamRecord};
+use super::{AuthError, Callable, Caller, CallerRules, Presented, Term, hash_of};
+use crate::config::{Allowed, Config, Given, Rules};
+use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// Every key and team at one moment.
+pub struct Keyring {
+    entries: HashMap<[u8; 32], Entry>,
+    teams: HashMap<Arc<str>, TeamEntry>,
+    /// Counts the snapshots: what was worked out from an older one is stale.
+    pub(super) generation: u64,
+}
+
+struct Entry {
+    hash: [u8; 32],
+    revoked: bool,
+    caller: Arc<Caller>,
+}
+
+/// A team as callers need it.
+#[derive(Clone)]
+pub(super) struct TeamEntry {
+    pub models: Allowed,
+    pub rules: Arc<Rules>,
+}
+
+/// What the file says of keys, teams and models.
+pub(super) struct Written {
+    pub keys: Vec<WrittenKey>,
+    pub teams: BTreeMap<Arc<str>, TeamEntry>,
+    pub models: BTreeSet<Arc<str>>,
+    pub defaults: Defaults,
+}
+
+/// What keys and teams have that say nothing of their own.
+pub(super) struct Defaults {
+    pub keys: Given,
+    pub teams: Given,
+    /// Where the days of budgets begin that do not say.
+    pub zone: TimeZone,
+}
+
+/// A key of the file.
+pub(super) struct WrittenKey {
+    pub name: Arc<str>,
+    pub team: Arc<str>,
+    pub hash: [u8; 32],
+    pub models: Allowed,
+    pub rules: Arc<Rules>,
+    pub expires_us: Option<u64>,
+    pub term: Term,
+}
+
+impl Written {
+    /// Takes from `config` what callers are made of.
+    pub fn of(config: &Config) -> Self {
+        let keys = config.keys.iter().map(|key| WrittenKey {
+            name: Arc::clone(&key.name),
+            team: Arc::clone(&key.team),
+            hash: key.hash,
+            models: key.models.clone(),
+            rules: Arc::clone(&key.rules),
+            expires_us: key.expires_us,
+            term: Term::until(key.expires_us.unwrap_or(u64::MAX)),
+        });
+        let team =
+            |team: &crate::config::Team| TeamEntry { models: team.models.clone(), rules: Arc::clone(&team.rules) };
+        Self {
+            keys: keys.collect(),
+            teams: config.teams.iter().map(|(name, one)| (Arc::clone(name), team(one))).collect(),
+            models: config.models.keys().cloned().collect(),
+            defaults: Defaults {
+                keys: config.defaults.keys.clone(),
+                teams: config.defaults.teams.clone(),
+                zone: config.budgeting.zone.clone(),
+            },
+        }
+    }
+
+    /// Whether the file has a key of this name.
+    pub fn has_key(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| &*key.name == name)
+    }
+}
+
+/// What the store says of keys and teams, with what was worked out from it.
+#[derive(Default)]
+pub(super) struct Stored {
+    pub keys: BTreeMap<Arc<str>, KeyRecord>,
+    pub teams: BTreeMap<Arc<str>, TeamRecord>,
+    /// Limits and budgets of keys and of teams.
+    pub key_rules: HashMap<Arc<str>, Arc<Rules>>,
+    pub team_rules: HashMap<Arc<str>, Arc<Rules>>,
+    /// Kept from snapshot to snapshot: open requests look at them.
+    pub terms: HashMap<[u8; 32], Term>,
+}
+
+impl Stored {
+    /// The term of a secret, which ends at `ends_us` from now on.
+    fn term(&mut self, hash: [u8; 32], ends_us: u64) -> Term {
+        let term = self.terms.entry(hash).or_insert_with(|| Term::until(ends_us));
+        term.set(ends_us);
+        term.clone()
+    }
+}
+
+impl Keyring {
+    /// Resolves what each key of the file may call. A key whose team is not in `config` (which the loader refuses) may
+    /// call nothing; of two keys with the same hash (which the loader refuses too) the first counts.
+    pub fn build(config: &Config) -> Self {
+        Self::join(&Written::of(config), &mut Stored::default(), 0)
+    }
+
+    /// Joins file and store; where both have a name, the file's counts.
+    pub(super) fn join(written: &Written, stored: &mut Stored, generation: u64) -> Self {
+        let mut ring = Self { entries: HashMap::new(), teams: HashMap::new(), generation };
+        for (name, team) in &written.teams {
+            ring.teams.insert(Arc::clone(name), team.clone());
+        }
+        for (name, team) in &stored.teams {
+            let rules = stored.team_rules.get(name).cloned().unwrap_or_default();
+            let models = allowed(team.grants.models.as_deref(), &written.defaults.teams);
+            let entry = || TeamEntry { models, rules };
+            ring.teams.entry(Arc::clone(name)).or_insert_with(entry);
+        }
+        for key in &written.keys {
+            let caller = ring.caller(&key.name, &key.team, &key.models, &key.rules, key.term.clone());
+            ring.add(key.hash, false, caller);
+        }
+        let keys: Vec<KeyRecord> = stored.keys.values().filter(|key| !written.has_key(&key.name)).cloned().collect();
+        for key in keys {
+            let rules = stored.key_rules.get(&key.name).cloned().unwrap_or_default();
+            let models = allowed(key.grants.models.as_deref(), &written.defaults.keys);
+            for secret in &key.secrets {
+                let term = stored.term(secret.hash, key.ends_us(secret));
+                let caller = ring.caller(&key.name, &key.team, &models, &rules, term);
+                ring.add(secret.hash, key.revoked_us.is_some(), caller);
+            }
+        }
+        ring
+    }
+
+    fn add(&mut self, hash: [u8; 32], revoked: bool, caller: Caller) {
+        self.entries.entry(hash).or_insert_with(|| Entry { hash, revoked, caller: Arc::new(caller) });
+    }
+
+    fn caller(&self, key: &Arc<str>, team: &Arc<str>, models: &Allowed, rules: &Arc<Rules>, term: Term) -> Caller {
+        let of_team = self.teams.get(team);
+        let models = match of_team {
+            Some(entry) => Callable::both(&entry.models, models),
+            None => Callable::Only(HashSet::new()),
+        };
+        let team_rules = of_team.map(|entry| Arc::clone(&entry.rules)).unwrap_or_default();
+        let rules = CallerRules { key: Arc::clone(rules), team: team_rules };
+        Caller { key: Arc::clone(key), team: Arc::clone(team), user: None, rules, term, models }
+    }
+
+    /// A caller that no key stands for; `None` if there is no such team.
+    pub(super) fn bearer(
+        &self,
+        key: &Arc<str>,
+        team: &str,
+        user: Option<Arc<str>>,
+        given: &Given,
+        term: Term,
+    ) -> Option<Caller> {
+        let (team, _) = self.teams.get_key_value(team)?;
+        let caller = self.caller(key, team, &given.models, &given.rules, term);
+        Some(Caller { user, ..caller })
+    }
+
+    /// Whether there is such a team.
+    pub(super) fn has_team(&self, team: &str) -> bool {
+        self.teams.contains_key(team)
+    }
+
+    /// The names of all teams.
+    pub(super) fn team_names(&self) -> impl Iterator<Item = &str> {
+        self.teams.keys().map(|name| &**name)
+    }
+
+    /// What a team may call.
+    pub(super) fn team_models(&self, team: &str) -> Option<&Allowed> {
+        self.teams.get(team).map(|entry| &entry.models)
+    }
+
+    /// The caller whose key was presented. Allocates nothing.
+    ///
+    /// The presented key is hashed first, and the table is searched by that digest: what the search's timing tells is
+    /// about a SHA-256 that the client cannot steer, never about how much of a key was right.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::Unknown`], [`AuthError::Revoked`] and, from the expiry's microsecond on, [`AuthError::Expired`].
+    pub fn authenticate(&self, presented: Presented<'_>, now_us: u64) -> Result<Arc<Caller>, AuthError> {
+        self.find(&hash_of(presented.bytes()), now_us)
+    }
+
+    /// The same by the hash.
+    pub(super) fn find(&self, hash: &[u8; 32], now_us: u64) -> Result<Arc<Caller>, AuthError> {
+        let entry = self.entries.get(hash).ok_or(AuthError::Unknown)?;
+        if !bool::from(entry.hash.ct_eq(hash)) {
+            return Err(AuthError::Unknown);
+        }
+        if entry.revoked {
+            return Err(AuthError::Revoked { key: Arc::clone(&entry.caller.key) });
+        }
+        if entry.caller.term.ended(now_us) {
+            return Err(AuthError::Expired { key: Arc::clone(&entry.caller.key) });
+        }
+        Ok(Arc::clone(&entry.caller))
+    }
+
+    /// How many secrets there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nobody can call.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// What a list of models allows; without one, what is given by default.
+pub(super) fn allowed(models: Option<&[String]>, default: &Given) -> Allowed {
+    let list = |names: &[String]| Allowed::Only(names.iter().map(|name| Arc::from(name.as_str())).collect());
+    models.map_or_else(|| default.models.clone(), list)
+}
+
+/// Only how many keys there are: hashes are no secret, but they do not belong into logs.
+impl fmt::Debug for Keyring {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Keyring").field("keys", &self.entries.len()).finish_non_exhaustive()
+    }
+}

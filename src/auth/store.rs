@@ -1,0 +1,238 @@
+//! Keys and teams that are made at run time, on disk: `keys.sqlite` in the state directory. Hashes only.
+//!
+//! One process writes it, by its admin API. What is answered is on disk: each write is one transaction, synchronous.
+
+use super::record::{Grants, KeyRecord, SecretRecord, TeamRecord};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why keys cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A newer version wrote it.
+    #[error("`{}` has schema version {found}, this program knows versions up to {known}: run the newer program", path.display())]
+    Schema {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest that is known here.
+        known: i64,
+    },
+    /// SQLite refused.
+    #[error("key store: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// What stands there makes no sense.
+    #[error("key store: {0}")]
+    Damaged(String),
+}
+
+/// `user_version` of a database that this program writes.
+const VERSION: i64 = 1;
+
+const TABLES: &str = "
+    CREATE TABLE team (name TEXT PRIMARY KEY, models TEXT, limits TEXT, budgets TEXT, tags TEXT NOT NULL,
+      created_us INTEGER NOT NULL, updated_us INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE key (name TEXT PRIMARY KEY, models TEXT, limits TEXT, budgets TEXT, tags TEXT NOT NULL,
+      created_us INTEGER NOT NULL, updated_us INTEGER NOT NULL, team TEXT NOT NULL, expires_us INTEGER,
+      revoked_us INTEGER) WITHOUT ROWID;
+    CREATE TABLE secret (hash BLOB PRIMARY KEY, key TEXT NOT NULL, created_us INTEGER NOT NULL, until_us INTEGER)
+      WITHOUT ROWID;
+    CREATE INDEX secret_key ON secret (key);";
+
+/// The database.
+pub(super) struct Store {
+    conn: Connection,
+}
+
+impl Store {
+    /// Opens it, and makes its tables.
+    ///
+    /// # Errors
+    ///
+    /// `Schema` when a newer program wrote it; `Sqlite`.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join("keys.sqlite");
+        let mut conn = Connection::open(&path)?;
+        conn.busy_timeout(Duration::from_secs(5))?;
+        let version = |conn: &Connection| conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+        let found = version(&conn)?;
+        if found > VERSION {
+            return Err(StoreError::Schema { path, found, known: VERSION });
+        }
+        conn.pragma_update(None, "journal_mode", "WAL")?;
+        conn.pragma_update(None, "synchronous", "FULL")?;
+        if found == 0 {
+            let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if version(&transaction)? == 0 {
+                transaction.execute_batch(TABLES)?;
+                transaction.pragma_update(None, "user_version", VERSION)?;
+            }
+            transaction.commit()?;
+        }
+        Ok(Self { conn })
+    }
+
+    /// All teams.
+    pub fn teams(&self) -> Result<Vec<TeamRecord>, StoreError> {
+        let mut statement =
+            self.conn.prepare("SELECT name, models, limits, budgets, tags, created_us, updated_us FROM team")?;
+        let mut rows = statement.query([])?;
+        let mut teams = Vec::new();
+        while let Some(row) = rows.next()? {
+            teams.push(TeamRecord {
+                name: name_at(row, 0)?,
+                grants: grants_at(row)?,
+                created_us: moment_at(row, 5)?,
+                updated_us: moment_at(row, 6)?,
+            });
+        }
+        Ok(teams)
+    }
+
+    /// All keys with their secrets.
+    pub fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
+        let mut secrets = self.secrets()?;
+        let mut statement = self.conn.prepare(
+            "SELECT name, models, limits, budgets, tags, created_us, updated_us, team, expires_us, revoked_us FROM key",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut keys = Vec::new();
+        while let Some(row) = rows.next()? {
+            let name = name_at(row, 0)?;
+            keys.push(KeyRecord {
+                grants: grants_at(row)?,
+                created_us: moment_at(row, 5)?,
+                updated_us: moment_at(row, 6)?,
+                team: name_at(row, 7)?,
+                expires_us: some_moment_at(row, 8)?,
+                revoked_us: some_moment_at(row, 9)?,
+                secrets: secrets.remove(&name).unwrap_or_default(),
+                name,
+            });
+        }
+        Ok(keys)
+    }
+
+    fn secrets(&self) -> Result<BTreeMap<Arc<str>, Vec<SecretRecord>>, StoreError> {
+        let mut statement = self
+            .conn
+            .prepare("SELECT hash, key, created_us, until_us FROM secret ORDER BY created_us, until_us DESC")?;
+        let mut rows = statement.query([])?;
+        let mut secrets: BTreeMap<Arc<str>, Vec<SecretRecord>> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let hash = row.get::<_, [u8; 32]>(0)?;
+            let secret = SecretRecord { hash, created_us: moment_at(row, 2)?, until_us: some_moment_at(row, 3)? };
+            secrets.entry(name_at(row, 1)?).or_default().push(secret);
+        }
+        Ok(secrets)
+    }
+
+    /// Begins a change; dropped without a commit it has not happened.
+    pub fn change(&mut self) -> Result<Pending<'_>, StoreError> {
+        Ok(Pending(self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?))
+    }
+}
+
+/// A change that is not yet on disk.
+pub(super) struct Pending<'a>(Transaction<'a>);
+
+impl Pending<'_> {
+    /// Writes a key as it is from now on, with its secrets.
+    pub fn put_key(&self, key: &KeyRecord) -> Result<(), StoreError> {
+        let Grants { models, limits, budgets, tags } = &key.grants;
+        self.0.execute(
+            "INSERT OR REPLACE INTO key (name, models, limits, budgets, tags, created_us, updated_us, team, expires_us,
+             revoked_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            params![
+                key.name,
+                json(models.as_ref()),
+                json(limits.as_ref()),
+                json(budgets.as_ref()),
+                json(Some(tags)),
+                signed(key.created_us),
+                signed(key.updated_us),
+                key.team,
+                key.expires_us.map(signed),
+                key.revoked_us.map(signed),
+            ],
+        )?;
+        self.0.execute("DELETE FROM secret WHERE key = ?", [&key.name])?;
+        for secret in &key.secrets {
+            self.0.execute(
+                "INSERT INTO secret (hash, key, created_us, until_us) VALUES (?, ?, ?, ?)",
+                params![secret.hash, key.name, signed(secret.created_us), secret.until_us.map(signed)],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Writes a team as it is from now on.
+    pub fn put_team(&self, team: &TeamRecord) -> Result<(), StoreError> {
+        let Grants { models, limits, budgets, tags } = &team.grants;
+        self.0.execute(
+            "INSERT OR REPLACE INTO team (name, models, limits, budgets, tags, created_us, updated_us)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            params![
+                team.name,
+                json(models.as_ref()),
+                json(limits.as_ref()),
+                json(budgets.as_ref()),
+                json(Some(tags)),
+                signed(team.created_us),
+                signed(team.updated_us),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Takes a team out.
+    pub fn drop_team(&self, name: &str) -> Result<(), StoreError> {
+        self.0.execute("DELETE FROM team WHERE name = ?", [name])?;
+        Ok(())
+    }
+
+    /// It is on disk when this returns.
+    pub fn commit(self) -> Result<(), StoreError> {
+        Ok(self.0.commit()?)
+    }
+}
+
+fn json<T: serde::Serialize>(value: Option<&T>) -> Option<String> {
+    value.map(|value| serde_json::to_string(value).expect("names and JSON always serialize"))
+}
+
+fn signed(micros: u64) -> i64 {
+    i64::try_from(micros).unwrap_or(i64::MAX)
+}
+
+fn name_at(row: &Row<'_>, at: usize) -> Result<Arc<str>, StoreError> {
+    Ok(row.get::<_, String>(at)?.into())
+}
+
+fn moment_at(row: &Row<'_>, at: usize) -> Result<u64, StoreError> {
+    Ok(u64::try_from(row.get::<_, i64>(at)?).unwrap_or(0))
+}
+
+fn some_moment_at(row: &Row<'_>, at: usize) -> Result<Option<u64>, StoreError> {
+    Ok(row.get::<_, Option<i64>>(at)?.map(|micros| u64::try_from(micros).unwrap_or(0)))
+}
+
+/// Columns 1 to 4.
+fn grants_at(row: &Row<'_>) -> Result<Grants, StoreError> {
+    fn read<T: serde::de::DeserializeOwned>(row: &Row<'_>, at: usize) -> Result<Option<T>, StoreError> {
+        let text: Option<String> = row.get(at)?;
+        let damaged = |error: serde_json::Error| StoreError::Damaged(error.to_string());
+        text.map(|text| serde_json::from_str(&text)).transpose().map_err(damaged)
+    }
+    Ok(Grants {
+        models: read::<Vec<String>>(row, 1)?,
+        limits: read::<Value>(row, 2)?,
+        budgets: read::<Value>(row, 3)?,
+        tags: read(row, 4)?.unwrap_or_default(),
+    })
+}

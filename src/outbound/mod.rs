@@ -1,0 +1,177 @@
+//! The HTTP client for side calls (an issuer's keys, the admin API): small answers, whole, within a time. Models are
+//! called by Pingora, never by this.
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// Why there is no answer. Names the host, and nothing of path or headers.
+#[derive(Debug, thiserror::Error)]
+pub enum OutboundError {
+    /// The URL is none that can be called.
+    #[error("`{0}` is no URL of the schemes `http` and `https`")]
+    Url(String),
+    /// No connection.
+    #[error("no connection to {host}: {source}")]
+    Connect {
+        /// Where to.
+        host: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It broke, or is no HTTP.
+    #[error("{host} did not answer: {source}")]
+    Broken {
+        /// Where to.
+        host: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Too slow.
+    #[error("{host} did not answer within {within:?}")]
+    Slow {
+        /// Where to.
+        host: String,
+        /// The limit.
+        within: Duration,
+    },
+    /// A status where an answer was expected.
+    #[error("{host} answered with status {status}")]
+    Status {
+        /// Where to.
+        host: String,
+        /// The status.
+        status: StatusCode,
+    },
+}
+
+/// Makes one connection a call; trusts the system's authorities, which are read at the first call that needs them.
+#[derive(Clone, Default)]
+pub struct Client {
+    tls: Arc<OnceLock<TlsConnector>>,
+}
+
+impl Client {
+    /// The body behind `uri`, if the status is 200. Redirects are not followed.
+    ///
+    /// # Errors
+    ///
+    /// [`OutboundError`].
+    pub async fn get(&self, uri: &Uri, within: Duration, most: usize) -> Result<Bytes, OutboundError> {
+        let request = Request::get(uri.clone()).body(Bytes::new()).expect("a URL makes a request");
+        let answer = self.send(request, within, most).await?;
+        match answer.status() {
+            StatusCode::OK => Ok(answer.into_body()),
+            status => Err(OutboundError::Status { host: host_of(uri), status }),
+        }
+    }
+
+    /// The whole answer, of at most `most` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`OutboundError`]; never because of the status.
+    pub async fn send(
+        &self,
+        request: Request<Bytes>,
+        within: Duration,
+        most: usize,
+    ) -> Result<Response<Bytes>, OutboundError> {
+        let host = host_of(request.uri());
+        let answered = timeout(within, self.exchange(request, most)).await;
+        answered.unwrap_or(Err(OutboundError::Slow { host, within }))
+    }
+
+    async fn exchange(&self, request: Request<Bytes>, most: usize) -> Result<Response<Bytes>, OutboundError> {
+        let wrong = || OutboundError::Url(host_of(request.uri()));
+        let authority = request.uri().authority().cloned().ok_or_else(wrong)?;
+        let secure = match request.uri().scheme() {
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            _ => return Err(wrong()),
+        };
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let connect = |source| OutboundError::Connect { host: authority.to_string(), source };
+        let socket = TcpStream::connect((&*host, port)).await.map_err(connect)?;
+        let broken = |source| OutboundError::Broken { host: authority.to_string(), source };
+        let answered = if secure {
+            let name = ServerName::try_from(host).map_err(|_| wrong())?;
+            let socket = self.tls().connect(name, socket).await.map_err(connect)?;
+            over(socket, request, &authority, most).await
+        } else {
+            over(socket, request, &authority, most).await
+        };
+        answered.map_err(broken)
+    }
+
+    fn tls(&self) -> &TlsConnector {
+        self.tls.get_or_init(|| {
+            let mut roots = RootCertStore::empty();
+            match rustls_native_certs::load_native_certs() {
+                // An authority that cannot be read is one fewer to trust.
+                Ok(found) => drop(roots.add_parsable_certificates(found)),
+                Err(error) => tracing::error!(%error, "the system's certificate authorities cannot be read"),
+            }
+            let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+                .with_safe_default_protocol_versions()
+                .expect("ring has the default versions")
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+            TlsConnector::from(Arc::new(config))
+        })
+    }
+}
+
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+/// One exchange on a connection of its own.
+async fn over(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Bytes>,
+    authority: &Authority,
+    most: usize,
+) -> Result<Response<Bytes>, Failed> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await?;
+    let (mut parts, body) = request.into_parts();
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    parts.uri = path.parse()?;
+    parts.headers.insert(HOST, HeaderValue::from_str(authority.as_str())?);
+    let exchange = async move {
+        let answer = sender.send_request(Request::from_parts(parts, Full::new(body))).await?;
+        let (parts, body) = answer.into_parts();
+        let body = Limited::new(body, most).collect().await?.to_bytes();
+        // `sender` ends here, and the connection with it.
+        Ok::<_, Failed>(Response::from_parts(parts, body))
+    };
+    let (answer, ended) = futures::future::join(exchange, connection).await;
+    // A connection that broke behind a whole answer harms nobody.
+    drop(ended);
+    answer
+}
+
+fn host_of(uri: &Uri) -> String {
+    uri.authority().map_or_else(
+        || "-".to_owned(),
+        |authority| {
+            // What stands before `@` may be a secret.
+            authority.as_str().rsplit('@').next().unwrap_or_default().to_owned()
+        },
+    )
+}
