@@ -62,7 +62,7 @@ fn admit(limits: &Limits, set: &RuleSet, subject: &Subject<'_>, tokens: u64) -> 
 async fn a_refused_request_takes_nothing_from_any_window() {
     let limits = limits();
     let set = set(&limits, vec![rule(team(), requests(3)), rule(key(), concurrent(5)), rule(key(), tokens(100))]);
-    admit(&limits, &set, &ALICE, 90).expect("it fits");
+    admit(&limits, &set, &ALICE, 90).expect("it fits").take_tokens().settle(90);
     for _ in 0..10 {
         let refusal = admit(&limits, &set, &ALICE, 11).expect_err("too many tokens");
         assert_eq!(refusal.what, tokens(100));

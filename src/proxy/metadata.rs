@@ -21,14 +21,14 @@ pub type Metadata = Vec<(Arc<str>, Arc<str>)>;
 ///
 /// [`Reject::BadRequest`], naming the header, when it cannot be read.
 pub fn of(headers: &HeaderMap, ask: &Ask) -> Result<Metadata, Reject> {
-    let mut pairs = from_header(headers)?;
-    // Of two values of a name the header's counts.
+    let mut metadata = from_header(headers)?;
+    // The header wins over the body: a proxy in front may set it.
     for (name, value) in &ask.metadata {
-        if !pairs.iter().any(|(known, _)| **known == **name) {
-            pairs.push((name.as_str().into(), value.as_str().into()));
+        if !metadata.iter().any(|(known, _)| **known == **name) {
+            metadata.push((name.as_str().into(), value.as_str().into()));
         }
     }
-    Ok(pairs)
+    Ok(metadata)
 }
 
 fn from_header(headers: &HeaderMap) -> Result<Metadata, Reject> {

@@ -3,11 +3,12 @@
 
 use super::bounds::Buffers;
 use super::exchange::{Arrival, Exchange, Opened};
+use super::finish::Local;
 use super::gateway::{Bounds, Services, Snapshot};
 use crate::auth::{Caller, Callers, hash_of, hash_text};
 use crate::config::{self, Config};
 use crate::ledger::{Ledger, LedgerMetrics, export};
-use crate::limits::{Addresses, LimitMetrics, Limits, Permit, Steady};
+use crate::limits::{Addresses, LimitMetrics, Limits, Permit, Steady, Subject};
 use crate::model::{Api, Draft, IdSource, SystemClock};
 use crate::routing::Plan;
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
@@ -18,6 +19,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Tokens that an exchange reserves of the million a day that its key has.
+pub const RESERVED: u64 = 5_000;
 
 const KEY: &str = "wb-a-key-of-the-tests-0123456789";
 
@@ -87,13 +91,16 @@ impl Stage {
             address: None,
             version: http::Version::HTTP_11,
         };
+        let governing = self.snapshot.governed.of(&self.caller);
+        let subject = Subject { key: "k", team: "t", model, user: None, metadata: &[] };
+        let permit = governing.admit_request(&self.services.limits, Permit::default(), &subject, RESERVED);
         let opened = Opened {
             arrival,
             caller: Arc::clone(&self.caller),
             team: Arc::clone(self.snapshot.series.team(Some("t"))),
             ask,
-            governing: self.snapshot.governed.of(&self.caller),
-            permit: Permit::default(),
+            governing,
+            permit: permit.expect("a million tokens a day"),
             user: None,
             metadata: Vec::new(),
             model: model.into(),
@@ -108,6 +115,13 @@ impl Stage {
             bytes_in: body.len(),
         };
         Exchange::new(opened, Arc::clone(&self.services), Duration::ZERO)
+    }
+
+    /// Tokens of today that the key has left; [`RESERVED`] are taken for each request that is open.
+    pub fn tokens_left(&self) -> u64 {
+        let caller = Some(Arc::clone(&self.caller));
+        let local = Local { caller, governing: Some(self.snapshot.governed.of(&self.caller)), ..Local::default() };
+        local.shares(&self.services.limits).tokens.expect("the key has a limit").remaining
     }
 
     /// The rows of all attempts, once everything was counted: nothing can be counted afterwards.
@@ -155,7 +169,7 @@ models:
     timeouts: {{ send: 10s, first_token: 4s, idle: 2s, response: 7s, total: 30s }}
     targets: [{{ provider: openai, model: gpt-4o-mini, max_output_tokens: 99 }}]
 teams: {{ t: {{}} }}
-keys: [{{ name: k, team: t, hash: "{hash}" }}]
+keys: [{{ name: k, team: t, hash: "{hash}", limits: [{{ tokens: 1000000, per: day }}] }}]
 records: {{ content: none, access_log: stdout }}
 "#
     )

@@ -15,6 +15,7 @@ mod ledger;
 mod kill;
 mod bounds;
 mod budgets;
+mod limits;
 mod shutdown;
 mod config_files;
 mod demo;

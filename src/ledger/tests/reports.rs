@@ -5,7 +5,7 @@ use crate::ledger::export::{Filter, export};
 use crate::ledger::render::{Format, write};
 use crate::ledger::usage::{Dimension, report, since};
 use crate::ledger::verify::verify;
-use crate::ledger::{Ledger, OpenAttempt};
+use crate::ledger::{Ledger, OpenAttempt, recent};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -46,6 +46,24 @@ fn every_attempt_is_exported_once_while_the_gateway_runs() {
     assert_eq!(under_way["id"], open.id().request.to_string());
     assert_eq!((&under_way["status"], &under_way["usage_origin"]), (&Value::Null, &Value::from("open")));
     assert_eq!(under_way["output_tokens"], 33);
+}
+
+#[test]
+fn what_was_used_lately_is_told_once_from_store_and_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_ledger, _open) = busy(dir.path());
+    let tokens = |n: u64| 10 + n + 5 + 7 + 2;
+    for from in [0, 3, 7, 12] {
+        let found = recent(dir.path(), NOW_US + from * 1_000_000).unwrap();
+        let settled = || (from..12).filter(|n| *n != 10);
+        let sum = |of: fn(&crate::ledger::Recent) -> u64| found.iter().map(of).sum::<u64>();
+        assert_eq!(sum(|one| one.tokens), settled().map(tokens).sum::<u64>(), "from the {from}th on");
+        assert_eq!(
+            (sum(|one| one.requests), sum(|one| one.attempts)),
+            (settled().count() as u64, settled().count() as u64)
+        );
+        assert!(found.iter().all(|one| one.at_us >= NOW_US + from * 1_000_000 && one.key.starts_with(&*one.team)));
+    }
 }
 
 #[test]
