@@ -24,12 +24,7 @@ pub(super) fn run(path: &Path) -> Result<(), CliError> {
 /// Checks the configuration in `path` completely and prints what it resolves to.
 pub(super) fn check(path: &Path) -> Result<(), CliError> {
     let name = path.display().to_string();
-    let checked = Config::load(path).and_then(|config| {
-        let metrics = Metrics::new().map_err(|error| internal(&error))?;
-        let series = SeriesTable::resolve(&metrics, &config);
-        Snapshot::build(&config, series).map(|snapshot| (config, snapshot)).map_err(ConfigErrors)
-    });
-    match checked {
+    match load(path) {
         Ok((config, snapshot)) => {
             let target = |model: &crate::config::Model, target: &crate::config::Target| snapshot.notes(model, target);
             let provider = |provider: &crate::config::Provider| snapshot.endpoint(&config, provider);
@@ -42,6 +37,14 @@ pub(super) fn check(path: &Path) -> Result<(), CliError> {
             Err(CliError::Said)
         }
     }
+}
+
+/// The configuration in `path`, joined with its providers and prices.
+pub(super) fn load(path: &Path) -> Result<(Config, Snapshot), ConfigErrors> {
+    let config = Config::load(path)?;
+    let metrics = Metrics::new().map_err(|error| internal(&error))?;
+    let series = SeriesTable::resolve(&metrics, &config);
+    Snapshot::build(&config, series).map(|snapshot| (config, snapshot)).map_err(ConfigErrors)
 }
 
 fn internal(error: &dyn std::fmt::Display) -> ConfigErrors {

@@ -17,6 +17,7 @@ mod lock;
 mod metrics;
 mod refused;
 pub mod render;
+pub mod rerate;
 mod row;
 mod store;
 mod totals;
