@@ -12,6 +12,7 @@ use crate::ledger::journal::writer::Writer;
 use crate::ledger::lock::{self, Lock};
 use crate::ledger::metrics::LedgerMetrics;
 use crate::ledger::refused::Refused;
+use crate::ledger::rerate::{self, Rerating};
 use crate::ledger::row::{Opening, Settlement};
 use crate::ledger::totals::{LiveTotals, Totals};
 use crate::model::Clock;
@@ -19,7 +20,7 @@ use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::fmt;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -36,6 +37,9 @@ pub struct Ledger {
     budgets: Arc<Budgets>,
     clock: Arc<dyn Clock>,
     metrics: LedgerMetrics,
+    dir: PathBuf,
+    /// Held while a period is rated anew: one at a time, so that each correction stands on the one before.
+    rerating: Mutex<()>,
     authority: Mutex<Option<Lock>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held as long as attempts of this epoch may be settled.
@@ -81,6 +85,8 @@ impl Ledger {
             budgets,
             clock,
             metrics,
+            dir: dir.clone(),
+            rerating: Mutex::default(),
             authority: Mutex::new(Some(authority)),
             threads: Mutex::new(threads),
             epoch: Mutex::new(Some(epoch_lock)),
@@ -115,6 +121,31 @@ impl Ledger {
     /// When journal or store cannot be written; nothing is lost by that.
     pub fn flush(&self) -> Result<(), LedgerError> {
         self.clerk.flush()
+    }
+
+    /// Rates a period anew at today's prices: the difference is written as corrections of its attempts, and totals and
+    /// balances follow. Blocks; not for the hot path. What was rated before an error stays rated; doing it again
+    /// goes on.
+    ///
+    /// # Errors
+    ///
+    /// When journal or store cannot be read or written.
+    pub fn rerate(&self, period: &rerate::Period, price: &rerate::Price<'_>) -> Result<Rerating, LedgerError> {
+        let _one = self.rerating.lock();
+        self.flush()?;
+        rerate::each_batch(&self.dir, period, price, self.now_us(), |changes| {
+            let mut frames = Vec::new();
+            for (_, correction) in changes {
+                encode(&correction.record(), &mut frames)?;
+            }
+            self.clerk.write(&frames, || {
+                for (row, correction) in changes {
+                    self.totals.correct(row, correction);
+                    self.budgets.add(&row.opening.charges, None, |charge| correction.of(charge));
+                }
+            })?;
+            self.flush()
+        })
     }
 
     /// Drops what is too old or too much now, instead of within ten minutes.

@@ -204,6 +204,24 @@ impl Clerk {
         room
     }
 
+    /// Writes records that belong together, and does `then` before any of them is folded.
+    ///
+    /// # Errors
+    ///
+    /// `Io`, `Closed`; nothing is written then.
+    pub(crate) fn write(&self, frames: &[u8], then: impl FnOnce()) -> Result<(), LedgerError> {
+        // Held to the end: nothing is folded meanwhile.
+        let _desk = self.desk.lock();
+        let mut pen = self.pen.lock();
+        if pen.closed {
+            return Err(LedgerError::Closed);
+        }
+        pen.writer.append(frames).map_err(|e| LedgerError::io("write", &pen.writer.path(), e))?;
+        self.wake(pen);
+        then();
+        Ok(())
+    }
+
     /// Makes a budget known to the store; one that it never saw starts with what the rows know of its period.
     pub(crate) fn prepare(&self, budget: &Budget) {
         let now_us = self.clock.now_us();

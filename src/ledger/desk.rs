@@ -42,6 +42,8 @@ pub(crate) struct Start {
     pub totals: Totals,
     /// Settled attempts of dead epochs that are not in the store yet.
     pub tail_rows: u64,
+    /// Whether costs are corrected of rows that the store does not have.
+    is_behind: bool,
 }
 
 impl Desk {
@@ -71,7 +73,20 @@ impl Desk {
             }
             desk.take_over(epoch, folded, &mut start)?;
         }
+        if start.is_behind && desk.alive.is_empty() {
+            desk.catch_up(&mut start)?;
+        }
         Ok((desk, start))
+    }
+
+    /// Folds all dead epochs at once: corrections are there of rows that the store does not have, because it was lost.
+    fn catch_up(&mut self, start: &mut Start) -> Result<(), LedgerError> {
+        self.dead.sort_unstable();
+        for (epoch, _) in std::mem::take(&mut self.dead) {
+            self.fold_epoch(epoch, None)?;
+        }
+        (start.totals, start.tail_rows) = (self.folder.totals()?, 0);
+        Ok(())
     }
 
     fn take_over(&mut self, epoch: u64, folded: Folded, start: &mut Start) -> Result<(), LedgerError> {
@@ -94,6 +109,8 @@ impl Desk {
                     if let Some(row) = self.folder.row(correction.id)? {
                         start.totals.correct(&row, &correction);
                         self.charge_correction(&row, &correction, place);
+                    } else {
+                        start.is_behind = true;
                     }
                 }
                 Entry::Refused(_) => {}

@@ -18,6 +18,7 @@ mod metrics;
 mod refused;
 mod recent;
 pub mod render;
+pub mod rerate;
 mod row;
 mod store;
 mod totals;

@@ -25,7 +25,11 @@ use std::sync::Arc;
 pub(crate) fn prepare(conn: &mut Connection, budget: &Budget, now_us: u64) -> Result<(), rusqlite::Error> {
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let made = transaction.execute("INSERT OR IGNORE INTO budget VALUES (?, ?)", params![budget.id, signed(now_us)])?;
-    if made > 0 {
+    // After the store was lost and rebuilt, rows tell what they were charged with.
+    let charged: bool =
+        transaction
+            .query_row("SELECT EXISTS (SELECT 1 FROM balance WHERE budget = ?)", [&budget.id], |row| row.get(0))?;
+    if made > 0 && !charged {
         let start_us = period_of(budget, now_us);
         let by_user = matches!(budget.each, Some(Each::User));
         let spent = match (&budget.each, budget.metadata.is_empty()) {

@@ -109,6 +109,9 @@ pub(crate) fn charges_text(charges: &[Charged]) -> Option<String> {
     Some(serde_json::to_string(&cells).expect("texts and numbers are always JSON"))
 }
 
+/// Budget, entity, beginning of the period, unit, held.
+type Cells = (Arc<str>, Arc<str>, u64, String, i64);
+
 /// Reads what [`charges_text`] wrote.
 ///
 /// # Errors
@@ -116,9 +119,9 @@ pub(crate) fn charges_text(charges: &[Charged]) -> Option<String> {
 /// SQLite's, and for text that is nothing of the kind.
 pub(crate) fn charges_at(row: &SqlRow<'_>, column: usize) -> Result<Vec<Charged>, rusqlite::Error> {
     let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(Vec::new()) };
-    let cells: Vec<(Arc<str>, Arc<str>, u64, String, i64)> = serde_json::from_str(&text)
+    let cells: Vec<Cells> = serde_json::from_str(&text)
         .map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(e)))?;
-    let charge = |(budget, entity, period_us, unit, held): (_, _, _, String, _)| {
+    let charge = |(budget, entity, period_us, unit, held): Cells| {
         let unit = if unit == Unit::Tokens.name() { Unit::Tokens } else { Unit::Usd };
         Charged { budget, entity, period_us, unit, held }
     };

@@ -45,10 +45,7 @@ pub(crate) struct Folder {
 
 impl Folder {
     /// Opens the store of a state directory.
-    ///
-    /// # Errors
-    ///
-    /// `Schema`, `Store`.
+    #[cfg(test)]
     pub(crate) fn open(dir: &Path) -> Result<Self, LedgerError> {
         Self::over(dir, Arc::new(Balances::new(Some(dir))))
     }
@@ -75,11 +72,6 @@ impl Folder {
     /// `Store`.
     pub(crate) fn row(&self, id: AttemptId) -> Result<Option<Row>, LedgerError> {
         Ok(row(&self.conn, id, &mut Names::default())?)
-    }
-
-    /// The connection that writes.
-    pub(crate) fn conn(&mut self) -> &mut Connection {
-        &mut self.conn
     }
 
     /// Makes a budget known; one that was never seen before starts with what the rows know.

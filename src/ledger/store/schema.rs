@@ -191,3 +191,13 @@ fn read_only(path: &Path) -> Result<Connection, LedgerError> {
 fn version(conn: &Connection) -> Result<i64, rusqlite::Error> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
 }
+
+/// Makes a database as version 1 left it.
+#[cfg(test)]
+pub(crate) fn downgrade(dir: &Path) {
+    let conn = Connection::open(path(dir)).expect("a database");
+    let tables = ["balance", "balance_base", "budget", "correction", "refused", "refused_rollup"];
+    let drops: String = tables.iter().map(|table| format!("DROP TABLE {table};")).collect();
+    let back = format!("{drops} ALTER TABLE attempt DROP COLUMN charges; PRAGMA user_version = 1;");
+    conn.execute_batch(&back).expect("version 2");
+}

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-const LIMIT: i64 = 1_000_000;
+pub(crate) const LIMIT: i64 = 1_000_000;
 
 fn budget(id: &str, unit: Unit, per: Calendar, each: Option<Each>) -> Budget {
     Budget {
@@ -32,10 +32,10 @@ fn budget(id: &str, unit: Unit, per: Calendar, each: Option<Each>) -> Budget {
     }
 }
 
-type Charges = Vec<(Arc<BudgetRule>, Arc<str>)>;
+pub(crate) type Charges = Vec<(Arc<BudgetRule>, Arc<str>)>;
 
 /// Money by day, tokens for ever, money by month and user.
-fn charges(ledger: &Ledger, n: u64) -> Charges {
+pub(crate) fn charges(ledger: &Ledger, n: u64) -> Charges {
     let rule = |id: &str, unit, per, each| ledger.budgets().rule(&budget(id, unit, per, each));
     vec![
         (rule("day", Unit::Usd, Calendar::Day, None), Arc::from("")),
@@ -45,7 +45,7 @@ fn charges(ledger: &Ledger, n: u64) -> Charges {
 }
 
 /// Begins the `n`-th attempt, holding 5,000 nano-dollars and 500 tokens.
-fn begin(ledger: &Arc<Ledger>, n: u64) -> OpenAttempt {
+pub(crate) fn begin(ledger: &Arc<Ledger>, n: u64) -> OpenAttempt {
     let on = charges(ledger, n);
     let hold = Hold::reserve(&on, Worst { nano: Some(5_000), tokens: 500 }, ledger.now_us()).unwrap();
     let mut attempt = ledger.begin(Opening { charges: hold.charged().to_vec(), ..opening(n) }).unwrap();
@@ -54,7 +54,7 @@ fn begin(ledger: &Arc<Ledger>, n: u64) -> OpenAttempt {
 }
 
 /// Settled of each balance in memory, by id and entity.
-fn settled(ledger: &Ledger) -> BTreeMap<(String, String), i64> {
+pub(crate) fn settled(ledger: &Ledger) -> BTreeMap<(String, String), i64> {
     (0..3).for_each(|n| drop(left(&charges(ledger, n), ledger.now_us())));
     let _rules: Vec<_> = (0..3).map(|n| charges(ledger, n)).collect();
     let views = ledger.budgets().view(ledger.now_us());
@@ -79,7 +79,7 @@ fn expected(ends: &[(u64, Settlement)]) -> BTreeMap<(String, String), i64> {
     sums
 }
 
-fn whole(dir: &Path) {
+pub(crate) fn whole(dir: &Path) {
     assert_eq!(verify(dir).unwrap().problems, Vec::<String>::new());
 }
 

@@ -2,12 +2,15 @@
 #![allow(clippy::unwrap_used)]
 
 mod budgets;
+mod corrections;
 mod damage;
 mod fixture;
 mod folding;
 mod full_disk;
 mod recovery;
 mod killed;
+mod migration;
+mod refused;
 mod reports;
 mod retention;
 mod running;

@@ -1,4 +1,5 @@
 //! What budgets promise, in memory. What outlives the process is tested with the ledger.
+#![allow(clippy::unwrap_used)]
 
 mod alerts;
 mod calendar;
