@@ -11,6 +11,7 @@ mod attempt;
 mod bounds;
 mod edge;
 mod exchange;
+mod explain;
 mod finish;
 mod forward;
 mod gateway;
@@ -25,11 +26,13 @@ mod tail;
 mod target;
 mod trouble;
 mod used;
+mod views;
 #[cfg(test)]
 mod staging;
 
 pub use bounds::Buffers;
 pub use edge::{Edge, Front, Unproven};
+pub use explain::Explainer;
 pub use gateway::{Bounds, Services, Snapshot};
 pub use target::Target;
 
