@@ -121,7 +121,7 @@ mod tests {
             assert_eq!(code(wrong), Err("invalid_token"), "{wrong}");
         }
         assert_eq!(tokens.actor(&HeaderMap::new()).map_err(|error| error.code).err(), Some("missing_token"));
-        let none = Tokens::default().actor(&HeaderMap::new()).err().expect("closed");
+        let none = Tokens::default().actor(&HeaderMap::new()).expect_err("closed");
         assert_eq!(none.code, "no_admin_token");
     }
 }
