@@ -97,8 +97,8 @@ pub(super) async fn admit(State(api): State<Arc<Api>>, mut request: Request, nex
     }
 }
 
-/// Asked by POST, because it has a body, and changes nothing.
-pub(super) const EXPLAIN: &str = "/admin/v1/explain";
+/// Asked by POST, because it has a body, and changes nothing. The path is the one below `/admin/v1`.
+const EXPLAIN: &str = "/explain";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,8 @@
 //! How the admin API reads requests and tells errors: JSON, unknown members named, nothing guessed.
 
+use crate::auth::{KeyPatch, NewKey, NewTeam, Rotation, TeamPatch};
 use crate::config::nearest;
+use crate::model::ExplainRequest;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -86,7 +88,7 @@ pub(super) enum Refused {
 /// A JSON body; unknown members are refused by name.
 pub(super) struct Body<T>(pub T);
 
-impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
+impl<T: Readable, S: Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
@@ -100,9 +102,31 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Body<T> {
             let message = format!("the body is longer than {MOST_BYTES} bytes, or did not come whole");
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message)
         })?;
-        // What may be left out altogether (`rotate`) is an empty object.
-        let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(text).map(Self).map_err(|error| ApiError::invalid(worded(&error.to_string())))
+        if bytes.is_empty() {
+            return T::absent().map(Self).ok_or_else(|| ApiError::invalid("a body is missing: send a JSON object"));
+        }
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| ApiError::invalid(worded(&error.to_string())))
+    }
+}
+
+/// What a body is read as.
+pub(super) trait Readable: DeserializeOwned {
+    /// What no body at all means; `None`: there must be one.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+impl Readable for NewKey {}
+impl Readable for KeyPatch {}
+impl Readable for NewTeam {}
+impl Readable for TeamPatch {}
+impl Readable for ExplainRequest {}
+
+impl Readable for Rotation {
+    /// Without a grace period.
+    fn absent() -> Option<Self> {
+        Some(Self::default())
     }
 }
 
@@ -135,7 +159,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 
 /// Serde's words, with the nearest valid name where an unknown one was written.
 fn worded(text: &str) -> String {
-    let Some(rest) = text.strip_prefix("unknown field `") else { return text.to_owned() };
+    let Some((_, rest)) = text.split_once("unknown field `") else { return text.to_owned() };
     let mut words = rest.split('`').step_by(2);
     let Some(unknown) = words.next() else { return text.to_owned() };
     let unknown: String = unknown.chars().filter(|c| !c.is_control()).take(64).collect();
@@ -161,6 +185,8 @@ mod tests {
         assert_eq!(told(r#"{"nmae":"x"}"#), "there is no member `nmae`; did you mean `name`?");
         let far = told(r#"{"zzzzzzzz":"x"}"#);
         assert!(far.starts_with("there is no member `zzzzzzzz`; there are `name`, `team`, `models`"), "{far}");
+        let query = worded("sicne: unknown field `sicne`, expected one of `by`, `since`");
+        assert_eq!(query, "there is no member `sicne`; did you mean `since`?");
         assert!(told(r#"{"name":1}"#).contains("expected a string"), "serde's own words else");
     }
 }

@@ -149,7 +149,7 @@ pub(super) async fn revoke(
 /// Gives a key a new secret; the old one works on for the grace period.
 #[utoipa::path(
     post, path = "/keys/{name}/rotate", tag = "keys", params(("name" = String, Path, description = "Its name")),
-    request_body = Rotation, responses((status = 200, body = CreatedKey), Refused)
+    request_body = Option<Rotation>, responses((status = 200, body = CreatedKey), Refused)
 )]
 pub(super) async fn rotate(
     State(api): State<Arc<Api>>,

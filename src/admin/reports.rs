@@ -243,7 +243,11 @@ pub(super) async fn acts(
     if !(1..=1000).contains(&limit) {
         return Err(ApiError::invalid("`limit` is 1 to 1000"));
     }
-    let read = blocking(move || audit::read(&api.state_dir, params.after.unwrap_or(0), limit)).await?;
+    let after = params.after.unwrap_or(0);
+    if i64::try_from(after).is_err() {
+        return Err(ApiError::invalid("`after` is a number of a line"));
+    }
+    let read = blocking(move || audit::read(&api.state_dir, after, limit)).await?;
     read.map(|lines| Json(AuditPage { lines })).map_err(|error| {
         tracing::error!(%error, "the audit log cannot be read");
         let message = "the audit log cannot be read; the gateway's log has the reason";

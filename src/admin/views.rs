@@ -121,6 +121,15 @@ pub(super) async fn explain(
     State(api): State<Arc<Api>>,
     Body(request): Body<ExplainRequest>,
 ) -> Result<Json<Explained>, ApiError> {
+    let long = |name: &str, text: &str, most: usize| {
+        let longer = text.chars().count() > most;
+        longer.then(|| ApiError::invalid(format!("`{name}` is longer than {most} characters")))
+    };
+    let user = request.user.as_deref().unwrap_or_default();
+    let wrong = long("key", &request.key, 128).or_else(|| long("model", &request.model, 256));
+    if let Some(error) = wrong.or_else(|| long("user", user, 256)) {
+        return Err(error);
+    }
     let told = blocking(move || api.views.explain.explain(&request)).await?;
     told.map(Json).map_err(|refusal| {
         let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);

@@ -202,7 +202,7 @@ const DEFAULT_CONFIGS: [&str; 2] = ["conf/weighbridge.yaml", "/etc/weighbridge/w
 const MAIN_EXAMPLES: &str = "\
 Examples:
   weighbridge demo                                  try it: no credentials, no files
-  weighbridge keys create --name ci --team search   make a key for an application
+  weighbridge keys create --offline                 make a key for the configuration file
   weighbridge check -c weighbridge.yaml             is the configuration right?
   weighbridge run -c weighbridge.yaml               serve
   weighbridge usage --by team --since 7d            who spent what?";

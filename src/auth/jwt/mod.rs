@@ -5,9 +5,6 @@
 
 mod keys;
 mod ring;
-#[cfg(test)]
-mod tests;
-
 use super::keyring::{Keyring, allowed};
 use super::{Caller, Term};
 use crate::config::{self, Given, JWT_PREFIX, JwtAlgorithm, Scope};
