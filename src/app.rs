@@ -2,13 +2,14 @@
 
 mod rebuild;
 
-use crate::admin::{self, AdminState};
+use crate::admin::audit::Audit;
+use crate::admin::{self, AdminState, Api, Tokens, Views};
 use crate::auth::{Callers, StoreError};
 use crate::config::{Config, OnRevoke};
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, LimitMetrics, Limits, Steady};
-use crate::model::{Clock, IdSource, SystemClock};
-use crate::proxy::{self, Bounds, Buffers, Edge, Front, Gateway, Services, Snapshot, Unproven};
+use crate::model::{Clock, HealthView, IdSource, SystemClock};
+use crate::proxy::{self, Bounds, Buffers, Edge, Explainer, Front, Gateway, Services, Snapshot, Unproven};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
 use async_trait::async_trait;
@@ -92,17 +93,20 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     let limit_metrics = LimitMetrics::register(&metrics.registry).map_err(|error| system("limit metrics", &error))?;
     let limits = Arc::new(Limits::new(limit_metrics, Steady::new(SystemClock.now_us())));
     let series = SeriesTable::resolve(&metrics, config);
-    let services = Arc::new(services(config, &metrics, Arc::clone(&limits))?);
+    let ledger_metrics =
+        LedgerMetrics::register(&metrics.registry).map_err(|error| system("ledger metrics", &error))?;
+    let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), Arc::clone(&limits))?);
     let budgets = services.ledger.budgets();
-    let snapshot = Snapshot::build(config, series, &limits, budgets).map_err(AppError::Config)?;
+    let snapshot = Arc::new(Snapshot::build(config, series, &limits, budgets).map_err(AppError::Config)?);
     let ready = Arc::new(AtomicBool::new(false));
     let mut server = Server::new_with_opt_and_conf(None, server_conf(config));
     server.bootstrap();
-    let gateway = Gateway::new(Arc::clone(&services), Arc::new(snapshot), Arc::clone(&ready));
+    let gateway = Gateway::new(Arc::clone(&services), Arc::clone(&snapshot), Arc::clone(&ready));
     server.add_service(data_plane(config, &server, gateway, services.unproven.clone())?);
     if let Some(address) = config.admin.listen {
         let listener = bind("admin.listen", &address.to_string())?;
-        let state = admin_state(&metrics, &services, &ready);
+        let views = views(&services, &snapshot, &ready, ledger_metrics);
+        let state = admin_state(config, &metrics, &services, &ready, views);
         server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listener)), state }));
     }
     let listen = config.server.listen.iter().map(|listen| listen.address).collect();
@@ -114,10 +118,13 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     Ok(())
 }
 
-fn services(config: &Config, metrics: &Metrics, limits: Arc<Limits>) -> Result<Services, AppError> {
+fn services(
+    config: &Config,
+    metrics: &Metrics,
+    ledger_metrics: LedgerMetrics,
+    limits: Arc<Limits>,
+) -> Result<Services, AppError> {
     let clock = Arc::new(SystemClock);
-    let ledger_metrics =
-        LedgerMetrics::register(&metrics.registry).map_err(|error| system("ledger metrics", &error))?;
     let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics)?;
     rebuild::windows(config, &limits)?;
     let callers = Callers::open(config, &config.state.dir, Arc::clone(&clock) as _)?;
@@ -196,7 +203,21 @@ fn system(what: &'static str, why: &dyn std::fmt::Display) -> AppError {
     AppError::System { what, why: why.to_string() }
 }
 
-fn admin_state(metrics: &Metrics, services: &Arc<Services>, ready: &Arc<AtomicBool>) -> AdminState {
+fn admin_state(
+    config: &Config,
+    metrics: &Metrics,
+    services: &Arc<Services>,
+    ready: &Arc<AtomicBool>,
+    views: Views,
+) -> AdminState {
+    let api = Api {
+        tokens: Tokens::of(&config.admin),
+        callers: Arc::clone(&services.callers),
+        audit: Audit::open(&config.state.dir),
+        state_dir: config.state.dir.clone(),
+        clock: Arc::clone(&services.clock),
+        views,
+    };
     let (ready, services) = (Arc::clone(ready), Arc::clone(services));
     AdminState {
         registry: metrics.registry.clone(),
@@ -208,6 +229,32 @@ fn admin_state(metrics: &Metrics, services: &Arc<Services>, ready: &Arc<AtomicBo
         ready: Arc::new(move || {
             if ready.load(Ordering::Relaxed) { Ok(()) } else { Err("the gateway is starting or draining".to_owned()) }
         }),
+        api: Arc::new(api),
+    }
+}
+
+/// What the admin API shows of the stages behind it.
+fn views(services: &Arc<Services>, snapshot: &Arc<Snapshot>, ready: &Arc<AtomicBool>, ledger: LedgerMetrics) -> Views {
+    let (prices, models) = (Arc::clone(snapshot), Arc::clone(snapshot));
+    let (ready, of_health) = (Arc::clone(ready), Arc::clone(services));
+    Views {
+        // Filled by `limits` and `ledger::budget`.
+        limits: Box::new(Vec::new),
+        budgets: Box::new(Vec::new),
+        prices: Box::new(move || prices.prices()),
+        models: Box::new(move || models.models()),
+        health: Box::new(move || {
+            let ready = ready.load(Ordering::Relaxed);
+            HealthView {
+                ready,
+                reason: (!ready).then(|| "the gateway is starting or draining".to_owned()),
+                open_requests: of_health.slots.used() as u64,
+                ledger_lag_rows: ledger.lag_rows.get(),
+                ledger_lag_seconds: ledger.lag_seconds.get(),
+                buffered_bytes: of_health.buffers.used() as u64,
+            }
+        }),
+        explain: Box::new(Explainer { services: Arc::clone(services), snapshot: Arc::clone(snapshot) }),
     }
 }
 

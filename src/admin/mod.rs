@@ -1,17 +1,33 @@
-//! The admin listener: `/metrics`, `/healthz` and `/readyz`.
+//! The admin listener: `/metrics`, `/healthz`, `/readyz`, and the admin API below `/admin/v1`.
 //!
 //! It stands on a port of its own, so that nothing of it is ever on the data plane's (PITFALLS 26); the default is the
-//! loopback address. These three have **no authentication yet**: whoever reaches the port reads the metrics, which name
-//! models, providers and teams, but no key, user or content. Bind it to loopback or to a network of your own.
+//! loopback address. The first three have **no authentication**: whoever reaches the port reads the metrics, which name
+//! models, providers and teams, but no key, user or content. The API asks for a bearer token, `admin` or `viewer`; every
+//! act by it is recorded in the audit log before it is done.
 //!
-//! It knows of the rest of the gateway only what [`AdminState`] hands in.
+//! It knows of the rest of the gateway only what [`AdminState`] and [`Api`] hand in.
 
 mod routes;
 mod server;
+mod access;
+mod answer;
+mod acts;
+mod keys;
+mod teams;
+mod reports;
+mod views;
+mod openapi;
+pub mod audit;
 
+pub use access::Tokens;
+pub use openapi::document;
 pub use server::serve;
 
+use crate::auth::Callers;
+use crate::model::{BudgetView, Clock, Explain, HealthView, LimitView, ModelView, PriceView};
+use audit::Audit;
 use prometheus::Registry;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What the admin listener may see.
@@ -23,6 +39,40 @@ pub struct AdminState {
     pub refresh: Arc<dyn Fn() + Send + Sync>,
     /// Asked by `/readyz`: the reason, in a few words, for which no request should come here now.
     pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
+    /// What the admin API works with.
+    pub api: Arc<Api>,
+}
+
+/// What the admin API works with.
+pub struct Api {
+    /// Who may use it.
+    pub tokens: Tokens,
+    /// Keys and teams.
+    pub callers: Arc<Callers>,
+    /// Where acts are recorded.
+    pub audit: Audit,
+    /// Where the ledger is, for reports.
+    pub state_dir: PathBuf,
+    /// Wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// What the other stages show.
+    pub views: Views,
+}
+
+/// What the other stages show; each is asked anew for each answer.
+pub struct Views {
+    /// Limits and what is used of them.
+    pub limits: Box<dyn Fn() -> Vec<LimitView> + Send + Sync>,
+    /// Budgets and what is used of them.
+    pub budgets: Box<dyn Fn() -> Vec<BudgetView> + Send + Sync>,
+    /// What each target costs.
+    pub prices: Box<dyn Fn() -> Vec<PriceView> + Send + Sync>,
+    /// What clients may ask for.
+    pub models: Box<dyn Fn() -> Vec<ModelView> + Send + Sync>,
+    /// How the gateway is.
+    pub health: Box<dyn Fn() -> HealthView + Send + Sync>,
+    /// Tells what would become of a request.
+    pub explain: Box<dyn Explain>,
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! What the admin listener answers.
 
-use super::AdminState;
+use super::{AdminState, Api, access, keys, openapi, reports, teams, views};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus::{Encoder as _, TextEncoder};
+use std::sync::Arc;
 
 /// The routes. `HEAD` is answered as `GET` without a body; any other method is 405.
 pub(super) fn router(state: AdminState) -> Router {
@@ -14,9 +16,26 @@ pub(super) fn router(state: AdminState) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
+        .nest("/admin/v1", api(Arc::clone(&state.api)))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .with_state(state)
+}
+
+/// The API: all of it but its own description asks for a token.
+fn api(api: Arc<Api>) -> Router<AdminState> {
+    let inner =
+        Router::new().merge(keys::router()).merge(teams::router()).merge(reports::router()).merge(views::router());
+    inner
+        .layer(from_fn_with_state(Arc::clone(&api), access::admit))
+        .merge(openapi::router())
+        .method_not_allowed_fallback(method_not_taken)
+        .with_state(api)
+}
+
+async fn method_not_taken() -> Response {
+    let message = "this path takes other methods: see `allow`, and `/admin/v1/openapi.json`";
+    refusal(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message)
 }
 
 async fn metrics(State(state): State<AdminState>) -> Response {
@@ -45,7 +64,11 @@ async fn readyz(State(state): State<AdminState>) -> Response {
 }
 
 async fn not_found() -> Response {
-    refusal(StatusCode::NOT_FOUND, "not_found", "there is no such page; there are `/metrics`, `/healthz` and `/readyz`")
+    refusal(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        "there is no such page; there are `/metrics`, `/healthz`, `/readyz` and `/admin/v1/openapi.json`",
+    )
 }
 
 async fn method_not_allowed() -> Response {

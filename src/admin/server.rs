@@ -91,14 +91,14 @@ impl Service<hyper::Request<Incoming>> for Bounded {
 /// Further clients wait in the listener's queue.
 const MAX_CONNECTIONS: usize = 64;
 
-/// A larger head is answered with 431. No route reads a body.
+/// A larger head is answered with 431.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 
 /// A slower head, and a kept-alive connection without a request for so long, is closed.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A slower answer becomes 503.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// A slower answer becomes 503; a report over all rows of a large ledger takes a while.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection is closed after this long, however busy: it may not hold a place for ever.
 const CONNECTION_LIFE: Duration = Duration::from_secs(600);

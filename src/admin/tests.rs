@@ -1,4 +1,7 @@
 use super::*;
+use crate::auth::Callers;
+use crate::config::{Config, Secret};
+use crate::model::{ExplainRequest, Explained, Refusal, SystemClock};
 use prometheus::IntCounter;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -29,6 +32,7 @@ fn start() -> Running {
         ready: Arc::new(move || {
             if is_ready.load(Ordering::SeqCst) { Ok(()) } else { Err("the ledger is not open".to_owned()) }
         }),
+        api: api(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -38,6 +42,50 @@ fn start() -> Running {
         let _ = stopped.await;
     }));
     Running { address, ready, stop, served }
+}
+
+/// Nothing to be told.
+struct Mute;
+
+impl Explain for Mute {
+    fn explain(&self, _request: &ExplainRequest) -> Result<Explained, Refusal> {
+        Err(Refusal { status: 404, code: "not_found".to_owned(), message: "none".to_owned() })
+    }
+}
+
+const ADMIN: &str = "an-admin-token-of-the-tests";
+const VIEWER: &str = "a-viewer-token-of-the-tests";
+
+/// An API over an empty state directory, with both tokens.
+fn api() -> Arc<Api> {
+    let dir = tempfile::tempdir().expect("a directory").keep();
+    let config = Config::from_text("admin: { listen: \"off\" }", None).expect("everything has a default");
+    let clock = Arc::new(SystemClock);
+    let callers = Callers::open(&config, &dir, Arc::clone(&clock) as _).expect("a key store");
+    let (token, viewer_token) = (Some(Secret::new(ADMIN)), Some(Secret::new(VIEWER)));
+    let health = || HealthView {
+        ready: true,
+        reason: None,
+        open_requests: 0,
+        ledger_lag_rows: 0,
+        ledger_lag_seconds: 0.0,
+        buffered_bytes: 0,
+    };
+    Arc::new(Api {
+        tokens: Tokens::of(&crate::config::Admin { listen: None, token, viewer_token }),
+        callers: Arc::new(callers),
+        audit: Audit::open(&dir),
+        state_dir: dir,
+        clock,
+        views: Views {
+            limits: Box::new(Vec::new),
+            budgets: Box::new(Vec::new),
+            prices: Box::new(Vec::new),
+            models: Box::new(Vec::new),
+            health: Box::new(health),
+            explain: Box::new(Mute),
+        },
+    })
 }
 
 /// Sends `head` on a connection of its own and reads until the server closes it.

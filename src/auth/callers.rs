@@ -8,12 +8,13 @@ use super::edit::{self, Checks, KeysError, invalid};
 use super::jwt::Jwt;
 use super::keyring::{Keyring, Stored, Written};
 use super::record::{
-    Grants, KeyPatch, KeyRecord, KeyState, KeyView, NewKey, NewTeam, Rotation, SecretRecord, SecretView, Source,
-    TeamPatch, TeamRecord, TeamView,
+    Grants, KeyPatch, KeyRecord, KeyView, NewKey, NewTeam, Rotation, SecretRecord, SecretView, TeamPatch, TeamRecord,
+    TeamView,
 };
+use super::show::not_found;
 use super::store::{Pending, Store, StoreError};
 use super::{AuthError, Caller, PlainKey, Presented, hash_of, new_key};
-use crate::config::{Allowed, Config, Rules, Scope, moment, nearest};
+use crate::config::{Config, Rules, Scope, moment};
 use crate::model::Clock;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -36,17 +37,17 @@ pub type Witness<'a> = dyn Fn(&Change) -> bool + 'a;
 
 /// Everybody who may call.
 pub struct Callers {
-    written: Written,
+    pub(super) written: Written,
     ring: ArcSwap<Keyring>,
-    book: Mutex<Book>,
+    pub(super) book: Mutex<Book>,
     jwt: Option<Jwt>,
-    clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// What only one may write.
-struct Book {
+pub(super) struct Book {
     store: Store,
-    stored: Stored,
+    pub(super) stored: Stored,
     generation: u64,
 }
 
@@ -251,43 +252,6 @@ impl Callers {
         Ok(self.view(&record, now_us))
     }
 
-    /// All keys by name, those of the file included.
-    pub fn keys(&self) -> Vec<KeyView> {
-        let now_us = self.clock.now_us();
-        let book = self.book.lock();
-        let mut views: Vec<KeyView> = book.stored.keys.values().map(|record| self.view(record, now_us)).collect();
-        drop(book);
-        views.extend(self.written.keys.iter().map(|key| KeyView {
-            name: key.name.to_string(),
-            team: key.team.to_string(),
-            source: Source::File,
-            state: if key.term.ended(now_us) { KeyState::Expired } else { KeyState::Active },
-            models: names(&key.models),
-            expires: key.expires_us.map(moment::show),
-            limits: None,
-            budgets: None,
-            tags: Default::default(),
-            created: None,
-            updated: None,
-            revoked: None,
-            secrets: vec![SecretView::of(&key.hash, None)],
-        }));
-        // The file's first where a name stands twice.
-        views.sort_by(|a, b| a.name.cmp(&b.name).then((a.source == Source::State).cmp(&(b.source == Source::State))));
-        views
-    }
-
-    /// One key.
-    ///
-    /// # Errors
-    ///
-    /// [`KeysError::NotFound`].
-    pub fn key(&self, name: &str) -> Result<KeyView, KeysError> {
-        let keys = self.keys();
-        let found = keys.iter().find(|key| key.name == name).cloned();
-        found.ok_or_else(|| not_found("key", name, keys.iter().map(|key| &*key.name)))
-    }
-
     /// Makes a team.
     ///
     /// # Errors
@@ -360,37 +324,6 @@ impl Callers {
         Ok(())
     }
 
-    /// All teams by name, those of the file included.
-    pub fn teams(&self) -> Vec<TeamView> {
-        let book = self.book.lock();
-        let own = book.stored.teams.values().filter(|team| !self.written.teams.contains_key(&team.name));
-        let mut views: Vec<TeamView> = own.map(|record| self.team_view(&book, record)).collect();
-        views.extend(self.written.teams.iter().map(|(name, team)| TeamView {
-            name: name.to_string(),
-            source: Source::File,
-            models: names(&team.models),
-            limits: None,
-            budgets: None,
-            tags: Default::default(),
-            keys: self.keys_of(&book, name),
-            created: None,
-            updated: None,
-        }));
-        views.sort_by(|a, b| a.name.cmp(&b.name));
-        views
-    }
-
-    /// One team.
-    ///
-    /// # Errors
-    ///
-    /// [`KeysError::NotFound`].
-    pub fn team(&self, name: &str) -> Result<TeamView, KeysError> {
-        let teams = self.teams();
-        let found = teams.iter().find(|team| team.name == name).cloned();
-        found.ok_or_else(|| not_found("team", name, teams.iter().map(|team| &*team.name)))
-    }
-
     /// From now on requests are looked up in what `book` says.
     fn swap(&self, book: &mut Book) {
         book.generation += 1;
@@ -423,53 +356,6 @@ impl Callers {
         let teams = &book.stored.teams;
         teams.get(name).cloned().ok_or_else(|| not_found("team", name, teams.keys().map(|name| &**name)))
     }
-
-    fn keys_of(&self, book: &Book, team: &str) -> usize {
-        let written = self.written.keys.iter().filter(|key| &*key.team == team).count();
-        let own = book.stored.keys.values().filter(|key| &*key.team == team && key.revoked_us.is_none()).count();
-        written + own
-    }
-
-    fn view(&self, record: &KeyRecord, now_us: u64) -> KeyView {
-        let state = if self.written.has_key(&record.name) {
-            KeyState::Shadowed
-        } else if record.revoked_us.is_some() {
-            KeyState::Revoked
-        } else if record.expires_us.is_some_and(|at| now_us >= at) {
-            KeyState::Expired
-        } else {
-            KeyState::Active
-        };
-        KeyView {
-            name: record.name.to_string(),
-            team: record.team.to_string(),
-            source: Source::State,
-            state,
-            models: record.grants.models.clone(),
-            expires: record.expires_us.map(moment::show),
-            limits: record.grants.limits.clone(),
-            budgets: record.grants.budgets.clone(),
-            tags: record.grants.tags.clone(),
-            created: Some(moment::show(record.created_us)),
-            updated: Some(moment::show(record.updated_us)),
-            revoked: record.revoked_us.map(moment::show),
-            secrets: record.secrets.iter().map(|secret| SecretView::of(&secret.hash, secret.until_us)).collect(),
-        }
-    }
-
-    fn team_view(&self, book: &Book, record: &TeamRecord) -> TeamView {
-        TeamView {
-            name: record.name.to_string(),
-            source: Source::State,
-            models: record.grants.models.clone(),
-            limits: record.grants.limits.clone(),
-            budgets: record.grants.budgets.clone(),
-            tags: record.grants.tags.clone(),
-            keys: self.keys_of(book, &record.name),
-            created: Some(moment::show(record.created_us)),
-            updated: Some(moment::show(record.updated_us)),
-        }
-    }
 }
 
 impl Book {
@@ -493,18 +379,6 @@ impl Book {
 /// was fallen back to is gone), the gateway does not serve without them.
 fn rules_of(written: &Written, scope: &Scope, grants: &Grants) -> Result<Arc<Rules>, StoreError> {
     edit::rules(written, scope, grants).map_err(|error| StoreError::Damaged(format!("{scope}: {error}")))
-}
-
-fn not_found<'a>(what: &'static str, name: &str, names: impl Iterator<Item = &'a str>) -> KeysError {
-    let hint = nearest(name, names).map(str::to_owned);
-    KeysError::NotFound { what, name: name.chars().filter(|c| !c.is_control()).take(128).collect(), hint }
-}
-
-fn names(models: &Allowed) -> Option<Vec<String>> {
-    match models {
-        Allowed::All => None,
-        Allowed::Only(names) => Some(names.iter().map(|name| name.to_string()).collect()),
-    }
 }
 
 /// Replaces what is given.

@@ -12,6 +12,7 @@ mod jwt;
 mod key;
 mod record;
 mod edit;
+mod show;
 mod store;
 
 pub use callers::{Callers, Change, Witness};

@@ -185,3 +185,99 @@ proptest::proptest! {
         }
     }
 }
+
+mod at_run_time {
+    use super::*;
+    use crate::model::Clock;
+    use serde_json::{Value, json};
+
+    /// A clock that a test sets.
+    struct Hand(AtomicU64);
+
+    impl Clock for Hand {
+        fn now_us(&self) -> u64 {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    fn callers(dir: &std::path::Path, clock: &Arc<Hand>) -> Callers {
+        let config = config(vec![("t", Allowed::All)], vec![key("written", "t", "wb-1", Allowed::All)]);
+        Callers::open(&config, dir, Arc::clone(clock) as _).expect("a key store")
+    }
+
+    fn new(body: Value) -> NewKey {
+        serde_json::from_value(body).expect("right")
+    }
+
+    async fn who(callers: &Callers, secret: &str, now_us: u64) -> Result<Arc<Caller>, AuthError> {
+        let pairs = [("x-api-key", secret)];
+        let headers = headers(&pairs);
+        callers.authenticate(Presented::from_headers(&headers)?, now_us).await
+    }
+
+    #[tokio::test]
+    async fn what_is_not_witnessed_does_not_happen() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let clock = Arc::new(Hand(AtomicU64::new(NOW_US)));
+        let callers = callers(dir.path(), &clock);
+        let (yes, no): (&Witness<'_>, &Witness<'_>) = (&|_| true, &|_| false);
+        let refused = callers.create_key(new(json!({"name": "k", "team": "t"})), no).map(drop);
+        assert!(matches!(refused, Err(KeysError::Unrecorded)), "{refused:?}");
+        assert!(callers.key("k").is_err());
+        let (plain, _) = callers.create_key(new(json!({"name": "k", "team": "t"})), yes).expect("it is free");
+        assert!(callers.revoke_key("k", no).is_err());
+        assert!(who(&callers, plain.expose(), NOW_US).await.is_ok(), "it works on");
+        let reopened = self::callers(dir.path(), &clock);
+        assert!(who(&reopened, plain.expose(), NOW_US).await.is_ok(), "and on disk too");
+    }
+
+    #[tokio::test]
+    async fn a_request_under_way_learns_of_every_end_of_its_key() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let clock = Arc::new(Hand(AtomicU64::new(NOW_US)));
+        let callers = callers(dir.path(), &clock);
+        let yes: &Witness<'_> = &|_| true;
+        let (first, _) = callers.create_key(new(json!({"name": "k", "team": "t"})), yes).expect("it is free");
+        let caller = who(&callers, first.expose(), NOW_US).await.expect("it works");
+        assert!(!caller.term.ended(u64::MAX - 1), "for ever");
+        let grace = Rotation { grace: Some("1h".to_owned()) };
+        let (second, _) = callers.rotate_key("k", &grace, yes).expect("it lives");
+        assert!(!caller.term.ended(NOW_US) && caller.term.ended(NOW_US + 3_600_000_000), "the grace period");
+        let newer = who(&callers, second.expose(), NOW_US).await.expect("it works");
+        let patch = KeyPatch { expires: Some(Some("2030-01-01".to_owned())), ..KeyPatch::default() };
+        callers.update_key("k", patch, yes).expect("it lives");
+        assert!(!newer.term.ended(NOW_US) && newer.term.ended(1_900_000_000_000_000), "an expiry");
+        callers.revoke_key("k", yes).expect("it lives");
+        assert!(newer.term.ended(NOW_US) && caller.term.ended(NOW_US), "a revocation");
+    }
+
+    #[tokio::test]
+    async fn a_key_has_the_limits_it_was_given_with_its_own_name_in_them() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let clock = Arc::new(Hand(AtomicU64::new(NOW_US)));
+        let callers = callers(dir.path(), &clock);
+        let body = json!({"name": "k", "team": "t", "limits": [{"requests": 5, "per": "minute"}]});
+        let (plain, _) = callers.create_key(new(body), &|_| true).expect("it is free");
+        let caller = who(&callers, plain.expose(), NOW_US).await.expect("it works");
+        assert_eq!(&*caller.rules.key.limits[0].id, "key/k/requests/minute");
+        assert!(caller.rules.team.is_empty());
+    }
+
+    #[test]
+    fn the_defaults_of_keys_are_those_of_a_key_that_says_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let text = "admin: { listen: \"off\" }\nteams: { t: {} }\ndefaults: { keys: { limits: [{ concurrent: 3 }] } }";
+        let config = Config::from_text(text, None).expect("right");
+        let clock = Arc::new(Hand(AtomicU64::new(NOW_US)));
+        let callers = Callers::open(&config, dir.path(), clock as _).expect("a key store");
+        callers.create_key(new(json!({"name": "k", "team": "t"})), &|_| true).expect("it is free");
+        let caller = callers.named("k", NOW_US).expect("it works");
+        assert_eq!(&*caller.rules.key.limits[0].id, "key/k/concurrent");
+        let none = KeyPatch { limits: Some(Some(json!([]))), ..KeyPatch::default() };
+        callers.update_key("k", none, &|_| true).expect("it lives");
+        assert!(
+            callers.named("k", NOW_US).expect("it works").rules.key.is_empty(),
+            "an empty list is a word of its own"
+        );
+    }
+}

@@ -2,12 +2,17 @@
 //!
 //! Exit codes: 0 done; 1 failed, with the reason on standard error; 2 not understood (clap's).
 
+mod audit;
+mod budgets;
 mod check;
+mod client;
 mod demo;
+mod explain;
 mod keys;
 mod ledger;
 mod run;
 mod simulate;
+mod teams;
 mod usage;
 
 use crate::config::ConfigErrors;
@@ -74,9 +79,11 @@ enum Command {
     Simulate(simulate::Args),
     #[command(after_help = USAGE_EXAMPLES)]
     Usage(usage::Args),
-    /// Virtual keys
-    #[command(subcommand)]
     Keys(keys::Keys),
+    Teams(teams::Teams),
+    Budgets(budgets::Budgets),
+    Explain(explain::Args),
+    Audit(audit::Args),
     #[command(after_help = LEDGER_EXAMPLES)]
     Ledger(ledger::Args),
 }
@@ -139,6 +146,13 @@ fn execute(command: Command) -> Result<ExitCode, CliError> {
             leave_with(usage::run(&args, &state, &mut io::stdout().lock()))
         }
         Command::Keys(keys) => done(keys.run(&mut io::stdout().lock())),
+        Command::Teams(teams) => done(teams.run(&mut io::stdout().lock())),
+        Command::Budgets(budgets) => done(budgets.run(&mut io::stdout().lock())),
+        Command::Explain(explain) => done(explain.run(&mut io::stdout().lock())),
+        Command::Audit(args) => {
+            let state = state_dir(args.state.as_deref(), args.config.as_deref())?;
+            audit::run(&args, &state, &mut io::stdout().lock())
+        }
         Command::Ledger(ledger::Args { state: None, config, what: ledger::What::Rerate(rerate) }) => {
             let path = ConfigArgs { config }.path()?;
             let (config, snapshot) = run::load(&path).map_err(CliError::Config)?;
@@ -193,7 +207,7 @@ const DEFAULT_CONFIGS: [&str; 2] = ["conf/weighbridge.yaml", "/etc/weighbridge/w
 const MAIN_EXAMPLES: &str = "\
 Examples:
   weighbridge demo                                  try it: no credentials, no files
-  weighbridge keys create --name ci --team search   make a key for an application
+  weighbridge keys create --offline                 make a key for the configuration file
   weighbridge check -c weighbridge.yaml             is the configuration right?
   weighbridge run -c weighbridge.yaml               serve
   weighbridge usage --by team --since 7d            who spent what?";

@@ -162,17 +162,54 @@ struct Entry<'a> {
     refused: u64,
 }
 
+/// What is asked.
+#[derive(Debug, Default, Clone)]
+pub struct Query {
+    /// What it is split by.
+    pub by: Vec<Dimension>,
+    /// From the beginning of this moment's hour on.
+    pub since_us: u64,
+    /// Before the hour in which this moment is; `None`: up to now.
+    pub until_us: Option<u64>,
+    /// Only what has these values; all of them.
+    pub only: Vec<(Dimension, String)>,
+}
+
+impl Query {
+    fn needs_rows(&self) -> bool {
+        self.by.contains(&Dimension::User) || self.only.iter().any(|(dimension, _)| *dimension == Dimension::User)
+    }
+
+    fn takes(&self, entry: &Entry<'_>) -> bool {
+        let before = self.until_us.is_none_or(|until_us| entry.hour < until_us / HOUR_US);
+        before && self.only.iter().all(|(dimension, value)| dimension.value(entry) == *value)
+    }
+}
+
 /// Adds up what was spent in a state directory since the hour of `since_us`.
 ///
 /// # Errors
 ///
 /// When the ledger cannot be read.
 pub fn report(dir: &Path, by: &[Dimension], since_us: u64, now_us: u64) -> Result<Report, LedgerError> {
-    let first_hour = since_us / HOUR_US;
+    answer(dir, &Query { by: by.to_vec(), since_us, ..Query::default() }, now_us)
+}
+
+/// Adds up what a query asks for.
+///
+/// # Errors
+///
+/// When the ledger cannot be read.
+pub fn answer(dir: &Path, query: &Query, now_us: u64) -> Result<Report, LedgerError> {
+    let by = &*query.by;
+    let first_hour = query.since_us / HOUR_US;
     let view = View::read(dir)?;
     let mut lines: BTreeMap<Vec<String>, (Sums, u64)> = BTreeMap::new();
     let (mut total, mut refused) = (Sums::default(), 0_u64);
     let mut add = |entry: &Entry<'_>| {
+        if !query.takes(entry) {
+            return;
+        }
         let labels = by.iter().map(|dimension| dimension.value(entry)).collect();
         let line = lines.entry(labels).or_default();
         line.0.add(&entry.sums);
@@ -181,7 +218,7 @@ pub fn report(dir: &Path, by: &[Dimension], since_us: u64, now_us: u64) -> Resul
         refused = refused.saturating_add(entry.refused);
     };
     if let Some(store) = &view.store {
-        if by.contains(&Dimension::User) {
+        if query.needs_rows() {
             add_rows(store, first_hour, &mut add)?;
         } else {
             add_rollups(store, first_hour, &mut add)?;
@@ -198,7 +235,7 @@ pub fn report(dir: &Path, by: &[Dimension], since_us: u64, now_us: u64) -> Resul
     Ok(Report {
         by: by.to_vec(),
         since_us: first_hour * HOUR_US,
-        until_us: now_us,
+        until_us: query.until_us.map_or(now_us, |until_us| until_us / HOUR_US * HOUR_US),
         lines: lines.into_iter().map(|(labels, (sums, refused))| Line { labels, sums, refused }).collect(),
         total,
         refused,

@@ -10,6 +10,7 @@ mod draft;
 mod id;
 mod money;
 mod usage;
+mod view;
 
 pub use api::{Api, Dialect};
 pub use ask::{Ask, IncludeUsage, Span};
@@ -19,3 +20,7 @@ pub use draft::{Draft, Edit, Edits};
 pub use id::{AttemptId, IdSource, RequestId};
 pub use money::NanoUsd;
 pub use usage::{ServiceTier, Usage, UsageOrigin};
+pub use view::{
+    BudgetView, Candidate, Explain, ExplainRequest, Explained, HealthView, LimitView, ModelView, PriceView, Refusal,
+    TargetView,
+};

@@ -13,6 +13,7 @@ mod bounds;
 mod candidate;
 mod edge;
 mod exchange;
+mod explain;
 mod finish;
 mod forward;
 mod gateway;
@@ -32,12 +33,14 @@ mod target;
 mod trouble;
 mod unpriced;
 mod used;
+mod views;
 #[cfg(test)]
 mod staging;
 
 pub use bound::{Bound, Maker, Terms, Unbounded, bound, bound_on, passes_cap};
 pub use bounds::Buffers;
 pub use edge::{Edge, Front, Unproven};
+pub use explain::Explainer;
 pub use gateway::{Bounds, Services, Snapshot};
 pub use learned::Learned;
 pub use target::Target;

@@ -192,3 +192,29 @@ const PAUSE: Duration = Duration::from_secs(30);
 const FILE_PAUSE: Duration = Duration::from_secs(1);
 /// How soon it is tried again.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_public_keys_that_can_be_used_are_taken_from_a_set() {
+        let good = r#"{"kty":"OKP","crv":"Ed25519","kid":"good","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+        let none = [
+            r#"{"kty":"oct","kid":"shared","k":"c2VjcmV0"}"#,
+            r#"{"kty":"OKP","crv":"Ed25519","use":"enc","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+            r#"{"kty":"OKP","crv":"Ed25519","alg":"RS256","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+            r#"{"kty":"XYZ"}"#,
+            r#"{}"#,
+        ];
+        for other in none {
+            let keys = parse(format!("{{\"keys\":[{other},{good}]}}").as_bytes()).expect("one is good");
+            assert_eq!(keys.len(), 1, "{other}");
+            assert!(keys[0].serves(JwtAlgorithm::EdDSA) && !keys[0].serves(JwtAlgorithm::RS256));
+            assert!(parse(format!("{{\"keys\":[{other}]}}").as_bytes()).is_err(), "{other}");
+        }
+        for text in ["", "[]", "{}", "{\"keys\":[]}", "{\"keys\":1}"] {
+            assert!(parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

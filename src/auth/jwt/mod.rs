@@ -5,9 +5,6 @@
 
 mod keys;
 mod ring;
-#[cfg(test)]
-mod tests;
-
 use super::keyring::{Keyring, allowed};
 use super::{Caller, Term};
 use crate::config::{self, Given, JWT_PREFIX, JwtAlgorithm, Scope};
@@ -302,7 +299,7 @@ fn micros(value: &Value) -> Option<u64> {
         return seconds.checked_mul(1_000_000);
     }
     let micros = value.as_f64()? * 1e6;
-    (micros >= 0.0 && micros < 9e18).then_some(micros as u64)
+    (0.0..9e18).contains(&micros).then_some(micros as u64)
 }
 
 /// What can stand in records.

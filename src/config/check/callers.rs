@@ -123,7 +123,7 @@ impl Checker<'_> {
         let expires_us = file.expires.and_then(|text| self.expires(&join(path, "expires"), &text));
         let hash = hash_of(&file.hash);
         if hash.is_none() {
-            let like = "`sha256:` and 64 hexadecimal digits, as `weighbridge keys create` prints them";
+            let like = "`sha256:` and 64 hexadecimal digits, as `weighbridge keys create --offline` prints them";
             self.flag(&join(path, "hash"), format!("expected {like}; never the key itself"));
         }
         Some(Key { name: file.name.into(), team: file.team.into(), hash: hash?, models, expires_us, rules })

@@ -10,6 +10,11 @@ use std::path::Path;
 /// The key of team `search` that may call everything.
 pub const KEY: &str = "wb-test-key-of-team-search-0123456789";
 
+/// The token of role `admin`: planted, as the key is.
+pub const ADMIN_TOKEN: &str = "planted-admin-token-0123456789";
+/// The token of role `viewer`.
+pub const VIEWER_TOKEN: &str = "planted-viewer-token-0123456789";
+
 /// Nano-dollars of one input token of every target, as [`Setup`] prices it: 2 USD per million.
 pub const INPUT_NANO_USD: u64 = 2_000;
 /// Nano-dollars of one output token: 8 USD per million.
@@ -27,6 +32,8 @@ pub struct Setup {
     prices: String,
     records: String,
     top: String,
+    admin: String,
+    auth: String,
     /// Adds a listener with TLS.
     pub tls: bool,
 }
@@ -144,6 +151,18 @@ impl Setup {
         self
     }
 
+    /// With [`ADMIN_TOKEN`] and [`VIEWER_TOKEN`] for the admin API.
+    pub fn with_admin(mut self) -> Self {
+        self.admin = format!("  token: {ADMIN_TOKEN}\n  viewer_token: {VIEWER_TOKEN}\n");
+        self
+    }
+
+    /// A key of `auth:`.
+    pub fn auth(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+        writeln!(self.auth, "  {name}: {value}").expect("a string takes all");
+        self
+    }
+
     /// A key of `state:` besides `dir`.
     pub fn state(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         writeln!(self.state, "  {name}: {value}").expect("a string takes all");
@@ -208,7 +227,8 @@ impl Setup {
         let section = |name: &str, text: &str| if text.is_empty() { String::new() } else { format!("{name}:\n{text}") };
         [
             server,
-            format!("admin:\n  listen: \"{admin}\"\n"),
+            format!("admin:\n  listen: \"{admin}\"\n{}", self.admin),
+            section("auth", &self.auth),
             format!("state:\n  dir: \"{}/state\"\n{}", dir.display(), self.state),
             section("providers", &providers),
             section("models", &self.models),

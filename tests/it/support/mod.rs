@@ -3,6 +3,7 @@
 //! Nothing here knows the inside of the gateway: all goes through its command line, its configuration file and
 //! its sockets, so that a test fails only when something that a user could notice has changed.
 
+pub mod admin;
 pub mod call;
 pub mod certs;
 pub mod config;

@@ -1,0 +1,127 @@
+//! Who may use the admin API: bearer tokens and their roles.
+
+use super::Api;
+use super::answer::ApiError;
+use super::audit::Actor;
+use crate::config::{Admin, Secret};
+use axum::extract::{Request, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use subtle::ConstantTimeEq;
+
+/// The tokens of the configuration, as their hashes.
+#[derive(Default)]
+pub struct Tokens {
+    admin: Option<[u8; 32]>,
+    viewer: Option<[u8; 32]>,
+}
+
+/// What a token allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Admin,
+    Viewer,
+}
+
+impl Role {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Viewer => "viewer",
+        }
+    }
+}
+
+impl Tokens {
+    /// Those of the file.
+    pub fn of(admin: &Admin) -> Self {
+        let hash = |token: &Secret| Sha256::digest(token.expose().as_bytes()).into();
+        Self { admin: admin.token.as_ref().map(hash), viewer: admin.viewer_token.as_ref().map(hash) }
+    }
+
+    /// The role of a presented token. Both are always compared, and by their hashes: time tells nothing.
+    fn role(&self, presented: &[u8; 32]) -> Option<Role> {
+        let same = |hash: &Option<[u8; 32]>| hash.is_some_and(|hash| bool::from(hash.ct_eq(presented)));
+        let (admin, viewer) = (same(&self.admin), same(&self.viewer));
+        if admin {
+            Some(Role::Admin)
+        } else if viewer {
+            Some(Role::Viewer)
+        } else {
+            None
+        }
+    }
+
+    fn actor(&self, headers: &HeaderMap) -> Result<(Role, Actor), ApiError> {
+        if self.admin.is_none() && self.viewer.is_none() {
+            let message = "the admin API is closed: set `admin.token` in the configuration, and restart the gateway";
+            return Err(ApiError::new(StatusCode::UNAUTHORIZED, "no_admin_token", message));
+        }
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let (Some(value), None) = (values.next(), values.next()) else {
+            let message = "send the admin token as `Authorization: Bearer TOKEN`, once";
+            return Err(ApiError::new(StatusCode::UNAUTHORIZED, "missing_token", message));
+        };
+        let wrong = || {
+            let message = "the token is none of `admin.token` and `admin.viewer_token`; an api key is not one";
+            ApiError::new(StatusCode::UNAUTHORIZED, "invalid_token", message)
+        };
+        let (scheme, token) = value.as_bytes().split_at_checked(b"bearer ".len()).ok_or_else(wrong)?;
+        if !scheme.eq_ignore_ascii_case(b"bearer ") {
+            return Err(wrong());
+        }
+        let hash: [u8; 32] = Sha256::digest(token.trim_ascii()).into();
+        let role = self.role(&hash).ok_or_else(wrong)?;
+        let begin = hash.first_chunk::<6>().expect("a hash has 32 bytes");
+        Ok((role, Actor { role: role.name().to_owned(), token: hex::encode(begin) }))
+    }
+}
+
+/// Lets a request through that has a token, and puts the actor into it. A viewer may only look.
+pub(super) async fn admit(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
+    match api.tokens.actor(request.headers()) {
+        Err(error) => error.into_response(),
+        Ok((role, actor)) => {
+            let looks = matches!(*request.method(), Method::GET | Method::HEAD) || request.uri().path() == EXPLAIN;
+            if role == Role::Viewer && !looks {
+                let message = "the viewer's token may only read; this takes `admin.token`";
+                return ApiError::new(StatusCode::FORBIDDEN, "viewer_may_only_read", message).into_response();
+            }
+            request.extensions_mut().insert(actor);
+            next.run(request).await
+        }
+    }
+}
+
+/// Asked by POST, because it has a body, and changes nothing. The path is the one below `/admin/v1`.
+const EXPLAIN: &str = "/explain";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    #[test]
+    fn each_token_has_its_role_and_nothing_else_has_one() {
+        let admin = Secret::new("an-admin-token-of-the-tests");
+        let viewer = Secret::new("a-viewer-token-of-the-tests");
+        let tokens = Tokens::of(&Admin { listen: None, token: Some(admin), viewer_token: Some(viewer) });
+        let code = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_str(value).expect("text"));
+            tokens.actor(&headers).map(|(role, _)| role.name()).map_err(|error| error.code)
+        };
+        assert_eq!(code("Bearer an-admin-token-of-the-tests"), Ok("admin"));
+        assert_eq!(code("bearer  a-viewer-token-of-the-tests"), Ok("viewer"));
+        for wrong in ["Bearer an-admin-token-of-the-test", "Basic an-admin-token-of-the-tests", "Bearer", "Bearer "] {
+            assert_eq!(code(wrong), Err("invalid_token"), "{wrong}");
+        }
+        assert_eq!(tokens.actor(&HeaderMap::new()).map_err(|error| error.code).err(), Some("missing_token"));
+        let none = Tokens::default().actor(&HeaderMap::new()).expect_err("closed");
+        assert_eq!(none.code, "no_admin_token");
+    }
+}

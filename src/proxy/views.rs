@@ -1,0 +1,41 @@
+//! What is shown of models and their prices.
+
+use super::gateway::Snapshot;
+use super::target::Target;
+use crate::model::{Api, ModelView, PriceView, TargetView};
+use crate::routing::Route;
+use std::sync::Arc;
+
+impl Snapshot {
+    /// What clients may ask for, and what answers it.
+    pub fn models(&self) -> Vec<ModelView> {
+        let target = |target: &Arc<Target>| TargetView {
+            provider: target.provider_name.to_string(),
+            model: target.model.to_string(),
+            apis: Api::ALL.into_iter().filter(|&api| target.serves(api)).map(|api| api.name().to_owned()).collect(),
+            priced: target.price.is_some(),
+        };
+        let model = |route: &Arc<Route<Target>>| ModelView {
+            name: route.name.to_string(),
+            max_attempts: route.max_attempts,
+            targets: route.targets.iter().map(target).collect(),
+        };
+        self.routes().map(model).collect()
+    }
+
+    /// What each target costs.
+    pub fn prices(&self) -> Vec<PriceView> {
+        let price = |route: &Arc<Route<Target>>, target: &Arc<Target>| PriceView {
+            model: route.name.to_string(),
+            provider: target.provider_name.to_string(),
+            target_model: target.model.to_string(),
+            version: target.price.as_ref().map(|price| price.version().to_string()),
+            price: target.price.as_ref().map(|price| price.describe()),
+        };
+        self.routes().flat_map(|route| route.targets.iter().map(move |target| price(route, target))).collect()
+    }
+
+    fn routes(&self) -> impl Iterator<Item = &Arc<Route<Target>>> {
+        self.table.names().iter().filter_map(|name| self.table.find(name))
+    }
+}
