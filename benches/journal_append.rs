@@ -42,6 +42,7 @@ impl Names {
                 output_nano_per_million: 600_000_000,
             }),
             estimated_input_tokens: 812,
+            charges: Vec::new(),
         }
     }
 

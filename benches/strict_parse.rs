@@ -82,7 +82,7 @@ fn splice(criterion: &mut Criterion) {
         let model = Bytes::from_static(b"\"gpt-4o-mini\"");
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let edits = openai.edits(&ask, &model);
+                let edits = openai.edits(&ask, &model, None);
                 ask.body.apply(&edits).len()
             });
         });

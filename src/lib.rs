@@ -12,6 +12,7 @@ pub mod telemetry;
 pub mod dialect;
 pub mod outbound;
 pub mod auth;
+pub mod limits;
 pub mod routing;
 pub mod providers;
 pub mod ledger;

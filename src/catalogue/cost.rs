@@ -75,19 +75,20 @@ impl Price {
     }
 
     /// The dearest that one token of input or output can cost in a request of at most `input_tokens`, whichever of
-    /// `tiers` the answer will report and whatever is cached or thought: for reservations. Audio is not in it; a request
-    /// that carries or asks for audio needs [`Self::cost`] of its own estimate.
-    pub fn dearest(&self, input_tokens: u64, tiers: &[ServiceTier]) -> Dearest {
+    /// `tiers` the answer will report and whatever is cached or thought: for reservations. Classes that the request
+    /// cannot reach are left out by `reach`.
+    pub fn dearest(&self, input_tokens: u64, tiers: &[ServiceTier], reach: Reach) -> Dearest {
         let reached = self.sizes.iter().filter(|size| size.above == 0 || size.above < input_tokens);
         let rates = reached.flat_map(|size| tiers.iter().map(|tier| size.tiers[slot(*tier)]));
         rates.fold(Dearest::default(), |dearest, rates| {
-            let of = |classes: &[&str]| {
-                let of_class = |(class, rate): (&str, Option<Rate>)| rate.filter(|_| classes.contains(&class));
-                labels().zip(rates).filter_map(of_class).map(Rate::nanos_per_million).max()
-            };
+            let [input, cache_read, write_5m, write_1h, output, reasoning, audio_input, audio_output] =
+                rates.map(|rate| rate.map(Rate::nanos_per_million));
+            let written = write_5m.filter(|_| reach.cache_writes).max(write_1h.filter(|_| reach.cache_hour));
             Dearest {
-                input: dearest.input.max(of(&["input", "cache_read", "cache_write_5m", "cache_write_1h"])),
-                output: dearest.output.max(of(&["output", "reasoning"])),
+                input: dearest.input.max(input).max(cache_read).max(written),
+                output: dearest.output.max(output).max(reasoning),
+                audio_input: dearest.audio_input.max(audio_input),
+                audio_output: dearest.audio_output.max(audio_output),
             }
         })
     }
@@ -137,6 +138,20 @@ impl Price {
     }
 }
 
+/// Which classes of tokens a request can reach beside the ordinary ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    /// Input may be written to a cache that lives 5 minutes.
+    pub cache_writes: bool,
+    /// Input may be written to a cache that lives an hour.
+    pub cache_hour: bool,
+}
+
+impl Reach {
+    /// Whatever there is.
+    pub const ALL: Self = Self { cache_writes: true, cache_hour: true };
+}
+
 /// The dearest tokens of a request, in nano-dollars per million; `None` where no price is known.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Dearest {
@@ -144,6 +159,10 @@ pub struct Dearest {
     pub input: Option<u64>,
     /// Of output: text or reasoning.
     pub output: Option<u64>,
+    /// Of sound that is sent.
+    pub audio_input: Option<u64>,
+    /// Of sound that is answered.
+    pub audio_output: Option<u64>,
 }
 
 /// Why a cost cannot be told.

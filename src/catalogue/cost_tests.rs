@@ -148,15 +148,22 @@ fn absurd_usage_overflows_as_an_error() {
 fn the_dearest_tokens_bound_every_outcome_of_a_request() {
     let (haiku, pro) = (listed("anthropic/claude-haiku-4-5"), listed("gemini/gemini-2.5-pro"));
     let standard = [ServiceTier::Standard];
-    assert_eq!(haiku.dearest(1_000, &standard).input, Some(2_000_000_000), "a write for an hour is the dearest input");
     assert_eq!(
-        pro.dearest(200_000, &standard).output,
+        haiku.dearest(1_000, &standard, super::Reach::ALL).input,
+        Some(2_000_000_000),
+        "a write for an hour is the dearest input"
+    );
+    assert_eq!(
+        pro.dearest(200_000, &standard, super::Reach::ALL).output,
         Some(10_000_000_000),
         "small requests never get the large rates"
     );
-    assert_eq!(pro.dearest(200_001, &standard).output, Some(15_000_000_000));
-    assert_eq!(pro.dearest(1, &[ServiceTier::Standard, ServiceTier::Priority]).output, Some(18_000_000_000));
-    assert_eq!(pro.dearest(1, &[]), super::Dearest::default(), "no tier, no price");
+    assert_eq!(pro.dearest(200_001, &standard, super::Reach::ALL).output, Some(15_000_000_000));
+    assert_eq!(
+        pro.dearest(1, &[ServiceTier::Standard, ServiceTier::Priority], super::Reach::ALL).output,
+        Some(18_000_000_000)
+    );
+    assert_eq!(pro.dearest(1, &[], super::Reach::ALL), super::Dearest::default(), "no tier, no price");
 }
 
 #[test]
@@ -243,7 +250,7 @@ proptest! {
         let [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning] = mix;
         let usage = Usage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, ..NONE };
         for tier in TIERS {
-            let dearest = price.dearest(usage.input_total(), &[tier]);
+            let dearest = price.dearest(usage.input_total(), &[tier], super::Reach::ALL);
             if let (Ok(cost), Some(per_input), Some(per_output)) = (price.cost(&usage, tier), dearest.input, dearest.output) {
                 let held = u128::from(usage.input_total()) * u128::from(per_input)
                     + u128::from(usage.output_total()) * u128::from(per_output);

@@ -15,7 +15,7 @@ mod table;
 mod whose;
 
 pub use amount::{BadAmount, Rate};
-pub use cost::{CostError, Dearest, Price};
+pub use cost::{CostError, Dearest, Price, Reach};
 pub use overrides::{PriceError, override_price};
 pub use table::{CATALOGUE_VERSION, Catalogue, ModelLimits};
-pub use whose::{Target, catalogue_of, resolve};
+pub use whose::{Target, catalogue_of, limits, resolve};

@@ -1,6 +1,6 @@
 //! Whose price a target has.
 
-use super::{Catalogue, Price, PriceError, override_price};
+use super::{Catalogue, ModelLimits, Price, PriceError, override_price};
 use std::collections::BTreeMap;
 
 /// What decides the price of a target; every name as the configuration writes it.
@@ -76,18 +76,33 @@ const HOSTS: &[(&str, &str)] = &[
     ("generativelanguage.googleapis.com", "gemini"),
 ];
 
+/// How much `target` takes and gives, by the row that its price would be looked up in, overrides aside.
+///
+/// # Errors
+///
+/// [`PriceError`] when the name of the catalogue is wrong.
+pub fn limits(target: &Target<'_>) -> Result<Option<ModelLimits>, PriceError> {
+    let name = target.price_as.unwrap_or(target.model);
+    Ok(listing(target)?.and_then(|catalogue| Catalogue::builtin().limits(catalogue, name)))
+}
+
 fn listed(target: &Target<'_>) -> Result<Option<Price>, PriceError> {
+    let name = target.price_as.unwrap_or(target.model);
+    Ok(listing(target)?.and_then(|catalogue| Catalogue::builtin().find(catalogue, name)))
+}
+
+/// The catalogue of the target's provider.
+fn listing<'a>(target: &Target<'a>) -> Result<Option<&'a str>, PriceError> {
     let builtin = Catalogue::builtin();
-    let catalogue = match target.catalogue {
-        Some("none") => None,
-        Some(name) if builtin.providers().any(|provider| provider == name) => Some(name),
+    match target.catalogue {
+        Some("none") => Ok(None),
+        Some(name) if builtin.providers().any(|provider| provider == name) => Ok(Some(name)),
         Some(name) => {
             let known = builtin.providers().map(|provider| format!("`{provider}`")).collect::<Vec<_>>().join(", ");
-            return Err(PriceError::UnknownCatalogue { catalogue: name.to_owned(), known });
+            Err(PriceError::UnknownCatalogue { catalogue: name.to_owned(), known })
         }
-        None => catalogue_of(target.kind, target.base_url_host),
-    };
-    Ok(catalogue.and_then(|name| builtin.find(name, target.price_as.unwrap_or(target.model))))
+        None => Ok(catalogue_of(target.kind, target.base_url_host)),
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Whose price a target has.
 
-use super::{Target, catalogue_of, resolve};
+use super::{Target, catalogue_of, limits, resolve};
 use std::collections::BTreeMap;
 
 const OPENAI: Target<'_> = Target {
@@ -115,4 +115,15 @@ fn every_well_known_host_has_a_list() {
     for (host, catalogue) in super::HOSTS {
         assert!(super::Catalogue::builtin().providers().any(|provider| provider == *catalogue), "{host}");
     }
+}
+
+/// The limits of a target are those of the row that its price is looked up in; an override of the price changes nothing.
+#[test]
+fn limits_are_looked_up_as_the_price_is() {
+    let of = |target: &Target<'_>| limits(target).map(|found| found.and_then(|found| found.max_output_tokens));
+    assert_eq!(of(&Target { model: "gpt-4o", ..OPENAI }), Ok(Some(16_384)));
+    assert_eq!(of(&Target { model: "mine", price_as: Some("gpt-5"), ..OPENAI }), Ok(Some(128_000)));
+    assert_eq!(of(&Target { model: "gpt-4o", base_url_host: Some("127.0.0.1"), ..OPENAI }), Ok(None));
+    assert_eq!(of(&Target { model: "gpt-4o", catalogue: Some("none"), ..OPENAI }), Ok(None));
+    assert!(of(&Target { catalogue: Some("opanai"), ..OPENAI }).is_err());
 }

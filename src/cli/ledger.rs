@@ -1,17 +1,21 @@
 //! `weighbridge ledger verify` and `weighbridge ledger export`.
 
-use crate::ledger::LedgerError;
+use crate::config::Config;
 use crate::ledger::export::{Filter, export};
+use crate::ledger::rerate::{Change, Period, Rated, Rerating, preview};
 use crate::ledger::usage::since;
 use crate::ledger::verify::{Verification, verify};
-use crate::model::{Clock, SystemClock};
+use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
+use crate::model::{Clock, NanoUsd, SystemClock};
+use crate::proxy::Snapshot;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// The ledger's proof and its rows.
 ///
-/// Both read the state directory only; they work while the gateway runs and right after a crash.
+/// All but `rerate --apply` read the state directory only; they work while the gateway runs and right after a crash.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The state directory; default: `state.dir` of the configuration
@@ -46,6 +50,31 @@ pub enum What {
         #[arg(long, value_name = "NAME")]
         team: Option<String>,
     },
+    /// Rate a period anew at the configured prices; without `--apply` it only tells what would change
+    ///
+    /// Attempts keep their rows: what a price made too much or too little is written as corrections of them, and
+    /// totals, reports and budgets follow. With `--apply` the gateway must not run on the state directory.
+    #[command(after_help = "Examples:
+  weighbridge ledger rerate --since 2026-11-01 --until 2026-11-15 -c weighbridge.yaml
+  weighbridge ledger rerate --since 7d --model openai/gpt-4o-mini --apply")]
+    Rerate(Rerate),
+}
+
+/// Which attempts are rated anew.
+#[derive(Debug, clap::Args)]
+pub struct Rerate {
+    /// From when on: an age (`24h`, `7d`), a date or an RFC 3339 time
+    #[arg(long, value_name = "TIME")]
+    pub since: String,
+    /// Until when; default: now
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Only this model of this provider
+    #[arg(long, value_name = "PROVIDER/MODEL")]
+    pub model: Option<String>,
+    /// Write the corrections
+    #[arg(long)]
+    pub apply: bool,
 }
 
 /// Does it on `state_dir`.
@@ -55,6 +84,9 @@ pub enum What {
 /// When the ledger cannot be read, or an argument means nothing (`LedgerError::Argument`: exit status 2).
 pub fn run(args: &Args, state_dir: &Path, out: &mut dyn Write) -> Result<ExitCode, LedgerError> {
     let done = match &args.what {
+        What::Rerate(_) => {
+            Err(LedgerError::Argument("rating anew needs the configuration: leave `--state` out".to_owned()))
+        }
         What::Verify => {
             let found = verify(state_dir)?;
             let status = if found.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
@@ -76,6 +108,66 @@ pub fn run(args: &Args, state_dir: &Path, out: &mut dyn Write) -> Result<ExitCod
     }
 }
 
+/// Rates a period of the configuration's ledger anew.
+///
+/// # Errors
+///
+/// As [`run`]; `Locked` when a gateway runs and `apply` is asked for.
+pub fn rerate(
+    args: &Rerate,
+    (config, snapshot): (&Config, &Snapshot),
+    out: &mut dyn Write,
+) -> Result<ExitCode, LedgerError> {
+    let clock = SystemClock;
+    let now_us = clock.now_us();
+    let until_us = args.until.as_deref().map_or(Ok(now_us), |text| since(text, now_us))?;
+    let target = args.model.as_deref().map(|name| {
+        let wrong = || LedgerError::Argument(format!("`{name}` is no target: write `provider/model`"));
+        name.split_once('/').map(|(provider, model)| (provider.to_owned(), model.to_owned())).ok_or_else(wrong)
+    });
+    let period = Period { since_us: since(&args.since, now_us)?, until_us, target: target.transpose()? };
+    let price = |rated: Rated<'_>| price_of(config, snapshot, rated);
+    let found = if args.apply {
+        let metrics = LedgerMetrics::register(&prometheus::Registry::new())
+            .map_err(|error| LedgerError::Argument(error.to_string()))?;
+        let ledger = Ledger::open(&config.state, Arc::new(clock), metrics)?;
+        let found = ledger.rerate(&period, &price);
+        ledger.close();
+        found?
+    } else {
+        preview(&config.state.dir, &period, &price, now_us)?
+    };
+    changes(&found, args.apply, out).map_err(LedgerError::Output).map(|()| ExitCode::SUCCESS)
+}
+
+/// What an attempt costs today: at the target of the model that was asked for, else of any model.
+fn price_of(config: &Config, snapshot: &Snapshot, rated: Rated<'_>) -> Option<(NanoUsd, Arc<str>)> {
+    let first = [rated.model].into_iter();
+    let mut names = first.chain(config.models.keys().map(|name| &**name));
+    let target = names.find_map(|name| {
+        let mut targets = snapshot.table.find(name)?.targets.iter();
+        targets.find(|target| *target.provider_name == *rated.provider && *target.model == *rated.target_model)
+    })?;
+    let price = target.price.as_ref()?;
+    let cost = price.cost(rated.usage, rated.tier).ok()?;
+    Some((cost, Arc::clone(price.version())))
+}
+
+fn changes(found: &Rerating, applied: bool, out: &mut dyn Write) -> io::Result<()> {
+    for ((provider, model), change) in &found.targets {
+        let Change { attempts, before, after } = change;
+        let difference = NanoUsd(after.0.saturating_sub(before.0));
+        writeln!(out, "{provider}/{model}: {attempts} attempts, {before} -> {after} USD ({difference})")?;
+    }
+    let Rerating { attempts, corrected, unpriced, .. } = found;
+    writeln!(out, "{attempts} attempts looked at, {corrected} with another cost, {unpriced} without a price today")?;
+    match (applied, *corrected) {
+        (_, 0) => writeln!(out, "nothing to correct"),
+        (true, _) => writeln!(out, "corrected: the attempts' rows stay, the differences are rows of their own"),
+        (false, _) => writeln!(out, "nothing was changed: `--apply` writes the corrections"),
+    }
+}
+
 fn summary(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
     let Verification { segments, frames, journaled, unfolded, open, rows, dropped, total, .. } = found;
     writeln!(
@@ -92,6 +184,9 @@ fn summary(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
         "sums     {} attempts, {input} input and {output} output tokens, {} USD",
         total.attempts, total.cost
     )?;
+    if found.balances > 0 || found.corrections > 0 {
+        writeln!(out, "budgets  {} balances; {} corrections of costs", found.balances, found.corrections)?;
+    }
     writeln!(out, "open     {open} under way, {} left open by a crash", found.crashed)?;
     if found.torn_bytes > 0 {
         writeln!(out, "         {} bytes that a crash cut off; the next start removes them", found.torn_bytes)?;

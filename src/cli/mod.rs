@@ -153,6 +153,11 @@ fn execute(command: Command) -> Result<ExitCode, CliError> {
             let state = state_dir(args.state.as_deref(), args.config.as_deref())?;
             audit::run(&args, &state, &mut io::stdout().lock())
         }
+        Command::Ledger(ledger::Args { state: None, config, what: ledger::What::Rerate(rerate) }) => {
+            let path = ConfigArgs { config }.path()?;
+            let (config, snapshot) = run::load(&path).map_err(CliError::Config)?;
+            leave_with(ledger::rerate(&rerate, (&config, &snapshot), &mut io::stdout().lock()))
+        }
         Command::Ledger(args) => {
             let state = state_dir(args.state.as_deref(), args.config.as_deref())?;
             leave_with(ledger::run(&args, &state, &mut io::stdout().lock()))

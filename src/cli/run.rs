@@ -3,6 +3,9 @@
 use super::CliError;
 use crate::app;
 use crate::config::{Config, ConfigErrors, Notes};
+use crate::ledger::LedgerMetrics;
+use crate::ledger::budget::Budgets;
+use crate::limits::{LimitMetrics, Limits, Steady};
 use crate::proxy::Snapshot;
 use crate::telemetry::{Metrics, SeriesTable, init_tracing};
 use std::io::{self, IsTerminal, Write};
@@ -24,12 +27,7 @@ pub(super) fn run(path: &Path) -> Result<(), CliError> {
 /// Checks the configuration in `path` completely and prints what it resolves to.
 pub(super) fn check(path: &Path) -> Result<(), CliError> {
     let name = path.display().to_string();
-    let checked = Config::load(path).and_then(|config| {
-        let metrics = Metrics::new().map_err(|error| internal(&error))?;
-        let series = SeriesTable::resolve(&metrics, &config);
-        Snapshot::build(&config, series).map(|snapshot| (config, snapshot)).map_err(ConfigErrors)
-    });
-    match checked {
+    match load(path) {
         Ok((config, snapshot)) => {
             let target = |model: &crate::config::Model, target: &crate::config::Target| snapshot.notes(model, target);
             let provider = |provider: &crate::config::Provider| snapshot.endpoint(&config, provider);
@@ -42,6 +40,18 @@ pub(super) fn check(path: &Path) -> Result<(), CliError> {
             Err(CliError::Said)
         }
     }
+}
+
+/// The configuration in `path`, joined with its providers and prices.
+pub(super) fn load(path: &Path) -> Result<(Config, Snapshot), ConfigErrors> {
+    let config = Config::load(path)?;
+    let metrics = Metrics::new().map_err(|error| internal(&error))?;
+    let series = SeriesTable::resolve(&metrics, &config);
+    let limit_metrics = LimitMetrics::register(&metrics.registry).map_err(|error| internal(&error))?;
+    let limits = std::sync::Arc::new(Limits::new(limit_metrics, Steady::new(0)));
+    let ledger_metrics = LedgerMetrics::register(&metrics.registry).map_err(|error| internal(&error))?;
+    let budgets = std::sync::Arc::new(Budgets::in_memory(ledger_metrics));
+    Snapshot::build(&config, series, &limits, &budgets).map(|snapshot| (config, snapshot)).map_err(ConfigErrors)
 }
 
 fn internal(error: &dyn std::fmt::Display) -> ConfigErrors {

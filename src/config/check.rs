@@ -57,6 +57,7 @@ impl<'a> Checker<'a> {
         let auth = self.auth(file.auth, &teams);
         let prices = self.prices(file.prices);
         let records = self.records(file.records);
+        let webhook = self.webhook(file.alerts);
         let rules = self.rules("", &Scope::Gateway, file.limits, file.budgets, &budgeting.zone);
         Some(Config {
             server: server?,
@@ -72,6 +73,7 @@ impl<'a> Checker<'a> {
             records,
             rules,
             budgeting,
+            webhook,
         })
     }
 

@@ -29,6 +29,13 @@ pub(super) struct ConfigFile {
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
     pub(super) budgeting: BudgetingFile,
+    pub(super) alerts: AlertsFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AlertsFile {
+    pub(super) webhook: Option<Secret>,
 }
 
 /// What holds for teams and keys that say nothing of their own.
@@ -61,6 +68,15 @@ pub(super) struct ServerFile {
     pub(super) keepalive_timeout: Option<Time>,
     pub(super) drain_timeout: Option<Time>,
     pub(super) upstream_pool_size: Option<Count>,
+    pub(super) per_address: PerAddressFile,
+}
+
+/// Each may be 0, which switches it off.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PerAddressFile {
+    pub(super) auth_failures: Option<u32>,
+    pub(super) requests: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -167,6 +183,8 @@ pub(super) struct TargetFile {
     #[serde(default)]
     pub(super) timeouts: TimeoutsFile,
     pub(super) apis: Option<Vec<Option<String>>>,
+    pub(super) max_input_tokens: Option<Count>,
+    pub(super) max_output_tokens: Option<Count>,
 }
 
 #[derive(Debug, Default, Clone, Copy, Deserialize)]

@@ -66,6 +66,8 @@ pub struct Config {
     pub rules: Arc<Rules>,
     /// How money is held for a request before it is sent.
     pub budgeting: Budgeting,
+    /// Where alerts are sent as JSON (`http` or `https`); `None`: they stand in log and metrics only.
+    pub webhook: Option<Secret>,
 }
 
 /// The data plane's listeners and bounds.
@@ -93,6 +95,23 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Idle upstream connections kept in all. Default 2048.
     pub upstream_pool_size: usize,
+    /// What one client address may do.
+    pub per_address: PerAddress,
+}
+
+/// What one client address (of IPv6, one /64) may do; past it 429. 0: as much as it likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerAddress {
+    /// Requests a minute without a key that is accepted. Default 300.
+    pub auth_failures: u32,
+    /// Requests a second. Default 0.
+    pub requests: u32,
+}
+
+impl Default for PerAddress {
+    fn default() -> Self {
+        Self { auth_failures: 300, requests: 0 }
+    }
 }
 
 /// One address that is listened on.
@@ -213,6 +232,10 @@ pub struct Target {
     pub timeouts: Timeouts,
     /// Calls that this target is used for; `None`: all that its kind speaks.
     pub apis: Option<Vec<Api>>,
+    /// Most tokens of input that it takes; `None`: what the catalogue says, if it does.
+    pub max_input_tokens: Option<u64>,
+    /// Most tokens of output that it gives; `None`: what the catalogue says, if it does.
+    pub max_output_tokens: Option<u64>,
 }
 
 /// How long each phase of an attempt may take.

@@ -78,7 +78,7 @@ pub(super) fn not_yet(what: &str) -> String {
 
 /// Keys that are promised, by top-level section; the first row is the top level itself.
 const LATER: &[(&str, &[&str])] = &[
-    ("", &["guardrails", "watch", "cluster", "alerts", "cache", "ledger", "telemetry"]),
+    ("", &["guardrails", "watch", "cluster", "cache", "ledger", "telemetry"]),
     ("server", &["trusted_proxies", "proxy_protocol", "cors"]),
     ("admin", &["tls"]),
     ("providers", &["guardrails"]),

@@ -1,5 +1,7 @@
 //! From a strict body to what the gateway needs of it. Fields that are not named here are nobody's business.
 
+mod demand;
+
 use super::path::echo;
 use super::strict::{self, Kind, Member};
 use crate::model::{Api, Ask, Draft, IncludeUsage, Span};
@@ -35,10 +37,25 @@ pub fn parse(api: Api, draft: Draft) -> Result<Ask, BadRequest> {
         _ => None,
     };
     let user = user(api, body, &known)?;
-    let max_output_tokens = output_cap(api, body, &known)?;
+    let caps = demand::caps(api, body, &known, outline.inside)?;
     let choices = choices(api, body, &known)?;
-    let text_bytes = outline.text_bytes;
-    Ok(Ask { api, model, model_span, stream, include_usage, user, max_output_tokens, choices, text_bytes, body: draft })
+    let metadata = demand::metadata(api, body, &known);
+    let demand = demand::demand(api, body, &known, &outline)?;
+    Ok(Ask {
+        api,
+        model,
+        model_span,
+        stream,
+        include_usage,
+        user,
+        max_output_tokens: caps.tokens(),
+        choices,
+        text_bytes: outline.text_bytes,
+        caps,
+        metadata,
+        demand,
+        body: draft,
+    })
 }
 
 /// The top-level members that the gateway acts on.
@@ -56,6 +73,19 @@ struct Known<'a> {
     n: Option<&'a Member<'a>>,
     best_of: Option<&'a Member<'a>>,
     prompt: Option<&'a Member<'a>>,
+    service_tier: Option<&'a Member<'a>>,
+    thinking: Option<&'a Member<'a>>,
+    modalities: Option<&'a Member<'a>>,
+    prediction: Option<&'a Member<'a>>,
+    web_search_options: Option<&'a Member<'a>>,
+    max_tool_calls: Option<&'a Member<'a>>,
+    background: Option<&'a Member<'a>>,
+    previous_response_id: Option<&'a Member<'a>>,
+    conversation: Option<&'a Member<'a>>,
+    container: Option<&'a Member<'a>>,
+    mcp_servers: Option<&'a Member<'a>>,
+    speed: Option<&'a Member<'a>>,
+    inference_geo: Option<&'a Member<'a>>,
 }
 
 impl<'a> Known<'a> {
@@ -75,6 +105,19 @@ impl<'a> Known<'a> {
                 b"n" => &mut known.n,
                 b"best_of" => &mut known.best_of,
                 b"prompt" => &mut known.prompt,
+                b"service_tier" => &mut known.service_tier,
+                b"thinking" => &mut known.thinking,
+                b"modalities" => &mut known.modalities,
+                b"prediction" => &mut known.prediction,
+                b"web_search_options" => &mut known.web_search_options,
+                b"max_tool_calls" => &mut known.max_tool_calls,
+                b"background" => &mut known.background,
+                b"previous_response_id" => &mut known.previous_response_id,
+                b"conversation" => &mut known.conversation,
+                b"container" => &mut known.container,
+                b"mcp_servers" => &mut known.mcp_servers,
+                b"speed" => &mut known.speed,
+                b"inference_geo" => &mut known.inference_geo,
                 _ => continue,
             };
             *place = Some(member);
@@ -177,20 +220,6 @@ fn user(api: Api, body: &[u8], known: &Known<'_>) -> Result<Option<String>, BadR
             let user = read("user", known.user)?;
             Ok(safety.or(user))
         }
-    }
-}
-
-fn output_cap(api: Api, body: &[u8], known: &Known<'_>) -> Result<Option<u64>, BadRequest> {
-    let max_tokens = || integer(body, "max_tokens", known.max_tokens);
-    match api {
-        Api::ChatCompletions => {
-            let newer = integer(body, "max_completion_tokens", known.max_completion_tokens)?;
-            let older = max_tokens()?;
-            Ok(newer.or(older))
-        }
-        Api::Completions | Api::Messages => max_tokens(),
-        Api::Responses => integer(body, "max_output_tokens", known.max_output_tokens),
-        Api::Embeddings | Api::CountTokens => Ok(None),
     }
 }
 

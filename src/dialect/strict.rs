@@ -5,6 +5,7 @@
 //! unescaped), depth over [`MAX_DEPTH`], lone surrogates, control characters in strings, and numbers that are not
 //! JSON or no finite double. What is accepted is a subset of what RFC 8259 allows.
 
+mod gist;
 mod keys;
 mod scan;
 mod text;
@@ -14,6 +15,7 @@ mod tests;
 
 use super::path::{Step, render};
 use crate::model::Span;
+pub use gist::{Tally, TypedTool};
 use scan::Scan;
 use std::borrow::Cow;
 use std::fmt;
@@ -57,6 +59,8 @@ impl Kind {
 pub struct Member<'a> {
     /// The name, unescaped. Valid UTF-8.
     pub key: Cow<'a, [u8]>,
+    /// The name as it stands, with its quotes.
+    pub key_span: Span,
     /// The value.
     pub value: Span,
     /// What the value is.
@@ -74,6 +78,8 @@ pub struct Outline<'a> {
     /// what a chat template adds; names at the top level do not. A number in an array counts as 4 bytes, for a
     /// prompt may be an array of tokens.
     pub text_bytes: u64,
+    /// Pictures, documents, tools and other things that cost more than text.
+    pub tally: Tally,
 }
 
 /// Why a body was refused, and where.
@@ -199,4 +205,11 @@ pub fn string(body: &[u8], span: Span) -> String {
     let inside = body.get(span.start + 1..span.end.saturating_sub(1)).unwrap_or_default();
     let text = if memchr::memchr(b'\\', inside).is_some() { text::unescape(inside) } else { inside.to_vec() };
     String::from_utf8(text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// The path of what stands at `offset` of a body that passed [`check`]: `messages[0].content[1].file.file_id`.
+pub fn path_at(body: &[u8], offset: usize) -> String {
+    // Cut off there the body is at fault, and a fault knows its path.
+    let cut = body.get(..offset.saturating_add(1)).unwrap_or(body);
+    check(cut).map_or_else(|fault| fault.path(), |_| String::new())
 }

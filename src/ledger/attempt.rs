@@ -2,6 +2,7 @@
 
 use crate::ledger::LedgerError;
 use crate::ledger::book::Ledger;
+use crate::ledger::budget::Hold;
 use crate::ledger::journal::frame::{Frame, ProgressFrame};
 use crate::ledger::row::{Opening, Settlement};
 use crate::model::AttemptId;
@@ -21,6 +22,8 @@ pub struct OpenAttempt {
     id: AttemptId,
     /// `None` once it is settled.
     opening: Option<Opening>,
+    /// What is held for it, settled with it.
+    hold: Option<Hold>,
     /// What must be on disk for the attempt to be durable.
     sequence: u64,
     sent: bool,
@@ -31,7 +34,7 @@ pub struct OpenAttempt {
 impl OpenAttempt {
     pub(crate) fn new(ledger: Arc<Ledger>, opening: Opening, sequence: u64) -> Self {
         let (id, journaled_us) = (opening.id, opening.opened_us);
-        Self { ledger, id, opening: Some(opening), sequence, sent: false, output_tokens: 0, journaled_us }
+        Self { ledger, id, opening: Some(opening), hold: None, sequence, sent: false, output_tokens: 0, journaled_us }
     }
 
     /// The attempt's id.
@@ -74,11 +77,22 @@ impl OpenAttempt {
         self.sent = true;
     }
 
+    /// Gives the attempt what is held for it, whose [`Hold::charged`] its opening had: it is settled with the same
+    /// figures as the row, whatever way the attempt ends.
+    pub fn carry(&mut self, hold: Hold) {
+        self.hold = Some(hold);
+    }
+
+    /// What is held for it, if it carries a hold.
+    pub fn hold(&self) -> Option<&Hold> {
+        self.hold.as_ref()
+    }
+
     /// Ends the attempt. Never waits for more than one `write(2)` and never loses: what cannot be written now is
     /// kept and written later.
     pub fn settle(mut self, settlement: Settlement) {
         if let Some(opening) = self.opening.take() {
-            self.ledger.settle(&opening, settlement);
+            self.ledger.settle(&opening, settlement, self.hold.take());
         }
     }
 }
@@ -92,7 +106,7 @@ impl Drop for OpenAttempt {
         } else {
             opening.unsent("abandoned", latency_us)
         };
-        self.ledger.settle(&opening, settlement);
+        self.ledger.settle(&opening, settlement, self.hold.take());
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::config::{Durability, State};
 use crate::ledger::LedgerError;
 use crate::ledger::attempt::OpenAttempt;
+use crate::ledger::budget::{Balances, Budgets, Hold};
 use crate::ledger::clerk::{self, Clerk};
 use crate::ledger::desk::Desk;
 use crate::ledger::journal::chain;
@@ -10,6 +11,8 @@ use crate::ledger::journal::frame::{Frame, encode};
 use crate::ledger::journal::writer::Writer;
 use crate::ledger::lock::{self, Lock};
 use crate::ledger::metrics::LedgerMetrics;
+use crate::ledger::refused::Refused;
+use crate::ledger::rerate::{self, Rerating};
 use crate::ledger::row::{Opening, Settlement};
 use crate::ledger::totals::{LiveTotals, Totals};
 use crate::model::Clock;
@@ -17,7 +20,7 @@ use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::fmt;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -31,8 +34,12 @@ pub struct Ledger {
     clerk: Arc<Clerk>,
     durability: Durability,
     totals: Arc<LiveTotals>,
+    budgets: Arc<Budgets>,
     clock: Arc<dyn Clock>,
     metrics: LedgerMetrics,
+    dir: PathBuf,
+    /// Held while a period is rated anew: one at a time, so that each correction stands on the one before.
+    rerating: Mutex<()>,
     authority: Mutex<Option<Lock>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held as long as attempts of this epoch may be settled.
@@ -51,7 +58,8 @@ impl Ledger {
         let journal = dir.join("journal");
         make_directory(&journal)?;
         let authority = lock::authority(dir)?;
-        let (desk, start) = Desk::open(dir, &metrics)?;
+        let budgets = Arc::new(Budgets::new(Arc::new(Balances::new(Some(dir))), metrics.clone()));
+        let (desk, start) = Desk::open(dir, Arc::clone(&budgets), &metrics)?;
         let (epoch, epoch_lock) = lock::new_epoch(&journal, start.last_epoch)?;
         let tips = chain::tips(&journal, &start.sealed)?;
         let writer = Writer::begin(&journal, epoch, tips, clock.now_us())?;
@@ -59,13 +67,26 @@ impl Ledger {
         let clerk = Clerk::new(state, epoch, writer, desk, Arc::clone(&totals), Arc::clone(&clock), metrics.clone());
         clerk.add_unfolded(start.tail_rows);
         let clerk = Arc::new(clerk);
+        let (gauges, folder) = (Arc::downgrade(&budgets), Arc::downgrade(&clerk));
+        let shown = Arc::clone(&clock);
+        metrics.budgets.read_from(Box::new(move || {
+            gauges.upgrade().map(|budgets| budgets.view(shown.now_us())).unwrap_or_default()
+        }));
+        budgets.before_first(Box::new(move |budget| {
+            if let Some(folder) = folder.upgrade() {
+                folder.prepare(budget);
+            }
+        }));
         let threads = clerk::start(&clerk).map_err(|e| LedgerError::io("start a thread for", dir, e))?;
         Ok(Arc::new(Self {
             clerk,
             durability: state.durability,
             totals,
+            budgets,
             clock,
             metrics,
+            dir: dir.clone(),
+            rerating: Mutex::default(),
             authority: Mutex::new(Some(authority)),
             threads: Mutex::new(threads),
             epoch: Mutex::new(Some(epoch_lock)),
@@ -78,7 +99,7 @@ impl Ledger {
     ///
     /// The disk is full or read-only, or the ledger is closed: nothing may be sent. It recovers by itself.
     pub fn begin(self: &Arc<Self>, opening: Opening) -> Result<OpenAttempt, LedgerError> {
-        let sequence = with_record(&Frame::Open(opening.frame()), |frame| self.clerk.begin(frame))??;
+        let sequence = with_record(&opening.record(), |frame| self.clerk.begin(frame))??;
         self.metrics.open_attempts.inc();
         Ok(OpenAttempt::new(Arc::clone(self), opening, sequence))
     }
@@ -88,6 +109,11 @@ impl Ledger {
         self.totals.snapshot()
     }
 
+    /// What may be spent.
+    pub fn budgets(&self) -> &Arc<Budgets> {
+        &self.budgets
+    }
+
     /// Makes everything that was settled durable and visible in the store. Blocks; not for the hot path.
     ///
     /// # Errors
@@ -95,6 +121,31 @@ impl Ledger {
     /// When journal or store cannot be written; nothing is lost by that.
     pub fn flush(&self) -> Result<(), LedgerError> {
         self.clerk.flush()
+    }
+
+    /// Rates a period anew at today's prices: the difference is written as corrections of its attempts, and totals and
+    /// balances follow. Blocks; not for the hot path. What was rated before an error stays rated; doing it again
+    /// goes on.
+    ///
+    /// # Errors
+    ///
+    /// When journal or store cannot be read or written.
+    pub fn rerate(&self, period: &rerate::Period, price: &rerate::Price<'_>) -> Result<Rerating, LedgerError> {
+        let _one = self.rerating.lock();
+        self.flush()?;
+        rerate::each_batch(&self.dir, period, price, self.now_us(), |changes| {
+            let mut frames = Vec::new();
+            for (_, correction) in changes {
+                encode(&correction.record(), &mut frames)?;
+            }
+            self.clerk.write(&frames, || {
+                for (row, correction) in changes {
+                    self.totals.correct(row, correction);
+                    self.budgets.add(&row.opening.charges, None, |charge| correction.of(charge));
+                }
+            })?;
+            self.flush()
+        })
     }
 
     /// Drops what is too old or too much now, instead of within ten minutes.
@@ -152,10 +203,21 @@ impl Ledger {
         drop(with_record(frame, |bytes| self.clerk.queue(bytes)));
     }
 
-    /// Journals the end of an attempt and adds it to the totals.
-    pub(crate) fn settle(&self, opening: &Opening, settlement: Settlement) {
+    /// Keeps the row of a refused request, for reports. Nobody waits for it, and when the journal cannot keep up it is
+    /// not kept; a metric counts those.
+    pub fn refused(&self, refused: &Refused) {
+        let queued = with_record(&refused.record(), |bytes| self.clerk.queue_if_room(bytes));
+        if !queued.unwrap_or(false) {
+            self.metrics.refused_dropped.inc();
+        }
+    }
+
+    /// Journals the end of an attempt and adds it to totals and balances.
+    pub(crate) fn settle(&self, opening: &Opening, settlement: Settlement, hold: Option<Hold>) {
         let settlement = settlement.bounded();
         self.totals.add(opening, &settlement);
+        // Before the fold can see it, and before the hold is gone: an account is never loaded without it.
+        self.budgets.balances().add(&opening.charges, |charge| charge.amount(&settlement));
         let cost_nano = settlement.cost.unwrap_or_default().0;
         let written = with_record(&Frame::Settle(settlement.frame(opening.id)), |bytes| {
             self.clerk.settle(bytes, cost_nano);
@@ -163,6 +225,9 @@ impl Ledger {
         if let Err(error) = written {
             // Its texts are bounded, so that this does not happen; the next start would settle it.
             tracing::error!(attempt = %opening.id, %error, "a settlement could not be recorded");
+        }
+        if let Some(hold) = hold {
+            hold.settle_as(&settlement);
         }
         self.metrics.rows.inc();
         self.metrics.open_attempts.dec();

@@ -3,7 +3,7 @@
 //! Nobody is woken for an attempt: the journal thread looks every 10 ms while there is traffic, and parks when there
 //! was none for a second. The folder thread is woken by the journal thread.
 
-use crate::config::State;
+use crate::config::{Budget, State};
 use crate::ledger::LedgerError;
 use crate::ledger::desk::Desk;
 use crate::ledger::journal::chain::RunningHash;
@@ -38,6 +38,8 @@ const FOLD_TICKS: u32 = 20;
 const FOLD_ROWS: u64 = 1_000;
 /// How long a folder that failed waits, and between two looks at another process's epoch.
 const FOLD_PAUSE: Duration = Duration::from_secs(1);
+/// Rows of refused requests are not kept while so much waits for the next write.
+const MAX_QUEUED_BYTES: usize = 1 << 20;
 /// Between two looks at what is too old or too much.
 const RETENTION_PAUSE: Duration = Duration::from_secs(600);
 
@@ -188,6 +190,45 @@ impl Clerk {
         if !pen.failing {
             pen.writer.queue(frame);
             self.wake(pen);
+        }
+    }
+
+    /// Leaves a record to the next write, unless too much waits for it; tells whether it is kept.
+    pub(crate) fn queue_if_room(&self, frame: &[u8]) -> bool {
+        let mut pen = self.pen.lock();
+        let room = !pen.failing && !pen.closed && pen.writer.queued_bytes() < MAX_QUEUED_BYTES;
+        if room {
+            pen.writer.queue(frame);
+            self.wake(pen);
+        }
+        room
+    }
+
+    /// Writes records that belong together, and does `then` before any of them is folded.
+    ///
+    /// # Errors
+    ///
+    /// `Io`, `Closed`; nothing is written then.
+    pub(crate) fn write(&self, frames: &[u8], then: impl FnOnce()) -> Result<(), LedgerError> {
+        // Held to the end: nothing is folded meanwhile.
+        let _desk = self.desk.lock();
+        let mut pen = self.pen.lock();
+        if pen.closed {
+            return Err(LedgerError::Closed);
+        }
+        pen.writer.append(frames).map_err(|e| LedgerError::io("write", &pen.writer.path(), e))?;
+        self.wake(pen);
+        then();
+        Ok(())
+    }
+
+    /// Makes a budget known to the store; one that it never saw starts with what the rows know of its period.
+    pub(crate) fn prepare(&self, budget: &Budget) {
+        let now_us = self.clock.now_us();
+        // What is settled and not folded would be missing in the rows.
+        if let Err(error) = self.flush().and_then(|()| self.desk.lock().prepare(budget, now_us)) {
+            self.metrics.balance_errors.inc();
+            tracing::error!(budget = &*budget.id, %error, "what was spent before the budget was made is not known");
         }
     }
 

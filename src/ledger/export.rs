@@ -1,7 +1,10 @@
 //! One JSON object a line and attempt, ordered by time: the fields of the contract, nothing else.
 
 use crate::ledger::LedgerError;
+use crate::ledger::budget::Charged;
+use crate::ledger::correction::Correction;
 use crate::ledger::row::{Names, Opening, Row, Settlement};
+use crate::ledger::store::corrections;
 use crate::ledger::store::query::{ROW_COLUMNS, row_at, signed};
 use crate::ledger::view::{Unsettled, View};
 use crate::model::{AttemptId, NanoUsd, Usage};
@@ -10,6 +13,7 @@ use rusqlite::params;
 use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Which attempts are exported; all by default.
 #[derive(Debug, Default, Clone)]
@@ -54,11 +58,16 @@ pub fn export(dir: &Path, filter: &Filter, out: &mut dyn Write) -> Result<u64, L
             "SELECT {ROW_COLUMNS} FROM attempt WHERE opened_us >= ?1 AND (?2 IS NULL OR key = ?2) \
              AND (?3 IS NULL OR team = ?3) ORDER BY opened_us, request, attempt"
         );
+        let corrections = corrections::between(store, signed(filter.since_us.unwrap_or(0)), i64::MAX)?;
         let mut statement = store.prepare(&sql)?;
         let mut names = Names::default();
         let mut rows = statement.query(params![signed(filter.since_us.unwrap_or(0)), filter.key, filter.team])?;
         while let Some(row) = rows.next()? {
-            merge.stored(&row_at(row, &mut names)?)?;
+            let row = row_at(row, &mut names)?;
+            merge.stored(&row)?;
+            for correction in corrections::of(&corrections, row.opening.id) {
+                merge.corrected(&row, correction)?;
+            }
         }
     }
     merge.rest()
@@ -80,6 +89,22 @@ impl<'a, I: Iterator<Item = Attempt<'a>>> Merge<'a, I> {
         self.write(&attempt)
     }
 
+    /// A line of its own behind the attempt's: what the correction adds, and no tokens.
+    fn corrected(&mut self, row: &Row, correction: &Correction) -> Result<(), LedgerError> {
+        let (cost, version) = (Some(NanoUsd(correction.difference())), Some(Arc::from(&*correction.price_version)));
+        let settlement = Settlement {
+            usage: Usage::default(),
+            cost,
+            price_version: version,
+            latency_us: 0,
+            first_token_us: None,
+            overhead_us: None,
+            ..row.settlement.clone()
+        };
+        let attempt = Attempt { opening: &row.opening, end: End::Settled(&settlement) };
+        self.write_line(&Line { correction: Some(correction.number), ..attempt.line() })
+    }
+
     fn rest(mut self) -> Result<u64, LedgerError> {
         while let Some(attempt) = self.recent.next() {
             self.write(&attempt)?;
@@ -88,7 +113,11 @@ impl<'a, I: Iterator<Item = Attempt<'a>>> Merge<'a, I> {
     }
 
     fn write(&mut self, attempt: &Attempt<'_>) -> Result<(), LedgerError> {
-        let written = serde_json::to_writer(&mut *self.out, &attempt.line()).map_err(std::io::Error::from);
+        self.write_line(&attempt.line())
+    }
+
+    fn write_line(&mut self, line: &Line<'_>) -> Result<(), LedgerError> {
+        let written = serde_json::to_writer(&mut *self.out, line).map_err(std::io::Error::from);
         written.and_then(|()| self.out.write_all(b"\n")).map_err(LedgerError::Output)?;
         self.lines += 1;
         Ok(())
@@ -146,6 +175,8 @@ impl<'a> Attempt<'a> {
             overhead_us: settlement.and_then(|end| end.overhead_us),
             guardrails: None,
             error: settlement.and_then(|end| end.error.as_deref()),
+            charges: opening.charges.iter().map(Charge::of).collect(),
+            correction: None,
         }
     }
 }
@@ -178,6 +209,31 @@ struct Line<'a> {
     overhead_us: Option<u64>,
     guardrails: Option<&'a str>,
     error: Option<&'a str>,
+    charges: Vec<Charge<'a>>,
+    correction: Option<u16>,
+}
+
+/// A balance that the attempt is charged to.
+#[derive(Serialize)]
+struct Charge<'a> {
+    budget: &'a str,
+    entity: Option<&'a str>,
+    /// Beginning of the period; null: for life.
+    period: Option<String>,
+    unit: &'static str,
+    held: i64,
+}
+
+impl<'a> Charge<'a> {
+    fn of(charged: &'a Charged) -> Self {
+        Self {
+            budget: &charged.budget,
+            entity: Some(&*charged.entity).filter(|entity| !entity.is_empty()),
+            period: (charged.period_us > 0).then(|| rfc3339(charged.period_us)),
+            unit: charged.unit.name(),
+            held: charged.held,
+        }
+    }
 }
 
 /// RFC 3339 in UTC with all six decimals; a time past year 9999 is its last moment.

@@ -6,14 +6,19 @@
 
 mod attempt;
 mod book;
+pub mod budget;
 mod clerk;
+mod correction;
 mod desk;
 mod error;
 pub mod export;
 mod journal;
 mod lock;
 mod metrics;
+mod refused;
+mod recent;
 pub mod render;
+pub mod rerate;
 mod row;
 mod store;
 mod totals;
@@ -27,5 +32,7 @@ pub use attempt::OpenAttempt;
 pub use book::Ledger;
 pub use error::LedgerError;
 pub use metrics::LedgerMetrics;
+pub use recent::{Recent, recent};
+pub use refused::Refused;
 pub use row::{OpenPrice, Opening, Row, Settlement};
 pub use totals::{Group, Sums, Totals};

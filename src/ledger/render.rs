@@ -20,8 +20,8 @@ pub enum Format {
 }
 
 /// The figures of a line: name, table heading, value. Inclusive at the edges: input holds cached tokens, output
-/// holds reasoning.
-fn figures(sums: &Sums) -> [(&'static str, &'static str, u64); 10] {
+/// holds reasoning. A refused request is no attempt.
+fn figures(sums: &Sums, refused: u64) -> [(&'static str, &'static str, u64); 11] {
     let usage = &sums.usage;
     [
         ("requests", "requests", sums.requests),
@@ -34,6 +34,7 @@ fn figures(sums: &Sums) -> [(&'static str, &'static str, u64); 10] {
         ("output_tokens", "output", usage.output_total()),
         ("reasoning_tokens", "reasoning", usage.reasoning),
         ("unpriced_attempts", "unpriced", sums.unpriced),
+        ("refused_requests", "refused", refused),
     ]
 }
 
@@ -59,15 +60,15 @@ fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     let mut rows: Vec<Vec<String>> = Vec::with_capacity(report.lines.len() + 2);
     let headings = report.by.iter().map(|dimension| dimension.name().replace('_', " "));
-    rows.push(headings.chain(cells(&Sums::default(), |(_, heading, _)| heading.to_owned(), "cost usd")).collect());
+    rows.push(headings.chain(cells(&Sums::default(), 0, |(_, heading, _)| heading.to_owned(), "cost usd")).collect());
     let value = |(_, _, value): (&str, &str, u64)| value.to_string();
     for line in &report.lines {
         let labels = line.labels.iter().map(|label| printable(label));
-        rows.push(labels.chain(cells(&line.sums, value, &line.sums.cost.to_string())).collect());
+        rows.push(labels.chain(cells(&line.sums, line.refused, value, &line.sums.cost.to_string())).collect());
     }
     if report.lines.len() > 1 && !report.by.is_empty() {
         let labels = (0..report.by.len()).map(|at| if at == 0 { "total" } else { "" }.to_owned());
-        rows.push(labels.chain(cells(&report.total, value, &report.total.cost.to_string())).collect());
+        rows.push(labels.chain(cells(&report.total, report.refused, value, &report.total.cost.to_string())).collect());
     }
     for row in &rows {
         writeln!(out, "{}", aligned(row, &rows, report.by.len()))?;
@@ -77,9 +78,14 @@ fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The cells of a line behind its labels; the cost stands before what is unpriced.
-fn cells(sums: &Sums, cell: impl Fn((&'static str, &'static str, u64)) -> String, cost: &str) -> Vec<String> {
-    let mut cells: Vec<String> = figures(sums).into_iter().map(cell).collect();
-    cells.insert(cells.len().saturating_sub(1), cost.to_owned());
+fn cells(
+    sums: &Sums,
+    refused: u64,
+    cell: impl Fn((&'static str, &'static str, u64)) -> String,
+    cost: &str,
+) -> Vec<String> {
+    let mut cells: Vec<String> = figures(sums, refused).into_iter().map(cell).collect();
+    cells.insert(cells.len().saturating_sub(2), cost.to_owned());
     cells
 }
 
@@ -114,10 +120,10 @@ fn note(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 fn csv_lines(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     let names = report.by.iter().map(|dimension| dimension.name().to_owned());
-    let header = names.chain(cells(&Sums::default(), |(name, _, _)| name.to_owned(), "cost_usd"));
+    let header = names.chain(cells(&Sums::default(), 0, |(name, _, _)| name.to_owned(), "cost_usd"));
     csv.write_record(header.collect::<Vec<_>>())?;
     for line in &report.lines {
-        let figures = cells(&line.sums, |(_, _, value)| value.to_string(), &line.sums.cost.to_string());
+        let figures = cells(&line.sums, line.refused, |(_, _, value)| value.to_string(), &line.sums.cost.to_string());
         csv.write_record(line.labels.iter().cloned().chain(figures).collect::<Vec<_>>())?;
     }
     csv.flush()
@@ -130,7 +136,7 @@ fn json_object(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         .map(|line| {
             let names = report.by.iter().map(|dimension| dimension.name().to_owned());
             let mut object: Map<String, Value> = names.zip(line.labels.iter().cloned().map(Value::from)).collect();
-            object.extend(sums_object(&line.sums));
+            object.extend(sums_object(&line.sums, line.refused));
             Value::from(object)
         })
         .collect();
@@ -141,15 +147,15 @@ fn json_object(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         "unfolded_attempts": report.unfolded,
         "damaged": report.damaged,
         "lines": lines,
-        "total": sums_object(&report.total),
+        "total": sums_object(&report.total, report.refused),
     });
     serde_json::to_writer_pretty(&mut *out, &whole)?;
     out.write_all(b"\n")
 }
 
-fn sums_object(sums: &Sums) -> Map<String, Value> {
+fn sums_object(sums: &Sums, refused: u64) -> Map<String, Value> {
     let mut object: Map<String, Value> =
-        figures(sums).into_iter().map(|(name, _, value)| (name.to_owned(), Value::from(value))).collect();
+        figures(sums, refused).into_iter().map(|(name, _, value)| (name.to_owned(), Value::from(value))).collect();
     object.insert("cost_usd".to_owned(), Value::from(sums.cost.to_string()));
     object.insert("cost_nano_usd".to_owned(), Value::from(sums.cost.0));
     object

@@ -1,6 +1,8 @@
 //! One attempt: what was known before it was sent, and how it ended.
 
-use crate::ledger::journal::frame::{OpenFrame, PriceFrame, SettleFrame, bounded};
+use crate::config::Unit;
+use crate::ledger::budget::Charged;
+use crate::ledger::journal::frame::{ChargeFrame, ChargedFrame, Frame, OpenFrame, PriceFrame, SettleFrame, bounded};
 use crate::model::{Api, AttemptId, NanoUsd, ServiceTier, Usage, UsageOrigin};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -34,6 +36,8 @@ pub struct Opening {
     pub price: Option<OpenPrice>,
     /// Input tokens as estimated from the body.
     pub estimated_input_tokens: u64,
+    /// The balances that the attempt is charged to: `Hold::charged`.
+    pub charges: Vec<Charged>,
 }
 
 /// The price that an attempt is charged at when nobody lived to settle it.
@@ -115,6 +119,34 @@ impl Opening {
         }
     }
 
+    /// The record to write: of an attempt without charges as version 0.1.0 wrote it.
+    pub(crate) fn record(&self) -> Frame<'_> {
+        if self.charges.is_empty() {
+            return Frame::Open(self.frame());
+        }
+        let charges = self.charges.iter().map(charge_frame).collect();
+        Frame::OpenCharged(ChargedFrame { open: self.frame(), charges })
+    }
+
+    /// What a record says it is charged to.
+    pub(crate) fn charged_to(mut self, charges: &[ChargeFrame<'_>], names: &mut Names) -> Self {
+        let charge = |charge: &ChargeFrame<'_>| Charged {
+            budget: names.intern(charge.budget),
+            entity: names.intern(charge.entity),
+            period_us: charge.period_us,
+            unit: if charge.tokens { Unit::Tokens } else { Unit::Usd },
+            held: charge.held,
+        };
+        self.charges = charges.iter().map(charge).collect();
+        self
+    }
+
+    /// What is held for its cost; 0 without a money budget.
+    pub(crate) fn held_nano(&self) -> i64 {
+        let held = self.charges.iter().filter(|charge| charge.unit == Unit::Usd).map(|charge| charge.held);
+        held.max().unwrap_or(0)
+    }
+
     /// From a record of the journal.
     pub(crate) fn from_frame(frame: &OpenFrame<'_>, names: &mut Names) -> Self {
         Self {
@@ -135,6 +167,7 @@ impl Opening {
                 output_nano_per_million: price.output_nano_per_million,
             }),
             estimated_input_tokens: frame.estimated_input_tokens,
+            charges: Vec::new(),
         }
     }
 
@@ -217,9 +250,28 @@ impl Settlement {
         self
     }
 
+    /// Input and output tokens together, as token budgets are charged for them; at most what 63 bits hold.
+    pub fn tokens(&self) -> i64 {
+        let Usage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, audio_output } =
+            self.usage;
+        [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, audio_output]
+            .into_iter()
+            .fold(0, |sum: i64, class| sum.saturating_add(i64::try_from(class).unwrap_or(i64::MAX)))
+    }
+
     /// Whether the attempt failed: no answer, a bad status, or an error after a good one.
     pub(crate) fn failed(&self) -> bool {
         self.error.is_some() || self.status == 0 || self.status >= 400
+    }
+}
+
+fn charge_frame(charge: &Charged) -> ChargeFrame<'_> {
+    ChargeFrame {
+        budget: bounded(&charge.budget),
+        entity: bounded(&charge.entity),
+        period_us: charge.period_us,
+        tokens: charge.unit == Unit::Tokens,
+        held: charge.held,
     }
 }
 

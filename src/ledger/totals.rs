@@ -2,6 +2,7 @@
 //!
 //! Sums saturate at 63 bits instead of wrapping, so that they do not depend on the order of adding.
 
+use crate::ledger::correction::Correction;
 use crate::ledger::row::{Opening, Row, Settlement};
 use crate::model::{NanoUsd, Usage, UsageOrigin};
 use parking_lot::Mutex;
@@ -86,6 +87,12 @@ impl Sums {
         *self = Self::from_cells(&cells);
     }
 
+    /// Changes the cost as a correction says.
+    pub(crate) fn correct(&mut self, correction: &Correction) {
+        self.cost = NanoUsd(self.cost.0.saturating_add(correction.difference()));
+        self.unpriced = self.unpriced.saturating_sub(u64::from(correction.before_nano.is_none()));
+    }
+
     /// The figures in the order of the store's columns.
     pub(crate) fn cells(&self) -> [i64; 13] {
         let fit = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
@@ -146,6 +153,11 @@ impl Totals {
         self.add(Group::of(&row.opening, row.settlement.origin), &Sums::of(&row.opening, &row.settlement));
     }
 
+    /// Corrects the cost of an attempt.
+    pub(crate) fn correct(&mut self, row: &Row, correction: &Correction) {
+        self.0.entry(Group::of(&row.opening, row.settlement.origin)).or_default().correct(correction);
+    }
+
     /// Everything together.
     pub fn sum(&self) -> Sums {
         let mut sum = Sums::default();
@@ -187,6 +199,17 @@ impl LiveTotals {
         match groups.iter_mut().find(|(group, _)| group.is_of(opening, origin.name())) {
             Some((_, sums)) => sums.add(&one),
             None => groups.push((Group::of(opening, origin), one)),
+        }
+    }
+
+    /// Corrects the cost of an attempt.
+    pub(crate) fn correct(&self, row: &Row, correction: &Correction) {
+        let (opening, origin) = (&row.opening, row.settlement.origin);
+        let hash = mix([&opening.key, &opening.team, &opening.model, &opening.provider, &opening.target_model]);
+        let mut map = self.0.lock();
+        let groups = map.entry(hash).or_default();
+        if let Some((_, sums)) = groups.iter_mut().find(|(group, _)| group.is_of(opening, origin.name())) {
+            sums.correct(correction);
         }
     }
 

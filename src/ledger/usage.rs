@@ -3,10 +3,13 @@
 //! Hours are the finest grain: `since` is rounded down to the hour. Only `user` is answered from the rows.
 
 use crate::ledger::LedgerError;
+use crate::ledger::correction::Correction;
 use crate::ledger::export::rfc3339;
 use crate::ledger::row::{Names, Row};
+use crate::ledger::store::corrections;
 use crate::ledger::store::fold::HOUR_US;
 use crate::ledger::store::query::{ROW_COLUMNS, row_at, signed};
+use crate::ledger::store::refusals::{self, Count};
 use crate::ledger::store::sums::{GROUP_COLUMNS, SUM_COLUMNS, group_at, sums_at};
 use crate::ledger::totals::{Group, Sums};
 use crate::ledger::view::View;
@@ -17,6 +20,7 @@ use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// What a report is split by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +126,8 @@ pub struct Line {
     pub labels: Vec<String>,
     /// What it comes to.
     pub sums: Sums,
+    /// Requests that were refused; none of them is an attempt.
+    pub refused: u64,
 }
 
 /// What was spent.
@@ -137,6 +143,8 @@ pub struct Report {
     pub lines: Vec<Line>,
     /// All lines together.
     pub total: Sums,
+    /// Refused requests of all lines.
+    pub refused: u64,
     /// Attempts under way, in no line.
     pub open: u64,
     /// Attempts in the lines that were read from the journal, because the store does not have them yet.
@@ -151,6 +159,7 @@ struct Entry<'a> {
     group: &'a Group,
     user: Option<&'a str>,
     sums: Sums,
+    refused: u64,
 }
 
 /// What is asked.
@@ -195,21 +204,27 @@ pub fn answer(dir: &Path, query: &Query, now_us: u64) -> Result<Report, LedgerEr
     let by = &*query.by;
     let first_hour = query.since_us / HOUR_US;
     let view = View::read(dir)?;
-    let mut lines: BTreeMap<Vec<String>, Sums> = BTreeMap::new();
-    let mut total = Sums::default();
+    let mut lines: BTreeMap<Vec<String>, (Sums, u64)> = BTreeMap::new();
+    let (mut total, mut refused) = (Sums::default(), 0_u64);
     let mut add = |entry: &Entry<'_>| {
         if !query.takes(entry) {
             return;
         }
         let labels = by.iter().map(|dimension| dimension.value(entry)).collect();
-        lines.entry(labels).or_default().add(&entry.sums);
+        let line = lines.entry(labels).or_default();
+        line.0.add(&entry.sums);
+        line.1 = line.1.saturating_add(entry.refused);
         total.add(&entry.sums);
+        refused = refused.saturating_add(entry.refused);
     };
     if let Some(store) = &view.store {
         if query.needs_rows() {
             add_rows(store, first_hour, &mut add)?;
         } else {
             add_rollups(store, first_hour, &mut add)?;
+        }
+        for count in refusals::count(store, first_hour, by.contains(&Dimension::User))? {
+            add_refused(&count, &mut add);
         }
     }
     let mut unfolded = 0;
@@ -221,8 +236,9 @@ pub fn answer(dir: &Path, query: &Query, now_us: u64) -> Result<Report, LedgerEr
         by: by.to_vec(),
         since_us: first_hour * HOUR_US,
         until_us: query.until_us.map_or(now_us, |until_us| until_us / HOUR_US * HOUR_US),
-        lines: lines.into_iter().map(|(labels, sums)| Line { labels, sums }).collect(),
+        lines: lines.into_iter().map(|(labels, (sums, refused))| Line { labels, sums, refused }).collect(),
         total,
+        refused,
         open: view.open.len() as u64,
         unfolded,
         damaged: view.damage.len() as u64,
@@ -236,24 +252,47 @@ fn add_rollups(store: &Connection, first_hour: u64, add: &mut impl FnMut(&Entry<
     while let Some(row) = rows.next()? {
         let hour = u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default();
         let (group, sums) = (group_at(row, 1)?, sums_at(row, 7)?);
-        add(&Entry { hour, group: &group, user: None, sums });
+        add(&Entry { hour, group: &group, user: None, sums, refused: 0 });
     }
     Ok(())
 }
 
 fn add_rows(store: &Connection, first_hour: u64, add: &mut impl FnMut(&Entry<'_>)) -> Result<(), LedgerError> {
+    let corrections = corrections::between(store, signed(first_hour * HOUR_US), i64::MAX)?;
     let sql = format!("SELECT {ROW_COLUMNS} FROM attempt WHERE opened_us >= ?");
     let mut statement = store.prepare(&sql)?;
     let mut names = Names::default();
     let mut rows = statement.query([signed(first_hour * HOUR_US)])?;
     while let Some(row) = rows.next()? {
-        add_row(&row_at(row, &mut names)?, add);
+        let row = row_at(row, &mut names)?;
+        add_corrected(&row, corrections::of(&corrections, row.opening.id), add);
     }
     Ok(())
 }
 
 fn add_row(row: &Row, add: &mut impl FnMut(&Entry<'_>)) {
+    add_corrected(row, &[], add);
+}
+
+fn add_corrected(row: &Row, corrections: &[Correction], add: &mut impl FnMut(&Entry<'_>)) {
     let group = Group::of(&row.opening, row.settlement.origin);
-    let sums = Sums::of(&row.opening, &row.settlement);
-    add(&Entry { hour: row.opening.opened_us / HOUR_US, group: &group, user: row.opening.user.as_deref(), sums });
+    let mut sums = Sums::of(&row.opening, &row.settlement);
+    corrections.iter().for_each(|correction| sums.correct(correction));
+    let (hour, user) = (row.opening.opened_us / HOUR_US, row.opening.user.as_deref());
+    add(&Entry { hour, group: &group, user, sums, refused: 0 });
+}
+
+/// Nobody answered a refused request: its provider and target are `-`, as is what is not known of its sender.
+fn add_refused(count: &Count, add: &mut impl FnMut(&Entry<'_>)) {
+    let known = |name: &str| Arc::from(if name.is_empty() { "-" } else { name });
+    let group = Group {
+        key: known(&count.key),
+        team: known(&count.team),
+        model: known(&count.model),
+        provider: known(""),
+        target_model: known(""),
+        origin: "none",
+    };
+    let (user, sums) = (count.user.as_deref(), Sums::default());
+    add(&Entry { hour: count.hour, group: &group, user, sums, refused: count.requests });
 }

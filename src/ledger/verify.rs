@@ -1,14 +1,17 @@
 //! Proving that the ledger is whole: frames, chain, every attempt once, and all sums equal.
 
 use crate::ledger::LedgerError;
+use crate::ledger::budget::{Amount, Key};
+use crate::ledger::correction::Correction;
 use crate::ledger::journal::chain::hash;
-use crate::ledger::journal::cursor::Cursor;
+use crate::ledger::journal::cursor::{Cursor, Entry};
 use crate::ledger::journal::segment::{Link, Position, SegmentId, SegmentReader, list};
 use crate::ledger::lock;
 use crate::ledger::row::{Names, Row, Settlement};
 use crate::ledger::store::fold::HOUR_US;
-use crate::ledger::store::query::{Folded, ROW_COLUMNS, row, row_at, stored};
+use crate::ledger::store::query::{Folded, ROW_COLUMNS, row, row_at, signed, stored};
 use crate::ledger::store::sums::{self, GROUP_COLUMNS, SUM_COLUMNS, Table, group_at, sums_at};
+use crate::ledger::store::{balances, corrections};
 use crate::ledger::totals::{Group, Sums, Totals};
 use crate::ledger::view::{epochs, snapshot};
 use crate::model::AttemptId;
@@ -46,6 +49,10 @@ pub struct Verification {
     pub dropped: Sums,
     /// Sums over everything in the store, dropped rows included.
     pub total: Sums,
+    /// Balances of budgets, each of one entity and period.
+    pub balances: u64,
+    /// Corrections of rows by later prices.
+    pub corrections: u64,
     /// Discrepancies, each with its place.
     pub problems: Vec<String>,
     /// Discrepancies beyond those that are named.
@@ -199,9 +206,16 @@ impl Check {
         let alive = lock::is_alive(&self.journal, epoch);
         let folded = self.folded.get(&epoch).copied().unwrap_or(Folded::NOTHING);
         let mut cursor = Cursor::start(&self.journal, epoch);
-        while let Some(row) = cursor.next(None)? {
-            self.found.journaled += 1;
-            self.attempt(row, cursor.position() <= folded.position)?;
+        while let Some(entry) = cursor.entry(None)? {
+            let is_folded = cursor.position() <= folded.position;
+            match entry {
+                Entry::Row(row) => {
+                    self.found.journaled += 1;
+                    self.attempt(*row, is_folded)?;
+                }
+                Entry::Corrected(correction) if is_folded => self.correction(&correction)?,
+                Entry::Corrected(_) | Entry::Refused(_) => {}
+            }
         }
         self.found.frames += cursor.frames;
         let journal = self.journal.clone();
@@ -252,6 +266,18 @@ impl Check {
         Ok(())
     }
 
+    /// A correction that is folded is in the store with the row that it corrects.
+    fn correction(&mut self, journaled: &Correction) -> Result<(), LedgerError> {
+        let Some(store) = &self.store else { return Ok(()) };
+        let Some(row) = row(store, journaled.id, &mut self.names)? else { return Ok(()) };
+        let opened_us = signed(row.opening.opened_us);
+        let stored = corrections::between(store, opened_us, opened_us)?;
+        if !corrections::of(&stored, journaled.id).contains(journaled) {
+            self.found.wrong(format!("correction `{journaled}` is folded, but not in the store"));
+        }
+        Ok(())
+    }
+
     fn is_stored(&mut self, id: AttemptId, settlement: &Settlement) -> Result<bool, LedgerError> {
         let Some(store) = &self.store else { return Ok(false) };
         let in_store = row(store, id, &mut self.names)?;
@@ -265,6 +291,8 @@ impl Check {
         let dropped = sums::read(&store, Table::Dropped)?;
         (self.found.total, self.found.dropped) = (total.sum(), dropped.sum());
 
+        let corrections = corrections::between(&store, i64::MIN, i64::MAX)?;
+        let mut charged = balances::read(&store, balances::Table::Base)?;
         let mut by_hour: BTreeMap<(u64, Group), Sums> = BTreeMap::new();
         let mut statement = store.prepare(&format!("SELECT {ROW_COLUMNS} FROM attempt"))?;
         let mut rows = statement.query([])?;
@@ -273,8 +301,15 @@ impl Check {
             self.found.rows += 1;
             let group = Group::of(&row.opening, row.settlement.origin);
             let sums = Sums::of(&row.opening, &row.settlement);
-            by_hour.entry((row.opening.opened_us / HOUR_US, group)).or_default().add(&sums);
+            let of_hour = by_hour.entry((row.opening.opened_us / HOUR_US, group)).or_default();
+            of_hour.add(&sums);
+            for correction in corrections::of(&corrections, row.opening.id) {
+                self.found.corrections += 1;
+                of_hour.correct(correction);
+            }
+            balances::add_charges(&row, &corrections, &mut charged);
         }
+        self.compare_balances(&charged, &balances::read(&store, balances::Table::Balance)?);
         let mut from_rows = dropped;
         by_hour.iter().for_each(|((_, group), sums)| from_rows.add(group.clone(), sums));
         self.compare("the rows", &from_rows, &total);
@@ -291,6 +326,24 @@ impl Check {
             self.found.wrong(format!("{folded} attempts were folded, but the totals have {attempts}"));
         }
         Ok(())
+    }
+
+    /// Balances = what the rows are charged with + what no row tells any more.
+    fn compare_balances(&mut self, rows: &BTreeMap<Key, Amount>, balances: &BTreeMap<Key, Amount>) {
+        self.found.balances = balances.len() as u64;
+        let keys: std::collections::BTreeSet<&Key> = rows.keys().chain(balances.keys()).collect();
+        for key in keys {
+            let of = |sums: &BTreeMap<Key, Amount>| sums.get(key).copied().unwrap_or_default();
+            let (from_rows, balance) = (of(rows), of(balances));
+            if from_rows != balance {
+                let (budget, entity, period_us) = key;
+                let what = format!(
+                    "budget `{budget}` of `{entity}` from {}: the rows come to {from_rows}, the balance to {balance}",
+                    crate::ledger::export::rfc3339(*period_us)
+                );
+                self.found.wrong(what);
+            }
+        }
     }
 
     fn compare(&mut self, what: &str, sums: &Totals, total: &Totals) {

@@ -1,6 +1,6 @@
 //! What a client asked for, as far as the gateway needs to know it.
 
-use super::{Api, Draft};
+use super::{Api, Caps, Demand, Draft};
 use std::ops::Range;
 
 /// A range of bytes in the body as the client sent it.
@@ -78,4 +78,10 @@ pub struct Ask {
     /// Bytes of text that a model reads: the decoded length of all strings of the body but base64 payloads (a
     /// `data:` URL, or `data` beside `media_type` or `format`), for estimates of input tokens.
     pub text_bytes: u64,
+    /// The members that cap the output, and where one may be inserted.
+    pub caps: Caps,
+    /// OpenAI's `metadata`: at most 16 pairs; values that are no strings are left out.
+    pub metadata: Vec<(String, String)>,
+    /// What it may cost beside its text.
+    pub demand: Demand,
 }

@@ -5,6 +5,7 @@
 mod api;
 mod ask;
 mod clock;
+mod demand;
 mod draft;
 mod id;
 mod money;
@@ -14,6 +15,7 @@ mod view;
 pub use api::{Api, Dialect};
 pub use ask::{Ask, IncludeUsage, Span};
 pub use clock::{Clock, Micros, SystemClock};
+pub use demand::{CapMember, Caps, Demand, HostedTool};
 pub use draft::{Draft, Edit, Edits};
 pub use id::{AttemptId, IdSource, RequestId};
 pub use money::NanoUsd;

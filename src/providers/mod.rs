@@ -5,6 +5,7 @@
 
 pub mod anthropic;
 pub mod openai;
+mod cap;
 mod endpoint;
 mod failure;
 mod lenient;
@@ -36,8 +37,9 @@ pub trait Provider: Send + Sync + fmt::Debug {
     fn path(&self, api: Api) -> &str;
 
     /// What must change in the client's body: `model` becomes `target_model` (JSON text with its quotes), and
-    /// usage is asked for.
-    fn edits(&self, ask: &Ask, target_model: &Bytes) -> Edits;
+    /// usage is asked for. With `cap` the answer (each of them) has at most so many tokens: the client's own cap is
+    /// lowered in place, or the member is inserted that this provider honours. Calls without output ignore it.
+    fn edits(&self, ask: &Ask, target_model: &Bytes, cap: Option<u64>) -> Edits;
 
     /// Writes credentials, and those of the client's headers that may be passed on, into `head`. Host, framing,
     /// content type and accepted codings are the caller's.

@@ -1,10 +1,13 @@
 //! One attempt: its row, the body that goes up, the answer that comes down, and its deadlines.
 
+use super::purse::Paid;
 use super::stream::Answer;
 use super::target::Target;
 use super::trouble::Trouble;
-use crate::config::Timeouts;
+use crate::config::{Mode, Timeouts};
+use crate::ledger::budget::Hold;
 use crate::ledger::{LedgerError, OpenAttempt};
+use crate::limits::Permit;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,6 +26,10 @@ pub struct Attempt {
     pub target: Arc<Target>,
     /// Its row; taken when it is settled.
     pub row: Option<OpenAttempt>,
+    /// What it holds of its provider's limits.
+    pub permit: Permit,
+    /// What it may spend.
+    pub spending: Spending,
     /// What comes back.
     pub answer: Answer,
     /// When it began.
@@ -42,6 +49,29 @@ pub struct Attempt {
     sent: Arc<Sent>,
     last_sign: Instant,
     total_at: Instant,
+}
+
+/// What an attempt may spend, as far as the client is told.
+#[derive(Debug, Default, Clone)]
+pub struct Spending {
+    /// The output cap that goes up instead of the client's.
+    pub cap: Option<u64>,
+    /// It is lower than what would have been allowed.
+    pub lowered: bool,
+    /// What a stream may not pass: the cap, and for how many answers.
+    pub most: Option<(u64, u32)>,
+    /// Budgets that only warn, and could not have paid.
+    pub warnings: Vec<Arc<str>>,
+}
+
+impl Spending {
+    /// Of what is held.
+    pub fn of(paid: &Paid) -> Self {
+        let over = paid.hold.iter().flat_map(Hold::passed_over);
+        let warns = over.filter(|(rule, _)| rule.config().mode == Mode::Warn);
+        let warnings = warns.map(|(rule, _)| Arc::clone(&rule.config().id)).collect();
+        Self { cap: paid.cap, lowered: paid.lowered, most: paid.most, warnings }
+    }
 }
 
 /// When the last byte of the body left, told by the drop of the bytes themselves: Pingora has no hook for it.
@@ -106,6 +136,8 @@ impl Attempt {
         Self {
             target,
             row: Some(row),
+            permit: Permit::default(),
+            spending: Spending::default(),
             answer,
             begun,
             first_output: None,
@@ -119,6 +151,13 @@ impl Attempt {
             last_sign: begun,
             total_at,
         }
+    }
+
+    /// It is under its provider's limits, and may spend so much.
+    pub fn with(mut self, permit: Permit, spending: Spending) -> Self {
+        self.permit = permit;
+        self.spending = spending;
+        self
     }
 
     /// The connection stands: the body may go out. `sliced`: piece by piece.

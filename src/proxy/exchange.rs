@@ -3,16 +3,22 @@
 //! Shared by Pingora's hooks and the replay session of one request, which run in one task: the lock is never
 //! contended and never held across an `.await`.
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Spending};
 use super::bounds::Share;
+use super::candidate::{Candidate, PassedOver};
 use super::finish::{Booking, Record};
 use super::gateway::Services;
+use super::governed::Governing;
+use super::metadata::Metadata;
+use super::purse::{self, Charge};
 use super::reject::{Reject, UpstreamFault};
 use super::stream::{Answer, Expect, Release};
 use super::target::Target;
 use super::trouble::Trouble;
 use crate::auth::Caller;
-use crate::model::{Ask, RequestId};
+use crate::config::Budgeting;
+use crate::limits::{Permit, Shares};
+use crate::model::{Ask, NanoUsd, RequestId};
 use crate::routing::Plan;
 use crate::telemetry::TeamSeries;
 use bytes::Bytes;
@@ -58,8 +64,22 @@ pub struct Opened {
     pub team: Arc<TeamSeries>,
     /// What is asked.
     pub ask: Ask,
+    /// The rules that it is under.
+    pub governing: Governing,
+    /// What it holds of them.
+    pub permit: Permit,
     /// The end user, if one is told.
     pub user: Option<Arc<str>>,
+    /// What the client says the request is for.
+    pub metadata: Metadata,
+    /// The model that the client asked for; a budget may have sent the request to another one.
+    pub model: Arc<str>,
+    /// The budgets that it matches, but for those of providers.
+    pub charges: Vec<Charge>,
+    /// How money is held.
+    pub budgeting: Arc<Budgeting>,
+    /// What the first attempt goes to, with what is held for it.
+    pub first: Option<Candidate>,
     /// The query of the path, passed on to Anthropic (`beta=true`).
     pub query: Option<Arc<str>>,
     /// The client asked for the cost at the end of a stream (`x-weighbridge-include: cost`).
@@ -87,22 +107,26 @@ pub struct Exchange {
     last: Option<Trouble>,
     retry_after: Option<Duration>,
     all_limited: bool,
+    /// Targets that were not tried.
+    over: PassedOver,
     /// The header went out.
     header_sent: bool,
 }
 
 impl Exchange {
     /// Begins. `overhead` is what the gateway itself spent so far.
-    pub fn new(opened: Opened, services: Arc<Services>, overhead: Duration) -> Self {
+    pub fn new(mut opened: Opened, services: Arc<Services>, overhead: Duration) -> Self {
+        let tokens = opened.permit.take_tokens();
         Self {
             opened,
             services,
             attempt: None,
-            record: Record::new(overhead),
+            record: Record::new(overhead, tokens),
             found: None,
             last: None,
             retry_after: None,
             all_limited: true,
+            over: PassedOver::default(),
             header_sent: false,
         }
     }
@@ -127,10 +151,17 @@ impl Exchange {
         !std::mem::replace(&mut self.header_sent, true)
     }
 
-    /// Takes the next target that serves the call.
-    pub fn next_target(&mut self) -> Option<Arc<Target>> {
-        let api = self.opened.ask.api;
-        self.opened.plan.take_next(|target| target.serves(api))
+    /// Takes the next target that serves the call, whose provider's rules let an attempt pass, and that can be paid.
+    pub fn next_candidate(&mut self) -> Option<Candidate> {
+        if let Some(first) = self.opened.first.take() {
+            return Some(first);
+        }
+        self.opened.next_candidate(&self.services, false, &mut self.over)
+    }
+
+    /// What is left of the client's rules.
+    pub fn shares(&self) -> Shares {
+        self.opened.shares(&self.services.limits)
     }
 
     /// Attempts made so far, the one under way included: a whole answer is settled before its header is written, a
@@ -140,17 +171,19 @@ impl Exchange {
         self.record.attempts().saturating_add(u16::from(open))
     }
 
-    /// Begins an attempt at `target`: journals it and makes its body. Nothing was sent yet.
+    /// Begins an attempt: journals it and makes its body. Nothing was sent yet.
     ///
     /// # Errors
     ///
     /// [`Reject::LedgerUnavailable`], [`Reject::BuffersFull`].
-    pub fn begin(&mut self, target: Arc<Target>) -> Result<(), Reject> {
+    pub fn begin(&mut self, candidate: Candidate) -> Result<(), Reject> {
+        let Candidate { target, mut permit, paid } = candidate;
         let number = self.record.attempts().saturating_add(1);
-        let row = super::finish::open_row(&self.services, &self.opened, &target, number)?;
+        let terms = Spending::of(&paid);
+        let row = super::finish::open_row(&self.services, &self.opened, &target, number, paid.hold)?;
         let ask = &mut self.opened.ask;
         let hide_usage = ask.include_usage.is_some_and(|include| !include.asked());
-        let edits = target.provider.edits(ask, &target.model_json);
+        let edits = target.provider.edits(ask, &target.model_json, terms.cap);
         let body = ask.body.apply(&edits);
         let expect = Expect {
             label: Arc::clone(&self.opened.arrival.label),
@@ -158,11 +191,19 @@ impl Exchange {
             stream: ask.stream,
             hide_usage,
             most_withheld: self.services.bounds.max_withheld_bytes,
+            most: terms.most,
         };
         let share = self.services.buffers.take(0).ok_or(Reject::BuffersFull)?;
         let answer = Answer::new(expect, Arc::clone(&target.provider), share);
-        self.attempt = Some(Attempt::new(target, row, body, answer, self.opened.arrival.at));
+        self.opened.permit.keep();
+        permit.keep();
+        self.attempt = Some(Attempt::new(target, row, body, answer, self.opened.arrival.at).with(permit, terms));
         Ok(())
+    }
+
+    /// What is left of the tightest dollar budget of the caller's own.
+    pub fn budget_left(&self) -> Option<NanoUsd> {
+        purse::remaining(&self.opened.charges, self.services.clock.now_us()).map(NanoUsd)
     }
 
     /// The header of the answer.
@@ -335,7 +376,20 @@ impl Exchange {
         };
         let retry_after = if kind == UpstreamFault::RateLimited { self.retry_after } else { None };
         let model = &self.opened.plan.route().name;
-        let message = format!("no target of model `{model}` answered: {}", self.record.told());
+        let mut message = format!("no target of model `{model}` answered: {}", self.record.told());
+        if let Some(unpaid) = &self.over.unpaid {
+            let reject = self.opened.unpaid(unpaid.clone(), &self.services);
+            if self.last.is_none() {
+                return reject;
+            }
+            message.push_str(&format!("; others were passed over: {reject}"));
+        }
+        if let Some(refusal) = &self.over.limited {
+            if self.all_limited {
+                return Reject::LimitReached(refusal.clone().within(self.retry_after));
+            }
+            message.push_str(&format!("; others were passed over: {refusal}"));
+        }
         Reject::Upstream { kind, message, retry_after }
     }
 

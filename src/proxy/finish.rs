@@ -3,12 +3,16 @@
 use super::attempt::Attempt;
 use super::exchange::{Arrival, Exchange, Opened};
 use super::gateway::{Services, Snapshot};
+use super::governed::{self, Governing};
+use super::metadata::Metadata;
 use super::reject::Reject;
 use super::target::Target;
 use super::trouble::Trouble;
 use super::used::{Used, used};
 use crate::auth::Caller;
-use crate::ledger::{OpenAttempt, Opening, Settlement};
+use crate::ledger::budget::Hold;
+use crate::ledger::{OpenAttempt, Opening, Refused, Settlement};
+use crate::limits::Tokens;
 use crate::model::{Api, AttemptId, NanoUsd, ServiceTier, Usage, UsageOrigin};
 use crate::telemetry::{AccessAttempt, AccessRecord, Outcome, TeamSeries};
 use crate::tokens;
@@ -24,7 +28,13 @@ use tokio::time::Instant;
 /// # Errors
 ///
 /// [`Reject::LedgerUnavailable`]: nothing is sent unbooked.
-pub fn open_row(services: &Services, opened: &Opened, target: &Target, number: u16) -> Result<OpenAttempt, Reject> {
+pub fn open_row(
+    services: &Services,
+    opened: &Opened,
+    target: &Target,
+    number: u16,
+    hold: Option<Hold>,
+) -> Result<OpenAttempt, Reject> {
     let opening = Opening {
         id: AttemptId { request: opened.arrival.id, attempt: number },
         request_label: Arc::clone(&opened.arrival.label),
@@ -32,7 +42,7 @@ pub fn open_row(services: &Services, opened: &Opened, target: &Target, number: u
         key: Arc::clone(&opened.caller.key),
         team: Arc::clone(&opened.caller.team),
         user: opened.user.clone(),
-        model: Arc::clone(&opened.plan.route().name),
+        model: Arc::clone(&opened.model),
         api: opened.ask.api.name(),
         stream: opened.ask.stream,
         provider: Arc::clone(&target.provider_name),
@@ -43,10 +53,17 @@ pub fn open_row(services: &Services, opened: &Opened, target: &Target, number: u
         } else {
             0
         },
+        charges: hold.as_ref().map(|hold| hold.charged().to_vec()).unwrap_or_default(),
     };
-    services.ledger.begin(opening).map_err(|error| {
+    let begun = services.ledger.begin(opening).map_err(|error| {
         tracing::error!(%error, "the ledger refused an attempt; the request is answered with 503");
         Reject::LedgerUnavailable
+    });
+    begun.map(|mut row| {
+        if let Some(hold) = hold {
+            row.carry(hold);
+        }
+        row
     })
 }
 
@@ -72,12 +89,24 @@ struct Tally {
     /// Attempts that are being counted.
     counting: usize,
     record: Option<Box<AccessRecord>>,
+    /// Reserved of the limits on tokens; corrected when all attempts are counted.
+    reserved: Option<Tokens>,
+}
+
+/// A request that ends without being recorded was counted as far as it came.
+impl Drop for Tally {
+    fn drop(&mut self) {
+        self.settle_reserved();
+    }
 }
 
 impl Record {
-    /// Nothing happened yet.
-    pub fn new(overhead: Duration) -> Self {
-        Self { overhead, bytes_out: 0, attempts: Vec::new(), first_output: None, tally: Arc::default() }
+    /// Nothing happened yet; `reserved` is corrected when everything has.
+    pub fn new(overhead: Duration, reserved: Tokens) -> Self {
+        let mut tally = Tally::default();
+        tally.reserved = Some(reserved).filter(|tokens| !tokens.is_empty());
+        let tally = Arc::new(Mutex::new(tally));
+        Self { overhead, bytes_out: 0, attempts: Vec::new(), first_output: None, tally }
     }
 
     /// Attempts that were settled.
@@ -118,6 +147,8 @@ pub struct Booking {
     overhead: Duration,
     error: Option<&'static str>,
     used: Used,
+    /// Reserved of the provider's limits on tokens.
+    reserved: Tokens,
 }
 
 /// An attempt that is being counted. Dropping it tells the tally, also when its job panics or is never run.
@@ -143,6 +174,8 @@ impl Booking {
         let status =
             if attempt.answer.begun() { attempt.answer.status() } else { trouble.as_ref().map_or(0, Trouble::status) };
         let used = used(attempt, opened, trouble.as_ref());
+        // Its places among the provider's open ones are free from here on.
+        let reserved = std::mem::take(&mut attempt.permit).take_tokens();
         Some(Self {
             row,
             target: Arc::clone(&attempt.target),
@@ -159,6 +192,7 @@ impl Booking {
             overhead,
             error: trouble.as_ref().map(Trouble::name).or(if status >= 400 { Some("refused") } else { None }),
             used,
+            reserved,
         })
     }
 
@@ -207,6 +241,7 @@ impl Booking {
         let cost = cost_of(&self.target, &usage, tier);
         self.target.metrics.settled(&usage, origin, cost);
         self.team.settled(&usage, cost);
+        governed::settle(self.reserved, &usage);
         tally.lock().add(&usage, origin, cost);
         self.row.settle(Settlement {
             status: self.status,
@@ -254,6 +289,12 @@ impl Tally {
         }
     }
 
+    fn settle_reserved(&mut self) {
+        if let Some(tokens) = self.reserved.take() {
+            governed::settle(tokens, &self.usage);
+        }
+    }
+
     /// One attempt was counted.
     fn counted(tally: &Mutex<Self>, log: &crate::telemetry::AccessLog) {
         let mut tally = tally.lock();
@@ -266,6 +307,7 @@ impl Tally {
             return;
         }
         if let Some(mut record) = self.record.take() {
+            self.settle_reserved();
             record.usage = self.usage;
             record.usage_origin = self.origin.unwrap_or(UsageOrigin::None);
             record.cost = (!self.unpriced).then_some(self.cost);
@@ -282,7 +324,7 @@ pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'sta
     let record = &exchange.record;
     let first_token =
         if opened.ask.stream { record.first_output.map(|at| at.duration_since(opened.arrival.at)) } else { None };
-    let model = &opened.plan.route().name;
+    let model = &opened.model;
     snapshot.series.request(Some(opened.ask.api), Some(model)).finished(status, latency, first_token);
     opened.team.finished(status);
     services.metrics.overhead_seconds.observe(record.overhead.as_secs_f64());
@@ -323,6 +365,12 @@ pub struct Local {
     pub api: Option<Api>,
     /// The model, as the configuration has it.
     pub model: Option<Arc<str>>,
+    /// The rules that it is under.
+    pub governing: Option<Governing>,
+    /// The end user, if one is told.
+    pub user: Option<Arc<str>>,
+    /// The request's metadata.
+    pub metadata: Metadata,
     /// The gateway's own code.
     pub code: Option<&'static str>,
     /// Bytes of the answer's body.
@@ -339,15 +387,33 @@ pub fn conclude_local(services: &Services, snapshot: &Snapshot, arrival: &Arriva
     if let Some(code) = local.code {
         services.metrics.reject(code);
     }
+    keep_refusal(services, arrival, status, &local);
     let mut line = begin_line(arrival, status, local.code, latency);
     line.key = local.caller.as_ref().map(|caller| Arc::clone(&caller.key));
     line.team = local.caller.as_ref().map(|caller| Arc::clone(&caller.team));
+    line.user = local.user.as_deref().map(str::to_owned);
     line.api = local.api;
     line.model = local.model;
     line.cost = Some(NanoUsd::ZERO);
     line.bytes_out = local.bytes_out;
     services.metrics.response_bytes.inc_by(local.bytes_out);
     services.access_log.write(line);
+}
+
+/// A refused call of somebody who is known stays in the ledger, without a cost: for reports.
+fn keep_refusal(services: &Services, arrival: &Arrival, status: u16, local: &Local) {
+    let (Some(caller), Some(code)) = (&local.caller, local.code) else { return };
+    services.ledger.refused(&Refused {
+        id: arrival.id,
+        time_us: arrival.at_us,
+        key: Arc::clone(&caller.key),
+        team: Arc::clone(&caller.team),
+        user: local.user.clone(),
+        model: local.model.clone().unwrap_or_default(),
+        api: local.api.map_or("other", Api::name),
+        code: code.into(),
+        status,
+    });
 }
 
 fn begin_line(arrival: &Arrival, status: u16, code: Option<&'static str>, latency: Duration) -> Box<AccessRecord> {
@@ -378,9 +444,14 @@ fn outcome(trouble: Option<&Trouble>, status: u16) -> Outcome {
             | Trouble::Total,
         ) => Outcome::TimedOut,
         Some(Trouble::InBand { .. }) => Outcome::InBandError,
-        Some(Trouble::SendBroken(_) | Trouble::Broken(_) | Trouble::Cut | Trouble::Empty | Trouble::Garbage(_)) => {
-            Outcome::Broken
-        }
+        Some(
+            Trouble::SendBroken(_)
+            | Trouble::Broken(_)
+            | Trouble::Cut
+            | Trouble::PastCap
+            | Trouble::Empty
+            | Trouble::Garbage(_),
+        ) => Outcome::Broken,
         Some(Trouble::ClientGone) => Outcome::ClientLeft,
         Some(Trouble::BuffersFull | Trouble::Revoked | Trouble::Stopped | Trouble::Internal(_)) => Outcome::Aborted,
     }

@@ -55,6 +55,31 @@ fn play(model: &str, api: Api, rest: &str, steps: impl FnOnce(&mut Exchange)) ->
 }
 
 #[test]
+fn reserved_tokens_are_corrected_to_what_all_attempts_used_also_when_counting_comes_late() {
+    const MILLION: u64 = 1_000_000;
+    let stage = Stage::new();
+    let mut unsent = stage.exchange("two", Api::ChatCompletions, STREAM);
+    assert_eq!(stage.tokens_left(), MILLION - staging::RESERVED);
+    staging::connect(&mut unsent);
+    unsent.failed(Trouble::Tls);
+    drop(unsent);
+    assert_eq!(stage.tokens_left(), MILLION, "nothing was sent");
+    let mut exchange = stage.exchange("two", Api::ChatCompletions, STREAM);
+    send(&mut exchange);
+    answer(&mut exchange, 200, SSE, &[]);
+    end(&mut exchange); // cut off before its first output: its input is counted, on another thread
+    send(&mut exchange);
+    answer(&mut exchange, 200, SSE, &[OUTPUT, USAGE, DONE]);
+    end(&mut exchange);
+    assert!(stage.tokens_left() < MILLION, "reserved or corrected");
+    drop(exchange);
+    let rows = stage.rows();
+    let used: u64 = rows.iter().map(|line| row(line).1 + row(line).2).sum();
+    assert!(rows.len() == 3 && used > 120, "{rows:?}");
+    assert_eq!(stage.tokens_left(), MILLION - used);
+}
+
+#[test]
 fn what_was_not_sent_whole_or_was_refused_costs_nothing() {
     let text = || "x".to_owned();
     let always = [

@@ -55,8 +55,9 @@ fn take_candidate(shared: &Shared) -> Result<Option<(Arc<Target>, bool)>, NoPeer
     if let Some(attempt) = exchange.attempt().filter(|attempt| attempt.fresh && attempt.is_open()) {
         return Ok(Some((Arc::clone(&attempt.target), true)));
     }
-    let Some(target) = exchange.next_target() else { return Ok(None) };
-    exchange.begin(Arc::clone(&target)).map_err(NoPeer::Refused)?;
+    let Some(candidate) = exchange.next_candidate() else { return Ok(None) };
+    let target = Arc::clone(&candidate.target);
+    exchange.begin(candidate).map_err(NoPeer::Refused)?;
     exchange.record.overhead += begun.elapsed();
     Ok(Some((target, false)))
 }

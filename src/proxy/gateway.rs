@@ -2,13 +2,18 @@
 
 use super::bounds::Buffers;
 use super::edge::Unproven;
+use super::governed::Governed;
+use super::purse::{self, BudgetSet};
 use super::target::{Target, next_group};
+use super::unpriced;
 use crate::auth::Callers;
 use crate::catalogue::{self, Price};
 use crate::config::{
-    Config, ConfigError, Model, Protocol, Provider as ProviderConfig, Target as TargetConfig, nearest,
+    Budgeting, Config, ConfigError, Model, Protocol, Provider as ProviderConfig, Target as TargetConfig, nearest,
 };
+use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, OpenPrice};
+use crate::limits::{Addresses, Limits, RuleSet};
 use crate::model::{Api, Clock, IdSource};
 use crate::providers::{self, Endpoint, Provider};
 use crate::routing::{Route, Table};
@@ -35,6 +40,10 @@ pub struct Services {
     pub callers: Arc<Callers>,
     /// Where every attempt is booked.
     pub ledger: Arc<Ledger>,
+    /// Rate windows and concurrency of all rules.
+    pub limits: Arc<Limits>,
+    /// What client addresses do.
+    pub addresses: Addresses,
     /// Counts tokens off the hot path.
     pub counter: Counter,
     /// Access records.
@@ -69,6 +78,10 @@ pub struct Bounds {
 /// What a request is admitted under; it keeps the snapshot to its end.
 #[derive(Debug)]
 pub struct Snapshot {
+    /// Limits of callers, models and the gateway.
+    pub governed: Governed,
+    /// How money is held.
+    pub budgeting: Arc<Budgeting>,
     /// Models and their targets.
     pub table: Table<Target>,
     /// Counters by model, target and team.
@@ -81,11 +94,16 @@ impl Snapshot {
     /// # Errors
     ///
     /// Every mistake in the providers' own sections and in prices.
-    pub fn build(config: &Config, series: SeriesTable) -> Result<Self, Vec<ConfigError>> {
+    pub fn build(
+        config: &Config,
+        series: SeriesTable,
+        limits: &Arc<Limits>,
+        budgets: &Arc<Budgets>,
+    ) -> Result<Self, Vec<ConfigError>> {
         let mut errors = Vec::new();
         let mut built: BTreeMap<&str, Built> = BTreeMap::new();
         for (name, provider) in &config.providers {
-            match build_provider(provider) {
+            match build_provider(provider, limits, budgets) {
                 Ok(one) => drop(built.insert(name, one)),
                 Err(error) => errors.push(error),
             }
@@ -106,7 +124,14 @@ impl Snapshot {
             let max_attempts = usize::try_from(model.max_attempts.get()).unwrap_or(usize::MAX);
             routes.push(Route { name: Arc::clone(&model.name), targets, max_attempts });
         }
-        if errors.is_empty() { Ok(Self { table: Table::new(routes), series }) } else { Err(errors) }
+        errors.extend(unpriced::budgets(config, &routes));
+        if errors.is_empty() {
+            let budgeting = Arc::new(config.budgeting.clone());
+            let governed = Governed::new(config, limits, budgets);
+            Ok(Self { governed, budgeting, table: Table::new(routes), series })
+        } else {
+            Err(errors)
+        }
     }
 
     /// Where `provider` lives, for `weighbridge check`.
@@ -130,7 +155,10 @@ impl Snapshot {
             |price| price.describe(),
         );
         let speaks: Vec<_> = Api::ALL.into_iter().filter(|&api| joined.serves(api)).map(Api::name).collect();
-        vec![format!("price: {price}"), format!("answers: {}", speaks.join(", "))]
+        let most = |tokens: Option<u64>| tokens.map_or_else(|| "unknown".to_owned(), |tokens| tokens.to_string());
+        let (input, output) = (most(joined.max_input_tokens), most(joined.max_output_tokens));
+        let limits = format!("at most: input {input}, output {output} tokens");
+        vec![format!("price: {price}"), limits, format!("answers: {}", speaks.join(", "))]
     }
 
     /// The names of the dialects that the targets of `route` speak.
@@ -153,9 +181,11 @@ struct Built {
     catalogue: Option<String>,
     ca: Option<Arc<CaType>>,
     protocol: Protocol,
+    limits: RuleSet,
+    budgets: BudgetSet,
 }
 
-fn build_provider(config: &ProviderConfig) -> Result<Built, ConfigError> {
+fn build_provider(config: &ProviderConfig, limits: &Limits, budgets: &Budgets) -> Result<Built, ConfigError> {
     let row = providers::PROVIDERS.iter().find(|(kind, _)| *kind == config.kind);
     let Some((_, build)) = row else {
         let kinds: Vec<_> = providers::PROVIDERS.iter().map(|(kind, _)| *kind).collect();
@@ -169,7 +199,9 @@ fn build_provider(config: &ProviderConfig) -> Result<Built, ConfigError> {
     let base_url_host = config.settings.has("base_url").then(|| provider.endpoint().host.to_string());
     let kind = config.kind.clone();
     let catalogue = config.catalogue.clone();
-    Ok(Built { group: next_group(), provider, kind, base_url_host, catalogue, ca, protocol: config.protocol })
+    let (protocol, limits) = (config.protocol, limits.resolve(&config.rules));
+    let budgets = purse::resolve(budgets, &config.rules);
+    Ok(Built { group: next_group(), provider, kind, base_url_host, catalogue, ca, protocol, limits, budgets })
 }
 
 fn read_ca(config: &ProviderConfig, path: &std::path::Path) -> Result<Arc<CaType>, ConfigError> {
@@ -208,6 +240,7 @@ fn join(
         price_as: target.price_as.as_deref(),
     };
     let price = catalogue::resolve(&whose, overrides).map_err(|error| error.to_string())?;
+    let listed = catalogue::limits(&whose).map_err(|error| error.to_string())?;
     let label = format!("{}/{}", target.provider, target.model);
     let model_json = serde_json::to_vec(&*target.model).map_err(|error| error.to_string())?;
     Ok(Target {
@@ -223,7 +256,12 @@ fn join(
         protocol: built.protocol,
         group: built.group,
         ca: built.ca.clone(),
+        max_input_tokens: target.max_input_tokens.or_else(|| listed?.max_input_tokens),
+        max_output_tokens: target.max_output_tokens.or_else(|| listed?.max_output_tokens),
+        learned: Arc::default(),
         encoding: tokens::encoding_of(&target.model),
+        limits: Arc::clone(&built.limits),
+        budgets: Arc::clone(&built.budgets),
         metrics: Arc::clone(series.target(&model.name, index).ok_or("it has no counters")?),
     })
 }

@@ -8,15 +8,21 @@
 
 mod accept;
 mod attempt;
+mod bound;
 mod bounds;
+mod candidate;
 mod edge;
 mod exchange;
 mod explain;
 mod finish;
 mod forward;
 mod gateway;
+mod governed;
+mod metadata;
+mod learned;
 mod open;
 mod outgoing;
+mod purse;
 mod refusal;
 mod reject;
 mod replay;
@@ -25,15 +31,18 @@ mod stream;
 mod tail;
 mod target;
 mod trouble;
+mod unpriced;
 mod used;
 mod views;
 #[cfg(test)]
 mod staging;
 
+pub use bound::{Bound, Maker, Terms, Unbounded, bound, bound_on, passes_cap};
 pub use bounds::Buffers;
 pub use edge::{Edge, Front, Unproven};
 pub use explain::Explainer;
 pub use gateway::{Bounds, Services, Snapshot};
+pub use learned::Learned;
 pub use target::Target;
 
 use crate::routing::Resolver;
@@ -108,14 +117,18 @@ impl Gateway {
                 return Ok(Some(Box::new(Open { shared, parked, refused: None, status: 0, code: None })));
             }
             Ok(open::Next::Answer(status, body)) => {
-                respond::whole(session, &arrival, dialect, status, body).await.map(|bytes| (status, bytes))
+                let shares = local.shares(&self.services.limits);
+                respond::whole(session, &arrival, dialect, status, body, &shares).await.map(|bytes| (status, bytes))
             }
             Err(reject) => {
                 local.code = Some(reject.code());
                 if reject.fault() == Fault::Gateway {
                     tracing::warn!(code = reject.code(), "a request was refused for want of the gateway's own means");
                 }
-                respond::reject(session, &arrival, dialect, &reject).await.map(|bytes| (reject.status(), bytes))
+                let shares = local.shares(&self.services.limits);
+                respond::reject(session, &arrival, dialect, &reject, &shares)
+                    .await
+                    .map(|bytes| (reject.status(), bytes))
             }
         };
         let (status, bytes_out) = answered.unwrap_or_else(|error| {
@@ -386,7 +399,7 @@ impl ProxyHttp for Gateway {
 impl Open {
     /// Tells the client how its request failed; `session` is its own again.
     async fn tell(&mut self, session: &mut Session) {
-        let (arrival, api, committed, gone, unsaid, whole, reject) = {
+        let (arrival, api, committed, gone, unsaid, whole, reject, shares) = {
             let exchange = self.shared.lock();
             let reject = self.refused.clone().unwrap_or_else(|| exchange.verdict());
             let attempt = exchange.attempt();
@@ -398,7 +411,9 @@ impl Open {
             self.code = attempt.and_then(|attempt| attempt.answer.failed()).map(Trouble::name);
             let arrival = exchange.opened.arrival.clone();
             let whole = attempt.is_some_and(|attempt| attempt.answer.ended());
-            (arrival, exchange.opened.ask.api, exchange.committed(), exchange.client_gone(), unsaid, whole, reject)
+            let shares = exchange.shares();
+            let (committed, gone) = (exchange.committed(), exchange.client_gone());
+            (arrival, exchange.opened.ask.api, committed, gone, unsaid, whole, reject, shares)
         };
         if committed {
             self.code = unsaid.as_ref().map(|(name, _)| *name).or(self.code);
@@ -416,7 +431,7 @@ impl Open {
             return;
         }
         self.code = Some(reject.code());
-        match respond::reject(session, &arrival, api.dialect(), &reject).await {
+        match respond::reject(session, &arrival, api.dialect(), &reject, &shares).await {
             Ok(bytes) => {
                 self.status = reject.status();
                 let mut exchange = self.shared.lock();

@@ -5,7 +5,9 @@ use super::accept::{self, BodyBounds, Head, Path};
 use super::exchange::{Arrival, Opened};
 use super::finish::Local;
 use super::gateway::{Services, Snapshot};
-use super::reject::{Reject, shown};
+use super::governed::{Governing, reserved_tokens};
+use super::metadata;
+use super::reject::{Fault, Reject, shown};
 use super::target::Target;
 use crate::auth::{AuthError, Caller, Presented};
 use crate::dialect::{
@@ -78,8 +80,11 @@ impl Opening<'_> {
         local.api = api;
         let caller = self.authenticate(&session.req_header().headers).await?; // before a byte of the body is read
         local.caller = Some(Arc::clone(&caller));
+        let governing = self.gateway.snapshot.governed.of(&caller);
+        local.governing = Some(governing.clone());
         let Some(api) = api else { return self.models(&head, &caller) };
         let services = &self.gateway.services;
+        let permit = governing.admit_caller(&services.limits, &local.subject(&caller))?; // requests and concurrency
         let slot = services.slots.take(1).ok_or(Reject::TooManyOpen)?;
         let bounds = BodyBounds { most: services.bounds.max_body_bytes, within: services.bounds.body_timeout };
         let body = accept::body(session, &head, bounds, &services.buffers).await?;
@@ -89,14 +94,24 @@ impl Opening<'_> {
         let route = self.route(&ask, &caller, local)?;
         let headers = &session.req_header().headers;
         // What the caller's own credential says of the user is the only word that is vouched for.
-        let user = caller.user.clone();
         let told = || header_text(headers, "x-weighbridge-user").or(ask.user.as_deref()).map(Arc::from);
-        let user = user.or_else(told);
-        let opened = Opened {
+        local.user = caller.user.clone().or_else(told);
+        local.metadata = metadata::of(headers, &ask)?;
+        let governing = self.with_model(governing, &route.name, local);
+        let tokens = reserved_tokens(&ask);
+        let permit = governing.admit_request(&services.limits, permit, &local.subject(&caller), tokens)?; // and the rest
+        let mut opened = Opened {
             arrival: self.arrival.clone(),
             team: Arc::clone(self.gateway.snapshot.series.team(Some(&caller.team))),
             caller,
-            user,
+            governing,
+            permit,
+            user: local.user.clone(),
+            metadata: local.metadata.clone(),
+            model: Arc::clone(&route.name),
+            charges: Vec::new(),
+            budgeting: Arc::clone(&self.gateway.snapshot.budgeting),
+            first: None,
             query: query(api, session),
             include_cost: header_text(headers, "x-weighbridge-include").is_some_and(includes_cost),
             plan: Plan::new(Arc::clone(route)),
@@ -105,6 +120,8 @@ impl Opening<'_> {
             _slot: slot,
             bytes_in,
         };
+        opened.charges = opened.facts().charges(opened.governing.budgets());
+        opened.reserve(services, &self.gateway.snapshot)?; // for the first candidate that can be paid; else 402
         let overhead = self.arrival.at.elapsed().saturating_sub(body.waited);
         Ok(Next::Forward(Box::new(opened), overhead))
     }
@@ -118,9 +135,32 @@ impl Opening<'_> {
     }
 
     async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Reject> {
-        let presented = Presented::from_headers(headers).map_err(|error| nobody(&error))?;
-        let callers = &self.gateway.services.callers;
-        callers.authenticate(presented, self.arrival.at_us).await.map_err(|error| nobody(&error))
+        let services = &self.gateway.services;
+        let address = self.arrival.address.map(|address| address.ip());
+        let now_us = services.limits.clock().at(self.arrival.at);
+        if let Some(address) = address {
+            services.addresses.request(address, now_us)?; // before anything is hashed
+        }
+        let known = match Presented::from_headers(headers) {
+            Ok(presented) => services.callers.authenticate(presented, self.arrival.at_us).await,
+            Err(error) => Err(error),
+        };
+        known.map_err(|error| {
+            let reject = nobody(&error);
+            if let Some(address) = address
+                && reject.fault() == Fault::Client
+            {
+                services.addresses.failed(address, now_us);
+            }
+            reject
+        })
+    }
+
+    /// The rules that hold now that the model is known.
+    fn with_model(&self, mut governing: Governing, model: &str, local: &mut Local) -> Governing {
+        self.gateway.snapshot.governed.with_model(&mut governing, model);
+        local.governing = Some(governing.clone());
+        governing
     }
 
     /// The route of the model that is asked for, if the caller may call it and a target speaks the call.

@@ -1,6 +1,8 @@
 //! Why a request gets an error, in one place: status, stable code, fault, and whether a retry helps.
 
 use super::accept::Framing;
+use crate::ledger::budget::{Exhausted, Why};
+use crate::limits::{AddressFull, Refusal};
 use std::fmt;
 use std::time::Duration;
 
@@ -36,6 +38,12 @@ pub enum Reject {
         /// What is wrong and what to do.
         message: String,
     },
+    /// A rate or concurrency limit does not let it pass.
+    #[error("{0}")]
+    LimitReached(Refusal),
+    /// The client's address has done too much.
+    #[error("{}", address_text(*.0))]
+    Address(AddressFull),
     /// It is known who calls, but nobody pays for them.
     #[error("{message}")]
     NotAdmitted {
@@ -49,6 +57,27 @@ pub enum Reject {
     AuthUnavailable {
         /// What is missing.
         message: String,
+    },
+    /// No candidate can be paid.
+    #[error("{}", budget_text(exhausted))]
+    BudgetExhausted {
+        /// The status, as the operator chose it.
+        status: u16,
+        /// When it was refused, in microseconds since the Unix epoch.
+        now_us: u64,
+        /// Which budget, and how it stands.
+        exhausted: Box<Exhausted>,
+    },
+    /// What the request may cost has no bound, and a budget enforces.
+    #[error(
+        "budget `{budget}` cannot hold what `{field}` may cost, for nothing bounds it; leave it out, or ask the operator to \
+         set `max_input_tokens` for the model"
+    )]
+    Unbounded {
+        /// The budget's id.
+        budget: String,
+        /// The member of the body.
+        field: String,
     },
     /// The body is no JSON, or ambiguous, or lacks what is needed.
     #[error("{message}")]
@@ -152,13 +181,18 @@ impl Reject {
     /// The HTTP status.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::Framing(_) | Self::BadRequest { .. } | Self::Dialect { .. } => 400,
+            Self::Framing(_) | Self::BadRequest { .. } | Self::Dialect { .. } | Self::Unbounded { .. } => 400,
+            Self::BudgetExhausted { status, exhausted, .. } => match exhausted.why {
+                Why::Spent | Why::Unpriced => *status,
+                Why::TooManyEntities | Why::Unreadable => 503,
+            },
             Self::Unauthenticated { .. } => 401,
             Self::ModelNotAllowed { .. } | Self::NotAdmitted { .. } => 403,
             Self::NoRoute { .. } | Self::NoModel { .. } => 404,
             Self::Method { .. } => 405,
             Self::BodyTimeout { .. } => 408,
             Self::TooLarge { .. } => 413,
+            Self::LimitReached(_) | Self::Address(_) => 429,
             Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable | Self::AuthUnavailable { .. } => 503,
             Self::Upstream { kind, .. } => match kind {
                 UpstreamFault::Failed | UpstreamFault::Credentials | UpstreamFault::NoSuchModel => 502,
@@ -176,6 +210,17 @@ impl Reject {
             Self::Method { .. } => "method_not_allowed",
             Self::Unauthenticated { code, .. } | Self::NotAdmitted { code, .. } => code,
             Self::AuthUnavailable { .. } => "auth_unavailable",
+            Self::Unbounded { .. } => "budget_unbounded",
+            Self::BudgetExhausted { exhausted, .. } => match exhausted.why {
+                Why::Spent => "budget_exhausted",
+                Why::Unpriced => "budget_price_unknown",
+                Why::TooManyEntities => "budget_full",
+                Why::Unreadable => "budget_unavailable",
+            },
+            Self::LimitReached(Refusal { wait: None, .. }) => "larger_than_limit",
+            Self::LimitReached(_) => "limit_reached",
+            Self::Address(AddressFull::AuthFailures { .. }) => "too_many_auth_failures",
+            Self::Address(AddressFull::Requests { .. }) => "too_many_requests_from_address",
             Self::BadRequest { .. } => "invalid_request",
             Self::TooLarge { .. } => "body_too_large",
             Self::BodyTimeout { .. } => "body_timeout",
@@ -199,12 +244,16 @@ impl Reject {
     pub fn param(&self) -> Option<&str> {
         match self {
             Self::BadRequest { param, .. } => param.as_deref(),
+            Self::Unbounded { field, .. } => Some(field),
             Self::NoModel { .. } | Self::ModelNotAllowed { .. } | Self::Dialect { .. } => Some("model"),
             Self::Framing(_)
             | Self::NoRoute { .. }
             | Self::Method { .. }
             | Self::Unauthenticated { .. }
+            | Self::LimitReached(_)
+            | Self::Address(_)
             | Self::NotAdmitted { .. }
+            | Self::BudgetExhausted { .. }
             | Self::AuthUnavailable { .. }
             | Self::TooLarge { .. }
             | Self::BodyTimeout { .. }
@@ -222,13 +271,20 @@ impl Reject {
             | Self::NoRoute { .. }
             | Self::Method { .. }
             | Self::Unauthenticated { .. }
+            | Self::LimitReached(_)
+            | Self::Address(_)
             | Self::NotAdmitted { .. }
+            | Self::Unbounded { .. }
             | Self::BadRequest { .. }
             | Self::TooLarge { .. }
             | Self::BodyTimeout { .. }
             | Self::NoModel { .. }
             | Self::ModelNotAllowed { .. }
             | Self::Dialect { .. } => Fault::Client,
+            Self::BudgetExhausted { exhausted, .. } => match exhausted.why {
+                Why::Spent | Why::Unpriced => Fault::Client,
+                Why::TooManyEntities | Why::Unreadable => Fault::Gateway,
+            },
             Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable | Self::AuthUnavailable { .. } => {
                 Fault::Gateway
             }
@@ -244,12 +300,26 @@ impl Reject {
             | Self::Method { .. }
             | Self::Unauthenticated { .. }
             | Self::NotAdmitted { .. }
+            | Self::Unbounded { .. }
             | Self::BadRequest { .. }
             | Self::TooLarge { .. }
             | Self::NoModel { .. }
             | Self::ModelNotAllowed { .. }
             | Self::Dialect { .. } => Retry::Never,
             Self::BodyTimeout { .. } => Retry::Maybe,
+            Self::BudgetExhausted { status, now_us, exhausted } => {
+                match (exhausted.why, exhausted.resets_us, *status) {
+                    // Who is told 429 takes it for a limit, and waits as long as it says.
+                    (Why::Spent, Some(resets_us), 429) => {
+                        Retry::After(Duration::from_micros(resets_us.saturating_sub(*now_us)))
+                    }
+                    (Why::Spent | Why::Unpriced, _, _) => Retry::Never,
+                    (Why::TooManyEntities | Why::Unreadable, _, _) => Retry::After(Duration::from_secs(1)),
+                }
+            }
+            Self::LimitReached(Refusal { wait: Some(wait), .. }) => Retry::After(*wait),
+            Self::LimitReached(Refusal { wait: None, .. }) => Retry::Never,
+            Self::Address(AddressFull::AuthFailures { wait } | AddressFull::Requests { wait }) => Retry::After(*wait),
             Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable | Self::AuthUnavailable { .. } => {
                 Retry::After(Duration::from_secs(1))
             }
@@ -268,6 +338,16 @@ impl Reject {
     }
 }
 
+/// What is exhausted, and until when.
+fn budget_text(exhausted: &Exhausted) -> String {
+    let resets = exhausted.resets_us.and_then(|us| jiff::Timestamp::from_microsecond(i64::try_from(us).ok()?).ok());
+    match (exhausted.why, resets) {
+        (Why::Spent, Some(resets)) => format!("{exhausted}; it resets at {resets}"),
+        (Why::Spent, None) => format!("{exhausted}; it does not reset"),
+        _ => exhausted.to_string(),
+    }
+}
+
 /// What to tell a client about trying again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
@@ -277,6 +357,30 @@ pub enum Retry {
     Maybe,
     /// It may succeed after this: `retry-after`.
     After(Duration),
+}
+
+impl From<Refusal> for Reject {
+    fn from(refusal: Refusal) -> Self {
+        Self::LimitReached(refusal)
+    }
+}
+
+impl From<AddressFull> for Reject {
+    fn from(full: AddressFull) -> Self {
+        Self::Address(full)
+    }
+}
+
+fn address_text(full: AddressFull) -> &'static str {
+    match full {
+        AddressFull::AuthFailures { .. } => {
+            "too many requests from this address had no valid api key (`server.per_address.auth_failures`); \
+             check the key and try again later"
+        }
+        AddressFull::Requests { .. } => {
+            "too many requests come from this address (`server.per_address.requests`); try again in a moment"
+        }
+    }
 }
 
 /// Text of a client, shortened for a message.

@@ -3,6 +3,7 @@
 use super::exchange::{Arrival, Exchange};
 use super::reject::{Reject, Retry};
 use crate::dialect::error::{self, Told};
+use crate::limits::{Share, Shares, reset_text};
 use crate::model::{Dialect, NanoUsd};
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
@@ -19,6 +20,21 @@ const MODEL: HeaderName = HeaderName::from_static("x-weighbridge-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-weighbridge-attempts");
 const COST: HeaderName = HeaderName::from_static("x-weighbridge-cost-usd");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-weighbridge-overhead-us");
+const OUTPUT_CAP: HeaderName = HeaderName::from_static("x-weighbridge-output-cap");
+const BUDGET_LEFT: HeaderName = HeaderName::from_static("x-weighbridge-budget-remaining-usd");
+const WARNING: HeaderName = HeaderName::from_static("x-weighbridge-warning");
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
+/// As OpenAI names them: limit, remaining, reset.
+const LEFT_OF_REQUESTS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-requests"),
+    HeaderName::from_static("x-ratelimit-remaining-requests"),
+    HeaderName::from_static("x-ratelimit-reset-requests"),
+];
+const LEFT_OF_TOKENS: [HeaderName; 3] = [
+    HeaderName::from_static("x-ratelimit-limit-tokens"),
+    HeaderName::from_static("x-ratelimit-remaining-tokens"),
+    HeaderName::from_static("x-ratelimit-reset-tokens"),
+];
 /// Asks a proxy in front not to hold back events (nginx, `proxy_buffering`).
 const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -59,7 +75,41 @@ pub fn answer_header(exchange: &Exchange, first: usize) -> Result<ResponseHeader
     identify(&mut header, arrival, exchange.opened.ask.api.dialect())?;
     header.insert_header(MODEL, attempt.target.label.clone())?;
     header.insert_header(ATTEMPTS, HeaderValue::from(exchange.attempts()))?;
+    show(&mut header, &exchange.shares())?;
+    for rule in exchange.opened.permit.warnings().chain(attempt.permit.warnings()) {
+        warn(&mut header, &format!("past the limit {rule}"))?;
+    }
+    for budget in &attempt.spending.warnings {
+        warn(&mut header, &format!("past the budget {budget}"))?;
+    }
+    if let (true, Some(cap)) = (attempt.spending.lowered, attempt.spending.cap) {
+        header.insert_header(OUTPUT_CAP, HeaderValue::from(cap))?;
+    }
+    if let Some(left) = exchange.budget_left() {
+        header.insert_header(BUDGET_LEFT, usd(left))?;
+    }
     Ok(header)
+}
+
+fn warn(header: &mut ResponseHeader, text: &str) -> Result<()> {
+    match HeaderValue::try_from(text) {
+        Ok(value) => header.append_header(WARNING, value).map(drop),
+        Err(_) => Ok(()),
+    }
+}
+
+/// The rules with the least share left.
+fn show(header: &mut ResponseHeader, shares: &Shares) -> Result<()> {
+    for (names, share) in [(LEFT_OF_REQUESTS, shares.requests), (LEFT_OF_TOKENS, shares.tokens)] {
+        let Some(Share { limit, remaining, reset: after }) = share else { continue };
+        let [most, left, reset] = names;
+        header.insert_header(most, HeaderValue::from(limit))?;
+        header.insert_header(left, HeaderValue::from(remaining))?;
+        if let Ok(text) = HeaderValue::try_from(reset_text(after)) {
+            header.insert_header(reset, text)?;
+        }
+    }
+    Ok(())
 }
 
 fn usd(cost: NanoUsd) -> HeaderValue {
@@ -86,11 +136,13 @@ pub async fn whole(
     dialect: Dialect,
     status: u16,
     body: Bytes,
+    shares: &Shares,
 ) -> Result<u64> {
     let mut header = ResponseHeader::build_no_case(status, Some(6))?;
     header.insert_header(header::CONTENT_TYPE, JSON)?;
     header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
     identify(&mut header, arrival, dialect)?;
+    show(&mut header, shares)?;
     write(session, header, body).await
 }
 
@@ -99,7 +151,13 @@ pub async fn whole(
 /// # Errors
 ///
 /// When the client is gone.
-pub async fn reject(session: &mut Session, arrival: &Arrival, dialect: Dialect, reject: &Reject) -> Result<u64> {
+pub async fn reject(
+    session: &mut Session,
+    arrival: &Arrival,
+    dialect: Dialect,
+    reject: &Reject,
+    shares: &Shares,
+) -> Result<u64> {
     let message = reject.to_string();
     let told = Told {
         status: reject.status(),
@@ -113,6 +171,7 @@ pub async fn reject(session: &mut Session, arrival: &Arrival, dialect: Dialect, 
     header.insert_header(header::CONTENT_TYPE, JSON)?;
     header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
     identify(&mut header, arrival, dialect)?;
+    show(&mut header, shares)?;
     match reject.retry() {
         Retry::Never => header.insert_header(SHOULD_RETRY, HeaderValue::from_static("false"))?,
         Retry::Maybe => {}
@@ -120,6 +179,8 @@ pub async fn reject(session: &mut Session, arrival: &Arrival, dialect: Dialect, 
         Retry::After(wait) => {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             header.insert_header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))?;
+            let millis = u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
+            header.insert_header(RETRY_AFTER_MS, HeaderValue::from(millis))?;
         }
     }
     if let Reject::Method { allow, .. } = reject {

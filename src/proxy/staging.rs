@@ -3,10 +3,12 @@
 
 use super::bounds::Buffers;
 use super::exchange::{Arrival, Exchange, Opened};
+use super::finish::Local;
 use super::gateway::{Bounds, Services, Snapshot};
 use crate::auth::{Caller, Callers, hash_of, hash_text};
 use crate::config::{self, Config};
 use crate::ledger::{Ledger, LedgerMetrics, export};
+use crate::limits::{Addresses, LimitMetrics, Limits, Permit, Steady, Subject};
 use crate::model::{Api, Draft, IdSource, SystemClock};
 use crate::routing::Plan;
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
@@ -17,6 +19,9 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+/// Tokens that an exchange reserves of the million a day that its key has.
+pub const RESERVED: u64 = 5_000;
 
 const KEY: &str = "wb-a-key-of-the-tests-0123456789";
 
@@ -38,10 +43,13 @@ impl Stage {
         let dir = tempfile::tempdir().expect("a directory");
         let config = Config::from_text(&config_text(dir.path()), None).expect("the configuration is right");
         let metrics = Metrics::new().expect("metrics");
-        let snapshot = Snapshot::build(&config, SeriesTable::resolve(&metrics, &config)).expect("providers are right");
         let clock = Arc::new(SystemClock);
+        let limit_metrics = LimitMetrics::register(&metrics.registry).expect("metrics");
+        let limits = Arc::new(Limits::new(limit_metrics, Steady::new(1_795_000_000_000_000)));
+        let series = SeriesTable::resolve(&metrics, &config);
         let ledger_metrics = LedgerMetrics::register(&metrics.registry).expect("metrics");
         let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics).expect("a ledger");
+        let snapshot = Snapshot::build(&config, series, &limits, ledger.budgets()).expect("providers are right");
         let log = config::AccessLog::File(dir.path().join("access.log"));
         let callers = Callers::open(&config, dir.path(), Arc::clone(&clock) as _).expect("a key store");
         let caller = callers.named("k", 0).expect("a known key");
@@ -50,6 +58,8 @@ impl Stage {
             clock,
             ids: IdSource::from_os().expect("randomness"),
             ledger,
+            limits,
+            addresses: Addresses::new(config.server.per_address),
             counter: Counter::start(16, 1 << 26).expect("a thread"),
             access_log: Arc::new(AccessLog::start(&log, metrics.access_log.clone()).expect("a file")),
             metrics: metrics.proxy.clone(),
@@ -81,12 +91,22 @@ impl Stage {
             address: None,
             version: http::Version::HTTP_11,
         };
+        let governing = self.snapshot.governed.of(&self.caller);
+        let subject = Subject { key: "k", team: "t", model, user: None, metadata: &[] };
+        let permit = governing.admit_request(&self.services.limits, Permit::default(), &subject, RESERVED);
         let opened = Opened {
             arrival,
             caller: Arc::clone(&self.caller),
             team: Arc::clone(self.snapshot.series.team(Some("t"))),
             ask,
+            governing,
+            permit: permit.expect("a million tokens a day"),
             user: None,
+            metadata: Vec::new(),
+            model: model.into(),
+            charges: Vec::new(),
+            budgeting: Arc::clone(&self.snapshot.budgeting),
+            first: None,
             query: None,
             include_cost: false,
             plan: Plan::new(Arc::clone(self.snapshot.table.find(model).expect("a known model"))),
@@ -95,6 +115,13 @@ impl Stage {
             bytes_in: body.len(),
         };
         Exchange::new(opened, Arc::clone(&self.services), Duration::ZERO)
+    }
+
+    /// Tokens of today that the key has left; [`RESERVED`] are taken for each request that is open.
+    pub fn tokens_left(&self) -> u64 {
+        let caller = Some(Arc::clone(&self.caller));
+        let local = Local { caller, governing: Some(self.snapshot.governed.of(&self.caller)), ..Local::default() };
+        local.shares(&self.services.limits).tokens.expect("the key has a limit").remaining
     }
 
     /// The rows of all attempts, once everything was counted: nothing can be counted afterwards.
@@ -140,9 +167,9 @@ models:
   two: {{ targets: [{{ provider: openai, model: gpt-4o-mini }}, {{ provider: local, model: llama }}] }}
   timed:
     timeouts: {{ send: 10s, first_token: 4s, idle: 2s, response: 7s, total: 30s }}
-    targets: [{{ provider: openai, model: gpt-4o-mini }}]
+    targets: [{{ provider: openai, model: gpt-4o-mini, max_output_tokens: 99 }}]
 teams: {{ t: {{}} }}
-keys: [{{ name: k, team: t, hash: "{hash}" }}]
+keys: [{{ name: k, team: t, hash: "{hash}", limits: [{{ tokens: 1000000, per: day }}] }}]
 records: {{ content: none, access_log: stdout }}
 "#
     )
@@ -150,8 +177,8 @@ records: {{ content: none, access_log: stdout }}
 
 /// Begins the attempt at the next target; its connection stands and nothing was sent.
 pub fn connect(exchange: &mut Exchange) {
-    let target = exchange.next_target().expect("a target is left");
-    exchange.begin(target).expect("the ledger takes it");
+    let candidate = exchange.next_candidate().expect("a target is left");
+    exchange.begin(candidate).expect("the ledger takes it");
     exchange.attempt_mut().expect("it was begun").connected(false);
 }
 

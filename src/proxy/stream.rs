@@ -3,6 +3,7 @@
 //! Pure: bytes in, bytes out. A stream is withheld until its first output, any other answer whole. Where the
 //! network cuts the answer must not matter.
 
+use super::bound;
 use super::bounds::Share;
 use super::outgoing::Out;
 use super::refusal::{self, Refusal, is_compressed, retry_after};
@@ -36,6 +37,8 @@ pub struct Expect {
     pub hide_usage: bool,
     /// An answer is withheld whole up to here.
     pub most_withheld: usize,
+    /// The output that is held for: the cap, and for how many answers.
+    pub most: Option<(u64, u32)>,
 }
 
 /// One attempt's answer so far.
@@ -219,6 +222,7 @@ impl Answer {
         }
         match scanned {
             Err(error) => self.fail(Trouble::Garbage(error.to_string()), release),
+            Ok(()) if self.past_its_cap() => self.fail(Trouble::PastCap, release),
             Ok(()) if self.account() => Ok(release),
             Ok(()) => self.fail(Trouble::BuffersFull, release),
         }
@@ -228,6 +232,14 @@ impl Answer {
     fn behind_the_end(&mut self, piece: &Bytes) -> Release {
         let belongs = std::mem::take(&mut self.half_line_end) && piece.starts_with(b"\n");
         Release { bytes: piece.slice(..usize::from(belongs)), first_output: false }
+    }
+
+    /// Whether the provider ignores the cap: then the stream would pass what is held for it.
+    fn past_its_cap(&self) -> bool {
+        let Some((cap, answers)) = self.expect.most else { return false };
+        let bytes = self.output().map_or(0, OutputText::bytes);
+        let reported = self.reading().usage.map(|usage| usage.output_total());
+        bound::passes_cap(bytes, 0, reported, cap, answers)
     }
 
     /// Brings the share to what is held; false when the gateway's buffers do not leave that much.
@@ -379,6 +391,7 @@ impl Answer {
         let (status, code) = match trouble {
             Trouble::InBand { status, .. } => (*status, "upstream_failed"),
             Trouble::Idle | Trouble::Total => (504, "upstream_timeout"),
+            Trouble::PastCap => (502, "output_cap_passed"),
             Trouble::Revoked => (401, "caller_revoked"),
             _ => (502, "upstream_failed"),
         };

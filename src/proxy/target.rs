@@ -1,8 +1,11 @@
 //! A target as the proxy uses it: the configuration's row joined with its provider, price and address.
 
+use super::learned::Learned;
+use super::purse::BudgetSet;
 use crate::catalogue::Price;
 use crate::config::{Protocol, Timeouts};
 use crate::ledger::OpenPrice;
+use crate::limits::RuleSet;
 use crate::model::Api;
 use crate::providers::{Endpoint, Provider};
 use crate::telemetry::TargetSeries;
@@ -49,8 +52,18 @@ pub struct Target {
     pub group: u64,
     /// Certificate authorities instead of the system's.
     pub ca: Option<Arc<CaType>>,
+    /// Most tokens of input that it takes, if known: the file's word, else the catalogue's.
+    pub max_input_tokens: Option<u64>,
+    /// Most tokens of output that it gives, if known.
+    pub max_output_tokens: Option<u64>,
+    /// How its model makes tokens of bytes, as seen so far.
+    pub learned: Arc<Learned>,
     /// The model's own tokenizer, if there is one here.
     pub encoding: Option<Encoding>,
+    /// Limits of the provider.
+    pub limits: RuleSet,
+    /// Budgets of its provider.
+    pub budgets: BudgetSet,
     /// Counters of this target.
     pub metrics: Arc<TargetSeries>,
 }

@@ -64,6 +64,9 @@ pub enum Trouble {
     /// No answer of this API.
     #[error("garbage: {0}")]
     Garbage(String),
+    /// The provider goes on past the output cap, and past what budgets hold for it.
+    #[error("it went on past its output cap, for which the budgets hold")]
+    PastCap,
     /// More is held than the gateway may hold.
     #[error("the gateway's buffers are full")]
     BuffersFull,
@@ -102,6 +105,7 @@ impl Trouble {
             Self::Cut => "cut_off",
             Self::Empty => "empty",
             Self::Garbage(_) => "garbage",
+            Self::PastCap => "output_cap_passed",
             Self::BuffersFull => "buffers_full",
             Self::ClientGone => "client_gone",
             Self::Revoked => "caller_revoked",
@@ -114,7 +118,13 @@ impl Trouble {
     pub const fn next_may_help(&self) -> bool {
         !matches!(
             self,
-            Self::Total | Self::ClientGone | Self::BuffersFull | Self::Revoked | Self::Stopped | Self::Internal(_)
+            Self::Total
+                | Self::PastCap
+                | Self::ClientGone
+                | Self::BuffersFull
+                | Self::Revoked
+                | Self::Stopped
+                | Self::Internal(_)
         )
     }
 
@@ -159,6 +169,7 @@ impl Trouble {
             | Self::Cut
             | Self::Empty
             | Self::Garbage(_)
+            | Self::PastCap
             | Self::BuffersFull
             | Self::ClientGone
             | Self::Revoked

@@ -57,6 +57,12 @@ pub struct Plan<T> {
     attempts_left: usize,
 }
 
+impl<T> Clone for Plan<T> {
+    fn clone(&self) -> Self {
+        Self { route: Arc::clone(&self.route), next: self.next, attempts_left: self.attempts_left }
+    }
+}
+
 impl<T> Plan<T> {
     /// Starts at the first target.
     pub fn new(route: Arc<Route<T>>) -> Self {
@@ -75,6 +81,11 @@ impl<T> Plan<T> {
         self.next = index + 1;
         self.attempts_left -= 1;
         Some(Arc::clone(&self.route.targets[index]))
+    }
+
+    /// The target that was taken last is passed over without an attempt.
+    pub fn passed_over(&mut self) {
+        self.attempts_left += 1;
     }
 
     /// Whether there is another target that `serves`.

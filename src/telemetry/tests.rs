@@ -29,7 +29,15 @@ fn assert_line(text: &str, line: &str) {
 
 fn target(provider: &str, model: &str) -> Target {
     let timeouts = Timeouts::default();
-    Target { provider: provider.into(), model: model.into(), price_as: None, timeouts, apis: None }
+    Target {
+        provider: provider.into(),
+        model: model.into(),
+        price_as: None,
+        timeouts,
+        apis: None,
+        max_input_tokens: None,
+        max_output_tokens: None,
+    }
 }
 
 fn config(models: &[(&str, Vec<Target>)], teams: &[&str]) -> Config {

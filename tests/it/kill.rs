@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::task::JoinSet;
 
+/// Kills; `WEIGHBRIDGE_KILL_ROUNDS` makes it a long run (see load-tests/ledger).
 const ROUNDS: u64 = 24;
 const CLIENTS: usize = 8;
 
@@ -21,7 +22,8 @@ async fn no_row_is_lost_and_none_is_double_when_the_process_is_killed_under_load
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream]).state("segment_bytes", 65_536).start().await;
     let labels = Arc::new(AtomicU64::new(0));
-    for round in 0..ROUNDS {
+    let rounds = std::env::var("WEIGHBRIDGE_KILL_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS);
+    for round in 0..rounds {
         if round > 0 {
             gateway.start_again().await;
         }

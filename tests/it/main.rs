@@ -17,6 +17,8 @@ mod metering;
 mod ledger;
 mod kill;
 mod bounds;
+mod budgets;
+mod limits;
 mod shutdown;
 mod config_files;
 mod demo;

@@ -129,6 +129,7 @@ async fn an_unknown_price_is_a_state_and_not_nothing() {
     assert!(row.0["cost_nano_usd"].is_null() && row.tokens() == (11, 7), "{}", row.0);
     let check = gateway.command(&["check"]).await.ok();
     assert!(check.contains("unpriced"), "{check}");
+    assert!(check.contains("at most: input unknown, output unknown tokens"), "{check}");
 }
 
 #[tokio::test]

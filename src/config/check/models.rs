@@ -7,7 +7,7 @@ use crate::{
         Model, PriceOverride, Provider, Scope, Section, Target, Timeouts,
         error::hint,
         file::{ModelFile, PriceFile, ProviderFile, TargetFile, TimeoutsFile},
-        quantity::{Price, Time, show_time},
+        quantity::{Count, Price, Time, show_time},
         shape::{later, not_yet, read_all},
         tree::{Node, Value, join},
     },
@@ -112,6 +112,8 @@ impl Checker<'_> {
             price_as: file.price_as.map(Arc::from),
             timeouts,
             apis,
+            max_input_tokens: file.max_input_tokens.map(|Count(tokens)| u64::from(tokens)),
+            max_output_tokens: file.max_output_tokens.map(|Count(tokens)| u64::from(tokens)),
         }
     }
 

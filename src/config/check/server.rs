@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::config::{
-    AccessLog, Admin, Listen, Records, Secret, Server, State, Tls,
+    AccessLog, Admin, Listen, PerAddress, Records, Secret, Server, State, Tls,
     file::{AdminFile, ListenFile, RecordsFile, ServerFile, StateFile, TlsFile},
     quantity::{Count, Size, Time},
     tree::join,
@@ -41,6 +41,10 @@ impl Checker<'_> {
             keepalive_timeout: self.time("server.keepalive_timeout", file.keepalive_timeout, Duration::from_secs(75)),
             drain_timeout: file.drain_timeout.map_or(Duration::from_secs(600), |Time(time)| time),
             upstream_pool_size: usize::try_from(count(file.upstream_pool_size, 2048).get()).ok()?,
+            per_address: PerAddress {
+                auth_failures: file.per_address.auth_failures.unwrap_or(PerAddress::default().auth_failures),
+                requests: file.per_address.requests.unwrap_or(PerAddress::default().requests),
+            },
         })
     }
 

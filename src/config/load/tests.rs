@@ -1,7 +1,9 @@
 //! What a configuration means, and what every mistake in one says.
 
 use crate::{
-    config::{AccessLog, Allowed, Config, ConfigErrors, Durability, Notes, Protocol, Secret, Section, Timeouts},
+    config::{
+        AccessLog, Allowed, Config, ConfigErrors, Durability, Notes, PerAddress, Protocol, Secret, Section, Timeouts,
+    },
     model::Api,
 };
 use std::path::Path;
@@ -42,6 +44,7 @@ fn what_is_not_written_has_its_documented_default() {
         (32 << 20, 1 << 30, 8 << 20)
     );
     assert_eq!((server.max_in_flight.get(), server.upstream_pool_size), (20_000, 2048));
+    assert_eq!(server.per_address, PerAddress { auth_failures: 300, requests: 0 });
     let seconds = [server.head_timeout, server.body_timeout, server.keepalive_timeout, server.drain_timeout];
     assert_eq!(seconds.map(|time| time.as_secs()), [10, 30, 75, 600]);
     assert_eq!(config.admin.listen.map(|a| a.to_string()).as_deref(), Some("127.0.0.1:9090"));
@@ -65,6 +68,7 @@ fn everything_that_is_written_arrives() {
     assert_eq!(listen, ["127.0.0.1:80", "[::1]:80"]);
     let server = &config.server;
     assert_eq!((server.threads.get(), server.max_in_flight.get(), server.upstream_pool_size), (2, 7, 8));
+    assert_eq!(server.per_address, PerAddress { auth_failures: 0, requests: 50 });
     assert_eq!((server.max_body_bytes, server.max_buffered_bytes, server.max_withheld_bytes), (1024, 1 << 20, 2048));
     let millis = [server.head_timeout, server.body_timeout, server.keepalive_timeout, server.drain_timeout];
     assert_eq!(millis.map(|time| time.as_millis()), [300, 60_000, 3_600_000, 0]);
@@ -122,6 +126,7 @@ server:
   keepalive_timeout: 1h
   drain_timeout: 0s
   upstream_pool_size: 8
+  per_address: { auth_failures: 0, requests: 50 }
 admin: { listen: off }
 state: { dir: /s, durability: power, retention: 1d, max_bytes: 1TiB, segment_bytes: 8KiB }
 providers:
@@ -384,6 +389,7 @@ fn the_sample_shows_every_key() {
         "defaults.teams",
         "defaults.keys",
         "budgeting",
+        "alerts",
         "limits[0]",
         "budgets[0]",
     ] {

@@ -1,5 +1,6 @@
 //! The pass itself: recursive descent over bytes.
 
+use super::gist::{Gist, Section, Tally};
 use super::keys::{Keys, Scope};
 use super::text::{escape, is_base64, is_data_url, plain_run, unescape};
 use super::{Byte, Fault, Kind, MAX_DEPTH, Member, Outline, Reason};
@@ -14,6 +15,13 @@ pub(super) struct Scan<'a> {
     depth: usize,
     keys: Keys<'a>,
     text_bytes: u64,
+    tally: Tally,
+    /// The top-level member that is being read.
+    section: Section,
+    /// The object that is read next is part of the one around it, which tells what it is: `source`, `image_url` …
+    lent: bool,
+    /// What the object that ended last told.
+    last: Gist,
     /// Where the first byte is that is no UTF-8; `usize::MAX` if there is none.
     invalid_at: usize,
 }
@@ -29,7 +37,10 @@ struct Text {
 
 impl<'a> Scan<'a> {
     pub(super) fn new(bytes: &'a [u8], invalid_at: usize) -> Self {
-        Self { bytes, at: 0, depth: 0, keys: Keys::default(), text_bytes: 0, invalid_at }
+        let (tally, last) = (Tally::default(), Gist::default());
+        let section = Section::default();
+        let keys = Keys::default();
+        Self { bytes, at: 0, depth: 0, keys, text_bytes: 0, tally, section, lent: false, last, invalid_at }
     }
 
     /// Over one value of `bytes`; offsets stay those of `bytes`.
@@ -49,7 +60,10 @@ impl<'a> Scan<'a> {
         let mut members = Vec::with_capacity(16);
         self.object(Some(&mut members))?;
         match self.peek_token() {
-            None => Ok(Outline { members, inside, text_bytes: self.text_bytes }),
+            None => {
+                let tally = std::mem::take(&mut self.tally);
+                Ok(Outline { members, inside, text_bytes: self.text_bytes, tally })
+            }
             Some(_) => self.fault(Reason::Trailing),
         }
     }
@@ -89,23 +103,41 @@ impl<'a> Scan<'a> {
     }
 
     fn object(&mut self, mut outline: Option<&mut Vec<Member<'a>>>) -> Checked<()> {
+        let lent = std::mem::take(&mut self.lent);
+        let start = self.at;
         self.enter()?;
         let mut scope = self.keys.open();
         let mut payload = Payload::default();
+        let mut gist = Gist::default();
         let mut more = self.first_or_end(b'}');
         while more {
+            let name_at = self.at;
             let name = self.name(&mut scope)?;
+            let key = Span { start: name_at, end: self.at };
             self.expect(b':', "`:`").map_err(|fault| inside(fault, || path::step(&name)))?;
             self.peek_token();
             let value = self.at;
-            let kind = self.member_value(&name, &mut payload).map_err(|fault| inside(fault, || path::step(&name)))?;
+            if outline.is_some() && matches!(self.bytes.get(value), Some(b'{' | b'[')) {
+                self.section = Section::of(&name);
+            }
+            let kind = self
+                .member_value(&name, &mut payload, &mut gist)
+                .map_err(|fault| inside(fault, || path::step(&name)))?;
             match &mut outline {
-                Some(members) => members.push(Member { key: name, value: Span { start: value, end: self.at }, kind }),
+                Some(members) => {
+                    members.push(Member { key: name, key_span: key, value: Span { start: value, end: self.at }, kind });
+                }
                 None => self.text_bytes += name.len() as u64,
             }
             more = self.next_or_end(b'}', "`,` or `}`")?;
         }
         self.text_bytes -= payload.uncounted();
+        if outline.is_none() {
+            if !lent {
+                gist.conclude(self.section, self.depth == ITEM_DEPTH, start, &mut self.tally);
+            }
+            self.last = gist;
+        }
         self.keys.close(&scope);
         self.depth -= 1;
         Ok(())
@@ -128,22 +160,53 @@ impl<'a> Scan<'a> {
     }
 
     /// The value of the member `name`.
-    fn member_value(&mut self, name: &[u8], payload: &mut Payload) -> Checked<Kind> {
+    fn member_value(&mut self, name: &[u8], payload: &mut Payload, gist: &mut Gist) -> Checked<Kind> {
         if matches!(name, b"media_type" | b"format") {
             payload.beside = true;
         }
-        if self.bytes.get(self.at) != Some(&b'"') {
-            return self.value();
+        let start = self.at;
+        if self.bytes.get(start) != Some(&b'"') {
+            return self.member_container(name, gist);
         }
         let text = self.string()?;
         let counted = self.count(&text, if is_prose(name) { Context::Prose } else { Context::Element });
+        let mut base64 = counted == 0 && text.length > 0;
         if name == b"data" && counted > 0 && is_base64(&self.bytes[text.inside.range()]) {
             payload.data = counted;
+            base64 = true;
+        }
+        if self.depth > 1 {
+            gist.string(name, self.bytes, Span { start, end: self.at }, base64, &mut self.tally);
         }
         Ok(Kind::String)
     }
 
+    /// The value of the member `name`, which is no string.
+    fn member_container(&mut self, name: &[u8], gist: &mut Gist) -> Checked<Kind> {
+        if !matches!(self.bytes.get(self.at), Some(b'{' | b'[')) {
+            let start = self.at;
+            let kind = self.scalar()?;
+            gist.number(name, self.bytes, Span { start, end: self.at });
+            return Ok(kind);
+        }
+        let (start, section) = (self.at, self.section);
+        // Arguments of a tool, which a model reads as the text that they are, whatever they look like.
+        if name == b"input" && self.depth >= ITEM_DEPTH {
+            self.section = Section::Plain;
+        }
+        self.lent = matches!(name, b"image_url" | b"file" | b"source" | b"input_audio" | b"container" | b"audio");
+        let kind = self.value()?;
+        self.lent = false;
+        self.section = section;
+        if kind == Kind::Object && section != Section::Plain {
+            let last = self.last;
+            gist.object(name, &last, start, &mut self.tally);
+        }
+        Ok(kind)
+    }
+
     fn elements(&mut self, mut each: impl FnMut(&Self, Kind)) -> Checked<()> {
+        self.lent = false;
         self.peek_token();
         self.enter()?;
         let (mut index, mut more) = (0, self.first_or_end(b']'));
@@ -316,6 +379,9 @@ impl<'a> Scan<'a> {
         Err(Box::new(Fault { offset: self.at, reason, steps: Vec::new() }))
     }
 }
+
+/// How deep an object lies that is an element of a top-level array.
+const ITEM_DEPTH: usize = 3;
 
 /// What a number in an array counts as: a prompt may be written as an array of tokens.
 const TOKEN_BYTES: u64 = 4;

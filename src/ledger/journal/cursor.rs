@@ -3,6 +3,8 @@
 use super::frame::{Counts, Frame};
 use super::segment::{Position, SegmentId, SegmentReader, Step, list};
 use crate::ledger::LedgerError;
+use crate::ledger::correction::Correction;
+use crate::ledger::refused::Refused;
 use crate::ledger::row::{Names, Opening, Row, Settlement};
 use crate::model::AttemptId;
 use std::collections::HashMap;
@@ -60,10 +62,25 @@ pub(crate) struct Cursor {
     pub frames: u64,
 }
 
-/// What one frame meant.
-enum Meaning {
+/// What is finished.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    /// An attempt is over.
     Row(Box<Row>),
-    Nothing,
+    /// A cost was corrected.
+    Corrected(Correction),
+    /// A request was refused.
+    Refused(Box<Refused>),
+}
+
+impl Entry {
+    /// The attempt, if it is one.
+    pub(crate) fn row(&self) -> Option<&Row> {
+        match self {
+            Self::Row(row) => Some(row),
+            Self::Corrected(_) | Self::Refused(_) => None,
+        }
+    }
 }
 
 impl Cursor {
@@ -119,12 +136,23 @@ impl Cursor {
         SegmentId { epoch: self.epoch, number: self.at.number }
     }
 
-    /// The next finished attempt before `limit` (default: the end of the files); `None`: no more for now.
+    /// The next finished attempt; everything else is passed over. As [`Self::entry`].
+    pub(crate) fn next(&mut self, limit: Option<Position>) -> Result<Option<Row>, LedgerError> {
+        loop {
+            match self.entry(limit)? {
+                Some(Entry::Row(row)) => return Ok(Some(*row)),
+                Some(Entry::Corrected(_) | Entry::Refused(_)) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// What is finished next before `limit` (default: the end of the files); `None`: no more for now.
     ///
     /// # Errors
     ///
     /// When a segment cannot be read. Damage is no error: it is kept in `damage`, and reading goes on behind it.
-    pub(crate) fn next(&mut self, limit: Option<Position>) -> Result<Option<Row>, LedgerError> {
+    pub(crate) fn entry(&mut self, limit: Option<Position>) -> Result<Option<Entry>, LedgerError> {
         self.torn = None;
         loop {
             if limit.is_some_and(|limit| self.at >= limit) || !self.enter(limit)? {
@@ -137,9 +165,9 @@ impl Cursor {
                 self.reader = Some(reader);
             }
             match meaning {
-                Meaning::Row(row) => return Ok(Some(*row)),
-                Meaning::Nothing if more => {}
-                Meaning::Nothing => {
+                Some(entry) => return Ok(Some(entry)),
+                None if more => {}
+                None => {
                     if !self.leave(limit, seen)? {
                         return Ok(None);
                     }
@@ -149,7 +177,7 @@ impl Cursor {
     }
 
     /// Takes one step; tells whether the segment may hold more.
-    fn take(&mut self, reader: &mut SegmentReader) -> Result<(Meaning, bool), LedgerError> {
+    fn take(&mut self, reader: &mut SegmentReader) -> Result<(Option<Entry>, bool), LedgerError> {
         let number = self.at.number;
         Ok(match reader.step()? {
             Step::Frame { at, next, frame } => {
@@ -157,30 +185,34 @@ impl Cursor {
                 self.frames += 1;
                 (self.understand(frame, Position { number, offset: at }), true)
             }
-            Step::End => (Meaning::Nothing, false),
+            Step::End => (None, false),
             Step::Damaged { at, resume } => {
                 let what = format!("{} bytes are no whole record, records follow", resume - at);
                 self.damaged(at, what);
                 self.at.offset = resume;
-                (Meaning::Nothing, true)
+                (None, true)
             }
             Step::Torn { at, bytes } => {
                 self.torn = Some((Position { number, offset: at }, bytes));
-                (Meaning::Nothing, false)
+                (None, false)
             }
         })
     }
 
-    fn understand(&mut self, frame: Frame<'_>, at: Position) -> Meaning {
+    fn understand(&mut self, frame: Frame<'_>, at: Position) -> Option<Entry> {
         match frame {
             Frame::Open(open) => {
-                self.count(|counts| counts.opened += 1);
                 let opening = Opening::from_frame(&open, &mut self.names);
-                let pending = Pending { opening, since: at, output_tokens: 0 };
-                if self.pending.insert(open.id, pending).is_some() {
-                    let what = format!("attempt `{}` begins a second time", open.id);
-                    self.damaged(at.offset, what);
-                }
+                self.begin(opening, at);
+            }
+            Frame::OpenCharged(frame) => {
+                let opening = Opening::from_frame(&frame.open, &mut self.names);
+                let opening = opening.charged_to(&frame.charges, &mut self.names);
+                self.begin(opening, at);
+            }
+            Frame::Correct(correct) => return Some(Entry::Corrected(Correction::from_frame(&correct))),
+            Frame::Refuse(refuse) => {
+                return Some(Entry::Refused(Box::new(Refused::from_frame(&refuse, &mut self.names))));
             }
             Frame::Progress(progress) => {
                 if let Some(pending) = self.pending.get_mut(&progress.id) {
@@ -194,7 +226,7 @@ impl Cursor {
                     counts.cost_nano = counts.cost_nano.saturating_add(settle.cost_nano.unwrap_or(0));
                 });
                 match self.pending.remove(&settle.id) {
-                    Some(Pending { opening, .. }) => return Meaning::Row(Box::new(Row { opening, settlement })),
+                    Some(Pending { opening, .. }) => return Some(Entry::Row(Box::new(Row { opening, settlement }))),
                     None => self.unknown.push((settle.id, settlement, at)),
                 }
             }
@@ -206,7 +238,15 @@ impl Cursor {
             }
             Frame::Seal(seal) => self.sealed |= seal.last,
         }
-        Meaning::Nothing
+        None
+    }
+
+    fn begin(&mut self, opening: Opening, since: Position) {
+        self.count(|counts| counts.opened += 1);
+        let id = opening.id;
+        if self.pending.insert(id, Pending { opening, since, output_tokens: 0 }).is_some() {
+            self.damaged(since.offset, format!("attempt `{id}` begins a second time"));
+        }
     }
 
     /// Remembers damage in the segment that the cursor stands in.

@@ -5,7 +5,7 @@
 //! damage. New kinds of record are added at the end of [`Frame`], never in between.
 
 use crate::ledger::LedgerError;
-use crate::model::{AttemptId, ServiceTier, Usage, UsageOrigin};
+use crate::model::{AttemptId, RequestId, ServiceTier, Usage, UsageOrigin};
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,61 @@ pub(crate) enum Frame<'a> {
     Checkpoint(Counts),
     /// Last record of a segment.
     Seal(SealFrame),
+    /// As [`Self::Open`], of an attempt that is charged to budgets.
+    #[serde(borrow)]
+    OpenCharged(ChargedFrame<'a>),
+    /// What a later price made of a settled attempt's cost.
+    #[serde(borrow)]
+    Correct(CorrectFrame<'a>),
+    /// A request that was refused.
+    #[serde(borrow)]
+    Refuse(RefuseFrame<'a>),
+}
+
+/// The beginning of an attempt, and the balances that it is charged to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ChargedFrame<'a> {
+    #[serde(borrow)]
+    pub open: OpenFrame<'a>,
+    #[serde(borrow)]
+    pub charges: Vec<ChargeFrame<'a>>,
+}
+
+/// A balance that an attempt is charged to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ChargeFrame<'a> {
+    pub budget: &'a str,
+    pub entity: &'a str,
+    pub period_us: u64,
+    /// Whether the budget is counted in tokens, else in nano-dollars.
+    pub tokens: bool,
+    pub held: i64,
+}
+
+/// The cost of an attempt at other prices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CorrectFrame<'a> {
+    pub id: AttemptId,
+    /// From 1, for each attempt.
+    pub number: u16,
+    pub corrected_us: u64,
+    pub before_nano: Option<i64>,
+    pub after_nano: i64,
+    pub price_version: &'a str,
+}
+
+/// A request that was refused, and who sent it, as far as that is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RefuseFrame<'a> {
+    pub id: RequestId,
+    pub time_us: u64,
+    pub key: &'a str,
+    pub team: &'a str,
+    pub user: Option<&'a str>,
+    pub model: &'a str,
+    pub api: &'a str,
+    pub code: &'a str,
+    pub status: u16,
 }
 
 /// Everything that is known of an attempt before it is sent.
@@ -198,7 +253,6 @@ fn checksum(length: &[u8; 4], payload: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::RequestId;
 
     fn progress(n: u64) -> Vec<u8> {
         let id = AttemptId { request: RequestId(u128::MAX - u128::from(n)), attempt: 1 };

@@ -17,6 +17,8 @@ pub(crate) struct Recovered {
     pub attempts: u64,
     /// Bytes of a record that was not written whole.
     pub cut_bytes: u64,
+    /// What they held beyond what they are charged, in nano-dollars.
+    pub released_nano: u64,
     /// What was damaged in the middle; it is left as it is.
     pub damage: Vec<Damage>,
 }
@@ -51,6 +53,9 @@ pub(crate) fn recover(journal: &Path, epoch: u64, scan: Position, folded: Positi
         encode(&Frame::Settle(settlement.frame(pending.opening.id)), &mut frame)?;
         writer.queue(&frame);
         found.attempts += 1;
+        let charged = settlement.cost.map_or(pending.opening.held_nano(), |cost| cost.0);
+        let released = pending.opening.held_nano().saturating_sub(charged);
+        found.released_nano = found.released_nano.saturating_add(u64::try_from(released).unwrap_or(0));
     }
     writer.seal(true)?;
     writer.file().sync_data().map_err(|e| LedgerError::io("flush", &writer.path(), e))?;

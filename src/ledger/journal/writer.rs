@@ -100,6 +100,11 @@ impl Writer {
         self.queued.extend_from_slice(frame);
     }
 
+    /// Bytes that wait for the next write.
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.queued.len()
+    }
+
     /// Whether frames wait.
     pub(crate) fn has_queued(&self) -> bool {
         !self.queued.is_empty()

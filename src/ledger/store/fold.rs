@@ -1,16 +1,20 @@
 //! Folding: settled attempts from the journal into rows, roll-ups and totals.
 
+use crate::config::Budget;
 use crate::ledger::LedgerError;
-use crate::ledger::journal::cursor::{Cursor, Damage};
+use crate::ledger::budget::{Amount, Balances, Key};
+use crate::ledger::journal::cursor::{Cursor, Damage, Entry};
 use crate::ledger::journal::segment::{Position, SegmentId};
-use crate::ledger::row::Row;
-use crate::ledger::store::query::{Folded, insert, positions, set_position, signed};
+use crate::ledger::row::{Names, Row};
+use crate::ledger::store::query::{Folded, insert, positions, row, set_position, signed};
 use crate::ledger::store::sums::{self, Table};
-use crate::ledger::store::{retention, schema};
+use crate::ledger::store::{backfill, balances, corrections, refusals, retention, schema};
 use crate::ledger::totals::{Group, Sums, Totals};
+use crate::model::AttemptId;
 use rusqlite::{Connection, TransactionBehavior};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Microseconds of an hour.
 pub(crate) const HOUR_US: u64 = 3_600_000_000;
@@ -34,16 +38,49 @@ pub(crate) struct Folder {
     journal: PathBuf,
     conn: Connection,
     epochs: HashMap<u64, (Cursor, Folded)>,
+    balances: Arc<Balances>,
+    /// Epochs that other processes fold too: what they settled stands in the balances by its place.
+    others: HashSet<u64>,
 }
 
 impl Folder {
     /// Opens the store of a state directory.
+    #[cfg(test)]
+    pub(crate) fn open(dir: &Path) -> Result<Self, LedgerError> {
+        Self::over(dir, Arc::new(Balances::new(Some(dir))))
+    }
+
+    /// Opens the store of a state directory, whose balances are looked up meanwhile.
     ///
     /// # Errors
     ///
     /// `Schema`, `Store`.
-    pub(crate) fn open(dir: &Path) -> Result<Self, LedgerError> {
-        Ok(Self { journal: dir.join("journal"), conn: schema::open(dir)?, epochs: HashMap::new() })
+    pub(crate) fn over(dir: &Path, balances: Arc<Balances>) -> Result<Self, LedgerError> {
+        let (journal, conn) = (dir.join("journal"), schema::open(dir)?);
+        Ok(Self { journal, conn, epochs: HashMap::new(), balances, others: HashSet::new() })
+    }
+
+    /// Leaves it to the place of what was settled in `epoch` whether it is folded.
+    pub(crate) fn leave_to_others(&mut self, epoch: u64) {
+        self.others.insert(epoch);
+    }
+
+    /// A row, by its id.
+    ///
+    /// # Errors
+    ///
+    /// `Store`.
+    pub(crate) fn row(&self, id: AttemptId) -> Result<Option<Row>, LedgerError> {
+        Ok(row(&self.conn, id, &mut Names::default())?)
+    }
+
+    /// Makes a budget known; one that was never seen before starts with what the rows know.
+    ///
+    /// # Errors
+    ///
+    /// `Store`.
+    pub(crate) fn prepare(&mut self, budget: &Budget, now_us: u64) -> Result<(), LedgerError> {
+        Ok(backfill::prepare(&mut self.conn, budget, now_us)?)
     }
 
     /// How far all epochs are folded.
@@ -80,15 +117,16 @@ impl Folder {
         if before.sealed {
             return Ok(Batch { at_end: true, ..Batch::default() });
         }
-        let mut rows = Vec::new();
-        while rows.len() < BATCH_ROWS {
-            match cursor.next(limit)? {
-                Some(row) => rows.push(row),
+        let mut entries = Vec::new();
+        while entries.len() < BATCH_ROWS {
+            match cursor.entry(limit)? {
+                Some(entry) => entries.push(entry),
                 None => break,
             }
         }
-        let after = self.commit(epoch, &cursor, before, &rows)?;
-        let at_end = rows.len() < BATCH_ROWS;
+        let after = self.commit(epoch, &cursor, before, &entries)?;
+        let at_end = entries.len() < BATCH_ROWS;
+        let rows = entries.iter().filter(|entry| matches!(entry, Entry::Row(_))).count() as u64;
         let mut damage = std::mem::take(&mut cursor.damage);
         damage.extend(std::mem::take(&mut cursor.unknown).into_iter().map(|(id, _, at)| Damage {
             path: SegmentId { epoch, number: at.number }.path(&self.journal),
@@ -98,35 +136,56 @@ impl Folder {
         if !after.sealed {
             self.epochs.insert(epoch, (cursor, after));
         }
-        Ok(Batch { rows: rows.len() as u64, at_end, damage })
+        Ok(Batch { rows, at_end, damage })
     }
 
-    fn commit(&mut self, epoch: u64, cursor: &Cursor, before: Folded, rows: &[Row]) -> Result<Folded, LedgerError> {
+    fn commit(
+        &mut self,
+        epoch: u64,
+        cursor: &Cursor,
+        before: Folded,
+        entries: &[Entry],
+    ) -> Result<Folded, LedgerError> {
         let mut after =
             Folded { position: cursor.position(), scan: cursor.scan_from(), sealed: cursor.sealed, ..before };
         if after == before {
             return Ok(after);
         }
         let transaction = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut hours: BTreeMap<u64, Totals> = BTreeMap::new();
-        for row in rows {
+        let mut sums = BatchSums::default();
+        for row in entries.iter().filter_map(Entry::row) {
             after.folded += 1;
-            if !insert(&transaction, row)? {
+            if insert(&transaction, row)? {
+                sums.add(row);
+            } else {
                 after.repeated += 1;
-                continue;
             }
-            let sums = Sums::of(&row.opening, &row.settlement);
-            let group = Group::of(&row.opening, row.settlement.origin);
-            hours.entry(row.opening.opened_us / HOUR_US).or_default().add(group, &sums);
         }
-        let mut total = Totals::default();
-        for (hour, hour_sums) in &hours {
-            sums::add_rollup(&transaction, signed(*hour), hour_sums)?;
-            hour_sums.0.iter().for_each(|(group, sums)| total.add(group.clone(), sums));
+        sums.write(&transaction)?;
+        // After the sums of the rows, of which some may be corrected.
+        let mut corrected = Vec::new();
+        for entry in entries {
+            match entry {
+                Entry::Row(_) => {}
+                Entry::Corrected(correction) => {
+                    if let Some(row) = corrections::apply(&transaction, correction)? {
+                        corrected.push((row, correction));
+                    }
+                }
+                Entry::Refused(refused) => refusals::add(&transaction, refused)?,
+            }
         }
-        sums::add(&transaction, Table::Total, &total)?;
         set_position(&transaction, epoch, &after)?;
+        let folding = self.balances.fold();
         transaction.commit()?;
+        if !self.others.contains(&epoch) {
+            for Row { opening, settlement } in entries.iter().filter_map(Entry::row) {
+                folding.take_off(&opening.charges, |charge| charge.amount(settlement));
+            }
+            for (row, correction) in &corrected {
+                folding.take_off(&row.opening.charges, |charge| correction.of(charge));
+            }
+        }
         Ok(after)
     }
 
@@ -137,5 +196,33 @@ impl Folder {
     /// `Store`, `Io`; the next call goes on.
     pub(crate) fn retain(&mut self, policy: &retention::Policy) -> Result<retention::Dropped, LedgerError> {
         retention::apply(&mut self.conn, &self.journal, policy)
+    }
+}
+
+/// What the rows of a batch come to.
+#[derive(Default)]
+struct BatchSums {
+    hours: BTreeMap<u64, Totals>,
+    balances: BTreeMap<Key, Amount>,
+}
+
+impl BatchSums {
+    fn add(&mut self, row: &Row) {
+        let (opening, settlement) = (&row.opening, &row.settlement);
+        let (group, sums) = (Group::of(opening, settlement.origin), Sums::of(opening, settlement));
+        self.hours.entry(opening.opened_us / HOUR_US).or_default().add(group, &sums);
+        for charge in &opening.charges {
+            self.balances.entry(charge.key()).or_default().add(charge.amount(settlement));
+        }
+    }
+
+    fn write(&self, conn: &Connection) -> Result<(), rusqlite::Error> {
+        let mut total = Totals::default();
+        for (hour, hour_sums) in &self.hours {
+            sums::add_rollup(conn, signed(*hour), hour_sums)?;
+            hour_sums.0.iter().for_each(|(group, sums)| total.add(group.clone(), sums));
+        }
+        sums::add(conn, Table::Total, &total)?;
+        balances::add(conn, balances::Table::Balance, &self.balances)
     }
 }

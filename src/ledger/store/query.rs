@@ -3,6 +3,7 @@
 use crate::ledger::LedgerError;
 use crate::ledger::journal::segment::Position;
 use crate::ledger::row::{Names, Opening, Row, Settlement, api_name};
+use crate::ledger::store::balances;
 use crate::model::{AttemptId, NanoUsd, RequestId, ServiceTier, Usage, UsageOrigin};
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 use std::collections::BTreeMap;
@@ -10,7 +11,8 @@ use std::collections::BTreeMap;
 /// Columns of an attempt, in the order in which they are written and read.
 pub(crate) const ROW_COLUMNS: &str = "request, attempt, opened_us, label, key, team, user, model, api, stream, \
      provider, target_model, status, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, \
-     audio_input, audio_output, origin, cost_nano, price_version, tier, latency_us, first_token_us, overhead_us, error";
+     audio_input, audio_output, origin, cost_nano, price_version, tier, latency_us, first_token_us, overhead_us, error, \
+     charges";
 
 /// How far an epoch is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +81,7 @@ pub(crate) fn set_position(conn: &Connection, epoch: u64, at: &Folded) -> Result
 /// SQLite's.
 pub(crate) fn insert(conn: &Connection, row: &Row) -> Result<bool, rusqlite::Error> {
     const SQL: &str =
-        "INSERT OR IGNORE INTO attempt VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+        "INSERT OR IGNORE INTO attempt VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
     let (opening, settlement) = (&row.opening, &row.settlement);
     let usage = &settlement.usage;
     let mut statement = conn.prepare_cached(SQL)?;
@@ -113,6 +115,7 @@ pub(crate) fn insert(conn: &Connection, row: &Row) -> Result<bool, rusqlite::Err
         settlement.first_token_us.map(signed),
         settlement.overhead_us.map(signed),
         settlement.error,
+        balances::charges_text(&opening.charges),
     ])?;
     Ok(changed > 0)
 }
@@ -150,6 +153,7 @@ pub(crate) fn row_at(row: &SqlRow<'_>, names: &mut Names) -> Result<Row, rusqlit
         target_model: name(11)?,
         price: None,
         estimated_input_tokens: 0,
+        charges: balances::charges_at(row, 29)?,
     };
     let usage = Usage {
         input: count(row, 13)?,

@@ -10,6 +10,7 @@ use crate::ledger::lock;
 use crate::ledger::row::Names;
 use crate::ledger::store::query::{Folded, ROW_COLUMNS, positions, row_at, signed};
 use crate::ledger::store::sums::{self, Table};
+use crate::ledger::store::{balances, corrections, refusals};
 use crate::ledger::totals::Totals;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::collections::BTreeMap;
@@ -56,7 +57,9 @@ pub(crate) fn apply(conn: &mut Connection, journal: &Path, policy: &Policy) -> R
     for _ in 0..PASS_BATCHES {
         let too_much = store_bytes(conn)?.saturating_add(journal_bytes) > policy.max_bytes;
         let before_us = if too_much { u64::MAX } else { oldest_us };
-        let rows = drop_rows(conn, before_us)?;
+        // Those without a cost first.
+        let refused = refusals::drop_before(conn, before_us, oldest_us)?;
+        let rows = refused + if too_much && refused > 0 { 0 } else { drop_rows(conn, before_us)? };
         if rows == 0 {
             return Ok(dropped);
         }
@@ -140,16 +143,25 @@ fn drop_rows(conn: &mut Connection, before_us: u64) -> Result<u64, LedgerError> 
         .optional()?;
     let Some(edge) = edge else { return Ok(0) };
     let mut sums = Totals::default();
+    let mut charged = BTreeMap::new();
+    let corrections = corrections::between(&transaction, i64::MIN, edge)?;
     {
         let sql = format!("SELECT {ROW_COLUMNS} FROM attempt WHERE opened_us <= ?");
         let mut statement = transaction.prepare_cached(&sql)?;
         let mut names = Names::default();
         let rows = statement.query_map([edge], |row| row_at(row, &mut names))?;
         for row in rows {
-            sums.add_row(&row?);
+            let row = row?;
+            sums.add_row(&row);
+            for correction in corrections::of(&corrections, row.opening.id) {
+                sums.correct(&row, correction);
+            }
+            balances::add_charges(&row, &corrections, &mut charged);
         }
     }
     sums::add(&transaction, Table::Dropped, &sums)?;
+    balances::add(&transaction, balances::Table::Base, &charged)?;
+    corrections::forget(&transaction, edge)?;
     let rows = transaction.execute("DELETE FROM attempt WHERE opened_us <= ?", [edge])?;
     transaction.execute(
         "INSERT INTO fact VALUES ('rows_from_us', ?1) ON CONFLICT (name) DO UPDATE SET value = max(value, ?1)",

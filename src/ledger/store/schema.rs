@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// `user_version` of a database that this program writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// How long a write waits for another process's (an upgrade's old process, a report).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -63,6 +63,29 @@ const TABLES: &str = concat!(
      CREATE TABLE fact (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
 );
 
+/// Version 2. `attempt.charges` = what a row is charged to, as JSON; `balance` = sums of what was ever charged;
+/// `balance_base` = what of them no row tells: of rows that retention removed, and from before the budget was made.
+/// `budget` = budgets that were ever made. `correction` = what a later price made of a row's cost.
+const TABLES_2: &str = "ALTER TABLE attempt ADD COLUMN charges TEXT;
+     CREATE TABLE balance (budget TEXT NOT NULL, entity TEXT NOT NULL, period_us INTEGER NOT NULL,
+       nano INTEGER NOT NULL, tokens INTEGER NOT NULL, attempts INTEGER NOT NULL,
+       PRIMARY KEY (budget, entity, period_us)) WITHOUT ROWID;
+     CREATE TABLE balance_base (budget TEXT NOT NULL, entity TEXT NOT NULL, period_us INTEGER NOT NULL,
+       nano INTEGER NOT NULL, tokens INTEGER NOT NULL, attempts INTEGER NOT NULL,
+       PRIMARY KEY (budget, entity, period_us)) WITHOUT ROWID;
+     CREATE TABLE budget (id TEXT PRIMARY KEY, made_us INTEGER NOT NULL) WITHOUT ROWID;
+     CREATE TABLE correction (request BLOB NOT NULL, attempt INTEGER NOT NULL, number INTEGER NOT NULL,
+       corrected_us INTEGER NOT NULL, before_nano INTEGER, after_nano INTEGER NOT NULL, price_version TEXT NOT NULL,
+       PRIMARY KEY (request, attempt, number)) WITHOUT ROWID;
+     CREATE TABLE refused (id BLOB PRIMARY KEY, time_us INTEGER NOT NULL, key TEXT NOT NULL, team TEXT NOT NULL,
+       user TEXT, model TEXT NOT NULL, api TEXT NOT NULL, code TEXT NOT NULL, status INTEGER NOT NULL) WITHOUT ROWID;
+     CREATE INDEX refused_time ON refused (time_us);
+     CREATE TABLE refused_rollup (hour INTEGER NOT NULL, key TEXT NOT NULL, team TEXT NOT NULL, model TEXT NOT NULL,
+       code TEXT NOT NULL, requests INTEGER NOT NULL, PRIMARY KEY (hour, key, team, model, code)) WITHOUT ROWID;";
+
+/// What each version adds to the one before.
+const STEPS: [&str; VERSION as usize] = [TABLES, TABLES_2];
+
 /// Where the database of a state directory lies.
 pub(crate) fn path(dir: &Path) -> PathBuf {
     dir.join("ledger.sqlite")
@@ -87,15 +110,46 @@ pub(crate) fn open(dir: &Path) -> Result<Connection, LedgerError> {
     conn.pragma_update(None, "journal_mode", "WAL")?;
     conn.pragma_update(None, "synchronous", "NORMAL")?;
     conn.set_prepared_statement_cache_capacity(32);
-    if found == 0 {
-        let transaction = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        if version(&transaction)? == 0 {
-            transaction.execute_batch(TABLES)?;
-            transaction.pragma_update(None, "user_version", VERSION)?;
-        }
-        transaction.commit()?;
+    if found < VERSION {
+        migrate(&mut conn, dir, found)?;
     }
     Ok(conn)
+}
+
+/// Brings the tables to this program's version, forward only. What was there before stays beside it as a file.
+fn migrate(conn: &mut Connection, dir: &Path, found: i64) -> Result<(), LedgerError> {
+    if found > 0 {
+        keep_backup(conn, &backup_path(dir, found))?;
+    }
+    let transaction = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    // Another process may have been here meanwhile.
+    let found = version(&transaction)?;
+    for step in STEPS.iter().skip(usize::try_from(found).unwrap_or_default()) {
+        transaction.execute_batch(step)?;
+    }
+    if found < VERSION {
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()?;
+    if found > 0 {
+        tracing::info!(from = found, to = VERSION, "the ledger's store was migrated; a copy of the old one was kept");
+    }
+    Ok(())
+}
+
+/// Where the database of an older version is kept.
+pub(crate) fn backup_path(dir: &Path, version: i64) -> PathBuf {
+    dir.join(format!("ledger.v{version}.sqlite"))
+}
+
+fn keep_backup(conn: &Connection, path: &Path) -> Result<(), LedgerError> {
+    // Left over by a migration that did not come to its end.
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(LedgerError::io("replace", path, e)),
+        _ => {}
+    }
+    conn.execute("VACUUM INTO ?", [path.to_string_lossy()])?;
+    Ok(())
 }
 
 /// Opens the database for a report; `None` when there is none yet.
@@ -114,6 +168,10 @@ pub(crate) fn open_read_only(dir: &Path) -> Result<Option<Connection>, LedgerErr
         // Killed before the tables were made.
         0 => Ok(None),
         VERSION => Ok(Some(conn)),
+        found if found < VERSION => Err(LedgerError::Argument(format!(
+            "`{}` was written by an older version: start the gateway on it once, which migrates it",
+            path.display()
+        ))),
         found => Err(LedgerError::Schema { path, found, known: VERSION }),
     }
 }
@@ -132,4 +190,14 @@ fn read_only(path: &Path) -> Result<Connection, LedgerError> {
 
 fn version(conn: &Connection) -> Result<i64, rusqlite::Error> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Makes a database as version 1 left it.
+#[cfg(test)]
+pub(crate) fn downgrade(dir: &Path) {
+    let conn = Connection::open(path(dir)).expect("a database");
+    let tables = ["balance", "balance_base", "budget", "correction", "refused", "refused_rollup"];
+    let drops: String = tables.iter().map(|table| format!("DROP TABLE {table};")).collect();
+    let back = format!("{drops} ALTER TABLE attempt DROP COLUMN charges; PRAGMA user_version = 1;");
+    conn.execute_batch(&back).expect("version 2");
 }

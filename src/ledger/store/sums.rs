@@ -2,6 +2,7 @@
 //!
 //! Sums are added here and not in SQL, where an overflow would silently become a float.
 
+use crate::ledger::correction::Correction;
 use crate::ledger::totals::{Group, Sums, Totals};
 use crate::model::UsageOrigin;
 use rusqlite::types::Value;
@@ -72,6 +73,37 @@ pub(crate) fn add_rollup(conn: &Connection, hour: i64, sums: &Totals) -> Result<
     let replace =
         format!("INSERT OR REPLACE INTO rollup (hour, {GROUP_COLUMNS}, {SUM_COLUMNS}) VALUES (?,?,?,?,?,?,?, {MARKS})");
     sums.0.iter().try_for_each(|(group, sums)| add_one(conn, &select, &replace, Some(hour), group, sums))
+}
+
+/// Corrects the cost of an attempt of `group` in the roll-up of its hour and in the totals.
+///
+/// # Errors
+///
+/// SQLite's.
+pub(crate) fn correct(
+    conn: &Connection,
+    hour: i64,
+    group: &Group,
+    correction: &Correction,
+) -> Result<(), rusqlite::Error> {
+    let filter = "key = ?1 AND team = ?2 AND model = ?3 AND provider = ?4 AND target_model = ?5 AND origin = ?6";
+    let names = [&*group.key, &*group.team, &*group.model, &*group.provider, &*group.target_model, group.origin];
+    for (table, hour) in [("total", None), ("rollup", Some(hour))] {
+        let filter = if hour.is_some() { format!("{filter} AND hour = ?7") } else { filter.to_owned() };
+        let mut values: Vec<Value> = names.map(|name| Value::from(name.to_owned())).into();
+        values.extend(hour.map(Value::from));
+        let select = format!("SELECT {SUM_COLUMNS} FROM {table} WHERE {filter}");
+        let had =
+            conn.prepare_cached(&select)?.query_row(params_from_iter(&values), |row| sums_at(row, 0)).optional()?;
+        let mut now = had.unwrap_or_default();
+        now.correct(correction);
+        values.push(Value::from(now.cost.0));
+        values.push(Value::from(i64::try_from(now.unpriced).unwrap_or(i64::MAX)));
+        let (cost, unpriced) = (values.len() - 1, values.len());
+        let update = format!("UPDATE {table} SET cost_nano = ?{cost}, unpriced = ?{unpriced} WHERE {filter}");
+        conn.prepare_cached(&update)?.execute(params_from_iter(&values))?;
+    }
+    Ok(())
 }
 
 const MARKS: &str = "?,?,?,?,?,?,?,?,?,?,?,?,?";

@@ -75,6 +75,7 @@ pub(crate) fn opening(n: u64) -> Opening {
             output_nano_per_million: 600_000_000,
         }),
         estimated_input_tokens: 100 + n,
+        charges: Vec::new(),
     }
 }
 

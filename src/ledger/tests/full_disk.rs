@@ -1,9 +1,10 @@
 //! A disk that is full, played by the limit on file sizes: a write is cut short and the rest refused, as by a full
 //! disk. The limit holds for a whole process, so that the test runs itself in one of its own.
 
-use super::fixture::{HandClock, metrics, opening, segments, settlement, state};
+use super::fixture::{HandClock, NOW_US, metrics, opening, segments, settlement, state};
+use crate::ledger::budget::{Hold, Worst};
 use crate::ledger::verify::verify;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, Opening};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::process::Command;
 use std::sync::Arc;
@@ -39,6 +40,12 @@ fn with_a_limit() {
     for n in 20..30 {
         assert!(matches!(ledger.begin(opening(n)), Err(LedgerError::Io { what: "write", .. })));
     }
+    // What was held for an attempt that cannot begin is free again.
+    let on = super::budgets::charges(&ledger, 0);
+    let hold = Hold::reserve(&on, Worst { nano: Some(1), tokens: 1 }, NOW_US).unwrap();
+    assert!(ledger.begin(Opening { charges: hold.charged().to_vec(), ..opening(20) }).is_err());
+    drop(hold);
+    assert!(ledger.budgets().view(NOW_US).iter().all(|view| view.reserved == 0));
     for (n, attempt) in open.drain(..5) {
         attempt.settle(settlement(n));
     }

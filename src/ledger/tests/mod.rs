@@ -1,12 +1,16 @@
 //! What the ledger promises, with real files.
 #![allow(clippy::unwrap_used)]
 
+mod budgets;
+mod corrections;
 mod damage;
 mod fixture;
 mod folding;
 mod full_disk;
 mod recovery;
 mod killed;
+mod migration;
+mod refused;
 mod reports;
 mod retention;
 mod running;

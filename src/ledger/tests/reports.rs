@@ -5,7 +5,7 @@ use crate::ledger::export::{Filter, export};
 use crate::ledger::render::{Format, write};
 use crate::ledger::usage::{Dimension, report, since};
 use crate::ledger::verify::verify;
-use crate::ledger::{Ledger, OpenAttempt};
+use crate::ledger::{Ledger, OpenAttempt, recent};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -49,6 +49,24 @@ fn every_attempt_is_exported_once_while_the_gateway_runs() {
 }
 
 #[test]
+fn what_was_used_lately_is_told_once_from_store_and_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_ledger, _open) = busy(dir.path());
+    let tokens = |n: u64| 10 + n + 5 + 7 + 2;
+    for from in [0, 3, 7, 12] {
+        let found = recent(dir.path(), NOW_US + from * 1_000_000).unwrap();
+        let settled = || (from..12).filter(|n| *n != 10);
+        let sum = |of: fn(&crate::ledger::Recent) -> u64| found.iter().map(of).sum::<u64>();
+        assert_eq!(sum(|one| one.tokens), settled().map(tokens).sum::<u64>(), "from the {from}th on");
+        assert_eq!(
+            (sum(|one| one.requests), sum(|one| one.attempts)),
+            (settled().count() as u64, settled().count() as u64)
+        );
+        assert!(found.iter().all(|one| one.at_us >= NOW_US + from * 1_000_000 && one.key.starts_with(&*one.team)));
+    }
+}
+
+#[test]
 fn a_line_has_the_fields_of_the_contract() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(dir.path());
@@ -62,7 +80,7 @@ fn a_line_has_the_fields_of_the_contract() {
             r#""target_model":"gpt-4o-mini","status":200,"input_tokens":18,"cache_read_tokens":5,"#,
             r#""cache_write_5m_tokens":0,"cache_write_1h_tokens":0,"output_tokens":9,"reasoning_tokens":2,"#,
             r#""usage_origin":"reported","cost_nano_usd":1003,"price_version":"2026-11","latency_us":1234,"#,
-            r#""first_token_us":321,"overhead_us":45,"guardrails":null,"error":null}}"#,
+            r#""first_token_us":321,"overhead_us":45,"guardrails":null,"error":null,"charges":[],"correction":null}}"#,
             "\n"
         ),
         opening(3).id.request
@@ -128,10 +146,10 @@ fn a_report_reads_well_and_says_when_it_is_empty() {
         String::from_utf8(out).unwrap()
     };
     let want = "\
-team     requests  attempts  errors  input  cached  write 5m  write 1h  output  reasoning     cost usd  unpriced
-search          5         5       0     95      25         0         0      45         10  0.000004016         1
-support         6         6       0    126      30         0         0      54         12  0.000005027         1
-total          11        11       0    221      55         0         0      99         22  0.000009043         2
+team     requests  attempts  errors  input  cached  write 5m  write 1h  output  reasoning     cost usd  unpriced  refused
+search          5         5       0     95      25         0         0      45         10  0.000004016         1        0
+support         6         6       0    126      30         0         0      54         12  0.000005027         1        0
+total          11        11       0    221      55         0         0      99         22  0.000009043         2        0
 
 from 2026-11-01 00:00 to 2026-11-01 00:00 UTC
 complete to the last settled attempt; 1 still under way
@@ -141,7 +159,7 @@ complete to the last settled attempt; 1 still under way
     assert!(rendered(NOW_US + 3_600_000_000, Format::Table).starts_with("nothing was used since 2026-11-01 01:00 UTC"));
     let csv = rendered(NOW_US, Format::Csv);
     assert!(csv.starts_with("team,requests,attempts,errors,input_tokens,"), "{csv}");
-    assert!(csv.lines().nth(1).unwrap().ends_with(",0.000004016,1"), "{csv}");
+    assert!(csv.lines().nth(1).unwrap().ends_with(",0.000004016,1,0"), "{csv}");
     let json: Value = serde_json::from_str(&rendered(NOW_US, Format::Json)).unwrap();
     assert_eq!(json["total"]["cost_nano_usd"], 9_043);
     assert_eq!(json["lines"][0]["team"], "search");

@@ -8,6 +8,7 @@ mod whole;
 #[cfg(test)]
 mod tests;
 
+use super::cap::{self, CapField};
 use super::mask::Key;
 use super::rename::rename;
 use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
@@ -72,9 +73,12 @@ impl Provider for Anthropic {
         }
     }
 
-    fn edits(&self, ask: &Ask, target_model: &Bytes) -> Edits {
+    fn edits(&self, ask: &Ask, target_model: &Bytes, cap: Option<u64>) -> Edits {
         let mut edits = Edits::new();
         rename(ask, target_model, &mut edits);
+        if let (Some(cap), Api::Messages) = (cap, ask.api) {
+            cap::write(&ask.caps, cap, CapField::Older, false, &mut edits);
+        }
         edits
     }
 

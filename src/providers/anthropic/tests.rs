@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    model::{Draft, ServiceTier, Span, Usage},
+    model::{Caps, Demand, Draft, ServiceTier, Span, Usage},
     providers::Seen,
     sse::{SseEvent, SseScanner},
 };
@@ -227,10 +227,13 @@ fn only_the_model_changes() {
         max_output_tokens: Some(5),
         choices: 1,
         text_bytes: 0,
+        caps: Caps::default(),
+        metadata: Vec::new(),
+        demand: Demand::default(),
     };
-    let edits = plain().edits(&ask, &Bytes::from_static(b"\"new\""));
+    let edits = plain().edits(&ask, &Bytes::from_static(b"\"new\""), None);
     assert_eq!(ask.body.apply(&edits), body.replace("was", "new"));
-    let edits = plain().edits(&ask, &Bytes::from_static(b"\"was\""));
+    let edits = plain().edits(&ask, &Bytes::from_static(b"\"was\""), None);
     assert!(edits.is_empty(), "nothing is to be changed");
     assert_eq!(ask.body.apply(&edits), body);
 }

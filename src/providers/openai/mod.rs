@@ -11,6 +11,7 @@ mod whole;
 #[cfg(test)]
 mod tests;
 
+use super::cap::{self, CapField};
 use super::mask::Key;
 use super::rename::rename;
 use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
@@ -38,6 +39,10 @@ struct OpenAi {
     paths: [String; 4],
     /// Credentials: `authorization`, `openai-organization`, `openai-project`, as far as they are set.
     credentials: Vec<(HeaderName, HeaderValue)>,
+    /// What caps the output of a chat completion.
+    chat_cap: CapField,
+    /// The file says so: the server knows no other.
+    chat_cap_only: bool,
 }
 
 impl fmt::Debug for OpenAi {
@@ -70,11 +75,14 @@ impl Provider for OpenAi {
         index.and_then(|index| self.paths.get(index)).map_or("/", String::as_str)
     }
 
-    fn edits(&self, ask: &Ask, target_model: &Bytes) -> Edits {
+    fn edits(&self, ask: &Ask, target_model: &Bytes, cap: Option<u64>) -> Edits {
         let mut edits = Edits::new();
         rename(ask, target_model, &mut edits);
         if let Some(include_usage) = ask.include_usage.filter(|_| ask.stream) {
             ask_for_usage(include_usage, &mut edits);
+        }
+        if let (Some(cap), Some((field, only))) = (cap, self.cap_field(ask.api)) {
+            cap::write(&ask.caps, cap, field, only, &mut edits);
         }
         edits
     }
@@ -111,6 +119,18 @@ impl Provider for OpenAi {
 
     fn masked(&self, text: &str) -> String {
         self.key.mask(text)
+    }
+}
+
+impl OpenAi {
+    /// The member that caps the output of `api`, and whether it is the only one; `None`: there is no output.
+    fn cap_field(&self, api: Api) -> Option<(CapField, bool)> {
+        match api {
+            Api::ChatCompletions => Some((self.chat_cap, self.chat_cap_only)),
+            Api::Completions => Some((CapField::Older, false)),
+            Api::Responses => Some((CapField::Responses, false)),
+            Api::Embeddings | Api::Messages | Api::CountTokens => None,
+        }
     }
 }
 

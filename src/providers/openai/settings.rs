@@ -3,7 +3,7 @@
 use super::{APIS, OpenAi};
 use crate::{
     config::{self, ConfigError},
-    providers::{endpoint::endpoint, mask::Key},
+    providers::{cap::CapField, endpoint::endpoint, mask::Key},
 };
 use http::{HeaderName, HeaderValue, header};
 
@@ -22,6 +22,10 @@ struct Settings {
     /// Sent as `OpenAI-Project`.
     #[serde(default)]
     project: Option<String>,
+    /// What caps the output of a chat completion here. Default: `max_completion_tokens` at OpenAI itself, which takes
+    /// nothing else for its reasoning models; `max_tokens` where `base_url` is set, which all servers know.
+    #[serde(default)]
+    output_cap_field: Option<CapField>,
 }
 
 fn default_base_url() -> String {
@@ -32,6 +36,13 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
     let section = &provider.settings;
     let settings: Settings = section.read()?;
     let endpoint = endpoint(&settings.base_url).map_err(|why| section.error("base_url", why))?;
+    if settings.output_cap_field == Some(CapField::Responses) {
+        let why = "is `max_tokens` or `max_completion_tokens`; `max_output_tokens` is the Responses API's own";
+        return Err(section.error("output_cap_field", why.to_owned()));
+    }
+    let chat_cap_only = settings.output_cap_field.is_some();
+    let default_cap = if section.has("base_url") { CapField::Older } else { CapField::Newer };
+    let chat_cap = settings.output_cap_field.unwrap_or(default_cap);
     let key = Key::new(settings.api_key);
     let bad = |name: &str| section.error(name, "holds characters that no HTTP header can carry".to_owned());
     let mut credentials = Vec::new();
@@ -49,5 +60,5 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
         }
     }
     let paths = APIS.map(|api| format!("{}/{}", endpoint.base_path, api.path()));
-    Ok(OpenAi { key, endpoint, paths, credentials })
+    Ok(OpenAi { key, endpoint, paths, credentials, chat_cap, chat_cap_only })
 }

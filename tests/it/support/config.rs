@@ -33,6 +33,7 @@ pub struct Setup {
     records: String,
     admin: String,
     auth: String,
+    top: String,
     /// Adds a listener with TLS.
     pub tls: bool,
 }
@@ -189,6 +190,18 @@ impl Setup {
         this
     }
 
+    /// Adds lines at the top level, such as `limits: [...]` or `budgets: [...]`.
+    pub fn top(mut self, lines: &str) -> Self {
+        writeln!(self.top, "{lines}").expect("a string takes all");
+        self
+    }
+
+    /// Gives team `search` these keys, such as `budgets: [{ usd: 1, per: day }]`.
+    pub fn search(mut self, more: &str) -> Self {
+        self.teams = self.teams.replace("  search: {}\n", &format!("  search: {{ {more} }}\n"));
+        self
+    }
+
     /// With a listener that speaks TLS.
     pub fn with_tls(mut self) -> Self {
         self.tls = true;
@@ -223,6 +236,7 @@ impl Setup {
             section("keys", &self.keys),
             section("prices", &self.prices),
             section("records", &self.records),
+            self.top.clone(),
         ]
         .concat()
     }

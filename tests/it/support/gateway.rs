@@ -231,6 +231,12 @@ impl Outcome {
         assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
         self.stdout
     }
+
+    /// All that was said, of a command that must have failed.
+    pub fn failed(self) -> String {
+        assert_eq!(self.code, Some(1), "{}{}", self.stdout, self.stderr);
+        format!("{}{}", self.stdout, self.stderr)
+    }
 }
 
 /// The status of a GET without a key; `None` if nobody answers.

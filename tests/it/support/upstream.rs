@@ -126,6 +126,12 @@ impl Upstream {
         self
     }
 
+    /// Plays what `rule` says of a request whenever the queue is empty.
+    pub fn by(&self, rule: impl Fn(&Recorded) -> Script + Send + Sync + 'static) -> &Self {
+        *self.board.rule.lock() = Rule::By(Arc::new(rule));
+        self
+    }
+
     /// What it was asked so far.
     pub fn requests(&self) -> Vec<Recorded> {
         self.board.seen.borrow().clone()

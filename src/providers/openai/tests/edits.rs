@@ -1,7 +1,7 @@
 //! What goes up: the client's bytes, with another model and usage asked for.
 
 use super::plain;
-use crate::model::{Api, Ask, Draft, IncludeUsage, Span};
+use crate::model::{Api, Ask, Caps, Demand, Draft, IncludeUsage, Span};
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -20,6 +20,9 @@ fn ask(body: &str, stream: bool, include_usage: Option<IncludeUsage>) -> Ask {
         max_output_tokens: None,
         choices: 1,
         text_bytes: 0,
+        caps: Caps::default(),
+        metadata: Vec::new(),
+        demand: Demand::default(),
     }
 }
 
@@ -67,10 +70,10 @@ fn usage_is_asked_for_and_nothing_else_changes() {
     ];
     for (body, include_usage, want) in cases {
         let mut streamed = ask(body, true, Some(include_usage));
-        let edits = plain().edits(&streamed, &Bytes::from_static(b"\"new\""));
+        let edits = plain().edits(&streamed, &Bytes::from_static(b"\"new\""), None);
         assert_eq!(streamed.body.apply(&edits), want);
         let mut whole = ask(body, false, None);
-        let edits = plain().edits(&whole, &Bytes::from_static(b"\"new\""));
+        let edits = plain().edits(&whole, &Bytes::from_static(b"\"new\""), None);
         assert_eq!(whole.body.apply(&edits), body.replace("was", "new"), "not streamed");
     }
 }
@@ -121,7 +124,7 @@ proptest! {
     /// What goes up is what the client sent with another model and usage asked for, whatever stands where.
     #[test]
     fn edits_change_the_model_and_the_usage_option_only((body, mut ask) in request()) {
-        let edits = plain().edits(&ask, &Bytes::from_static(b"\"new/name\""));
+        let edits = plain().edits(&ask, &Bytes::from_static(b"\"new/name\""), None);
         let sent = ask.body.apply(&edits);
         let mut want: Value = serde_json::from_str(&body).expect("JSON");
         want["model"] = json!("new/name");

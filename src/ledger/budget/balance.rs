@@ -1,0 +1,179 @@
+//! What was spent before an account came into memory: the store's balance, and what the journal has beyond it.
+//!
+//! Whatever is settled and not folded yet stands in a small table here: added when it is settled (or read from the
+//! journal's tail at the start), taken off in the moment in which the fold that holds it is committed. So the
+//! balance of an account can be told at any time with one look-up, without reading rows.
+
+use super::charge::{Amount, Charged};
+use crate::config::Unit;
+use crate::ledger::LedgerError;
+use crate::ledger::journal::segment::Position;
+use crate::ledger::store::query::positions;
+use crate::ledger::store::{balances, schema};
+use parking_lot::{Mutex, RwLock, RwLockWriteGuard};
+use rusqlite::Connection;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Names a balance: budget, entity, beginning of the period.
+pub(crate) type Key = (Arc<str>, Arc<str>, u64);
+
+/// What is settled under one key and not folded. 128 bits: taken off exactly as it was added.
+#[derive(Debug, Default, Clone, Copy)]
+struct Unfolded {
+    entries: u64,
+    nano: i128,
+    tokens: i128,
+}
+
+/// The balances of one state directory.
+pub(crate) struct Balances {
+    dir: Option<PathBuf>,
+    /// Opened for the first look-up.
+    store: Mutex<Option<Connection>>,
+    /// Written while a fold is committed and what it holds is taken off.
+    gate: RwLock<()>,
+    unfolded: Mutex<HashMap<Key, Unfolded>>,
+    /// What another process settles while this one runs (during an upgrade), until its epoch is folded. It folds by
+    /// itself, so that each look-up must ask the store how far.
+    foreign: Mutex<Vec<Foreign>>,
+}
+
+#[derive(Debug)]
+struct Foreign {
+    place: Place,
+    key: Key,
+    amount: Amount,
+}
+
+/// Where in the journal something ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub epoch: u64,
+    pub at: Position,
+}
+
+/// How far other processes' epochs were folded when an account was loaded; mostly empty.
+pub(crate) type Known = Vec<Place>;
+
+impl Balances {
+    /// Of the store in `dir`; `None`: nothing was ever spent.
+    pub(crate) fn new(dir: Option<&Path>) -> Self {
+        let dir = dir.map(Path::to_owned);
+        let (store, gate) = (Mutex::default(), RwLock::default());
+        Self { dir, store, gate, unfolded: Mutex::default(), foreign: Mutex::default() }
+    }
+
+    /// What was settled under a key, in `unit`, handed to `with` together with how far other processes are folded.
+    pub(crate) fn load<T>(
+        &self,
+        budget: &Arc<str>,
+        entity: &Arc<str>,
+        start_us: u64,
+        unit: Unit,
+        with: impl FnOnce(i64, Known) -> T,
+    ) -> Result<T, LedgerError> {
+        let _folding = self.gate.read();
+        let (stored, folded) = self.stored(budget, entity, start_us)?;
+        let key = (Arc::clone(budget), Arc::clone(entity), start_us);
+        let mut beyond = self.unfolded.lock().get(&key).copied().unwrap_or_default();
+        for foreign in self.foreign.lock().iter().filter(|foreign| foreign.key == key && !knows(&folded, foreign.place))
+        {
+            beyond.nano += i128::from(foreign.amount.nano);
+            beyond.tokens += i128::from(foreign.amount.tokens);
+        }
+        let settled = match unit {
+            Unit::Usd => i128::from(stored.nano).saturating_add(beyond.nano),
+            Unit::Tokens => i128::from(stored.tokens).saturating_add(beyond.tokens),
+        };
+        Ok(with(i64::try_from(settled.max(0)).unwrap_or(i64::MAX), folded))
+    }
+
+    /// Whether what is forgotten here is found again.
+    pub(crate) fn are_stored(&self) -> bool {
+        self.dir.is_some()
+    }
+
+    fn stored(&self, budget: &str, entity: &str, start_us: u64) -> Result<(Amount, Known), LedgerError> {
+        let Some(dir) = &self.dir else { return Ok((Amount::default(), Vec::new())) };
+        let mut store = self.store.lock();
+        if store.is_none() {
+            *store = schema::open_read_only(dir)?;
+        }
+        let Some(conn) = &*store else { return Ok((Amount::default(), Vec::new())) };
+        // Both at one moment.
+        let moment = conn.unchecked_transaction()?;
+        let folded = if self.foreign.lock().is_empty() { BTreeMap::new() } else { positions(&moment)? };
+        let folded = folded.into_iter().map(|(epoch, folded)| Place { epoch, at: folded.position }).collect();
+        Ok((balances::of(&moment, budget, entity, start_us)?, folded))
+    }
+
+    /// Adds what was settled and is not folded.
+    pub(crate) fn add(&self, charges: &[Charged], amount: impl Fn(&Charged) -> Amount) {
+        if charges.is_empty() {
+            return;
+        }
+        let mut unfolded = self.unfolded.lock();
+        for charge in charges {
+            let amount = amount(charge);
+            let sum = unfolded.entry(charge.key()).or_default();
+            sum.entries += 1;
+            sum.nano = sum.nano.saturating_add(i128::from(amount.nano));
+            sum.tokens = sum.tokens.saturating_add(i128::from(amount.tokens));
+        }
+    }
+
+    /// Nothing is loaded as long as this is held: for committing a fold.
+    pub(crate) fn fold(&self) -> Folding<'_> {
+        Folding { balances: self, _gate: self.gate.write() }
+    }
+
+    /// Adds what another process settled and may have folded.
+    pub(crate) fn add_foreign(&self, place: Place, charge: &Charged, amount: Amount) {
+        self.foreign.lock().push(Foreign { place, key: charge.key(), amount });
+    }
+
+    /// Forgets what another process settled: all of it is in the store, for good.
+    pub(crate) fn forget_foreign(&self, epoch: u64) {
+        self.foreign.lock().retain(|foreign| foreign.place.epoch != epoch);
+    }
+}
+
+/// Whether what ends at `place` was folded then.
+pub(crate) fn knows(folded: &Known, place: Place) -> bool {
+    folded.iter().any(|known| known.epoch == place.epoch && place.at <= known.at)
+}
+
+/// A fold that is being committed.
+pub(crate) struct Folding<'a> {
+    balances: &'a Balances,
+    _gate: RwLockWriteGuard<'a, ()>,
+}
+
+impl Folding<'_> {
+    /// Takes off what the store has now.
+    pub(crate) fn take_off(&self, charges: &[Charged], amount: impl Fn(&Charged) -> Amount) {
+        if charges.is_empty() {
+            return;
+        }
+        let mut unfolded = self.balances.unfolded.lock();
+        for charge in charges {
+            let (key, amount) = (charge.key(), amount(charge));
+            let Some(sum) = unfolded.get_mut(&key) else { continue };
+            sum.entries = sum.entries.saturating_sub(1);
+            sum.nano = sum.nano.saturating_sub(i128::from(amount.nano));
+            sum.tokens = sum.tokens.saturating_sub(i128::from(amount.tokens));
+            if sum.entries == 0 {
+                unfolded.remove(&key);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Balances {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Balances").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+//! Budgets: what may be spent in a period, held before it is sent and settled after.
+//!
+//! A budget has an account for each entity that it counts apart, and an account a state for each period: two
+//! atomics. A hold takes from all accounts or from none, without a lock. Balances outlive the process in the store
+//! (see `balance`); what was held dies with it.
+
+mod account;
+mod alert;
+mod balance;
+mod charge;
+mod hold;
+mod period;
+mod rule;
+mod view;
+#[cfg(test)]
+mod tests;
+
+pub use alert::Alert;
+pub use charge::Charged;
+pub use hold::{Exhausted, Hold, Left, Why, Worst, left};
+pub use rule::BudgetRule;
+pub use view::BudgetView;
+
+pub(crate) use balance::{Balances, Key, Place};
+pub(crate) use charge::Amount;
+
+use crate::config::Budget;
+use crate::ledger::LedgerMetrics;
+use crate::ledger::journal::frame::bounded;
+use account::{Book, MAX_ENTITIES};
+use alert::Alerts;
+use parking_lot::Mutex;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock, Weak};
+
+/// What all rules share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub metrics: LedgerMetrics,
+    pub alerts: Alerts,
+}
+
+/// All budgets of a gateway.
+#[derive(Debug)]
+pub struct Budgets {
+    shared: Arc<Shared>,
+    balances: Arc<Balances>,
+    known: Mutex<BTreeMap<Arc<str>, Known>>,
+    max_entities: usize,
+    prepare: OnceLock<Prepare>,
+}
+
+/// What stays of a budget when the configuration changes.
+#[derive(Debug)]
+struct Known {
+    book: Arc<Book>,
+    rule: Weak<BudgetRule>,
+}
+
+impl Budgets {
+    /// Budgets over the balances of a state directory.
+    pub(crate) fn new(balances: Arc<Balances>, metrics: LedgerMetrics) -> Self {
+        Self::with_most(balances, metrics, MAX_ENTITIES)
+    }
+
+    fn with_most(balances: Arc<Balances>, metrics: LedgerMetrics, max_entities: usize) -> Self {
+        let shared = Arc::new(Shared { metrics, alerts: Alerts::default() });
+        Self { shared, balances, known: Mutex::default(), max_entities, prepare: OnceLock::new() }
+    }
+
+    /// Budgets that nothing was spent of and that forget all with the process: for tests and benches.
+    pub fn in_memory(metrics: LedgerMetrics) -> Self {
+        Self::new(Arc::new(Balances::new(None)), metrics)
+    }
+
+    /// The rule of a budget. The same id has the same balances, also after a reload with another amount; with another
+    /// unit, calendar or zone it counts anew, from what the store has of such a period.
+    pub fn rule(&self, budget: &Budget) -> Arc<BudgetRule> {
+        let is_new = !self.known.lock().contains_key(&budget.id);
+        if let Some(Prepare(prepare)) = self.prepare.get().filter(|_| is_new) {
+            prepare(budget);
+        }
+        let mut known = self.known.lock();
+        let before = known.get(&budget.id);
+        let same = before.and_then(|known| known.rule.upgrade()).filter(|rule| rule.config() == budget);
+        if let Some(rule) = same {
+            return rule;
+        }
+        let book = match before.filter(|known| known.book.is_for(budget)) {
+            Some(known) => Arc::clone(&known.book),
+            None => Arc::new(Book::new(budget, Arc::clone(&self.balances), self.max_entities)),
+        };
+        let rule = Arc::new(BudgetRule::new(budget.clone(), Arc::clone(&book), Arc::clone(&self.shared)));
+        known.insert(Arc::clone(&budget.id), Known { book, rule: Arc::downgrade(&rule) });
+        rule
+    }
+
+    /// The balances of all rules that somebody uses, by id: those without `each`, and of the others the entities
+    /// that came since the start or in the period.
+    pub fn view(&self, now_us: u64) -> Vec<BudgetView> {
+        let rules: Vec<_> = self.known.lock().values().filter_map(|known| known.rule.upgrade()).collect();
+        let mut views = Vec::new();
+        rules.iter().for_each(|rule| view::of(rule, now_us, &mut views));
+        views
+    }
+
+    /// Who is told of alerts, as they happen, on the thread of the request: it must not wait. Those that came before
+    /// are told at once. `false`: there is one already.
+    pub fn on_alert(&self, listener: Box<dyn Fn(Alert) + Send + Sync>) -> bool {
+        self.shared.alerts.listen(listener)
+    }
+
+    /// Alerts that nobody listened to, oldest first: the last 1,024.
+    pub fn take_alerts(&self) -> Vec<Alert> {
+        self.shared.alerts.take()
+    }
+
+    /// The balances behind the accounts.
+    pub(crate) fn balances(&self) -> &Arc<Balances> {
+        &self.balances
+    }
+
+    /// Called once for every budget before its first account is loaded.
+    pub(crate) fn before_first(&self, prepare: Box<dyn Fn(&Budget) + Send + Sync>) {
+        drop(self.prepare.set(Prepare(prepare)));
+    }
+
+    /// Adds to balances what no hold settles: a correction, or with `place` what another process settled there.
+    pub(crate) fn add(&self, charges: &[Charged], place: Option<Place>, amount: impl Fn(&Charged) -> Amount) {
+        // Held to the end: no account is loaded for the first time meanwhile with half of it.
+        let known = self.known.lock();
+        for charge in charges {
+            let amount = amount(charge);
+            let add = || match place {
+                Some(place) => self.balances.add_foreign(place, charge, amount),
+                None => self.balances.add(std::slice::from_ref(charge), |_| amount),
+            };
+            match known.get(&charge.budget) {
+                Some(known) => known.book.add_foreign(charge, amount, place, add),
+                None => add(),
+            }
+        }
+    }
+}
+
+/// What is done before a budget's first account is loaded.
+struct Prepare(Box<dyn Fn(&Budget) + Send + Sync>);
+
+impl std::fmt::Debug for Prepare {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Prepare")
+    }
+}
+
+/// Where the period of a budget begins at a moment.
+pub(crate) fn period_of(budget: &Budget, now_us: u64) -> u64 {
+    period::Period::of(budget.per, &budget.zone, now_us).start_us
+}
+
+/// The name of an account as the journal writes it.
+fn entity_key(entity: &Arc<str>) -> Cow<'_, Arc<str>> {
+    let cut = bounded(entity);
+    if cut.len() == entity.len() { Cow::Borrowed(entity) } else { Cow::Owned(Arc::from(cut)) }
+}

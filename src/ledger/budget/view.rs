@@ -1,0 +1,58 @@
+//! Budgets as reports show them.
+
+use super::rule::BudgetRule;
+use crate::config::{Mode, Scope, Unit};
+use std::sync::Arc;
+
+/// One balance in the running period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetView {
+    /// Id of the budget.
+    pub id: Arc<str>,
+    /// Where it stands.
+    pub scope: Scope,
+    /// The value of its `each`; empty without.
+    pub entity: Arc<str>,
+    /// What it is counted in.
+    pub unit: Unit,
+    /// The limit, in that unit.
+    pub limit: i64,
+    /// What is settled; more than the limit: debt.
+    pub settled: i64,
+    /// What requests under way hold.
+    pub reserved: i64,
+    /// Beginning of the period, in microseconds since the Unix epoch; 0 for life.
+    pub period_start_us: u64,
+    /// End of the period; `None`: never.
+    pub period_end_us: Option<u64>,
+    /// Whether it refuses.
+    pub mode: Mode,
+}
+
+/// All balances of a rule that are in memory, by entity.
+pub(super) fn of(rule: &BudgetRule, now_us: u64, views: &mut Vec<BudgetView>) {
+    let mut add = |entity: &Arc<str>| {
+        let Ok(state) = rule.state(entity, now_us) else { return };
+        let (settled, reserved) = state.parts();
+        let budget = rule.config();
+        views.push(BudgetView {
+            id: Arc::clone(&budget.id),
+            scope: budget.scope.clone(),
+            entity: Arc::clone(entity),
+            unit: budget.unit,
+            limit: rule.limit(entity),
+            settled,
+            reserved,
+            period_start_us: state.period.start_us,
+            period_end_us: state.period.resets_us(),
+            mode: budget.mode,
+        });
+    };
+    if rule.config().each.is_none() {
+        return add(&Arc::from(""));
+    }
+    let mut entities = Vec::new();
+    rule.book.entities(|entity| entities.push(Arc::clone(entity)));
+    entities.sort_unstable();
+    entities.iter().for_each(add);
+}

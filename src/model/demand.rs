@@ -1,0 +1,101 @@
+//! What a request may cost beside the text that it carries: what bounding needs, and nothing that routing does.
+
+use super::Span;
+
+/// What a request may make a provider read, run and write.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Demand {
+    /// Bytes of the body as it stands, without the payloads of pictures, sound and documents. No tokenizer makes more
+    /// tokens of what the provider reads of it: see `proxy::bound`.
+    pub readable_bytes: u64,
+    /// Pictures, by URL, file id or payload.
+    pub images: u32,
+    /// Those of them that are asked for at `detail: low`.
+    pub images_low: u32,
+    /// Bytes of base64 of the sound that is sent.
+    pub audio_bytes: u64,
+    /// Input may be written to a cache (`cache_control`).
+    pub cache_writes: bool,
+    /// Some of it for an hour (`ttl: 1h`).
+    pub cache_hour: bool,
+    /// The path of the first input that is not in the body (conversations kept by the provider, file ids, URLs of
+    /// documents) or that the body's size does not bound (documents, which may be compressed).
+    pub unseen: Option<String>,
+    /// The path of the first picture or sound.
+    pub first_media: Option<String>,
+    /// Definitions of tools.
+    pub tools: u32,
+    /// Tools of the provider's own, whose definitions are not in the body, whoever runs them.
+    pub built_in_tools: u32,
+    /// Tools that the provider runs, each call of which makes it read the whole conversation again.
+    pub hosted: Vec<HostedTool>,
+    /// `max_tool_calls`: calls of hosted tools in all (Responses).
+    pub max_tool_calls: Option<u64>,
+    /// `service_tier` as asked for.
+    pub service_tier: Option<String>,
+    /// Anthropic's `thinking.budget_tokens`, where thinking is enabled. It counts inside the output cap; so does
+    /// OpenAI's reasoning, whose `effort` bounds nothing.
+    pub thinking_budget: Option<u64>,
+    /// Spoken answers are asked for (`modalities`).
+    pub audio_output: bool,
+    /// Bytes of OpenAI's `prediction`: what the model rejects of it is billed as output.
+    pub prediction_bytes: u64,
+    /// A member whose price is not known here: Anthropic's `speed: fast`, OpenAI's `web_search_options`, `background`.
+    pub unpriced: Option<&'static str>,
+    /// Anthropic's `inference_geo` names a place: a tenth dearer.
+    pub regional: bool,
+}
+
+impl Demand {
+    /// Whether its input is the text of the body and nothing else, so that the tokens reported for it tell how many
+    /// bytes a token has.
+    pub const fn is_text(&self) -> bool {
+        let media = self.images > 0 || self.audio_bytes > 0 || self.unseen.is_some();
+        !media && self.built_in_tools == 0 && self.hosted.is_empty()
+    }
+}
+
+/// A tool that the provider runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostedTool {
+    /// Its `type`: `web_search`, `web_search_20250305` …
+    pub kind: String,
+    /// Where it stands: `tools[0]`.
+    pub path: String,
+    /// Anthropic's `max_uses`.
+    pub max_uses: Option<u64>,
+    /// Its container is asked for with a size of its own.
+    pub sized_container: bool,
+}
+
+/// A member that caps the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CapMember {
+    /// The name, with its quotes.
+    pub key: Span,
+    /// The value.
+    pub value: Span,
+    /// The cap; `None` for `null`.
+    pub tokens: Option<u64>,
+}
+
+/// The members of a request that cap its output, as far as its API knows them.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Caps {
+    /// Offset just behind the opening brace of the body, where one may be inserted.
+    pub insert_at: usize,
+    /// `max_tokens`: chat completions, completions, messages.
+    pub max_tokens: Option<CapMember>,
+    /// `max_completion_tokens`: chat completions.
+    pub max_completion_tokens: Option<CapMember>,
+    /// `max_output_tokens`: responses.
+    pub max_output_tokens: Option<CapMember>,
+}
+
+impl Caps {
+    /// What the client allows. Of two that differ the larger: a server honours the one or the other.
+    pub fn tokens(&self) -> Option<u64> {
+        let all = [self.max_tokens, self.max_completion_tokens, self.max_output_tokens];
+        all.into_iter().flatten().filter_map(|member| member.tokens).max()
+    }
+}
