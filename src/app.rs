@@ -96,7 +96,7 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     let series = SeriesTable::resolve(&metrics, config);
     let ledger_metrics =
         LedgerMetrics::register(&metrics.registry).map_err(|error| system("ledger metrics", &error))?;
-    let services = Arc::new(services(config, &metrics, Arc::clone(&limits), ledger_metrics.clone())?);
+    let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), Arc::clone(&limits))?);
     let budgets = services.ledger.budgets();
     let snapshot = Arc::new(Snapshot::build(config, series, &limits, budgets).map_err(AppError::Config)?);
     let ready = Arc::new(AtomicBool::new(false));
@@ -122,8 +122,8 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
 fn services(
     config: &Config,
     metrics: &Metrics,
-    limits: Arc<Limits>,
     ledger_metrics: LedgerMetrics,
+    limits: Arc<Limits>,
 ) -> Result<Services, AppError> {
     let clock = Arc::new(SystemClock);
     let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics)?;

@@ -31,9 +31,9 @@ pub struct Setup {
     keys: String,
     prices: String,
     records: String,
+    top: String,
     admin: String,
     auth: String,
-    top: String,
     /// Adds a listener with TLS.
     pub tls: bool,
 }
