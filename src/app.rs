@@ -1,6 +1,7 @@
 //! The composition root: from a checked configuration to a process that serves, and back to nothing lost.
 
 mod rebuild;
+mod views;
 
 use crate::admin::audit::Audit;
 use crate::admin::{self, AdminState, Api, Tokens, Views};
@@ -8,8 +9,8 @@ use crate::auth::{Callers, StoreError};
 use crate::config::{Config, OnRevoke};
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, LimitMetrics, Limits, Steady};
-use crate::model::{Clock, HealthView, IdSource, SystemClock};
-use crate::proxy::{self, Bounds, Buffers, Edge, Explainer, Front, Gateway, Services, Snapshot, Unproven};
+use crate::model::{Clock, IdSource, SystemClock};
+use crate::proxy::{self, Bounds, Buffers, Edge, Front, Gateway, Services, Snapshot, Unproven};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
 use async_trait::async_trait;
@@ -105,7 +106,7 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     server.add_service(data_plane(config, &server, gateway, services.unproven.clone())?);
     if let Some(address) = config.admin.listen {
         let listener = bind("admin.listen", &address.to_string())?;
-        let views = views(&services, &snapshot, &ready, ledger_metrics);
+        let views = views::views(&services, &snapshot, &ready, ledger_metrics);
         let state = admin_state(config, &metrics, &services, &ready, views);
         server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listener)), state }));
     }
@@ -126,8 +127,8 @@ fn services(
 ) -> Result<Services, AppError> {
     let clock = Arc::new(SystemClock);
     let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics)?;
-    rebuild::windows(config, &limits)?;
     let callers = Callers::open(config, &config.state.dir, Arc::clone(&clock) as _)?;
+    rebuild::windows(config, &callers.rules(), &limits)?;
     let access_log = AccessLog::start(&config.records.access_log, metrics.access_log.clone())
         .map_err(|error| system("records.access_log", &error))?;
     Ok(Services {
@@ -230,31 +231,6 @@ fn admin_state(
             if ready.load(Ordering::Relaxed) { Ok(()) } else { Err("the gateway is starting or draining".to_owned()) }
         }),
         api: Arc::new(api),
-    }
-}
-
-/// What the admin API shows of the stages behind it.
-fn views(services: &Arc<Services>, snapshot: &Arc<Snapshot>, ready: &Arc<AtomicBool>, ledger: LedgerMetrics) -> Views {
-    let (prices, models) = (Arc::clone(snapshot), Arc::clone(snapshot));
-    let (ready, of_health) = (Arc::clone(ready), Arc::clone(services));
-    Views {
-        // Filled by `limits` and `ledger::budget`.
-        limits: Box::new(Vec::new),
-        budgets: Box::new(Vec::new),
-        prices: Box::new(move || prices.prices()),
-        models: Box::new(move || models.models()),
-        health: Box::new(move || {
-            let ready = ready.load(Ordering::Relaxed);
-            HealthView {
-                ready,
-                reason: (!ready).then(|| "the gateway is starting or draining".to_owned()),
-                open_requests: of_health.slots.used() as u64,
-                ledger_lag_rows: ledger.lag_rows.get(),
-                ledger_lag_seconds: ledger.lag_seconds.get(),
-                buffered_bytes: of_health.buffers.used() as u64,
-            }
-        }),
-        explain: Box::new(Explainer { services: Arc::clone(services), snapshot: Arc::clone(snapshot) }),
     }
 }
 

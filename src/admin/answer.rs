@@ -105,6 +105,10 @@ impl<T: Readable, S: Sync> FromRequest<S> for Body<T> {
         if bytes.is_empty() {
             return T::absent().map(Self).ok_or_else(|| ApiError::invalid("a body is missing: send a JSON object"));
         }
+        // Serde would take a list for an object, its members by their order.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(ApiError::invalid("the body must be a JSON object"));
+        }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| ApiError::invalid(worded(&error.to_string())))
     }
 }

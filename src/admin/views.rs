@@ -130,6 +130,9 @@ pub(super) async fn explain(
     if let Some(error) = wrong.or_else(|| long("user", user, 256)) {
         return Err(error);
     }
+    if request.body.as_ref().is_some_and(|body| !body.is_object()) {
+        return Err(ApiError::invalid("`body` must be a JSON object"));
+    }
     let told = blocking(move || api.views.explain.explain(&request)).await?;
     told.map(Json).map_err(|refusal| {
         let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);

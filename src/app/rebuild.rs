@@ -5,13 +5,14 @@ use crate::ledger::{self, LedgerError, Recent};
 use crate::limits::{Limits, Past, Rule, Subject};
 use std::sync::Arc;
 
-/// Fills the windows of an hour and more of all rules of `config`.
+/// Fills the windows of an hour and more of all rules of `config`, and of `more`: those that were given at run time.
 ///
 /// # Errors
 ///
 /// When there are such rules and the ledger cannot be read.
-pub(super) fn windows(config: &Config, limits: &Limits) -> Result<(), LedgerError> {
-    let rules = all_rules(config).into_iter().flat_map(|rules| limits.resolve(rules).to_vec());
+pub(super) fn windows(config: &Config, more: &[Arc<Rules>], limits: &Limits) -> Result<(), LedgerError> {
+    let all = all_rules(config).into_iter().chain(more.iter().map(|rules| &**rules));
+    let rules = all.flat_map(|rules| limits.resolve(rules).to_vec());
     let rules: Vec<Arc<Rule>> = rules.filter(|rule| rule.rebuilt().is_some()).collect();
     let Some(longest) = rules.iter().filter_map(|rule| rule.rebuilt()).max() else { return Ok(()) };
     let now_us = limits.clock().now_us();

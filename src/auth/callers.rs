@@ -112,6 +112,14 @@ impl Callers {
         self.ring.load().find(&hash, now_us).ok()
     }
 
+    /// Limits and budgets of keys and teams that were made at run time, and of JWT callers.
+    pub fn rules(&self) -> Vec<Arc<Rules>> {
+        let book = self.book.lock();
+        let stored = &book.stored;
+        let of_jwt = self.jwt.iter().map(|jwt| jwt.rules());
+        stored.key_rules.values().chain(stored.team_rules.values()).chain(of_jwt).cloned().collect()
+    }
+
     /// Keeps the keys of JWT issuers fresh; never returns.
     pub async fn maintain(&self) {
         match &self.jwt {

@@ -168,6 +168,15 @@ impl Entities {
         self.map.pin().get(name).and_then(Pin::hold)
     }
 
+    /// Each entity that has a counter of its own, in no order.
+    pub fn for_each(&self, mut seen: impl FnMut(&str, Pin)) {
+        for (name, counter) in &self.map.pin() {
+            if let Some(pin) = Pin::hold(counter) {
+                seen(name, pin);
+            }
+        }
+    }
+
     /// How many entities have a counter of their own.
     #[cfg(test)]
     fn len(&self) -> usize {

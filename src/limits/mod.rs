@@ -13,6 +13,7 @@ mod share;
 mod address;
 mod metrics;
 mod steady;
+mod view;
 
 pub use address::{AddressFull, Addresses};
 pub use admit::{Permit, Phase, Subject, Tokens};

@@ -140,6 +140,11 @@ impl Limits {
         resolved.collect()
     }
 
+    /// The rules that somebody goes by, by id.
+    pub(super) fn live(&self) -> Vec<Arc<Rule>> {
+        self.counts.lock().values().filter_map(|kept| kept.rule.upgrade()).collect()
+    }
+
     /// Sets the gauges: what share of each rule without `each` is used now.
     pub fn refresh(&self) {
         let now_us = self.clock.now_us();
@@ -250,6 +255,24 @@ impl Rule {
         };
         let used = pin.as_ref().map_or(0, |pin| used_of(pin, now_us));
         Used { pin, most: self.most(), used }
+    }
+
+    /// What is used, by entity; empty for a rule that counts nobody apart, and nothing of entities that are only
+    /// sketched.
+    pub(super) fn used_by_each(&self, now_us: u64) -> Vec<(String, u64)> {
+        match &*self.counts {
+            Counts::One(counter) => {
+                let used = Pin::hold(counter).map_or(0, |pin| used_of(&pin, now_us));
+                vec![(String::new(), used)]
+            }
+            Counts::Each(entities) => {
+                let mut used = Vec::new();
+                entities.for_each(|name, pin| used.push((name.to_owned(), used_of(&pin, now_us))));
+                used.sort_unstable();
+                used
+            }
+            Counts::Unknown(_) => Vec::new(),
+        }
     }
 
     /// Used share of a rule that counts nobody apart.

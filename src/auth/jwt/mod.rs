@@ -7,7 +7,7 @@ mod keys;
 mod ring;
 use super::keyring::{Keyring, allowed};
 use super::{Caller, Term};
-use crate::config::{self, Given, JWT_PREFIX, JwtAlgorithm, Scope};
+use crate::config::{self, Given, JWT_PREFIX, JwtAlgorithm, Rules, Scope};
 use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -134,6 +134,11 @@ impl Jwt {
         let keys = KeySource::new(config.keys.clone());
         let known = moka::sync::Cache::builder().max_capacity(MOST_KNOWN).time_to_idle(FORGOTTEN_AFTER).build();
         Self { name, given, keys, known, config }
+    }
+
+    /// Limits and budgets of all its callers together.
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.given.rules
     }
 
     /// Keeps the issuer's keys fresh; never returns.

@@ -30,13 +30,13 @@ impl Checker<'_> {
             _ => Duration::from_secs(300),
         };
         let refresh = self.time("auth.jwt.refresh", file.refresh, refresh);
+        if file.algorithms.as_ref().is_some_and(Vec::is_empty) {
+            self.flag("auth.jwt.algorithms", "names no algorithm; leave it out for `RS256`, `ES256` and `EdDSA`");
+        }
         let algorithms = file.algorithms.map_or_else(
             || vec![JwtAlgorithm::RS256, JwtAlgorithm::ES256, JwtAlgorithm::EdDSA],
             |written| written.into_iter().flatten().collect(),
         );
-        if algorithms.is_empty() {
-            self.flag("auth.jwt.algorithms", "names no algorithm; leave it out for `RS256`, `ES256` and `EdDSA`");
-        }
         for (value, team) in &file.teams {
             // A team that is made at run time may come later: a name that is near one of the file is a slip.
             let path = join("auth.jwt.teams", value);

@@ -1,0 +1,63 @@
+//! What the admin API shows of the stages behind it.
+
+use crate::admin::Views;
+use crate::config::Mode;
+use crate::ledger::LedgerMetrics;
+use crate::ledger::budget;
+use crate::model::{BudgetView, HealthView};
+use crate::proxy::{Explainer, Services, Snapshot};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Joins them.
+pub(super) fn views(
+    services: &Arc<Services>,
+    snapshot: &Arc<Snapshot>,
+    ready: &Arc<AtomicBool>,
+    ledger: LedgerMetrics,
+) -> Views {
+    let (prices, models) = (Arc::clone(snapshot), Arc::clone(snapshot));
+    let (ready, of_health) = (Arc::clone(ready), Arc::clone(services));
+    let (of_limits, of_budgets) = (Arc::clone(services), Arc::clone(services));
+    Views {
+        limits: Box::new(move || of_limits.limits.view()),
+        budgets: Box::new(move || {
+            let views = of_budgets.ledger.budgets().view(of_budgets.clock.now_us());
+            views.into_iter().map(shown).collect()
+        }),
+        prices: Box::new(move || prices.prices()),
+        models: Box::new(move || models.models()),
+        health: Box::new(move || {
+            let ready = ready.load(Ordering::Relaxed);
+            HealthView {
+                ready,
+                reason: (!ready).then(|| "the gateway is starting or draining".to_owned()),
+                open_requests: of_health.slots.used() as u64,
+                ledger_lag_rows: ledger.lag_rows.get(),
+                ledger_lag_seconds: ledger.lag_seconds.get(),
+                buffered_bytes: of_health.buffers.used() as u64,
+            }
+        }),
+        explain: Box::new(Explainer { services: Arc::clone(services), snapshot: Arc::clone(snapshot) }),
+    }
+}
+
+fn shown(view: budget::BudgetView) -> BudgetView {
+    BudgetView {
+        id: view.id.to_string(),
+        scope: view.scope.to_string(),
+        entity: view.entity.to_string(),
+        unit: view.unit.name().to_owned(),
+        limit: view.limit,
+        settled: view.settled,
+        reserved: view.reserved,
+        period_start_us: view.period_start_us,
+        period_end_us: view.period_end_us,
+        mode: match view.mode {
+            Mode::Enforce => "enforce",
+            Mode::Warn => "warn",
+            Mode::Audit => "audit",
+        }
+        .to_owned(),
+    }
+}
