@@ -8,6 +8,7 @@ use crate::admin::audit::Audit;
 use crate::admin::{self, AdminState, Api, Tokens, Views};
 use crate::auth::{Callers, StoreError};
 use crate::config::{Config, OnRevoke};
+use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, SystemClock};
@@ -97,6 +98,10 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     let series = SeriesTable::resolve(&metrics, config);
     let ledger_metrics =
         LedgerMetrics::register(&metrics.registry).map_err(|error| system("ledger metrics", &error))?;
+    // Mistakes that show only when the parts are joined are told before anything is written.
+    let nothing_spent = Arc::new(Budgets::in_memory(ledger_metrics.clone()));
+    Snapshot::build(config, SeriesTable::resolve(&metrics, config), &limits, &nothing_spent)
+        .map_err(AppError::Config)?;
     let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), Arc::clone(&limits))?);
     let budgets = services.ledger.budgets();
     let snapshot = Arc::new(Snapshot::build(config, series, &limits, budgets).map_err(AppError::Config)?);

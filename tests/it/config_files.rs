@@ -57,12 +57,13 @@ keys:
 #[tokio::test]
 async fn a_good_file_is_good_and_its_secrets_are_masked() {
     let dir = TempDir::new().expect("a directory");
-    let file = dir.path().join("weighbridge.yaml");
-    std::fs::write(&file, GOOD).expect("written");
+    let (file, state) = (dir.path().join("weighbridge.yaml"), dir.path().join("never-made"));
+    let good = GOOD.replace("/tmp/weighbridge-never-made", state.to_str().expect("text"));
+    std::fs::write(&file, good).expect("written");
     let text = run(&["check", "-c", file.to_str().expect("text")]).await.ok();
     assert!(text.contains("fast") && text.contains("gpt-4o-mini"), "{text}");
     assert!(!text.contains("sk-planted-secret"), "{text}");
-    assert!(!Path::new("/tmp/weighbridge-never-made").exists(), "check changes nothing");
+    assert!(!state.exists(), "check changes nothing");
 }
 
 #[tokio::test]

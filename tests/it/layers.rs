@@ -52,6 +52,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "tokens",
             "telemetry",
             "dialect",
+            "outbound",
             "auth",
             "limits",
             "routing",
@@ -254,7 +255,9 @@ fn pingora_is_named_only_where_the_sockets_are() {
             continue;
         }
         for (number, line) in file.code().iter().enumerate() {
-            if line.contains("pingora::") || line.contains("pingora_") && line.contains("use ") {
+            // Its sketches count what is untrusted; they know no socket.
+            let sketch = file.module() == "limits" && line.contains("pingora_limits::");
+            if !sketch && (line.contains("pingora::") || line.contains("pingora_") && line.contains("use ")) {
                 wrong.push(format!("{}:{}: {}", file.path, number + 1, line.trim()));
             }
         }
