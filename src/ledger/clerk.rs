@@ -65,6 +65,8 @@ struct Pen {
     asleep: bool,
     /// Whether the last write failed.
     failing: bool,
+    /// Rows of refused requests wait for the folder.
+    refused: bool,
 }
 
 /// What all threads share.
@@ -130,7 +132,7 @@ impl Clerk {
             segment_bytes: state.segment_bytes.get(),
             retention: state.retention,
             max_bytes: state.max_bytes.get(),
-            pen: Mutex::new(Pen { writer, open: 0, closed: false, asleep: false, failing: false }),
+            pen: Mutex::new(Pen { writer, open: 0, closed: false, asleep: false, failing: false, refused: false }),
             desk: Mutex::new(desk),
             totals,
             flushed: watch::Sender::new(Flushed { upto: 0, end: Position::START, failed: 0 }),
@@ -199,6 +201,7 @@ impl Clerk {
         let room = !pen.failing && !pen.closed && pen.writer.queued_bytes() < MAX_QUEUED_BYTES;
         if room {
             pen.writer.queue(frame);
+            pen.refused = true;
             self.wake(pen);
         }
         room
@@ -309,7 +312,7 @@ impl Clerk {
         let mut pen = self.pen.lock();
         let nothing = !pen.writer.has_queued() && pen.writer.sequence() <= self.flushed.borrow().upto;
         // While rows wait for the store, the lag is watched.
-        pen.asleep = nothing && self.lag_rows() == 0 && !self.stop.load(Ordering::Acquire);
+        pen.asleep = nothing && self.lag_rows() == 0 && !pen.refused && !self.stop.load(Ordering::Acquire);
         pen.asleep
     }
 
@@ -319,11 +322,14 @@ impl Clerk {
         self.metrics.lag_rows.set(i64::try_from(rows).unwrap_or(i64::MAX));
         if rows == 0 {
             self.metrics.lag_seconds.set(0.0);
-            return 0;
+            if !self.pen.lock().refused {
+                return 0;
+            }
+        } else {
+            // The oldest of them came after the last fold began, and after there was none.
+            let oldest = (TICK * waited).min(self.fold_began.lock().elapsed());
+            self.metrics.lag_seconds.set(oldest.as_secs_f64());
         }
-        // The oldest of them came after the last fold began, and after there was none.
-        let oldest = (TICK * waited).min(self.fold_began.lock().elapsed());
-        self.metrics.lag_seconds.set(oldest.as_secs_f64());
         if (waited.is_multiple_of(FOLD_TICKS) || rows >= FOLD_ROWS)
             && let Some(thread) = self.folder_thread.get()
         {
@@ -451,7 +457,13 @@ impl Clerk {
     fn fold(&self) -> Result<bool, LedgerError> {
         let mut desk = self.desk.lock();
         let began = Instant::now();
-        let end = self.flushed.borrow().end;
+        let end = {
+            let mut pen = self.pen.lock();
+            let flushed = *self.flushed.borrow();
+            // What is not flushed yet is not folded now, and still waits.
+            pen.refused &= pen.writer.has_queued() || pen.writer.sequence() > flushed.upto;
+            flushed.end
+        };
         let rows = desk.fold(self.epoch, end, &self.totals)?;
         self.folded.fetch_add(rows, Ordering::Relaxed);
         *self.fold_began.lock() = began;

@@ -23,6 +23,8 @@ pub struct Governed {
     budgets: Arc<Budgets>,
     gateway: Set,
     models: HashMap<Arc<str>, Set>,
+    /// Held so that every balance of the file is read at the start, and shown, whether or not somebody calls.
+    _of_file: Vec<BudgetSet>,
     /// By the names of key and team: keys come and go while a snapshot is in use, and the JWT callers of many teams have
     /// one key.
     callers: papaya::HashMap<(Arc<str>, Arc<str>), Arc<CallerSets>>,
@@ -71,7 +73,10 @@ impl Governed {
     /// Resolves the rules of `config`; those of callers when they call.
     pub fn new(config: &Config, limits: &Arc<Limits>, budgets: &Arc<Budgets>) -> Self {
         let of_model = |model: &Model| (Arc::clone(&model.name), Set::of(&model.rules, limits, budgets));
+        let teams = config.teams.values().map(|team| &team.rules);
+        let callers = teams.chain(config.keys.iter().map(|key| &key.rules)).filter(|rules| !rules.budgets.is_empty());
         Self {
+            _of_file: callers.map(|rules| purse::resolve(budgets, rules)).collect(),
             limits: Arc::clone(limits),
             budgets: Arc::clone(budgets),
             gateway: Set::of(&config.rules, limits, budgets),

@@ -25,6 +25,12 @@ fn usd(nano: u64) -> String {
     format!("{}.{:09}", nano / 1_000_000_000, nano % 1_000_000_000)
 }
 
+/// The message of an OpenAI error with this status and code.
+fn refusal(answer: &Answer, status: u16, code: &str) -> String {
+    assert_eq!(answer.openai_error(status), code, "{}", answer.text());
+    answer.json()["error"]["message"].as_str().expect("a message").to_owned()
+}
+
 async fn post(address: SocketAddr, body: String) -> Answer {
     Call::post(CHAT, body).key(KEY).send(address).await
 }
@@ -36,7 +42,8 @@ async fn spent(gateway: &Gateway, rows: usize) -> u64 {
 
 /// `used` and `reserved` of a budget without `each`, as the metrics tell them, in its own unit.
 async fn balance(gateway: &Gateway, id: &str) -> (f64, f64) {
-    let of = |what: &str| format!("weighbridge_ledger_budget_{what}{{budget=\"{id}\"}}");
+    let unit = if id.contains("/tokens/") { "tokens" } else { "usd" };
+    let of = |what: &str| format!("weighbridge_ledger_budget_{what}{{budget=\"{id}\",unit=\"{unit}\"}}");
     (gateway.metric(&of("used")).await, gateway.metric(&of("reserved")).await)
 }
 
@@ -63,14 +70,13 @@ async fn an_exhausted_budget_is_402_naming_it_with_what_is_used_reserved_and_whe
     let first = post(gateway.address, ask(1)).await;
     let refused = post(gateway.address, ask(7)).await;
     // The first may or may not fit in by its bound; either way the second says why it is refused.
-    let message = refused.openai_error(402);
+    let message = refusal(&refused, 402, "budget_exhausted");
     assert!(message.contains("`team/search/usd/month`"), "{message}");
     assert!(
         message.contains(&usd(ANSWER_NANO_USD + 1)) && message.contains("used") && message.contains("reserved"),
         "{message}"
     );
     assert!(message.contains("-01T00:00:00Z"), "the first of the next month: {message}");
-    assert_eq!(refused.json()["error"]["code"], "budget_exhausted");
     assert_eq!(refused.field("x-should-retry"), Some("false"));
     let sent = usize::from(first.status == 200);
     assert_eq!(upstream.count(), sent, "nothing of a refused request is forwarded");
@@ -82,9 +88,8 @@ async fn the_refusal_is_in_the_clients_dialect_and_its_status_can_be_chosen() {
     let setup = Setup::anthropic(&[&upstream]).search("budgets: [{ usd: 0.000000001, per: day }]");
     let gateway = setup.clone().start().await;
     let refused = Call::post(MESSAGES, sample::MESSAGE_ASK).key(KEY).send(gateway.address).await;
-    let message = refused.anthropic_error(402);
-    assert!(message.contains("`team/search/usd/day`"), "{message}");
-    assert_eq!(refused.json()["error"]["type"], "billing_error");
+    assert_eq!(refused.anthropic_error(402), "billing_error");
+    assert!(refused.text().contains("`team/search/usd/day`"), "{}", refused.text());
     let gateway = setup.top("budgeting: { exhausted_status: 429 }").start().await;
     let refused = Call::post(MESSAGES, sample::MESSAGE_ASK).key(KEY).send(gateway.address).await;
     refused.anthropic_error(429);
@@ -226,9 +231,8 @@ async fn what_cannot_be_bounded_is_refused_naming_the_field() {
     let gateway = Setup::openai(&[&upstream]).search("budgets: [{ usd: 100, per: month }]").start().await;
     let body = r#"{"model":"fast","input":"hi","previous_response_id":"resp_1"}"#;
     let refused = gateway.post("/v1/responses", body).await;
-    let message = refused.openai_error(400);
+    let message = refusal(&refused, 400, "budget_unbounded");
     assert!(message.contains("`previous_response_id`"), "{message}");
-    assert_eq!(refused.json()["error"]["code"], "budget_unbounded");
     assert_eq!(upstream.count(), 0);
 }
 
@@ -313,14 +317,14 @@ async fn balances_survive_kill_9_and_equal_the_rows() {
 async fn each_user_has_a_balance_of_its_own_and_overrides_hold() {
     let upstream = Upstream::start().await;
     upstream.always(answer_of(10, 100));
-    let each = "budgets: [{ usd: 0.002, per: day, each: user, overrides: { vip: 0.01 } }]";
+    let each = "budgets: [{ usd: 0.0015, per: day, each: user, overrides: { vip: 0.01 } }]";
     let gateway = Setup::openai(&[&upstream]).search(each).start().await;
     let by = async |user: &str| {
         Call::post(CHAT, ask(100)).key(KEY).field("x-weighbridge-user", user).send(gateway.address).await
     };
     assert_eq!(by("ada").await.status, 200);
     let refused = by("ada").await;
-    let message = refused.openai_error(402);
+    let message = refusal(&refused, 402, "budget_exhausted");
     assert!(message.contains("team/search/usd/day/each user") && message.contains("`ada`"), "{message}");
     assert_eq!(by("bob").await.status, 200, "another user has a balance of its own");
     for _ in 0..4 {
@@ -334,7 +338,7 @@ async fn each_user_has_a_balance_of_its_own_and_overrides_hold() {
 async fn a_budget_on_a_metadata_value_counts_header_and_body_alike() {
     let upstream = Upstream::start().await;
     upstream.always(answer_of(10, 100));
-    let top = "budgets: [{ name: project-x, usd: 0.002, per: day, metadata: { project: x } }]";
+    let top = "budgets: [{ name: project-x, usd: 0.0015, per: day, metadata: { project: x } }]";
     let gateway = Setup::openai(&[&upstream]).top(top).start().await;
     let by_header = async |value: &str| {
         let json = format!("{{\"project\":\"{value}\"}}");
