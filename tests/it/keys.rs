@@ -262,6 +262,8 @@ async fn a_budget_of_a_key_that_is_spent_refuses_it() {
     let gateway = Setup::openai(&[&upstream]).with_admin().start().await;
     let budgets = json!([{"usd": "0.000001", "per": "month"}]);
     let key = gateway.new_key(json!({"name": "ci", "team": "search", "budgets": budgets})).await;
+    let shown = gateway.admin("GET", "/budgets", Value::Null).await.json();
+    assert_eq!(shown["budgets"][0]["id"], "key/ci/usd/month", "also before it was asked: {shown}");
     assert_eq!(chat(&gateway, &key).await.status, 402);
     assert_eq!(chat(&gateway, KEY).await.status, 200, "nobody else");
     let shown = gateway.admin("GET", "/budgets", Value::Null).await.json();
