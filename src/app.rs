@@ -1,5 +1,6 @@
 //! The composition root: from a checked configuration to a process that serves, and back to nothing lost.
 
+mod notices;
 mod rebuild;
 mod views;
 
@@ -104,6 +105,10 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     server.bootstrap();
     let gateway = Gateway::new(Arc::clone(&services), Arc::clone(&snapshot), Arc::clone(&ready));
     server.add_service(data_plane(config, &server, gateway, services.unproven.clone())?);
+    if let Some(webhook) = &config.webhook {
+        let messenger = notices::to_webhook(webhook, &metrics, &services)?;
+        server.add_service(background_service("alerts", notices::Post(Mutex::new(Some(messenger)))));
+    }
     if let Some(address) = config.admin.listen {
         let listener = bind("admin.listen", &address.to_string())?;
         let views = views::views(&services, &snapshot, &ready, ledger_metrics);

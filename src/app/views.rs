@@ -1,9 +1,7 @@
 //! What the admin API shows of the stages behind it.
 
 use crate::admin::Views;
-use crate::config::Mode;
 use crate::ledger::LedgerMetrics;
-use crate::ledger::budget;
 use crate::model::{BudgetView, HealthView};
 use crate::proxy::{Explainer, Services, Snapshot};
 use std::sync::Arc;
@@ -27,7 +25,7 @@ pub(super) fn views(
             let given = of_budgets.callers.rules();
             let _held: Vec<_> = given.iter().flat_map(|rules| &rules.budgets).map(|one| budgets.rule(one)).collect();
             let views = budgets.view(of_budgets.clock.now_us());
-            views.into_iter().map(shown).collect()
+            views.into_iter().map(BudgetView::from).collect()
         }),
         prices: Box::new(move || prices.prices()),
         models: Box::new(move || models.models()),
@@ -43,25 +41,5 @@ pub(super) fn views(
             }
         }),
         explain: Box::new(Explainer { services: Arc::clone(services), snapshot: Arc::clone(snapshot) }),
-    }
-}
-
-fn shown(view: budget::BudgetView) -> BudgetView {
-    BudgetView {
-        id: view.id.to_string(),
-        scope: view.scope.to_string(),
-        entity: view.entity.to_string(),
-        unit: view.unit.name().to_owned(),
-        limit: view.limit,
-        settled: view.settled,
-        reserved: view.reserved,
-        period_start_us: view.period_start_us,
-        period_end_us: view.period_end_us,
-        mode: match view.mode {
-            Mode::Enforce => "enforce",
-            Mode::Warn => "warn",
-            Mode::Audit => "audit",
-        }
-        .to_owned(),
     }
 }

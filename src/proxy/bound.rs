@@ -256,10 +256,15 @@ impl Rates {
             input: dearest.input.max(hidden),
             audio_input: dearest.audio_input.max(dearest.input.filter(|_| dearest.audio_input.is_some())),
             output: if demand.audio_output { spoken() } else { dearest.output },
-            // <https://platform.claude.com/docs/en/manage-claude/data-residency>
-            percent: if demand.regional { 110 } else { 100 },
+            percent: percent(demand),
         }
     }
+}
+
+/// Of the list price, in percent: Anthropic's `inference_geo` makes every class a tenth dearer
+/// (<https://platform.claude.com/docs/en/manage-claude/data-residency>).
+pub const fn percent(demand: &Demand) -> u32 {
+    if demand.regional { 110 } else { 100 }
 }
 
 impl Bound {

@@ -1,9 +1,18 @@
-//! What would become of a request, without making it.
+//! What would become of a request, without making it: nothing is taken, held or sent.
 
 use super::gateway::{Services, Snapshot};
+use super::governed::{Governing, reserved_tokens};
+use super::metadata::Metadata;
+use super::purse::{self, Charge, Facts, Quote};
 use super::target::Target;
+use crate::auth::Caller;
 use crate::config::nearest;
-use crate::model::{Api, Candidate, Explain, ExplainRequest, Explained, Refusal};
+use crate::dialect;
+use crate::ledger::budget::view_of;
+use crate::limits::Subject;
+use crate::model::{Api, Ask, Candidate, Draft, Explain, ExplainRequest, Explained, LimitView, Refusal};
+use crate::routing::Route;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Answers from the snapshot and services that requests are served with.
@@ -27,47 +36,143 @@ impl Explain for Explainer {
         let now_us = self.services.clock.now_us();
         let caller = self.services.callers.named(&request.key, now_us);
         let caller = caller.ok_or_else(|| refuse(404, "there is no key of this name that works".to_owned()))?;
+        let ask = asked(request, api).map_err(|message| refuse(422, format!("`body`: {message}")))?;
         let route = self.snapshot.table.find(&request.model);
-        let candidates: Vec<Candidate> =
-            route.iter().flat_map(|route| &route.targets).map(|target| candidate(target, api)).collect();
-        let refusal = match route {
+        let question = Question { caller: &caller, user: request.user.as_deref(), ask: &ask, now_us };
+        Ok(match route {
+            Some(route) => self.of_route(route, &question, request),
             None => {
                 let near = nearest(&request.model, self.snapshot.table.names().iter().map(|name| &**name));
                 let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-                Some((404, "model_not_found", format!("there is no such model{hint}")))
+                let refusal = refusal(404, "model_not_found", format!("there is no such model{hint}"));
+                told(&caller, request, Some(refusal))
             }
-            Some(route) if !caller.may_call(&route.name) => {
-                Some((403, "model_not_allowed", "the key or its team may not call this model".to_owned()))
-            }
-            Some(_) if !candidates.iter().any(|candidate| candidate.usable) => {
-                Some((400, "dialect_not_supported", format!("none of its targets answers {}", api.name())))
-            }
-            Some(_) => None,
-        };
-        Ok(Explained {
-            key: caller.key.to_string(),
-            team: caller.team.to_string(),
-            model: request.model.clone(),
-            admitted: refusal.is_none(),
-            refusal: refusal.map(|(status, code, message)| Refusal { status, code: code.to_owned(), message }),
-            limits: Vec::new(),
-            budgets: Vec::new(),
-            candidates,
-            notes: Vec::new(),
         })
     }
 }
 
-fn candidate(target: &Arc<Target>, api: Api) -> Candidate {
-    let usable = target.serves(api);
-    let reason = if usable { "in the order of the file".to_owned() } else { format!("does not answer {}", api.name()) };
+/// Who asks for what, and when.
+struct Question<'a> {
+    caller: &'a Arc<Caller>,
+    user: Option<&'a str>,
+    ask: &'a Ask,
+    now_us: u64,
+}
+
+impl Explainer {
+    fn of_route(&self, route: &Arc<Route<Target>>, question: &Question<'_>, request: &ExplainRequest) -> Explained {
+        let Question { caller, ask, now_us, .. } = *question;
+        let mut governing = self.snapshot.governed.of(caller);
+        self.snapshot.governed.with_model(&mut governing, &route.name);
+        let metadata: Metadata =
+            ask.metadata.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
+        let user: Option<Arc<str>> =
+            caller.user.clone().or_else(|| question.user.or(ask.user.as_deref()).map(Arc::from));
+        let facts = Facts {
+            user: user.as_ref(),
+            key: &caller.key,
+            team: &caller.team,
+            model: &route.name,
+            metadata: &metadata,
+        };
+        let charges = facts.charges(governing.budgets());
+        let limits = self.limits(&governing, &facts);
+        let mut notes = Vec::new();
+        let mut first_unpaid = None;
+        let mut candidates = Vec::new();
+        for target in &route.targets {
+            let mut of_target: Vec<Charge> = charges.clone();
+            of_target.extend(facts.charges(&*target.budgets));
+            let quote = purse::quote(&of_target, ask, target, &self.snapshot.budgeting, now_us);
+            if let Some(model) = &quote.elsewhere {
+                notes.push(format!("a budget near its limit sends such requests to model `{model}`"));
+            }
+            if first_unpaid.is_none() && target.serves(ask.api) {
+                first_unpaid.clone_from(&quote.refused);
+            }
+            candidates.push(candidate(target, ask.api, &quote));
+        }
+        notes.dedup();
+        let usable = candidates.iter().any(|candidate| candidate.usable);
+        let refusal = if !caller.may_call(&route.name) {
+            Some(refusal(403, "model_not_allowed", "the key or its team may not call this model".to_owned()))
+        } else if !route.targets.iter().any(|target| target.serves(ask.api)) {
+            Some(refusal(400, "dialect_not_supported", format!("none of its targets answers {}", ask.api.name())))
+        } else if let Some(full) = limits.iter().find(|limit| is_full(limit, ask)) {
+            let message = format!("limit `{}` is reached: {} of {} used", full.id, full.used, full.limit);
+            Some(refusal(429, "limit_reached", message))
+        } else {
+            let status = self.snapshot.budgeting.exhausted_status;
+            first_unpaid.filter(|_| !usable).map(|message| refusal(status, "budget_exhausted", message))
+        };
+        let budgets = view_of(&charges, now_us).into_iter().map(Into::into).collect();
+        Explained { limits, budgets, candidates, notes, ..told(caller, request, refusal) }
+    }
+
+    fn limits(&self, governing: &Governing, facts: &Facts<'_>) -> Vec<LimitView> {
+        let subject = Subject {
+            key: facts.key,
+            team: facts.team,
+            model: facts.model,
+            user: facts.user.map(|user| &**user),
+            metadata: facts.metadata,
+        };
+        governing.view(&self.services.limits, &subject)
+    }
+}
+
+/// Whether one request more does not fit.
+fn is_full(limit: &LimitView, ask: &Ask) -> bool {
+    let amount = if limit.what == "tokens" { reserved_tokens(ask) } else { 1 };
+    limit.mode == "enforce" && limit.used.saturating_add(amount) > limit.limit
+}
+
+fn refusal(status: u16, code: &str, message: String) -> Refusal {
+    Refusal { status, code: code.to_owned(), message }
+}
+
+fn told(caller: &Caller, request: &ExplainRequest, refusal: Option<Refusal>) -> Explained {
+    Explained {
+        key: caller.key.to_string(),
+        team: caller.team.to_string(),
+        model: request.model.clone(),
+        admitted: refusal.is_none(),
+        refusal,
+        limits: Vec::new(),
+        budgets: Vec::new(),
+        candidates: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+/// The request as it would be parsed: its body, or one of a short message.
+fn asked(request: &ExplainRequest, api: Api) -> Result<Ask, String> {
+    let mut body = match (&request.body, api) {
+        (Some(body), _) => body.clone(),
+        (None, Api::Completions) => json!({ "prompt": "hi" }),
+        (None, Api::Embeddings | Api::Responses) => json!({ "input": "hi" }),
+        (None, Api::Messages) => json!({ "max_tokens": 1024, "messages": [{ "role": "user", "content": "hi" }] }),
+        (None, Api::ChatCompletions | Api::CountTokens) => json!({ "messages": [{ "role": "user", "content": "hi" }] }),
+    };
+    let Value::Object(members) = &mut body else { return Err("it must be an object".to_owned()) };
+    members.insert("model".to_owned(), Value::from(request.model.as_str()));
+    dialect::parse(api, Draft::copy_of(body.to_string().as_bytes())).map_err(|bad| bad.message)
+}
+
+fn candidate(target: &Arc<Target>, api: Api, quote: &Quote) -> Candidate {
+    let serves = target.serves(api);
+    let reason = match &quote.refused {
+        _ if !serves => format!("does not answer {}", api.name()),
+        Some(refused) => refused.clone(),
+        None => "in the order of the file".to_owned(),
+    };
     Candidate {
         provider: target.provider_name.to_string(),
         model: target.model.to_string(),
-        usable,
+        usable: serves && quote.refused.is_none(),
         reason,
         price: target.price.as_ref().map(|price| price.describe()),
-        worst_nano_usd: None,
-        output_cap: None,
+        worst_nano_usd: quote.worst_nano,
+        output_cap: quote.cap,
     }
 }

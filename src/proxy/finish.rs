@@ -1,6 +1,7 @@
 //! Settling attempts and recording requests: each exactly once, whatever way the request took.
 
 use super::attempt::Attempt;
+use super::bound;
 use super::exchange::{Arrival, Exchange, Opened};
 use super::gateway::{Services, Snapshot};
 use super::governed::{self, Governing};
@@ -147,6 +148,8 @@ pub struct Booking {
     overhead: Duration,
     error: Option<&'static str>,
     used: Used,
+    /// Of the list price, in percent: a place that is asked for is dearer.
+    percent: u32,
     /// Reserved of the provider's limits on tokens.
     reserved: Tokens,
 }
@@ -174,6 +177,7 @@ impl Booking {
         let status =
             if attempt.answer.begun() { attempt.answer.status() } else { trouble.as_ref().map_or(0, Trouble::status) };
         let used = used(attempt, opened, trouble.as_ref());
+        learn(&attempt.target, opened, &used);
         // Its places among the provider's open ones are free from here on.
         let reserved = std::mem::take(&mut attempt.permit).take_tokens();
         Some(Self {
@@ -192,6 +196,7 @@ impl Booking {
             overhead,
             error: trouble.as_ref().map(Trouble::name).or(if status >= 400 { Some("refused") } else { None }),
             used,
+            percent: bound::percent(&opened.ask.demand),
             reserved,
         })
     }
@@ -238,7 +243,7 @@ impl Booking {
     }
 
     fn settle(self, usage: Usage, origin: UsageOrigin, tier: ServiceTier, tally: &Mutex<Tally>) {
-        let cost = cost_of(&self.target, &usage, tier);
+        let cost = cost_of(&self.target, &usage, tier, self.percent);
         self.target.metrics.settled(&usage, origin, cost);
         self.team.settled(&usage, cost);
         governed::settle(self.reserved, &usage);
@@ -258,14 +263,24 @@ impl Booking {
     }
 }
 
+/// What an answer teaches of how many bytes its target takes for a token.
+fn learn(target: &Target, opened: &Opened, used: &Used) {
+    if let Used::Known { usage, origin: UsageOrigin::Reported, .. } = used
+        && opened.ask.demand.is_text()
+    {
+        target.learned.observe(opened.ask.demand.readable_bytes, usage.input_total());
+    }
+}
+
 /// Exact cost; `None` when the price, or that of a class that was used, is unknown.
-fn cost_of(target: &Target, usage: &Usage, tier: ServiceTier) -> Option<NanoUsd> {
+fn cost_of(target: &Target, usage: &Usage, tier: ServiceTier, percent: u32) -> Option<NanoUsd> {
     if usage.is_zero() {
         return Some(NanoUsd::ZERO);
     }
     let price = target.price.as_ref()?;
     match price.cost(usage, tier) {
-        Ok(cost) => Some(cost),
+        Ok(cost) if percent == 100 => Some(cost),
+        Ok(cost) => i64::try_from((i128::from(cost.0) * i128::from(percent) + 99) / 100).ok().map(NanoUsd),
         Err(error) => {
             tracing::warn!(target = ?target, %error, "an attempt could not be priced");
             None

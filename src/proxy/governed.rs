@@ -8,7 +8,7 @@ use crate::auth::{Caller, CallerRules};
 use crate::config::{Config, Model, Rules};
 use crate::ledger::budget::{BudgetRule, Budgets};
 use crate::limits::{Limits, Permit, Phase, Refusal, RuleSet, Shares, Subject, Tokens};
-use crate::model::{Api, Ask};
+use crate::model::{Api, Ask, LimitView};
 use crate::tokens;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -118,6 +118,11 @@ impl Governing {
     fn sets(&self) -> [&RuleSet; 4] {
         let model = self.model.as_ref().map_or(&*NONE, |set| &set.limits);
         [&self.gateway.limits, &self.caller.team.limits, &self.caller.key.limits, model]
+    }
+
+    /// The limits as they stand for `subject`, its provider's not among them.
+    pub fn view(&self, limits: &Limits, subject: &Subject<'_>) -> Vec<LimitView> {
+        limits.view_of(&self.sets(), subject)
     }
 
     /// Every budget of the scopes that the request is in, its provider's not among them.

@@ -181,6 +181,52 @@ fn paid(hold: Hold, bound: &Bound, cap: u64) -> Paid {
     }
 }
 
+/// What an attempt would come to, without holding anything.
+#[derive(Debug, Default)]
+pub struct Quote {
+    /// The dearest that it could come to, in nano-dollars; `None`: unknown.
+    pub worst_nano: Option<i64>,
+    /// The output cap that would go up; `None`: the client's own, or none.
+    pub cap: Option<u64>,
+    /// Why no budget would pay.
+    pub refused: Option<String>,
+    /// The model that a budget near its limit asks for.
+    pub elsewhere: Option<Arc<str>>,
+}
+
+/// What [`Opened::pay`] would do at this moment.
+pub fn quote(charges: &[Charge], ask: &Ask, target: &Target, budgeting: &Budgeting, now_us: u64) -> Quote {
+    let enforcing = charges.iter().filter(|(rule, _)| rule.enforces());
+    let least = enforcing.clone().map(|(rule, _)| rule.config().min_output_tokens).max().unwrap_or(0);
+    let bound = match bound(ask, target, budgeting, least) {
+        Ok(bound) => bound,
+        Err(unbounded) => {
+            let refused =
+                enforcing.clone().next().map(|(rule, _)| format!("budget `{}`: {unbounded}", rule.config().id));
+            return Quote { refused, ..Quote::default() };
+        }
+    };
+    let priced = bound.worst(0).0.is_some();
+    let left = left(charges, now_us);
+    let affordable = bound.affordable_cap(left.nano.filter(|_| priced), left.tokens);
+    let cap = bound.output_cap.min(affordable.max(bound.min_output));
+    let (worst_nano, tokens) = bound.worst(cap);
+    let short = |(rule, entity): &&Charge| {
+        let exhausted = rule.exhausted(entity, now_us);
+        let room = exhausted.limit.saturating_sub(exhausted.used).saturating_sub(exhausted.reserved);
+        match exhausted.unit {
+            Unit::Usd => worst_nano.is_none_or(|worst| worst > room),
+            Unit::Tokens => tokens > room,
+        }
+    };
+    let refused = enforcing.clone().find(short).map(|(rule, entity)| match worst_nano {
+        None if rule.config().unit == Unit::Usd => format!("budget `{}`: its price is not known", rule.config().id),
+        _ => rule.exhausted(entity, now_us).to_string(),
+    });
+    let written = !charges.is_empty() && (cap < bound.output_cap || bound.write_cap);
+    Quote { worst_nano, cap: written.then_some(cap), refused, elsewhere: left.fallback }
+}
+
 /// What is left of the tightest dollar budget of the caller's own (its key's and its team's), in nano-dollars.
 pub fn remaining(charges: &[Charge], now_us: u64) -> Option<i64> {
     let own = |rule: &BudgetRule| {

@@ -1,5 +1,6 @@
 //! Telling once a period that a share of a budget is gone.
 
+use crate::config::Unit;
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
@@ -24,6 +25,15 @@ pub struct Alert {
     pub limit: i64,
     /// Beginning of the period, in microseconds since the Unix epoch; 0 for life.
     pub period_us: u64,
+    /// What it is counted in.
+    pub unit: Unit,
+}
+
+impl Alert {
+    /// Whether `used` and `limit` are nano-dollars.
+    pub const fn in_dollars(&self) -> bool {
+        matches!(self.unit, Unit::Usd)
+    }
 }
 
 /// Where alerts go: to the one who listens, or until there is one, into a short queue.

@@ -19,7 +19,7 @@ pub use alert::Alert;
 pub use charge::Charged;
 pub use hold::{Exhausted, Hold, Left, Why, Worst, left};
 pub use rule::BudgetRule;
-pub use view::BudgetView;
+pub use view::{BudgetView, view_of};
 
 pub(crate) use balance::{Balances, Key, Place};
 pub(crate) use charge::Amount;

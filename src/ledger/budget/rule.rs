@@ -72,7 +72,8 @@ impl BudgetRule {
             let (budget, used) = (Arc::clone(&self.budget.id), committed);
             tracing::warn!(budget = &*budget, entity = &**entity, percent, used, limit, "budget alert");
             let (entity, period_us) = (Arc::clone(entity), state.period.start_us);
-            self.shared.alerts.push(Alert { budget, entity, percent, used, limit, period_us });
+            let unit = self.budget.unit;
+            self.shared.alerts.push(Alert { budget, entity, percent, used, limit, period_us, unit });
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::rule::BudgetRule;
 use crate::config::{Mode, Scope, Unit};
+use crate::model;
 use std::sync::Arc;
 
 /// One balance in the running period.
@@ -29,25 +30,33 @@ pub struct BudgetView {
     pub mode: Mode,
 }
 
+impl From<BudgetView> for model::BudgetView {
+    fn from(view: BudgetView) -> Self {
+        Self {
+            id: view.id.to_string(),
+            scope: view.scope.to_string(),
+            entity: view.entity.to_string(),
+            unit: view.unit.name().to_owned(),
+            limit: view.limit,
+            settled: view.settled,
+            reserved: view.reserved,
+            period_start_us: view.period_start_us,
+            period_end_us: view.period_end_us,
+            mode: view.mode.name().to_owned(),
+        }
+    }
+}
+
+/// The balances that a request is charged to; one that cannot be read is left out.
+pub fn view_of(charges: &[(Arc<BudgetRule>, Arc<str>)], now_us: u64) -> Vec<BudgetView> {
+    let mut views = Vec::new();
+    charges.iter().for_each(|(rule, entity)| one(rule, entity, now_us, &mut views));
+    views
+}
+
 /// All balances of a rule that are in memory, by entity.
 pub(super) fn of(rule: &BudgetRule, now_us: u64, views: &mut Vec<BudgetView>) {
-    let mut add = |entity: &Arc<str>| {
-        let Ok(state) = rule.state(entity, now_us) else { return };
-        let (settled, reserved) = state.parts();
-        let budget = rule.config();
-        views.push(BudgetView {
-            id: Arc::clone(&budget.id),
-            scope: budget.scope.clone(),
-            entity: Arc::clone(entity),
-            unit: budget.unit,
-            limit: rule.limit(entity),
-            settled,
-            reserved,
-            period_start_us: state.period.start_us,
-            period_end_us: state.period.resets_us(),
-            mode: budget.mode,
-        });
-    };
+    let mut add = |entity: &Arc<str>| one(rule, entity, now_us, views);
     if rule.config().each.is_none() {
         return add(&Arc::from(""));
     }
@@ -55,4 +64,22 @@ pub(super) fn of(rule: &BudgetRule, now_us: u64, views: &mut Vec<BudgetView>) {
     rule.book.entities(|entity| entities.push(Arc::clone(entity)));
     entities.sort_unstable();
     entities.iter().for_each(add);
+}
+
+fn one(rule: &BudgetRule, entity: &Arc<str>, now_us: u64, views: &mut Vec<BudgetView>) {
+    let Ok(state) = rule.state(entity, now_us) else { return };
+    let (settled, reserved) = state.parts();
+    let budget = rule.config();
+    views.push(BudgetView {
+        id: Arc::clone(&budget.id),
+        scope: budget.scope.clone(),
+        entity: Arc::clone(entity),
+        unit: budget.unit,
+        limit: rule.limit(entity),
+        settled,
+        reserved,
+        period_start_us: state.period.start_us,
+        period_end_us: state.period.resets_us(),
+        mode: budget.mode,
+    });
 }
