@@ -63,6 +63,11 @@ async fn readyz(State(state): State<AdminState>) -> Response {
     }
 }
 
+/// What took longer than an answer may.
+pub(super) fn too_slow() -> Response {
+    refusal(StatusCode::SERVICE_UNAVAILABLE, "too_slow", "the answer took too long; ask for less at once")
+}
+
 async fn not_found() -> Response {
     refusal(
         StatusCode::NOT_FOUND,

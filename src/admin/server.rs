@@ -2,8 +2,7 @@
 
 use super::{AdminState, routes};
 use axum::Router;
-use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
@@ -82,7 +81,7 @@ impl Service<hyper::Request<Incoming>> for Bounded {
         Box::pin(async move {
             match timeout(ANSWER_TIMEOUT, answer).await {
                 Ok(answer) => answer,
-                Err(_) => Ok(StatusCode::SERVICE_UNAVAILABLE.into_response()),
+                Err(_) => Ok(routes::too_slow()),
             }
         })
     }

@@ -25,8 +25,19 @@ pub struct Governed {
     models: HashMap<Arc<str>, Set>,
     /// Held so that every balance of the file is read at the start, and shown, whether or not somebody calls.
     _of_file: Vec<BudgetSet>,
-    /// By key name: keys come and go while a snapshot is in use.
-    callers: papaya::HashMap<Arc<str>, Arc<CallerSets>>,
+    /// By the names of key and team: keys come and go while a snapshot is in use, and the JWT callers of many teams have
+    /// one key.
+    callers: papaya::HashMap<(Arc<str>, Arc<str>), Arc<CallerSets>>,
+}
+
+/// The names of a key and a team, to look sets up by without owning them.
+#[derive(Hash)]
+struct Names<'a>(&'a str, &'a str);
+
+impl papaya::Equivalent<(Arc<str>, Arc<str>)> for Names<'_> {
+    fn equivalent(&self, (key, team): &(Arc<str>, Arc<str>)) -> bool {
+        self.0 == &**key && self.1 == &**team
+    }
 }
 
 /// The limits and budgets of one scope, resolved.
@@ -80,13 +91,13 @@ impl Governed {
             Arc::ptr_eq(&sets.from.key, &caller.rules.key) && Arc::ptr_eq(&sets.from.team, &caller.rules.team)
         };
         let callers = self.callers.pin();
-        let sets = match callers.get(&*caller.key).filter(|sets| same(sets)) {
+        let sets = match callers.get(&Names(&caller.key, &caller.team)).filter(|sets| same(sets)) {
             Some(sets) => Arc::clone(sets),
             None => {
                 let set = |rules: &Rules| Set::of(rules, &self.limits, &self.budgets);
                 let (key, team) = (set(&caller.rules.key), set(&caller.rules.team));
                 let sets = Arc::new(CallerSets { from: caller.rules.clone(), key, team });
-                callers.insert(Arc::clone(&caller.key), Arc::clone(&sets));
+                callers.insert((Arc::clone(&caller.key), Arc::clone(&caller.team)), Arc::clone(&sets));
                 sets
             }
         };

@@ -9,6 +9,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 binary=${1:-${CARGO_TARGET_DIR:-$root/target}/release/weighbridge}
+binary=$(realpath "$binary")
 work=$(mktemp -d)
 running=
 

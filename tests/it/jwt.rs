@@ -217,6 +217,18 @@ async fn a_table_maps_what_the_issuer_says_to_teams() {
 }
 
 #[tokio::test]
+async fn each_team_of_an_issuer_has_its_own_limits() {
+    let issuer = Issuer::new("ed-1");
+    let few = |setup: Setup| setup.team("few", "limits: [{ requests: 1, per: day }]");
+    let setting = setting_with(&[issuer.jwk()], "", few).await;
+    let (few, many) = (issuer.token(json!({"team": "few"})), issuer.token(json!({})));
+    for (round, want) in [(1, 200), (2, 429), (3, 429)] {
+        assert_eq!(chat(&setting.gateway, &few).await.status, want, "round {round}");
+        assert_eq!(chat(&setting.gateway, &many).await.status, 200, "round {round}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_file_that_changes_is_read_again() {
     let (first, second) = (Issuer::new("ed-1"), Issuer::new("ed-2"));
     let setting = setting(&[first.jwk()], "").await;

@@ -235,6 +235,49 @@ async fn limits_and_budgets_of_a_key_are_kept_as_they_were_given() {
 }
 
 #[tokio::test]
+async fn limits_of_a_key_hold_at_once_and_after_a_restart() {
+    let upstream = Upstream::start().await;
+    let gateway = Setup::openai(&[&upstream]).with_admin().start().await;
+    let limits = json!([{"requests": 2, "per": "day"}]);
+    let key = gateway.new_key(json!({"name": "ci", "team": "search", "limits": limits})).await;
+    let statuses = || async { (chat(&gateway, &key).await.status, chat(&gateway, KEY).await.status) };
+    assert_eq!((statuses().await, statuses().await, statuses().await), ((200, 200), (200, 200), (429, 200)));
+    let shown = gateway.admin("GET", "/limits", Value::Null).await.json();
+    let one = &shown["limits"][0];
+    assert_eq!((&one["id"], &one["used"], &one["limit"]), (&json!("key/ci/requests/day"), &json!(2), &json!(2)));
+    gateway.settled(5).await;
+    gateway.stop().await;
+    gateway.start_again().await;
+    assert_eq!(statuses().await, (429, 200), "a restart forgives nothing");
+    let more = gateway.admin("PATCH", "/keys/ci", json!({"limits": [{"requests": 3, "per": "day"}]})).await;
+    assert_eq!(more.status, 200, "{}", more.text());
+    assert_eq!((statuses().await, statuses().await), ((200, 200), (429, 200)), "what was used stays used");
+    assert_eq!(gateway.admin("PATCH", "/keys/ci", json!({"limits": null})).await.status, 200);
+    assert_eq!(statuses().await, (200, 200));
+}
+
+#[tokio::test]
+async fn a_budget_of_a_key_that_is_spent_refuses_it() {
+    let upstream = Upstream::start().await;
+    let gateway = Setup::openai(&[&upstream]).with_admin().start().await;
+    let budgets = json!([{"usd": "0.000001", "per": "month"}]);
+    let key = gateway.new_key(json!({"name": "ci", "team": "search", "budgets": budgets})).await;
+    let shown = gateway.admin("GET", "/budgets", Value::Null).await.json();
+    assert_eq!(shown["budgets"][0]["id"], "key/ci/usd/month", "also before it was asked: {shown}");
+    assert_eq!(chat(&gateway, &key).await.status, 402);
+    assert_eq!(chat(&gateway, KEY).await.status, 200, "nobody else");
+    let shown = gateway.admin("GET", "/budgets", Value::Null).await.json();
+    let one = &shown["budgets"][0];
+    assert_eq!((&one["id"], &one["limit"], &one["settled"]), (&json!("key/ci/usd/month"), &json!(1000), &json!(0)));
+    let config = gateway.config().display().to_string();
+    let listed = run(&["budgets", "list", "-c", &config]).await.ok();
+    assert!(listed.contains("key/ci/usd/month"), "{listed}");
+    let more = gateway.admin("PATCH", "/keys/ci", json!({"budgets": [{"usd": 1, "per": "month"}]})).await;
+    assert_eq!(more.status, 200, "{}", more.text());
+    assert_eq!(chat(&gateway, &key).await.status, 200, "at once");
+}
+
+#[tokio::test]
 async fn keys_are_listed_page_by_page() {
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream]).with_admin().start().await;
