@@ -170,6 +170,9 @@ class OpenAI(unittest.TestCase):
         self.assertEqual(error.code, "upstream_timeout")
 
     def test_a_rate_limit_tells_the_wait(self):
+        error = self.raises(openai.APIStatusError, "poor", 402)
+        self.assertEqual(error.code, "budget_exhausted")
+        self.assertIn("model/poor/usd/day", error.message)
         error = self.raises(openai.RateLimitError, "limited", 429)
         self.assertEqual(error.response.headers["retry-after"], "7")
 
@@ -184,6 +187,21 @@ class OpenAI(unittest.TestCase):
             patient = self.client.with_options(max_retries=2)
             patient.chat.completions.create(model="rejected", messages=HELLO)
         self.assertEqual(stats()["requests"] - before, 1, "x-should-retry: false is heard")
+
+    def test_a_limit_is_a_rate_limit_error_that_says_how_long_to_wait(self):
+        raw = self.client.chat.completions.with_raw_response.create(model="few", messages=HELLO)
+        self.assertEqual(raw.headers["x-ratelimit-limit-requests"], "1")
+        self.assertEqual(raw.headers["x-ratelimit-remaining-requests"], "0")
+        error = self.raises(openai.RateLimitError, "few", 429)
+        self.assertEqual(error.code, "limit_reached")
+        self.assertGreater(int(error.response.headers["retry-after"]), 80_000)
+
+    def test_a_budget_lowers_the_cap_and_tells_it(self):
+        create = self.client.chat.completions.with_raw_response.create
+        raw = create(model="lean", messages=HELLO, max_completion_tokens=16_000)
+        cap = int(raw.headers["x-weighbridge-output-cap"])
+        self.assertTrue(256 <= cap < 16_000, cap)
+        self.assertTrue(raw.parse().choices[0].message.content)
 
     def test_an_error_in_mid_stream_raises(self):
         for model in ("error-inside", "cut"):
@@ -293,6 +311,7 @@ class Anthropic(unittest.TestCase):
         self.raises(anthropic.BadRequestError, "fast", 400, "invalid_request_error")
         self.raises(anthropic.InternalServerError, "claude-broken", 502, "api_error")
         self.raises(anthropic.DeadlineExceededError, "claude-silent", 504, "timeout_error")
+        self.raises(anthropic.APIStatusError, "claude-poor", 402, "billing_error")
         error = self.raises(anthropic.RateLimitError, "claude-limited", 429, "rate_limit_error")
         self.assertEqual(error.response.headers["retry-after"], "7")
 
