@@ -7,7 +7,7 @@ use crate::model::LimitView;
 
 impl Limits {
     /// Every limit that is in force, and what is used of it now; of one that counts apart, a view for each entity that
-    /// was seen lately, at most [`MOST`] in all.
+    /// was seen lately, at most 10,000 in all.
     pub fn view(&self) -> Vec<LimitView> {
         let now_us = self.clock().now_us();
         let mut views = Vec::new();
