@@ -182,12 +182,15 @@ mod tests {
             }
         }
         let counter = Arc::new(Counter::start(4, 100).expect("a thread"));
+        let (started, is_started) = channel();
         let (release, released) = channel::<()>();
         let (tell, told) = channel();
         let first: Job = Box::new(move || {
+            started.send(()).expect("the test listens");
             let _ = released.recv();
         });
         assert!(counter.submit(first, 10).is_ok());
+        is_started.recv().expect("the first job runs");
         let guard = Guard(tell.clone());
         let second: Job = Box::new(move || {
             let _ = guard.0.send("ran");
