@@ -49,11 +49,11 @@ impl Opened {
                 Ok(paid) => paid,
                 Err(unpaid) => {
                     self.plan.passed_over();
-                    let switch = matches!(unpaid, Unpaid::Elsewhere(_));
-                    over.unpaid.get_or_insert(unpaid);
-                    if switch {
+                    if matches!(unpaid, Unpaid::Elsewhere(_)) {
+                        over.unpaid = Some(unpaid);
                         return None;
                     }
+                    over.unpaid.get_or_insert(unpaid);
                     continue;
                 }
             };

@@ -9,6 +9,7 @@ use crate::support::sample;
 use crate::support::script::{Gate, Script};
 use crate::support::upstream::{Recorded, Upstream};
 use rustix::process::{Resource, getrlimit, setrlimit};
+use serde_json::{Value, json};
 use std::net::SocketAddr;
 use tokio::task::JoinSet;
 
@@ -391,4 +392,54 @@ async fn rows_of_refused_requests_are_kept_without_cost() {
     })
     .await;
     assert_eq!(gateway.rows().await.len(), 0, "they are no attempts");
+}
+
+#[tokio::test]
+async fn explain_tells_limits_budgets_cap_and_price_and_takes_nothing() {
+    let upstream = Upstream::start().await;
+    let rules = "budgets: [{ usd: 0.01, per: month }], limits: [{ requests: 1, per: hour }]";
+    let gateway = Setup::openai(&[&upstream]).search(rules).with_admin().start().await;
+    let ask = json!({"key": "search-ci", "model": "fast", "body": serde_json::from_str::<Value>(&ask(10_000)).expect("JSON")});
+    let explain = async || gateway.admin("POST", "/explain", ask.clone()).await.json();
+    let told = explain().await;
+    assert_eq!((&told["admitted"], &told["limits"][0]["used"]), (&json!(true), &json!(0)), "{told}");
+    assert_eq!(told["limits"][0]["id"], "team/search/requests/hour");
+    let budget = &told["budgets"][0];
+    assert_eq!((&budget["id"], &budget["limit"]), (&json!("team/search/usd/month"), &json!(10_000_000)), "{told}");
+    assert_eq!((&budget["settled"], &budget["reserved"]), (&json!(0), &json!(0)));
+    let candidate = &told["candidates"][0];
+    let cap = candidate["output_cap"].as_u64().expect("it would be lowered");
+    assert!((256..1_250).contains(&cap), "{told}");
+    assert!(candidate["worst_nano_usd"].as_u64().is_some_and(|worst| worst <= 10_000_000), "{told}");
+    assert_eq!(explain().await, told, "asking takes nothing");
+    let answer = post(gateway.address, self::ask(10_000)).await;
+    assert_eq!(answer.field("x-weighbridge-output-cap"), Some(&*cap.to_string()), "and it is what happens");
+    let told = explain().await;
+    assert_eq!((&told["admitted"], &told["refusal"]["code"]), (&json!(false), &json!("limit_reached")), "{told}");
+    post(gateway.address, self::ask(7)).await.openai_error(429);
+}
+
+#[tokio::test]
+async fn an_alert_is_posted_once_a_period_to_the_webhook() {
+    let (upstream, webhook) = (Upstream::start().await, Upstream::start().await);
+    webhook.always(Script::json(200, "ok"));
+    let setup = Setup::openai(&[&upstream])
+        .search("budgets: [{ usd: 0.001, per: month, alerts: [50%] }]")
+        .top(&format!("alerts: {{ webhook: \"http://{}/hook?token=planted\" }}", webhook.address));
+    let gateway = setup.start().await;
+    upstream.always(answer_of(50, 50)); // 0.0005 USD each
+    for _ in 0..2 {
+        post(gateway.address, ask(20)).await;
+    }
+    let call = webhook.request(0).await;
+    assert_eq!(call.path(), "/hook?token=planted");
+    let text = call.json()["text"].as_str().expect("Slack's member").to_owned();
+    assert!(text.contains("`team/search/usd/month`") && text.contains("50 %"), "{text}");
+    assert_eq!((call.json()["weighbridge"]["kind"].as_str(), webhook.count()), (Some("budget"), 1));
+    eventually("it is counted", || async {
+        let series = "weighbridge_alerts_notices_total{outcome=\"delivered\"}";
+        (gateway.metric(series).await == 1.0).then_some(())
+    })
+    .await;
+    assert!(!gateway.log().contains("planted"), "the address is a secret");
 }
