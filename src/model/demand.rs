@@ -93,9 +93,10 @@ pub struct Caps {
 }
 
 impl Caps {
-    /// What the client allows. Of two that differ the larger: a server honours the one or the other.
+    /// What the client allows. Of two that differ the larger: a server honours the one or the other. 0 allows what the
+    /// target likes: some servers take it for "no cap".
     pub fn tokens(&self) -> Option<u64> {
         let all = [self.max_tokens, self.max_completion_tokens, self.max_output_tokens];
-        all.into_iter().flatten().filter_map(|member| member.tokens).max()
+        all.into_iter().flatten().filter_map(|member| member.tokens).filter(|tokens| *tokens > 0).max()
     }
 }

@@ -38,12 +38,20 @@ impl CapField {
 }
 
 /// Writes `cap` into every member of `caps` that the client sent, and never raises one; where it sent none, inserts
-/// `honoured`. `only`: the target knows no other member, so that a single one of another name is renamed.
+/// `honoured`, and where it sent only the newer one to a server that may not know it, inserts the older one beside it. `only`: the target knows no other member, so that a single one of another name is renamed.
 pub(super) fn write(caps: &Caps, cap: u64, honoured: CapField, only: bool, edits: &mut Edits) {
     let sent: Vec<_> = CapField::ALL.into_iter().filter_map(|field| Some((field, field.sent(caps)?))).collect();
     if sent.is_empty() {
         // The body has a `model` at least, so a member follows.
         edits.replace(caps.insert_at..caps.insert_at, Bytes::from(format!("\"{}\":{cap},", honoured.name())));
+    }
+    let unknown = matches!(&*sent, [(CapField::Newer, _)]) && matches!(honoured, CapField::Older);
+    if unknown && !only {
+        let least = sent.iter().filter_map(|(_, member)| member.tokens).fold(cap, |least, tokens| match tokens {
+            0 => least,
+            tokens => least.min(tokens),
+        });
+        edits.replace(caps.insert_at..caps.insert_at, Bytes::from(format!("\"{}\":{least},", honoured.name())));
     }
     if let ([(field, member)], true) = (&*sent, only)
         && *field != honoured

@@ -109,10 +109,26 @@ fn the_cap_is_written_where_the_target_honours_it() {
         (
             "the newer is lowered in place",
             "openai",
-            LOCAL,
+            own,
             ChatCompletions,
             r#"{"max_completion_tokens":100,"model":"m"}"#,
             r#"{"max_completion_tokens":9,"model":"m"}"#,
+        ),
+        (
+            "a server that may know only the older one gets both",
+            "openai",
+            LOCAL,
+            ChatCompletions,
+            r#"{"max_completion_tokens":100,"model":"m"}"#,
+            r#"{"max_tokens":9,"max_completion_tokens":9,"model":"m"}"#,
+        ),
+        (
+            "also where the client's own is lower, which it keeps",
+            "openai",
+            LOCAL,
+            ChatCompletions,
+            r#"{"max_completion_tokens":5,"model":"m"}"#,
+            r#"{"max_tokens":5,"max_completion_tokens":5,"model":"m"}"#,
         ),
         (
             "both are lowered, none is raised",

@@ -284,6 +284,11 @@ impl Bound {
         }
     }
 
+    /// Output that one answer may report at `cap`: with the tokens of a prediction that are rejected.
+    pub const fn most_output(&self, cap: u64) -> u64 {
+        cap.saturating_add(self.extra_output)
+    }
+
     /// What the request comes to at most if each answer is capped at `cap`: nano-dollars (`None`: some class of tokens
     /// has no known price) and tokens. Rounded up; saturates at the largest amount, which no budget pays. Never falls
     /// when `cap` grows.

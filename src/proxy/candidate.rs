@@ -89,16 +89,21 @@ impl Opened {
                 return Ok(());
             };
             let other = elsewhere(&unpaid).and_then(|model| snapshot.table.find(model));
-            match other.filter(|route| self.serves(route) && !self.visited(route)) {
+            let may = |route: &Route<Target>| self.caller.may_call(&route.name) && self.serves(route);
+            match other.filter(|route| may(route) && !self.visited(route)) {
                 Some(route) if switches < MOST_SWITCHES => self.switch(services, snapshot, route)?,
                 _ if matches!(unpaid, Unpaid::Elsewhere(_)) => {
                     // It cannot go there: it stays as long as it can be paid.
-                    self.plan = before;
+                    self.plan = before.clone();
                     let mut over = PassedOver::default();
                     self.first = self.next_candidate(services, false, &mut over);
                     return match (&self.first, over.unpaid) {
+                        (Some(_), _) => Ok(()),
                         (None, Some(unpaid)) => Err(self.unpaid(unpaid, services)),
-                        _ => Ok(()),
+                        (None, None) => {
+                            self.plan = before; // only providers' limits: the attempts find the same, and tell it
+                            Ok(())
+                        }
                     };
                 }
                 _ => return Err(self.unpaid(unpaid, services)),

@@ -1,5 +1,6 @@
 //! A request's metadata: what limits and budgets may count apart.
 
+use super::open::cut;
 use super::reject::Reject;
 use crate::model::Ask;
 use http::HeaderMap;
@@ -25,7 +26,7 @@ pub fn of(headers: &HeaderMap, ask: &Ask) -> Result<Metadata, Reject> {
     // The header wins over the body: a proxy in front may set it.
     for (name, value) in &ask.metadata {
         if !metadata.iter().any(|(known, _)| **known == **name) {
-            metadata.push((name.as_str().into(), value.as_str().into()));
+            metadata.push((cut(name).into(), cut(value).into()));
         }
     }
     Ok(metadata)
@@ -49,7 +50,7 @@ fn from_header(headers: &HeaderMap) -> Result<Metadata, Reject> {
     if pairs.len() > MOST_PAIRS {
         return Err(wrong("has more than 16 pairs"));
     }
-    Ok(pairs.into_iter().collect())
+    Ok(pairs.into_iter().map(|(name, value)| (cut(&name).into(), cut(&value).into())).collect())
 }
 
 #[cfg(test)]

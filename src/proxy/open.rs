@@ -94,7 +94,7 @@ impl Opening<'_> {
         let route = self.route(&ask, &caller, local)?;
         let headers = &session.req_header().headers;
         // What the caller's own credential says of the user is the only word that is vouched for.
-        let told = || header_text(headers, "x-weighbridge-user").or(ask.user.as_deref()).map(Arc::from);
+        let told = || header_text(headers, "x-weighbridge-user").or(ask.user.as_deref()).map(|user| cut(user).into());
         local.user = caller.user.clone().or_else(told);
         local.metadata = metadata::of(headers, &ask)?;
         let governing = self.with_model(governing, &route.name, local);
@@ -220,6 +220,13 @@ fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     const MOST: usize = 256;
     let text = headers.get(name)?.to_str().ok()?.trim();
     (!text.is_empty() && text.len() <= MOST).then_some(text)
+}
+
+/// What is counted apart by a client's own word is kept short: it is remembered as long as it is counted. Names that
+/// differ only behind that count as one.
+pub fn cut(name: &str) -> &str {
+    const MOST: usize = 256;
+    &name[..name.floor_char_boundary(MOST)]
 }
 
 fn includes_cost(list: &str) -> bool {

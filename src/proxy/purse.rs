@@ -156,14 +156,14 @@ fn hold(
         // Below the least nothing is gained by trying: the refusal says by how much it falls short.
         let cap = bound.output_cap.min(affordable.max(bound.min_output));
         match reserve(charges, &bound, cap, now_us) {
-            Ok(hold) => return Ok(paid(hold, &bound, cap)),
+            Ok(hold) => return Ok(paid(hold, &bound, cap, enforcing.clone().next().is_some())),
             // Somebody else was faster: what is left now may still pay for less.
             Err(error) if error.why == Why::Spent && cap > bound.min_output => {}
             Err(error) => return Err(Unpaid::Exhausted(error)),
         }
     }
     let hold = reserve(charges, &bound, bound.min_output, now_us).map_err(Unpaid::Exhausted)?;
-    Ok(paid(hold, &bound, bound.min_output))
+    Ok(paid(hold, &bound, bound.min_output, true))
 }
 
 fn reserve(charges: &[Charge], bound: &Bound, cap: u64, now_us: u64) -> Result<Hold, Box<Exhausted>> {
@@ -171,12 +171,16 @@ fn reserve(charges: &[Charge], bound: &Bound, cap: u64, now_us: u64) -> Result<H
     Hold::reserve(charges, Worst { nano, tokens }, now_us).map_err(Box::new)
 }
 
-fn paid(hold: Hold, bound: &Bound, cap: u64) -> Paid {
-    let lowered = cap < bound.output_cap;
+/// Who only watches changes nothing: without a budget that enforces the request goes up as it came.
+fn paid(hold: Hold, bound: &Bound, cap: u64, enforced: bool) -> Paid {
+    let lowered = enforced && cap < bound.output_cap;
+    // The client's own cap is written too: where the target may honour another member than the one that was sent.
+    let written = enforced && (lowered || bound.write_cap || bound.client_cap.is_some());
+    let streams = enforced && bound.choices > 0 && bound.output_cap > 0;
     Paid {
         hold: Some(hold),
-        cap: (lowered || bound.write_cap).then_some(cap),
-        most: (bound.choices > 0 && bound.output_cap > 0).then_some((cap, bound.choices)),
+        cap: written.then_some(cap),
+        most: streams.then_some((bound.most_output(cap), bound.choices)),
         lowered,
     }
 }
@@ -223,7 +227,7 @@ pub fn quote(charges: &[Charge], ask: &Ask, target: &Target, budgeting: &Budgeti
         None if rule.config().unit == Unit::Usd => format!("budget `{}`: its price is not known", rule.config().id),
         _ => rule.exhausted(entity, now_us).to_string(),
     });
-    let written = !charges.is_empty() && (cap < bound.output_cap || bound.write_cap);
+    let written = enforcing.clone().next().is_some() && (cap < bound.output_cap || bound.write_cap);
     Quote { worst_nano, cap: written.then_some(cap), refused, elsewhere: left.fallback }
 }
 

@@ -443,3 +443,65 @@ async fn an_alert_is_posted_once_a_period_to_the_webhook() {
     .await;
     assert!(!gateway.log().contains("planted"), "the address is a secret");
 }
+
+#[tokio::test]
+async fn a_cap_that_the_target_may_not_know_does_not_open_the_budget() {
+    let upstream = Upstream::start().await;
+    let gateway = Setup::openai(&[&upstream]).search("budgets: [{ usd: 0.04, per: month }]").start().await;
+    let body = ask(1).replace("max_tokens", "max_completion_tokens");
+    assert_eq!(post(gateway.address, body).await.status, 200);
+    assert_eq!(upstream.requests()[0].json()["max_tokens"], 1, "the member that it honours goes up too");
+    // 0 is "no cap" for some servers: then as much is held as without one.
+    assert_eq!(post(gateway.address, ask(0)).await.status, 200);
+    assert_eq!(upstream.requests()[1].json()["max_tokens"], 0, "what was sent is left");
+    let gate = Gate::new();
+    upstream
+        .next(Script::new().wait(&gate).head(200, &[("content-type", "application/json")]).body(sample::CHAT).end());
+    let address = gateway.address;
+    let held = tokio::spawn(async move { post(address, ask(0)).await });
+    upstream.request(2).await;
+    assert!(balance(&gateway, "team/search/usd/month").await.1 > 0.03, "as without a cap");
+    gate.open();
+    assert_eq!(held.await.expect("it does not fail").status, 200);
+}
+
+#[tokio::test]
+async fn a_budget_that_only_watches_changes_nothing_of_the_request() {
+    let upstream = Upstream::start().await;
+    let setup = Setup::openai(&[&upstream]).search("budgets: [{ usd: 0.000000001, per: day, mode: audit }]");
+    let gateway = setup.start().await;
+    assert_eq!(gateway.post(CHAT, sample::CHAT_ASK).await.status, 200);
+    assert_eq!(upstream.only().body, sample::renamed(sample::CHAT_ASK.as_bytes(), "model-a"), "byte for byte");
+    nothing_is_held(&gateway, "team/search/usd/day").await;
+    assert_eq!(balance(&gateway, "team/search/usd/day").await.0, ANSWER_NANO_USD as f64 / 1e9, "and is charged");
+}
+
+#[tokio::test]
+async fn a_budget_sends_nobody_to_a_model_that_the_key_may_not_call() {
+    let (dear, cheap) = (Upstream::start().await, Upstream::start().await);
+    let setup = Setup::new()
+        .providers("openai", &[&dear, &cheap])
+        .model_of("fast", &["a"], "")
+        .model_of("cheap", &["b"], "")
+        .key("narrow", "search", "wb-narrow-key-0123456789", "models: [fast]");
+    let rule = "budgets: [{ usd: 0.000000001, per: month, on_exhausted: { fallback: cheap } }]";
+    let gateway = setup.search(rule).start().await;
+    let refused = Call::post(CHAT, ask(7)).key("wb-narrow-key-0123456789").send(gateway.address).await;
+    refused.openai_error(402);
+    assert_eq!((dear.count(), cheap.count()), (0, 0));
+}
+
+#[tokio::test]
+async fn names_that_clients_make_up_are_kept_short() {
+    let upstream = Upstream::start().await;
+    let gateway = Setup::openai(&[&upstream]).search("limits: [{ requests: 1, per: day, each: user }]").start().await;
+    let by = async |tail: &str| {
+        let user = format!("{}{tail}", "x".repeat(1_000));
+        let body = ask(7).replace("\"max_tokens\"", &format!("\"user\":\"{user}\",\"max_tokens\""));
+        post(gateway.address, body).await
+    };
+    assert_eq!(by("a").await.status, 200);
+    by("b").await.openai_error(429);
+    let row = gateway.only_row().await;
+    assert_eq!(row.text("user").len(), 256);
+}
