@@ -32,10 +32,11 @@ pub(super) fn run(args: Args) -> Result<(), CliError> {
         args.state.unwrap_or_else(|| std::env::temp_dir().join(format!("weighbridge-demo-{}", std::process::id())));
     let (key, hash) = new_key().map_err(CliError::Randomness)?;
     let upstream = simulated_provider()?;
-    let text = config_text(listen, admin, &state, upstream, &hash_text(&hash));
+    let (token, _) = new_key().map_err(CliError::Randomness)?;
+    let text = config_text(listen, (admin, &token), &state, upstream, &hash_text(&hash));
     let config = Config::from_text(&text, None).map_err(CliError::Config)?;
     init_tracing(false).map_err(CliError::failed)?;
-    app::run(&config, || println!("{}", greeting(listen, admin, &state, &key))).map_err(CliError::failed)
+    app::run(&config, || println!("{}", greeting(listen, (admin, &token), &state, &key))).map_err(CliError::failed)
 }
 
 /// The address that was asked for, else the usual port, else a free one.
@@ -69,13 +70,20 @@ fn simulated_provider() -> Result<SocketAddr, CliError> {
     Ok(told.recv().map_err(|_| ended())??)
 }
 
-fn config_text(listen: SocketAddr, admin: SocketAddr, state: &Path, upstream: SocketAddr, hash: &str) -> String {
+fn config_text(
+    listen: SocketAddr,
+    (admin, token): (SocketAddr, &PlainKey),
+    state: &Path,
+    upstream: SocketAddr,
+    hash: &str,
+) -> String {
     // JSON's strings are YAML's, so that a path with any character in it stays one.
     let state = serde_json::Value::from(state.to_string_lossy());
+    let token = token.expose();
     format!(
         r#"
 server: {{ listen: [{{ address: "{listen}" }}] }}
-admin: {{ listen: "{admin}" }}
+admin: {{ listen: "{admin}", token: "{token}" }}
 state: {{ dir: {state} }}
 providers:
   openai: {{ kind: openai, base_url: "http://{upstream}/v1", api_key: simulated, catalogue: openai }}
@@ -89,21 +97,28 @@ models:
     targets:
       - {{ provider: openai, model: "gpt-4o?error=503", price_as: gpt-4o }}
       - {{ provider: openai, model: gpt-4o-mini }}
-teams: {{ demo: {{}} }}
+  # Its budget pays for little, so that a lowered cap and a refusal can be seen.
+  lean:
+    targets: [{{ provider: openai, model: gpt-4o-mini }}]
+    budgets: [{{ usd: 0.001, per: day, alerts: [50%] }}]
+teams:
+  demo:
+    limits: [{{ requests: 600, per: minute }}]
+    budgets: [{{ usd: 5, per: day }}]
 keys: [{{ name: demo-key, team: demo, hash: "{hash}" }}]
 records: {{ content: none, access_log: stdout }}
 "#
     )
 }
 
-fn greeting(listen: SocketAddr, admin: SocketAddr, state: &Path, key: &PlainKey) -> String {
-    let (key, state) = (key.expose(), state.display());
+fn greeting(listen: SocketAddr, (admin, token): (SocketAddr, &PlainKey), state: &Path, key: &PlainKey) -> String {
+    let (key, token, state) = (key.expose(), token.expose(), state.display());
     format!(
         r#"Weighbridge demo: a gateway in front of a simulated provider. Ctrl-C ends it.
 
   key      {key}
   base URL http://{listen}/v1   (OpenAI SDKs: OPENAI_BASE_URL; Anthropic SDKs: ANTHROPIC_BASE_URL=http://{listen})
-  models   fast, claude, embed, and flaky, whose first target always fails
+  models   fast, claude, embed, flaky, whose first target always fails, and lean, which has 0.001 USD a day
   metrics  http://{admin}/metrics
   state    {state}
 
@@ -116,6 +131,10 @@ Try it from another terminal:
 Then ask who spent what:
 
   weighbridge usage --by team,model --state {state}
+
+And what a request may cost, and who would pay:
+
+  WEIGHBRIDGE_ADMIN_TOKEN={token} weighbridge explain --admin http://{admin} --key demo-key --model lean
 
 Each request is recorded below in one line of JSON."#
     )
