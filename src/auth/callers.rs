@@ -60,22 +60,19 @@ impl Callers {
     pub fn open(config: &Config, dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let written = Written::of(config);
         let store = Store::open(dir)?;
-        let mut stored = Stored::default();
-        for team in store.teams()? {
-            let scope = Scope::Team(Arc::clone(&team.name));
-            stored.team_rules.insert(Arc::clone(&team.name), rules_of(&written, &scope, &team.grants)?);
-            stored.teams.insert(Arc::clone(&team.name), team);
+        let mut stored = Stored::read(&store, &written)?;
+        for name in stored.keys.keys().filter(|name| written.has_key(name)) {
+            tracing::error!(
+                key = &**name,
+                "the file has a key of the same name as one of the key store, which does not work now"
+            );
         }
-        for key in store.keys()? {
-            if written.has_key(&key.name) {
-                tracing::error!(
-                    key = &*key.name,
-                    "the file has a key of the same name as one of the key store, which does not work now"
-                );
-            }
-            let scope = Scope::Key(Arc::clone(&key.name));
-            stored.key_rules.insert(Arc::clone(&key.name), rules_of(&written, &scope, &key.grants)?);
-            stored.keys.insert(Arc::clone(&key.name), key);
+        for misfit in stored.misfits() {
+            tracing::error!(
+                object = %misfit.object,
+                why = misfit.why,
+                "limits or budgets of the key store do not fit the file; until they are mended this is answered with 503"
+            );
         }
         let ring = Keyring::join(&written, &mut stored, 1);
         let jwt = config.auth.jwt.clone().map(|jwt| Jwt::new(jwt, &config.defaults.keys));
@@ -97,7 +94,7 @@ impl Callers {
         match (&self.jwt, presented.token()) {
             (Some(jwt), Some(token)) => {
                 let ring = self.ring.load_full();
-                Ok(jwt.caller(token, hash, &ring, now_us).await?)
+                ring.fit(jwt.caller(token, hash, &ring, now_us).await?)
             }
             _ => Err(AuthError::Unknown),
         }
@@ -164,7 +161,7 @@ impl Callers {
         book.stored.key_rules.insert(Arc::clone(&name), rules);
         book.stored.keys.insert(name, record.clone());
         self.swap(&mut book);
-        Ok((plain, self.view(&record, now_us)))
+        Ok((plain, self.view(&book, &record, now_us)))
     }
 
     /// Changes a key.
@@ -193,9 +190,10 @@ impl Callers {
         let change = Change { object: format!("key/{name}"), fields: changed(&before, fields_of(&record)) };
         book.commit(&change, witness, |pending| pending.put_key(&record))?;
         book.stored.key_rules.insert(Arc::clone(&record.name), rules);
+        book.stored.unfit_keys.remove(&record.name);
         book.stored.keys.insert(Arc::clone(&record.name), record.clone());
         self.swap(&mut book);
-        Ok(self.view(&record, now_us))
+        Ok(self.view(&book, &record, now_us))
     }
 
     /// Gives a key a new secret. The old one goes on working for the grace period; older ones end now.
@@ -236,7 +234,7 @@ impl Callers {
         }
         book.stored.keys.insert(Arc::clone(&record.name), record.clone());
         self.swap(&mut book);
-        Ok((plain, self.view(&record, now_us)))
+        Ok((plain, self.view(&book, &record, now_us)))
     }
 
     /// Ends a key, for ever. A key that was revoked before stays so.
@@ -249,15 +247,16 @@ impl Callers {
         let now_us = self.clock.now_us();
         let mut record = self.own_key(&book, name)?;
         if record.revoked_us.is_some() {
-            return Ok(self.view(&record, now_us));
+            return Ok(self.view(&book, &record, now_us));
         }
         (record.revoked_us, record.updated_us) = (Some(now_us), now_us);
         let fields = Map::from_iter([("revoked".to_owned(), json!(moment::show(now_us)))]);
         let change = Change { object: format!("key/{name}"), fields };
         book.commit(&change, witness, |pending| pending.put_key(&record))?;
+        book.stored.unfit_keys.remove(&record.name);
         book.stored.keys.insert(Arc::clone(&record.name), record.clone());
         self.swap(&mut book);
-        Ok(self.view(&record, now_us))
+        Ok(self.view(&book, &record, now_us))
     }
 
     /// Makes a team.
@@ -307,6 +306,7 @@ impl Callers {
         let change = Change { object: format!("team/{name}"), fields };
         book.commit(&change, witness, |pending| pending.put_team(&record))?;
         book.stored.team_rules.insert(Arc::clone(&record.name), rules);
+        book.stored.unfit_teams.remove(&record.name);
         book.stored.teams.insert(Arc::clone(&record.name), record.clone());
         self.swap(&mut book);
         Ok(self.team_view(&book, &record))
@@ -327,6 +327,7 @@ impl Callers {
         let change = Change { object: format!("team/{name}"), fields: Map::new() };
         book.commit(&change, witness, |pending| pending.drop_team(name))?;
         book.stored.team_rules.remove(&record.name);
+        book.stored.unfit_teams.remove(&record.name);
         book.stored.teams.remove(&record.name);
         self.swap(&mut book);
         Ok(())
@@ -381,12 +382,6 @@ impl Book {
         }
         Ok(pending.commit()?)
     }
-}
-
-/// Limits and budgets of a record. They were right when they were written; when the file has changed since (a model that
-/// was fallen back to is gone), the gateway does not serve without them.
-fn rules_of(written: &Written, scope: &Scope, grants: &Grants) -> Result<Arc<Rules>, StoreError> {
-    edit::rules(written, scope, grants).map_err(|error| StoreError::Damaged(format!("{scope}: {error}")))
 }
 
 /// Replaces what is given.

@@ -206,7 +206,7 @@ fn nobody(error: &AuthError) -> Reject {
     let (code, message) = (error.code(), error.to_string());
     match error.status() {
         403 => Reject::NotAdmitted { code, message },
-        503 => Reject::AuthUnavailable { message },
+        503 => Reject::AuthUnavailable { code, message },
         _ => Reject::Unauthenticated { code, message },
     }
 }
