@@ -242,6 +242,35 @@ fn what_passed_is_counted_when_the_client_leaves_or_usage_never_comes() {
 }
 
 #[test]
+fn output_that_the_usage_leaves_out_is_counted_beside_the_reported_input() {
+    let half = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":null}}\n\n";
+    let stream = |exchange: &mut Exchange| {
+        send(exchange);
+        answer(exchange, 200, SSE, &[OUTPUT, half, DONE]);
+        end(exchange);
+    };
+    assert_eq!(row(&play("counted", Api::ChatCompletions, STREAM, stream)), (200, 100, 3, "counted", None));
+    let whole = |exchange: &mut Exchange| {
+        send(exchange);
+        let body = "{\"choices\":[{\"message\":{\"content\":\"one two three\"}}],\"usage\":{\"prompt_tokens\":100}}";
+        answer(exchange, 200, JSON, &[body]);
+        end(exchange);
+    };
+    assert_eq!(row(&play("counted", Api::ChatCompletions, CHAT, whole)), (200, 100, 3, "counted", None));
+    let long = |exchange: &mut Exchange| {
+        send(exchange);
+        let text = "x".repeat(40_000);
+        let body = format!("{{\"choices\":[{{\"text\":\"{text}\"}}],\"usage\":{{\"prompt_tokens\":100}}}}");
+        answer(exchange, 200, JSON, &[&body]);
+        end(exchange);
+    };
+    let got = play("unpriced", Api::ChatCompletions, CHAT, long);
+    let got = row(&got);
+    assert_eq!((got.1, got.3), (100, "estimated"));
+    assert!(got.2 >= 10_000, "{got:?}");
+}
+
+#[test]
 fn an_answer_too_long_to_be_read_is_estimated_by_its_length() {
     let text = format!("{{\"choices\":[{{\"text\":\"{}\"}}]}}", "x".repeat(40_000));
     let got = play("unpriced", Api::ChatCompletions, CHAT, |exchange| {
