@@ -366,6 +366,27 @@ fn the_access_record_sums_the_attempts_up_once_all_are_counted() {
 }
 
 #[test]
+fn the_access_record_tells_of_figures_that_contradict_themselves() {
+    let cut = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":7,\
+        \"prompt_tokens_details\":{\"cached_tokens\":6}}}\n\n";
+    for (usage, want) in [(cut, json!("usage contradicts itself")), (USAGE, Value::Null)] {
+        let stage = Stage::new();
+        let mut exchange = stage.exchange("counted", Api::ChatCompletions, STREAM);
+        send(&mut exchange);
+        answer(&mut exchange, 200, SSE, &[OUTPUT, usage, DONE]);
+        end(&mut exchange);
+        conclude(&mut exchange, &stage.snapshot, None, 200);
+        drop(exchange);
+        let records = stage.access_records();
+        assert_eq!(records[0]["attempts"][0]["reason"], want, "{}", records[0]);
+        assert_eq!(stage.rows()[0]["error"], Value::Null, "it was answered");
+    }
+    let broken = Trouble::Cut;
+    let both = reason(Some(&broken), 200, true).expect("told");
+    assert_eq!(both, format!("{broken}; usage contradicts itself"));
+}
+
+#[test]
 fn sums_take_the_least_certain_origin_and_one_unknown_price_makes_the_sum_unknown() {
     use UsageOrigin::{Counted, Estimated, None as Nothing, Reported};
     let cases: [(&[UsageOrigin], UsageOrigin); 7] = [
