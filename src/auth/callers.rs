@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// What is about to change; never a secret.
@@ -42,7 +42,11 @@ pub struct Callers {
     pub(super) book: Mutex<Book>,
     jwt: Option<Jwt>,
     pub(super) clock: Arc<dyn Clock>,
+    on_rules: OnceLock<Box<OnRules>>,
 }
+
+/// Told of the limits and budgets of a key or team before the first request is under them.
+pub type OnRules = dyn Fn(&Scope, &Rules) + Send + Sync;
 
 /// What only one may write.
 pub(super) struct Book {
@@ -77,7 +81,7 @@ impl Callers {
         let ring = Keyring::join(&written, &mut stored, 1);
         let jwt = config.auth.jwt.clone().map(|jwt| Jwt::new(jwt, &config.defaults.keys));
         let book = Mutex::new(Book { store, stored, generation: 1 });
-        Ok(Self { written, ring: ArcSwap::from_pointee(ring), book, jwt, clock })
+        Ok(Self { written, ring: ArcSwap::from_pointee(ring), book, jwt, clock, on_rules: OnceLock::new() })
     }
 
     /// Who presents this key or token. Waits only where the issuer's keys have to be asked for first.
@@ -111,10 +115,30 @@ impl Callers {
 
     /// Limits and budgets of keys and teams that were made at run time, and of JWT callers.
     pub fn rules(&self) -> Vec<Arc<Rules>> {
+        self.rules_in(&self.book.lock()).into_iter().map(|(_, rules)| rules).collect()
+    }
+
+    fn rules_in(&self, book: &Book) -> Vec<(Scope, Arc<Rules>)> {
+        let Stored { key_rules, team_rules, .. } = &book.stored;
+        let keys = key_rules.iter().map(|(name, rules)| (Scope::Key(Arc::clone(name)), Arc::clone(rules)));
+        let teams = team_rules.iter().map(|(name, rules)| (Scope::Team(Arc::clone(name)), Arc::clone(rules)));
+        let of_jwt = self.jwt.iter().map(|jwt| (Scope::Key(Arc::clone(jwt.name())), Arc::clone(jwt.rules())));
+        keys.chain(teams).chain(of_jwt).collect()
+    }
+
+    /// Tells `prepare` of the rules that there are, and of those that come, each before a request is under them. It runs
+    /// on the thread of the act, which may block. `false`: another one is told already.
+    pub fn on_rules(&self, prepare: Box<OnRules>) -> bool {
+        // No act comes between.
         let book = self.book.lock();
-        let stored = &book.stored;
-        let of_jwt = self.jwt.iter().map(|jwt| jwt.rules());
-        stored.key_rules.values().chain(stored.team_rules.values()).chain(of_jwt).cloned().collect()
+        self.rules_in(&book).iter().for_each(|(scope, rules)| prepare(scope, rules));
+        self.on_rules.set(prepare).is_ok()
+    }
+
+    fn prepare(&self, scope: &Scope, rules: &Rules) {
+        if let Some(prepare) = self.on_rules.get() {
+            prepare(scope, rules);
+        }
     }
 
     /// Keeps the keys of JWT issuers fresh; never returns.
@@ -143,7 +167,8 @@ impl Callers {
         let NewKey { name, team, models, expires, limits, budgets, tags } = new;
         let name: Arc<str> = name.into();
         let grants = Grants { models, limits, budgets, tags: edit::tags(tags) };
-        let rules = checks.grants(&Scope::Key(Arc::clone(&name)), &grants, Some(&team))?;
+        let scope = Scope::Key(Arc::clone(&name));
+        let rules = checks.grants(&scope, &grants, Some(&team))?;
         let expires_us = edit::expiry(expires.as_deref(), now_us)?;
         let (plain, hash) = new_key().map_err(|_| KeysError::Randomness)?;
         let record = KeyRecord {
@@ -158,6 +183,7 @@ impl Callers {
         };
         let change = Change { object: format!("key/{name}"), fields: fields_of(&record) };
         book.commit(&change, witness, |pending| pending.put_key(&record))?;
+        self.prepare(&scope, &rules);
         book.stored.key_rules.insert(Arc::clone(&name), rules);
         book.stored.keys.insert(name, record.clone());
         self.swap(&mut book);
@@ -185,10 +211,12 @@ impl Callers {
         if let Some(expires) = expires {
             record.expires_us = edit::expiry(expires.as_deref(), now_us)?;
         }
-        let rules = checks.grants(&Scope::Key(Arc::clone(&record.name)), &record.grants, Some(&record.team))?;
+        let scope = Scope::Key(Arc::clone(&record.name));
+        let rules = checks.grants(&scope, &record.grants, Some(&record.team))?;
         record.updated_us = now_us;
         let change = Change { object: format!("key/{name}"), fields: changed(&before, fields_of(&record)) };
         book.commit(&change, witness, |pending| pending.put_key(&record))?;
+        self.prepare(&scope, &rules);
         book.stored.key_rules.insert(Arc::clone(&record.name), rules);
         book.stored.unfit_keys.remove(&record.name);
         book.stored.keys.insert(Arc::clone(&record.name), record.clone());
@@ -276,10 +304,12 @@ impl Callers {
         let NewTeam { name, models, limits, budgets, tags } = new;
         let name: Arc<str> = name.into();
         let grants = Grants { models, limits, budgets, tags: edit::tags(tags) };
-        let rules = checks.grants(&Scope::Team(Arc::clone(&name)), &grants, None)?;
+        let scope = Scope::Team(Arc::clone(&name));
+        let rules = checks.grants(&scope, &grants, None)?;
         let record = TeamRecord { name: Arc::clone(&name), grants, created_us: now_us, updated_us: now_us };
         let change = Change { object: format!("team/{name}"), fields: grant_fields(&record.grants) };
         book.commit(&change, witness, |pending| pending.put_team(&record))?;
+        self.prepare(&scope, &rules);
         book.stored.team_rules.insert(Arc::clone(&name), rules);
         book.stored.teams.insert(name, record.clone());
         self.swap(&mut book);
@@ -300,11 +330,13 @@ impl Callers {
         replace(&mut record.grants, models, limits, budgets, tags);
         let ring = self.ring.load();
         let checks = Checks { written: &self.written, ring: &ring };
-        let rules = checks.grants(&Scope::Team(Arc::clone(&record.name)), &record.grants, None)?;
+        let scope = Scope::Team(Arc::clone(&record.name));
+        let rules = checks.grants(&scope, &record.grants, None)?;
         record.updated_us = now_us;
         let fields = changed(&before, grant_fields(&record.grants));
         let change = Change { object: format!("team/{name}"), fields };
         book.commit(&change, witness, |pending| pending.put_team(&record))?;
+        self.prepare(&scope, &rules);
         book.stored.team_rules.insert(Arc::clone(&record.name), rules);
         book.stored.unfit_teams.remove(&record.name);
         book.stored.teams.insert(Arc::clone(&record.name), record.clone());

@@ -16,7 +16,7 @@ mod show;
 mod store;
 mod unfit;
 
-pub use callers::{Callers, Change, Witness};
+pub use callers::{Callers, Change, OnRules, Witness};
 pub use edit::KeysError;
 pub use jwt::JwtError;
 pub use key::{PlainKey, hash_of, hash_text, new_key};

@@ -385,4 +385,34 @@ mod at_run_time {
             drop(callers.take());
         }
     }
+
+    #[test]
+    fn rules_are_told_of_before_a_request_is_under_them() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let clock = Arc::new(Hand(AtomicU64::new(NOW_US)));
+        let first = callers(dir.path(), &clock);
+        let five = json!([{"usd": 5, "per": "day"}]);
+        first.create_key(new(json!({"name": "old", "team": "t", "budgets": five})), &|_| true).expect("it is free");
+        drop(first);
+        let callers = callers(dir.path(), &clock);
+        let told = Arc::new(parking_lot::Mutex::new(Vec::new()));
+        let into = Arc::clone(&told);
+        let note: Box<OnRules> =
+            Box::new(move |scope, rules| into.lock().push((scope.to_string(), rules.budgets.len())));
+        assert!(callers.on_rules(note));
+        let take = || std::mem::take(&mut *told.lock());
+        assert_eq!(take(), [("key/old".to_owned(), 1)], "those that there are");
+        callers.create_key(new(json!({"name": "k", "team": "t", "budgets": five})), &|_| true).expect("it is free");
+        assert_eq!(take(), [("key/k".to_owned(), 1)]);
+        let none = KeyPatch { budgets: Some(None), ..KeyPatch::default() };
+        callers.update_key("k", none, &|_| true).expect("it lives");
+        assert_eq!(take(), [("key/k".to_owned(), 0)]);
+        let team = serde_json::from_value(json!({"name": "u", "budgets": five})).expect("right");
+        callers.create_team(team, &|_| true).expect("it is free");
+        let none = TeamPatch { budgets: Some(None), ..TeamPatch::default() };
+        callers.update_team("u", none, &|_| true).expect("it is there");
+        assert_eq!(take(), [("team/u".to_owned(), 1), ("team/u".to_owned(), 0)]);
+        let refused = callers.create_key(new(json!({"name": "x", "team": "t", "budgets": five})), &|_| false);
+        assert!(refused.is_err() && take().is_empty(), "what does not happen is not told");
+    }
 }

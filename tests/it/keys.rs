@@ -275,6 +275,10 @@ async fn a_budget_of_a_key_that_is_spent_refuses_it() {
     let more = gateway.admin("PATCH", "/keys/ci", json!({"budgets": [{"usd": 1, "per": "month"}]})).await;
     assert_eq!(more.status, 200, "{}", more.text());
     assert_eq!(chat(&gateway, &key).await.status, 200, "at once");
+    gateway.stop().await;
+    gateway.start_again().await;
+    let shown = gateway.admin("GET", "/budgets", Value::Null).await.json();
+    assert_eq!(shown["budgets"][0]["id"], "key/ci/usd/month", "read at the start: {shown}");
 }
 
 #[tokio::test]

@@ -136,6 +136,11 @@ impl Jwt {
         Self { name, given, keys, known, config }
     }
 
+    /// What its callers are called in records.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
     /// Limits and budgets of all its callers together.
     pub fn rules(&self) -> &Arc<Rules> {
         &self.given.rules
