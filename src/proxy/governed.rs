@@ -10,7 +10,8 @@ use crate::ledger::budget::{BudgetRule, Budgets};
 use crate::limits::{Limits, Permit, Phase, Refusal, RuleSet, Shares, Subject, Tokens};
 use crate::model::{Api, Ask, LimitView};
 use crate::tokens;
-use std::collections::HashMap;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
 /// What is reserved for output where the client sets no cap: what an ordinary answer takes. The answer is settled
@@ -26,7 +27,7 @@ pub struct Governed {
     /// Held so that every balance of the file is read at the start, and shown, whether or not somebody calls.
     _of_file: Vec<BudgetSet>,
     /// The same for those that are given at run time, by the key or team: see [`Governed::keep`].
-    kept: papaya::HashMap<Scope, BudgetSet>,
+    kept: Mutex<BTreeMap<Scope, BudgetSet>>,
     /// By the names of key and team: keys come and go while a snapshot is in use, and the JWT callers of many teams have
     /// one key.
     callers: papaya::HashMap<(Arc<str>, Arc<str>), Arc<CallerSets>>,
@@ -83,7 +84,7 @@ impl Governed {
             budgets: Arc::clone(budgets),
             gateway: Set::of(&config.rules, limits, budgets),
             models: config.models.values().filter(|model| !model.rules.is_empty()).map(of_model).collect(),
-            kept: papaya::HashMap::new(),
+            kept: Mutex::default(),
             callers: papaya::HashMap::new(),
         }
     }
@@ -91,10 +92,11 @@ impl Governed {
     /// Reads the balances of the rules that a key or team was given at run time, and keeps them in place of those that it
     /// had before. It may wait for disks, which the first request under them then does not.
     pub fn keep(&self, scope: &Scope, rules: &Rules) {
-        let kept = self.kept.pin();
-        match rules.budgets.is_empty() {
+        let set = purse::resolve(&self.budgets, rules);
+        let mut kept = self.kept.lock();
+        match set.is_empty() {
             true => kept.remove(scope),
-            false => kept.insert(scope.clone(), purse::resolve(&self.budgets, rules)),
+            false => kept.insert(scope.clone(), set),
         };
     }
 
