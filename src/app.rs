@@ -105,6 +105,8 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), Arc::clone(&limits))?);
     let budgets = services.ledger.budgets();
     let snapshot = Arc::new(Snapshot::build(config, series, &limits, budgets).map_err(AppError::Config)?);
+    let kept = Arc::clone(&snapshot);
+    services.callers.on_rules(Box::new(move |scope, rules| kept.governed.keep(scope, rules)));
     let ready = Arc::new(AtomicBool::new(false));
     let mut server = Server::new_with_opt_and_conf(None, server_conf(config));
     server.bootstrap();

@@ -56,7 +56,7 @@ pub(super) struct ListParams {
     after: Option<String>,
     /// Only keys of this team.
     team: Option<String>,
-    /// Only keys in this state: `active`, `expired`, `revoked` or `shadowed`.
+    /// Only keys in this state: `active`, `expired`, `revoked`, `shadowed` or `unreadable`.
     state: Option<String>,
 }
 
@@ -76,7 +76,10 @@ pub(super) async fn list(
         Some("expired") => Some(KeyState::Expired),
         Some("revoked") => Some(KeyState::Revoked),
         Some("shadowed") => Some(KeyState::Shadowed),
-        Some(_) => return Err(ApiError::invalid("`state` is `active`, `expired`, `revoked` or `shadowed`")),
+        Some("unreadable") => Some(KeyState::Unreadable),
+        Some(_) => {
+            return Err(ApiError::invalid("`state` is `active`, `expired`, `revoked`, `shadowed` or `unreadable`"));
+        }
     };
     let mut keys = blocking(move || api.callers.keys()).await?;
     keys.retain(|key| {

@@ -1,8 +1,10 @@
 //! The admin listener: `/metrics`, `/healthz`, `/readyz`, and the admin API below `/admin/v1`.
 //!
 //! It stands on a port of its own, so that nothing of it is ever on the data plane's (PITFALLS 26); the default is the
-//! loopback address. The first three have **no authentication**: whoever reaches the port reads the metrics, which name
-//! models, providers and teams, but no key, user or content. The API asks for a bearer token, `admin` or `viewer`; every
+//! loopback address. The first three have **no authentication**: whoever reaches the port reads the metrics. Their
+//! labels name models, providers and teams, and as ids of limits and budgets also keys, budgets and the metadata values
+//! that a budget is written for (`key/search-ci/requests/minute`, `gateway/usd/month/env=prod`); they hold no key or token,
+//! no user and no content: what is counted apart by `each` is no label. The API asks for a bearer token, `admin` or `viewer`; every
 //! act by it is recorded in the audit log before it is done.
 //!
 //! It knows of the rest of the gateway only what [`AdminState`] and [`Api`] hand in.

@@ -20,11 +20,7 @@ pub(super) fn views(
     Views {
         limits: Box::new(move || of_limits.limits.view()),
         budgets: Box::new(move || {
-            let budgets = of_budgets.ledger.budgets();
-            // Those of keys that were made at run time are shown also before anybody calls with one.
-            let given = of_budgets.callers.rules();
-            let _held: Vec<_> = given.iter().flat_map(|rules| &rules.budgets).map(|one| budgets.rule(one)).collect();
-            let views = budgets.view(of_budgets.clock.now_us());
+            let views = of_budgets.ledger.budgets().view(of_budgets.clock.now_us());
             views.into_iter().map(BudgetView::from).collect()
         }),
         prices: Box::new(move || prices.prices()),

@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// What is about to change; never a secret.
@@ -42,7 +42,11 @@ pub struct Callers {
     pub(super) book: Mutex<Book>,
     jwt: Option<Jwt>,
     pub(super) clock: Arc<dyn Clock>,
+    on_rules: OnceLock<Box<OnRules>>,
 }
+
+/// Told of the limits and budgets of a key or team before the first request is under them.
+pub type OnRules = dyn Fn(&Scope, &Rules) + Send + Sync;
 
 /// What only one may write.
 pub(super) struct Book {
@@ -60,27 +64,24 @@ impl Callers {
     pub fn open(config: &Config, dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let written = Written::of(config);
         let store = Store::open(dir)?;
-        let mut stored = Stored::default();
-        for team in store.teams()? {
-            let scope = Scope::Team(Arc::clone(&team.name));
-            stored.team_rules.insert(Arc::clone(&team.name), rules_of(&written, &scope, &team.grants)?);
-            stored.teams.insert(Arc::clone(&team.name), team);
+        let mut stored = Stored::read(&store, &written)?;
+        for name in stored.keys.keys().filter(|name| written.has_key(name)) {
+            tracing::error!(
+                key = &**name,
+                "the file has a key of the same name as one of the key store, which does not work now"
+            );
         }
-        for key in store.keys()? {
-            if written.has_key(&key.name) {
-                tracing::error!(
-                    key = &*key.name,
-                    "the file has a key of the same name as one of the key store, which does not work now"
-                );
-            }
-            let scope = Scope::Key(Arc::clone(&key.name));
-            stored.key_rules.insert(Arc::clone(&key.name), rules_of(&written, &scope, &key.grants)?);
-            stored.keys.insert(Arc::clone(&key.name), key);
+        for misfit in stored.misfits() {
+            tracing::error!(
+                object = %misfit.object,
+                why = misfit.why,
+                "limits or budgets of the key store do not fit the file; until they are mended this is answered with 503"
+            );
         }
         let ring = Keyring::join(&written, &mut stored, 1);
         let jwt = config.auth.jwt.clone().map(|jwt| Jwt::new(jwt, &config.defaults.keys));
         let book = Mutex::new(Book { store, stored, generation: 1 });
-        Ok(Self { written, ring: ArcSwap::from_pointee(ring), book, jwt, clock })
+        Ok(Self { written, ring: ArcSwap::from_pointee(ring), book, jwt, clock, on_rules: OnceLock::new() })
     }
 
     /// Who presents this key or token. Waits only where the issuer's keys have to be asked for first.
@@ -97,9 +98,26 @@ impl Callers {
         match (&self.jwt, presented.token()) {
             (Some(jwt), Some(token)) => {
                 let ring = self.ring.load_full();
-                Ok(jwt.caller(token, hash, &ring, now_us).await?)
+                ring.fit(jwt.caller(token, hash, &ring, now_us).await?)
             }
             _ => Err(AuthError::Unknown),
+        }
+    }
+
+    /// The same without work that a stranger can cause: one look-up by the hash. A token counts only if it was verified
+    /// before.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`]: nobody who is known already.
+    pub fn known(&self, presented: Presented<'_>, now_us: u64) -> Result<Arc<Caller>, AuthError> {
+        let hash = hash_of(presented.bytes());
+        let ring = self.ring.load();
+        match (ring.find(&hash, now_us), &self.jwt) {
+            (Err(AuthError::Unknown), Some(jwt)) => {
+                ring.fit(jwt.remembered(&hash, &ring, now_us).ok_or(AuthError::Unknown)??)
+            }
+            (found, _) => found,
         }
     }
 
@@ -114,10 +132,30 @@ impl Callers {
 
     /// Limits and budgets of keys and teams that were made at run time, and of JWT callers.
     pub fn rules(&self) -> Vec<Arc<Rules>> {
+        self.rules_in(&self.book.lock()).into_iter().map(|(_, rules)| rules).collect()
+    }
+
+    fn rules_in(&self, book: &Book) -> Vec<(Scope, Arc<Rules>)> {
+        let Stored { key_rules, team_rules, .. } = &book.stored;
+        let keys = key_rules.iter().map(|(name, rules)| (Scope::Key(Arc::clone(name)), Arc::clone(rules)));
+        let teams = team_rules.iter().map(|(name, rules)| (Scope::Team(Arc::clone(name)), Arc::clone(rules)));
+        let of_jwt = self.jwt.iter().map(|jwt| (Scope::Key(Arc::clone(jwt.name())), Arc::clone(jwt.rules())));
+        keys.chain(teams).chain(of_jwt).collect()
+    }
+
+    /// Tells `prepare` of the rules that there are, and of those that come, each before a request is under them. It runs
+    /// on the thread of the act, which may block. `false`: another one is told already.
+    pub fn on_rules(&self, prepare: Box<OnRules>) -> bool {
+        // No act comes between.
         let book = self.book.lock();
-        let stored = &book.stored;
-        let of_jwt = self.jwt.iter().map(|jwt| jwt.rules());
-        stored.key_rules.values().chain(stored.team_rules.values()).chain(of_jwt).cloned().collect()
+        self.rules_in(&book).iter().for_each(|(scope, rules)| prepare(scope, rules));
+        self.on_rules.set(prepare).is_ok()
+    }
+
+    fn prepare(&self, scope: &Scope, rules: &Rules) {
+        if let Some(prepare) = self.on_rules.get() {
+            prepare(scope, rules);
+        }
     }
 
     /// Keeps the keys of JWT issuers fresh; never returns.
@@ -146,7 +184,8 @@ impl Callers {
         let NewKey { name, team, models, expires, limits, budgets, tags } = new;
         let name: Arc<str> = name.into();
         let grants = Grants { models, limits, budgets, tags: edit::tags(tags) };
-        let rules = checks.grants(&Scope::Key(Arc::clone(&name)), &grants, Some(&team))?;
+        let scope = Scope::Key(Arc::clone(&name));
+        let rules = checks.grants(&scope, &grants, Some(&team))?;
         let expires_us = edit::expiry(expires.as_deref(), now_us)?;
         let (plain, hash) = new_key().map_err(|_| KeysError::Randomness)?;
         let record = KeyRecord {
@@ -161,10 +200,11 @@ impl Callers {
         };
         let change = Change { object: format!("key/{name}"), fields: fields_of(&record) };
         book.commit(&change, witness, |pending| pending.put_key(&record))?;
+        self.prepare(&scope, &rules);
         book.stored.key_rules.insert(Arc::clone(&name), rules);
         book.stored.keys.insert(name, record.clone());
         self.swap(&mut book);
-        Ok((plain, self.view(&record, now_us)))
+        Ok((plain, self.view(&book, &record, now_us)))
     }
 
     /// Changes a key.
@@ -188,14 +228,17 @@ impl Callers {
         if let Some(expires) = expires {
             record.expires_us = edit::expiry(expires.as_deref(), now_us)?;
         }
-        let rules = checks.grants(&Scope::Key(Arc::clone(&record.name)), &record.grants, Some(&record.team))?;
+        let scope = Scope::Key(Arc::clone(&record.name));
+        let rules = checks.grants(&scope, &record.grants, Some(&record.team))?;
         record.updated_us = now_us;
         let change = Change { object: format!("key/{name}"), fields: changed(&before, fields_of(&record)) };
         book.commit(&change, witness, |pending| pending.put_key(&record))?;
+        self.prepare(&scope, &rules);
         book.stored.key_rules.insert(Arc::clone(&record.name), rules);
+        book.stored.unfit_keys.remove(&record.name);
         book.stored.keys.insert(Arc::clone(&record.name), record.clone());
         self.swap(&mut book);
-        Ok(self.view(&record, now_us))
+        Ok(self.view(&book, &record, now_us))
     }
 
     /// Gives a key a new secret. The old one goes on working for the grace period; older ones end now.
@@ -236,7 +279,7 @@ impl Callers {
         }
         book.stored.keys.insert(Arc::clone(&record.name), record.clone());
         self.swap(&mut book);
-        Ok((plain, self.view(&record, now_us)))
+        Ok((plain, self.view(&book, &record, now_us)))
     }
 
     /// Ends a key, for ever. A key that was revoked before stays so.
@@ -249,15 +292,16 @@ impl Callers {
         let now_us = self.clock.now_us();
         let mut record = self.own_key(&book, name)?;
         if record.revoked_us.is_some() {
-            return Ok(self.view(&record, now_us));
+            return Ok(self.view(&book, &record, now_us));
         }
         (record.revoked_us, record.updated_us) = (Some(now_us), now_us);
         let fields = Map::from_iter([("revoked".to_owned(), json!(moment::show(now_us)))]);
         let change = Change { object: format!("key/{name}"), fields };
         book.commit(&change, witness, |pending| pending.put_key(&record))?;
+        book.stored.unfit_keys.remove(&record.name);
         book.stored.keys.insert(Arc::clone(&record.name), record.clone());
         self.swap(&mut book);
-        Ok(self.view(&record, now_us))
+        Ok(self.view(&book, &record, now_us))
     }
 
     /// Makes a team.
@@ -277,10 +321,12 @@ impl Callers {
         let NewTeam { name, models, limits, budgets, tags } = new;
         let name: Arc<str> = name.into();
         let grants = Grants { models, limits, budgets, tags: edit::tags(tags) };
-        let rules = checks.grants(&Scope::Team(Arc::clone(&name)), &grants, None)?;
+        let scope = Scope::Team(Arc::clone(&name));
+        let rules = checks.grants(&scope, &grants, None)?;
         let record = TeamRecord { name: Arc::clone(&name), grants, created_us: now_us, updated_us: now_us };
         let change = Change { object: format!("team/{name}"), fields: grant_fields(&record.grants) };
         book.commit(&change, witness, |pending| pending.put_team(&record))?;
+        self.prepare(&scope, &rules);
         book.stored.team_rules.insert(Arc::clone(&name), rules);
         book.stored.teams.insert(name, record.clone());
         self.swap(&mut book);
@@ -301,12 +347,15 @@ impl Callers {
         replace(&mut record.grants, models, limits, budgets, tags);
         let ring = self.ring.load();
         let checks = Checks { written: &self.written, ring: &ring };
-        let rules = checks.grants(&Scope::Team(Arc::clone(&record.name)), &record.grants, None)?;
+        let scope = Scope::Team(Arc::clone(&record.name));
+        let rules = checks.grants(&scope, &record.grants, None)?;
         record.updated_us = now_us;
         let fields = changed(&before, grant_fields(&record.grants));
         let change = Change { object: format!("team/{name}"), fields };
         book.commit(&change, witness, |pending| pending.put_team(&record))?;
+        self.prepare(&scope, &rules);
         book.stored.team_rules.insert(Arc::clone(&record.name), rules);
+        book.stored.unfit_teams.remove(&record.name);
         book.stored.teams.insert(Arc::clone(&record.name), record.clone());
         self.swap(&mut book);
         Ok(self.team_view(&book, &record))
@@ -327,6 +376,7 @@ impl Callers {
         let change = Change { object: format!("team/{name}"), fields: Map::new() };
         book.commit(&change, witness, |pending| pending.drop_team(name))?;
         book.stored.team_rules.remove(&record.name);
+        book.stored.unfit_teams.remove(&record.name);
         book.stored.teams.remove(&record.name);
         self.swap(&mut book);
         Ok(())
@@ -381,12 +431,6 @@ impl Book {
         }
         Ok(pending.commit()?)
     }
-}
-
-/// Limits and budgets of a record. They were right when they were written; when the file has changed since (a model that
-/// was fallen back to is gone), the gateway does not serve without them.
-fn rules_of(written: &Written, scope: &Scope, grants: &Grants) -> Result<Arc<Rules>, StoreError> {
-    edit::rules(written, scope, grants).map_err(|error| StoreError::Damaged(format!("{scope}: {error}")))
 }
 
 /// Replaces what is given.

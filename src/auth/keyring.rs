@@ -13,6 +13,8 @@ use subtle::ConstantTimeEq;
 pub struct Keyring {
     entries: HashMap<[u8; 32], Entry>,
     teams: HashMap<Arc<str>, TeamEntry>,
+    /// Those whose rules do not fit the file.
+    unfit_teams: HashSet<Arc<str>>,
     /// Counts the snapshots: what was worked out from an older one is stale.
     pub(super) generation: u64,
 }
@@ -20,6 +22,8 @@ pub struct Keyring {
 struct Entry {
     hash: [u8; 32],
     revoked: bool,
+    /// Its rules, or its team's, do not fit the file.
+    unfit: bool,
     caller: Arc<Caller>,
 }
 
@@ -97,6 +101,9 @@ pub(super) struct Stored {
     /// Limits and budgets of keys and of teams.
     pub key_rules: HashMap<Arc<str>, Arc<Rules>>,
     pub team_rules: HashMap<Arc<str>, Arc<Rules>>,
+    /// Why rules do not fit the file, of those that do not.
+    pub unfit_keys: BTreeMap<Arc<str>, String>,
+    pub unfit_teams: BTreeMap<Arc<str>, String>,
     /// Kept from snapshot to snapshot: open requests look at them.
     pub terms: HashMap<[u8; 32], Term>,
 }
@@ -119,7 +126,8 @@ impl Keyring {
 
     /// Joins file and store; where both have a name, the file's counts.
     pub(super) fn join(written: &Written, stored: &mut Stored, generation: u64) -> Self {
-        let mut ring = Self { entries: HashMap::new(), teams: HashMap::new(), generation };
+        let unfit_teams = stored.unfit_teams.keys().cloned().collect();
+        let mut ring = Self { entries: HashMap::new(), teams: HashMap::new(), unfit_teams, generation };
         for (name, team) in &written.teams {
             ring.teams.insert(Arc::clone(name), team.clone());
         }
@@ -131,23 +139,24 @@ impl Keyring {
         }
         for key in &written.keys {
             let caller = ring.caller(&key.name, &key.team, &key.models, &key.rules, key.term.clone());
-            ring.add(key.hash, false, caller);
+            ring.add(key.hash, (false, false), caller);
         }
         let keys: Vec<KeyRecord> = stored.keys.values().filter(|key| !written.has_key(&key.name)).cloned().collect();
         for key in keys {
             let rules = stored.key_rules.get(&key.name).cloned().unwrap_or_default();
             let models = allowed(key.grants.models.as_deref(), &written.defaults.keys);
+            let unfit = stored.problem(&key.name, &key.team).is_some();
             for secret in &key.secrets {
                 let term = stored.term(secret.hash, key.ends_us(secret));
                 let caller = ring.caller(&key.name, &key.team, &models, &rules, term);
-                ring.add(secret.hash, key.revoked_us.is_some(), caller);
+                ring.add(secret.hash, (key.revoked_us.is_some(), unfit), caller);
             }
         }
         ring
     }
 
-    fn add(&mut self, hash: [u8; 32], revoked: bool, caller: Caller) {
-        self.entries.entry(hash).or_insert_with(|| Entry { hash, revoked, caller: Arc::new(caller) });
+    fn add(&mut self, hash: [u8; 32], (revoked, unfit): (bool, bool), caller: Caller) {
+        self.entries.entry(hash).or_insert_with(|| Entry { hash, revoked, unfit, caller: Arc::new(caller) });
     }
 
     fn caller(&self, key: &Arc<str>, team: &Arc<str>, models: &Allowed, rules: &Arc<Rules>, term: Term) -> Caller {
@@ -175,6 +184,11 @@ impl Keyring {
         Some(Caller { user, ..caller })
     }
 
+    /// The caller, unless its team's rules do not fit the file.
+    pub(super) fn fit(&self, caller: Arc<Caller>) -> Result<Arc<Caller>, AuthError> {
+        if self.unfit_teams.contains(&caller.team) { Err(unreadable(&caller)) } else { Ok(caller) }
+    }
+
     /// Whether there is such a team.
     pub(super) fn has_team(&self, team: &str) -> bool {
         self.teams.contains_key(team)
@@ -197,7 +211,8 @@ impl Keyring {
     ///
     /// # Errors
     ///
-    /// [`AuthError::Unknown`], [`AuthError::Revoked`] and, from the expiry's microsecond on, [`AuthError::Expired`].
+    /// [`AuthError::Unknown`], [`AuthError::Revoked`], from the expiry's microsecond on [`AuthError::Expired`], and
+    /// [`AuthError::Unreadable`].
     pub fn authenticate(&self, presented: Presented<'_>, now_us: u64) -> Result<Arc<Caller>, AuthError> {
         self.find(&hash_of(presented.bytes()), now_us)
     }
@@ -214,6 +229,9 @@ impl Keyring {
         if entry.caller.term.ended(now_us) {
             return Err(AuthError::Expired { key: Arc::clone(&entry.caller.key) });
         }
+        if entry.unfit {
+            return Err(unreadable(&entry.caller));
+        }
         Ok(Arc::clone(&entry.caller))
     }
 
@@ -226,6 +244,10 @@ impl Keyring {
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
+}
+
+fn unreadable(caller: &Caller) -> AuthError {
+    AuthError::Unreadable { key: Arc::clone(&caller.key), team: Arc::clone(&caller.team) }
 }
 
 /// What a list of models allows; without one, what is given by default.

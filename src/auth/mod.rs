@@ -14,8 +14,9 @@ mod record;
 mod edit;
 mod show;
 mod store;
+mod unfit;
 
-pub use callers::{Callers, Change, Witness};
+pub use callers::{Callers, Change, OnRules, Witness};
 pub use edit::KeysError;
 pub use jwt::JwtError;
 pub use key::{PlainKey, hash_of, hash_text, new_key};
@@ -23,6 +24,7 @@ pub use keyring::Keyring;
 pub use presented::Presented;
 pub use record::{KeyPatch, KeyState, KeyView, NewKey, NewTeam, Rotation, SecretView, Source, TeamPatch, TeamView};
 pub use store::StoreError;
+pub use unfit::{Misfit, misfits};
 
 use crate::config::{Allowed, Rules};
 use std::collections::HashSet;
@@ -71,6 +73,17 @@ pub enum AuthError {
         /// The key's name.
         key: Arc<str>,
     },
+    /// It is known who calls, but not what limits them.
+    #[error(
+        "limits or budgets of the api key `{key}` or of its team `{team}` do not fit this gateway's configuration any \
+         more; ask its operator to mend them"
+    )]
+    Unreadable {
+        /// The key's name.
+        key: Arc<str>,
+        /// Its team's.
+        team: Arc<str>,
+    },
     /// A token that does not make a caller.
     #[error(transparent)]
     Jwt(#[from] JwtError),
@@ -86,6 +99,7 @@ impl AuthError {
             Self::Unknown => "invalid_api_key",
             Self::Expired { .. } => "expired_api_key",
             Self::Revoked { .. } => "revoked_api_key",
+            Self::Unreadable { .. } => "key_rules_unreadable",
             Self::Jwt(error) => error.code(),
         }
     }
@@ -94,6 +108,7 @@ impl AuthError {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Jwt(error) => error.status(),
+            Self::Unreadable { .. } => 503,
             Self::Missing
             | Self::Malformed { .. }
             | Self::Conflicting { .. }

@@ -194,6 +194,8 @@ pub enum KeyState {
     Revoked,
     /// The file has a key of the same name, which counts instead of it.
     Shadowed,
+    /// Its limits or budgets, or its team's, do not fit the file any more: it is answered with 503 until they are mended.
+    Unreadable,
 }
 
 /// A key as it is shown: never the key itself.
@@ -225,6 +227,8 @@ pub struct KeyView {
     pub updated: Option<String>,
     /// When it was revoked.
     pub revoked: Option<String>,
+    /// What does not fit the file, where the state is `unreadable`.
+    pub problem: Option<String>,
     /// Its secrets, the youngest last.
     pub secrets: Vec<SecretView>,
 }
@@ -269,4 +273,6 @@ pub struct TeamView {
     pub created: Option<String>,
     /// When it was changed last; `null` for teams of the file.
     pub updated: Option<String>,
+    /// What of its limits or budgets does not fit the file any more: its keys are answered with 503 until it is mended.
+    pub problem: Option<String>,
 }

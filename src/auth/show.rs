@@ -10,7 +10,8 @@ impl Callers {
     pub fn keys(&self) -> Vec<KeyView> {
         let now_us = self.clock.now_us();
         let book = self.book.lock();
-        let mut views: Vec<KeyView> = book.stored.keys.values().map(|record| self.view(record, now_us)).collect();
+        let mut views: Vec<KeyView> =
+            book.stored.keys.values().map(|record| self.view(&book, record, now_us)).collect();
         drop(book);
         views.extend(self.written.keys.iter().map(|key| KeyView {
             name: key.name.to_string(),
@@ -25,6 +26,7 @@ impl Callers {
             created: None,
             updated: None,
             revoked: None,
+            problem: None,
             secrets: vec![SecretView::of(&key.hash, None)],
         }));
         // The file's first where a name stands twice.
@@ -58,6 +60,7 @@ impl Callers {
             keys: self.keys_of(&book, name),
             created: None,
             updated: None,
+            problem: None,
         }));
         views.sort_by(|a, b| a.name.cmp(&b.name));
         views
@@ -80,13 +83,16 @@ impl Callers {
         written + own
     }
 
-    pub(super) fn view(&self, record: &KeyRecord, now_us: u64) -> KeyView {
+    pub(super) fn view(&self, book: &Book, record: &KeyRecord, now_us: u64) -> KeyView {
+        let problem = book.stored.problem(&record.name, &record.team);
         let state = if self.written.has_key(&record.name) {
             KeyState::Shadowed
         } else if record.revoked_us.is_some() {
             KeyState::Revoked
         } else if record.expires_us.is_some_and(|at| now_us >= at) {
             KeyState::Expired
+        } else if problem.is_some() {
+            KeyState::Unreadable
         } else {
             KeyState::Active
         };
@@ -103,6 +109,7 @@ impl Callers {
             created: Some(moment::show(record.created_us)),
             updated: Some(moment::show(record.updated_us)),
             revoked: record.revoked_us.map(moment::show),
+            problem: problem.filter(|_| state == KeyState::Unreadable),
             secrets: record.secrets.iter().map(|secret| SecretView::of(&secret.hash, secret.until_us)).collect(),
         }
     }
@@ -118,6 +125,7 @@ impl Callers {
             keys: self.keys_of(book, &record.name),
             created: Some(moment::show(record.created_us)),
             updated: Some(moment::show(record.updated_us)),
+            problem: book.stored.unfit_teams.get(&record.name).cloned(),
         }
     }
 }

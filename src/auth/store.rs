@@ -3,7 +3,7 @@
 //! One process writes it, by its admin API. What is answered is on disk: each write is one transaction, synchronous.
 
 use super::record::{Grants, KeyRecord, SecretRecord, TeamRecord};
-use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior, params};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -75,6 +75,29 @@ impl Store {
             transaction.commit()?;
         }
         Ok(Self { conn })
+    }
+
+    /// Opens it to read only; `None` if there is none. No file is made: where nobody has it open, its write-ahead log is
+    /// empty and not needed, and a log that this process (perhaps another user's) made would stand in the gateway's way.
+    ///
+    /// # Errors
+    ///
+    /// `Schema` when a newer program wrote it; `Sqlite`.
+    pub fn open_read_only(dir: &Path) -> Result<Option<Self>, StoreError> {
+        let path = dir.join("keys.sqlite");
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let escaped = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let way = if dir.join("keys.sqlite-wal").exists() { "mode=ro" } else { "immutable=1" };
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(format!("file:{escaped}?{way}"), flags)?;
+        conn.busy_timeout(Duration::from_secs(5))?;
+        match conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? {
+            0 => Ok(None), // killed before its tables were made
+            found if found > VERSION => Err(StoreError::Schema { path, found, known: VERSION }),
+            _ => Ok(Some(Self { conn })),
+        }
     }
 
     /// All teams.

@@ -280,4 +280,139 @@ mod at_run_time {
             "an empty list is a word of its own"
         );
     }
+
+    /// The file with or without the model `cheap`.
+    fn with_models(text: &str) -> Config {
+        let text = format!(
+            "admin: {{ listen: \"off\" }}\nteams: {{ t: {{}} }}\nproviders: {{ p: {{ kind: openai, api_key: s }} }}\n\
+             models: {{ {text} }}"
+        );
+        Config::from_text(&text, None).expect("right")
+    }
+
+    const BOTH: &str = "big: { targets: [{ provider: p, model: b }] }, cheap: { targets: [{ provider: p, model: c }] }";
+    const BIG: &str = "big: { targets: [{ provider: p, model: b }] }";
+
+    fn falls_back() -> Value {
+        json!([{"usd": 5, "per": "day", "on_exhausted": {"fallback": "cheap"}}])
+    }
+
+    fn opened(models: &str, dir: &std::path::Path) -> Callers {
+        Callers::open(&with_models(models), dir, Arc::new(Hand(AtomicU64::new(NOW_US))) as _).expect("it opens")
+    }
+
+    #[tokio::test]
+    async fn rules_that_no_longer_fit_refuse_their_key_alone_until_a_change_mends_them() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let yes: &Witness<'_> = &|_| true;
+        let before = opened(BOTH, dir.path());
+        let (lost, _) = before
+            .create_key(new(json!({"name": "lost", "team": "t", "budgets": falls_back()})), yes)
+            .expect("the file has both");
+        let (well, _) = before.create_key(new(json!({"name": "well", "team": "t"})), yes).expect("it is free");
+        drop(before);
+        let after = opened(BIG, dir.path());
+        let refused = who(&after, lost.expose(), NOW_US).await.expect_err("not without its budget");
+        assert_eq!((refused.code(), refused.status()), ("key_rules_unreadable", 503));
+        assert!(who(&after, well.expose(), NOW_US).await.is_ok(), "nobody else");
+        let view = after.key("lost").expect("it is there");
+        assert_eq!(view.state, KeyState::Unreadable);
+        assert!(view.problem.is_some_and(|why| why.contains("there is no model `cheap`")));
+        let half = KeyPatch { tags: Some(None), ..KeyPatch::default() };
+        assert!(after.update_key("lost", half, yes).is_err(), "a change that mends nothing");
+        let mended = KeyPatch { budgets: Some(Some(json!([{"usd": 5, "per": "day"}]))), ..KeyPatch::default() };
+        let view = after.update_key("lost", mended, yes).expect("it fits");
+        assert_eq!((view.state, view.problem), (KeyState::Active, None));
+        let caller = who(&after, lost.expose(), NOW_US).await.expect("it works");
+        assert_eq!(&*caller.rules.key.budgets[0].id, "key/lost/usd/day");
+    }
+
+    #[tokio::test]
+    async fn rules_of_a_team_that_no_longer_fit_refuse_each_of_its_keys() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let yes: &Witness<'_> = &|_| true;
+        let before = opened(BOTH, dir.path());
+        let team = serde_json::from_value(json!({"name": "u", "budgets": falls_back()})).expect("right");
+        before.create_team(team, yes).expect("it is free");
+        let (plain, _) = before.create_key(new(json!({"name": "k", "team": "u"})), yes).expect("it is free");
+        drop(before);
+        let after = opened(BIG, dir.path());
+        let refused = who(&after, plain.expose(), NOW_US).await.expect_err("not without its team's budget");
+        assert_eq!(refused.code(), "key_rules_unreadable");
+        assert!(after.key("k").expect("it is there").problem.is_some_and(|why| why.starts_with("its team `u`")));
+        assert!(after.team("u").expect("it is there").problem.is_some());
+        let none = TeamPatch { budgets: Some(None), ..TeamPatch::default() };
+        assert!(after.update_team("u", none, yes).expect("it fits").problem.is_none());
+        assert!(who(&after, plain.expose(), NOW_US).await.is_ok());
+    }
+
+    #[test]
+    fn rules_of_revoked_keys_are_not_read() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let yes: &Witness<'_> = &|_| true;
+        let before = opened(BOTH, dir.path());
+        before
+            .create_key(new(json!({"name": "gone", "team": "t", "budgets": falls_back()})), yes)
+            .expect("the file has both");
+        before.revoke_key("gone", yes).expect("it lives");
+        drop(before);
+        let view = opened(BIG, dir.path()).key("gone").expect("it is there");
+        assert_eq!((view.state, view.problem), (KeyState::Revoked, None));
+        assert_eq!(misfits(&with_models(BIG), dir.path()).expect("it can be read"), Vec::new());
+    }
+
+    #[test]
+    fn misfits_are_found_without_a_trace_in_the_directory() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = || {
+            let names = std::fs::read_dir(dir.path()).expect("a directory").flatten().map(|file| file.file_name());
+            names.collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(misfits(&with_models(BIG), dir.path()).expect("there is no store"), Vec::new());
+        assert!(files().is_empty());
+        let callers = opened(BOTH, dir.path());
+        callers
+            .create_key(new(json!({"name": "lost", "team": "t", "budgets": falls_back()})), &|_| true)
+            .expect("the file has both");
+        let mut callers = Some(callers);
+        for way in ["while the gateway runs", "when it does not"] {
+            let before = files();
+            let found = misfits(&with_models(BIG), dir.path()).expect("it can be read");
+            assert_eq!(found.len(), 1, "{way}");
+            assert!(found[0].to_string().starts_with("key `lost`: `budgets`: "), "{way}: {}", found[0]);
+            assert_eq!(misfits(&with_models(BOTH), dir.path()).expect("it can be read"), Vec::new(), "{way}");
+            assert_eq!(files(), before, "{way}");
+            drop(callers.take());
+        }
+    }
+
+    #[test]
+    fn rules_are_told_of_before_a_request_is_under_them() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let clock = Arc::new(Hand(AtomicU64::new(NOW_US)));
+        let first = callers(dir.path(), &clock);
+        let five = json!([{"usd": 5, "per": "day"}]);
+        first.create_key(new(json!({"name": "old", "team": "t", "budgets": five})), &|_| true).expect("it is free");
+        drop(first);
+        let callers = callers(dir.path(), &clock);
+        let told = Arc::new(parking_lot::Mutex::new(Vec::new()));
+        let into = Arc::clone(&told);
+        let note: Box<OnRules> =
+            Box::new(move |scope, rules| into.lock().push((scope.to_string(), rules.budgets.len())));
+        assert!(callers.on_rules(note));
+        let take = || std::mem::take(&mut *told.lock());
+        assert_eq!(take(), [("key/old".to_owned(), 1)], "those that there are");
+        callers.create_key(new(json!({"name": "k", "team": "t", "budgets": five})), &|_| true).expect("it is free");
+        assert_eq!(take(), [("key/k".to_owned(), 1)]);
+        let none = KeyPatch { budgets: Some(None), ..KeyPatch::default() };
+        callers.update_key("k", none, &|_| true).expect("it lives");
+        assert_eq!(take(), [("key/k".to_owned(), 0)]);
+        let team = serde_json::from_value(json!({"name": "u", "budgets": five})).expect("right");
+        callers.create_team(team, &|_| true).expect("it is free");
+        let none = TeamPatch { budgets: Some(None), ..TeamPatch::default() };
+        callers.update_team("u", none, &|_| true).expect("it is there");
+        assert_eq!(take(), [("team/u".to_owned(), 1), ("team/u".to_owned(), 0)]);
+        let refused = callers.create_key(new(json!({"name": "x", "team": "t", "budgets": five})), &|_| false);
+        assert!(refused.is_err() && take().is_empty(), "what does not happen is not told");
+    }
 }

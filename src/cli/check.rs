@@ -1,6 +1,7 @@
 //! `weighbridge check`: prints what a configuration resolves to, or every mistake in it. Printing only: who calls it
 //! decides the exit status.
 
+use crate::auth::Misfit;
 use crate::config::{Config, ConfigErrors, Notes};
 use std::io::{self, Write};
 
@@ -22,6 +23,17 @@ pub fn print_mistakes(file: &str, errors: &ConfigErrors, err: &mut dyn Write) ->
     let count = errors.0.len();
     let noun = if count == 1 { "mistake" } else { "mistakes" };
     write!(err, "{errors}\n{file}: {count} {noun}; nothing was started\n")
+}
+
+/// Warns of keys and teams made at run time whose limits or budgets do not fit the file, one a line.
+///
+/// # Errors
+///
+/// When `err` takes nothing more.
+pub fn print_misfits(misfits: &[Misfit], err: &mut dyn Write) -> io::Result<()> {
+    misfits.iter().try_for_each(|misfit| {
+        writeln!(err, "warning: {misfit}; made at run time, and answered with 503 until the file or it is mended")
+    })
 }
 
 #[cfg(test)]

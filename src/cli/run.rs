@@ -2,6 +2,7 @@
 
 use super::CliError;
 use crate::app;
+use crate::auth;
 use crate::config::{Config, ConfigErrors, Notes};
 use crate::ledger::LedgerMetrics;
 use crate::ledger::budget::Budgets;
@@ -32,6 +33,9 @@ pub(super) fn check(path: &Path) -> Result<(), CliError> {
             let target = |model: &crate::config::Model, target: &crate::config::Target| snapshot.notes(model, target);
             let provider = |provider: &crate::config::Provider| snapshot.endpoint(&config, provider);
             let notes = Notes { provider: &provider, target: &target };
+            // The store of another user's gateway cannot be read, and need not be.
+            let misfits = auth::misfits(&config, &config.state.dir).unwrap_or_default();
+            super::check::print_misfits(&misfits, &mut io::stderr().lock())?;
             Ok(super::check::print_valid(&name, &config, &notes, &mut io::stdout().lock())?)
         }
         Err(errors) => {

@@ -20,6 +20,8 @@ pub(super) use server::STATE_DIR;
 pub(super) struct Checker<'a> {
     /// What a name may refer to, by top-level section, whether or not what stands there is right.
     names: BTreeMap<&'static str, BTreeSet<&'a str>>,
+    /// Keys and teams may be made at run time: the file does not know all their names.
+    open: bool,
     /// The file without its flaws.
     tree: &'a Node,
     places: Arc<Places>,
@@ -40,7 +42,10 @@ impl<'a> Checker<'a> {
             let names = names_of(section).map(|(name, _)| name.as_str());
             (section, names.collect())
         });
-        Self { names: names.into(), tree, places, base, errors }
+        let mut names = BTreeMap::from(names);
+        names.extend(key_names(written).map(|keys| ("keys", keys)));
+        let open = written.get("admin").is_some_and(|admin| admin.get("token").is_some());
+        Self { names, open, tree, places, base, errors }
     }
 
     /// The checked configuration; it counts only if no errors were found. `None` where not even a part can be built.
@@ -120,4 +125,16 @@ impl<'a> Checker<'a> {
     fn located(&self, path: &Path) -> PathBuf {
         self.base.join(path)
     }
+}
+
+/// The names of the keys of the file; `None` where one comes out of a reference, and must not be shown.
+fn key_names(written: &Node) -> Option<BTreeSet<&str>> {
+    let Some(keys) = written.get("keys") else { return Some(BTreeSet::new()) };
+    let Value::List(keys) = &keys.value else { return None };
+    let mut names = BTreeSet::new();
+    for key in keys {
+        let Value::Scalar(Scalar { text, reference: None, .. }) = &key.get("name")?.value else { return None };
+        names.insert(text.as_str());
+    }
+    Some(names)
 }

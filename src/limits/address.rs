@@ -67,20 +67,22 @@ impl Addresses {
     ///
     /// # Errors
     ///
-    /// [`AddressFull`]: it is refused before its key is even hashed.
+    /// [`AddressFull::Requests`]: it is refused before its key is even hashed.
     pub fn request(&self, address: IpAddr, now_us: u64) -> Result<(), AddressFull> {
-        let network = network(address);
-        if let Some(failures) = &self.failures
-            && failures.count(&network, 0, now_us) >= failures.most
-        {
-            return Err(AddressFull::AuthFailures { wait: failures.rest(now_us) });
-        }
         match &self.requests {
-            Some(requests) if requests.count(&network, 1, now_us) > requests.most => {
+            Some(requests) if requests.count(&network(address), 1, now_us) > requests.most => {
                 Err(AddressFull::Requests { wait: requests.rest(now_us) })
             }
             _ => Ok(()),
         }
+    }
+
+    /// [`AddressFull::AuthFailures`] if `address` had too many keys that are not accepted. It is for requests whose key is
+    /// not known: many share an address (a proxy, an office), and one of them must not shut the others out.
+    pub fn distrusted(&self, address: IpAddr, now_us: u64) -> Option<AddressFull> {
+        let failures = self.failures.as_ref()?;
+        let full = failures.count(&network(address), 0, now_us) >= failures.most;
+        full.then(|| AddressFull::AuthFailures { wait: failures.rest(now_us) })
     }
 
     /// A request of `address` had no key that is accepted.
@@ -129,18 +131,21 @@ mod tests {
     const BASE: u64 = 1_795_000_020_000_000;
 
     #[test]
-    fn one_address_is_refused_until_the_next_interval_and_no_other_one() {
+    fn one_address_is_distrusted_until_the_next_interval_and_no_other_one() {
         let addresses = Addresses::new(PerAddress { auth_failures: 3, requests: 0 });
         let [bad, good] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse::<IpAddr>().expect("an address"));
         for _ in 0..3 {
-            assert_eq!(addresses.request(bad, BASE), Ok(()));
+            assert_eq!(addresses.distrusted(bad, BASE), None);
             addresses.failed(bad, BASE);
         }
-        let Err(AddressFull::AuthFailures { wait }) = addresses.request(bad, BASE + 5) else { panic!("refused") };
-        assert_eq!(addresses.request(good, BASE), Ok(()));
+        let Some(AddressFull::AuthFailures { wait }) = addresses.distrusted(bad, BASE + 5) else {
+            panic!("distrusted")
+        };
+        assert_eq!(addresses.distrusted(good, BASE), None);
+        assert_eq!(addresses.request(bad, BASE + 5), Ok(()), "its key is looked at first");
         let wait = u64::try_from(wait.as_micros()).expect("a minute at most");
-        assert!(addresses.request(bad, BASE + 5 + wait - 1).is_err());
-        assert_eq!(addresses.request(bad, BASE + 5 + wait), Ok(()));
+        assert!(addresses.distrusted(bad, BASE + 5 + wait - 1).is_some());
+        assert_eq!(addresses.distrusted(bad, BASE + 5 + wait), None);
     }
 
     #[test]
@@ -160,7 +165,7 @@ mod tests {
         let address = "192.0.2.1".parse().expect("an address");
         for _ in 0..1_000 {
             addresses.failed(address, BASE);
-            assert_eq!(addresses.request(address, BASE), Ok(()));
+            assert_eq!((addresses.request(address, BASE), addresses.distrusted(address, BASE)), (Ok(()), None));
         }
     }
 }

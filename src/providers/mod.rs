@@ -128,12 +128,22 @@ pub enum Seen {
 pub struct Reading {
     /// Tokens by disjoint class; `None` as long as the provider has not said (or its figures are no sane numbers).
     pub usage: Option<Usage>,
+    /// What was reported where the output of a call that generates was left out or null: the input, final or not. `usage`
+    /// is `None` then: no figure is not 0.
+    pub partial: Option<Usage>,
     /// Whether `usage` is final: a stream may report input first and output later.
     pub complete: bool,
     /// The tier that was billed, if reported.
     pub tier: Option<ServiceTier>,
     /// Whether `usage` contradicts itself (a part larger than its whole); the parts were cut to fit.
     pub inconsistent: bool,
+}
+
+impl Reading {
+    /// Whether any figures were reported.
+    pub const fn has_figures(&self) -> bool {
+        self.usage.is_some() || self.partial.is_some()
+    }
 }
 
 /// The text of an answer as far as it was seen, bounded.

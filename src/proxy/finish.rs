@@ -142,6 +142,8 @@ pub struct Booking {
     status: u16,
     outcome: Outcome,
     reason: Option<String>,
+    /// What was reported contradicts itself.
+    inconsistent: bool,
     latency: Duration,
     first_token: Option<Duration>,
     first_output: Option<Instant>,
@@ -178,6 +180,7 @@ impl Booking {
             if attempt.answer.begun() { attempt.answer.status() } else { trouble.as_ref().map_or(0, Trouble::status) };
         let used = used(attempt, opened, trouble.as_ref());
         learn(&attempt.target, opened, &used);
+        let inconsistent = attempt.answer.reading().inconsistent;
         // Its places among the provider's open ones are free from here on.
         let reserved = std::mem::take(&mut attempt.permit).take_tokens();
         Some(Self {
@@ -186,10 +189,8 @@ impl Booking {
             team: Arc::clone(&opened.team),
             status,
             outcome: outcome(trouble.as_ref(), status),
-            reason: trouble
-                .as_ref()
-                .map(ToString::to_string)
-                .or_else(|| (status >= 400).then(|| format!("status {status}"))),
+            reason: reason(trouble.as_ref(), status, inconsistent),
+            inconsistent,
             latency: attempt.begun.elapsed(),
             first_token: attempt.first_output.filter(|_| opened.ask.stream).map(|at| at.duration_since(attempt.begun)),
             first_output: attempt.first_output,
@@ -215,6 +216,9 @@ impl Booking {
         self.target.metrics.ended(self.outcome, self.latency);
         if let Some(after) = self.first_token {
             self.target.metrics.first_token(after);
+        }
+        if self.inconsistent {
+            self.target.metrics.inconsistent();
         }
         let tally = Arc::clone(&record.tally);
         match std::mem::replace(&mut self.used, Used::nothing()) {
@@ -262,6 +266,19 @@ impl Booking {
         });
     }
 }
+
+/// What the access record tells of an attempt beside its outcome.
+fn reason(trouble: Option<&Trouble>, status: u16, inconsistent: bool) -> Option<String> {
+    let failure = trouble.map(ToString::to_string).or_else(|| (status >= 400).then(|| format!("status {status}")));
+    match (failure, inconsistent) {
+        (Some(failure), true) => Some(format!("{failure}; {CONTRADICTS}")),
+        (None, true) => Some(CONTRADICTS.to_owned()),
+        (failure, false) => failure,
+    }
+}
+
+/// Of figures that were cut to fit, or not taken at all.
+const CONTRADICTS: &str = "usage contradicts itself";
 
 /// What an answer teaches of how many bytes its target takes for a token.
 fn learn(target: &Target, opened: &Opened, used: &Used) {

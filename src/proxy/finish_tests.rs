@@ -242,6 +242,35 @@ fn what_passed_is_counted_when_the_client_leaves_or_usage_never_comes() {
 }
 
 #[test]
+fn output_that_the_usage_leaves_out_is_counted_beside_the_reported_input() {
+    let half = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":null}}\n\n";
+    let stream = |exchange: &mut Exchange| {
+        send(exchange);
+        answer(exchange, 200, SSE, &[OUTPUT, half, DONE]);
+        end(exchange);
+    };
+    assert_eq!(row(&play("counted", Api::ChatCompletions, STREAM, stream)), (200, 100, 3, "counted", None));
+    let whole = |exchange: &mut Exchange| {
+        send(exchange);
+        let body = "{\"choices\":[{\"message\":{\"content\":\"one two three\"}}],\"usage\":{\"prompt_tokens\":100}}";
+        answer(exchange, 200, JSON, &[body]);
+        end(exchange);
+    };
+    assert_eq!(row(&play("counted", Api::ChatCompletions, CHAT, whole)), (200, 100, 3, "counted", None));
+    let long = |exchange: &mut Exchange| {
+        send(exchange);
+        let text = "x".repeat(40_000);
+        let body = format!("{{\"choices\":[{{\"text\":\"{text}\"}}],\"usage\":{{\"prompt_tokens\":100}}}}");
+        answer(exchange, 200, JSON, &[&body]);
+        end(exchange);
+    };
+    let got = play("unpriced", Api::ChatCompletions, CHAT, long);
+    let got = row(&got);
+    assert_eq!((got.1, got.3), (100, "estimated"));
+    assert!(got.2 >= 10_000, "{got:?}");
+}
+
+#[test]
 fn an_answer_too_long_to_be_read_is_estimated_by_its_length() {
     let text = format!("{{\"choices\":[{{\"text\":\"{}\"}}]}}", "x".repeat(40_000));
     let got = play("unpriced", Api::ChatCompletions, CHAT, |exchange| {
@@ -334,6 +363,27 @@ fn the_access_record_sums_the_attempts_up_once_all_are_counted() {
     assert!(record.to_string().contains("counted"), "the least certain origin stands for the sum: {record}");
     let inputs: Vec<_> = rows.iter().map(|row| row["input_tokens"].as_u64().expect("a number")).collect();
     assert_eq!(inputs, [HI, 100]);
+}
+
+#[test]
+fn the_access_record_tells_of_figures_that_contradict_themselves() {
+    let cut = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":7,\
+        \"prompt_tokens_details\":{\"cached_tokens\":6}}}\n\n";
+    for (usage, want) in [(cut, json!("usage contradicts itself")), (USAGE, Value::Null)] {
+        let stage = Stage::new();
+        let mut exchange = stage.exchange("counted", Api::ChatCompletions, STREAM);
+        send(&mut exchange);
+        answer(&mut exchange, 200, SSE, &[OUTPUT, usage, DONE]);
+        end(&mut exchange);
+        conclude(&mut exchange, &stage.snapshot, None, 200);
+        drop(exchange);
+        let records = stage.access_records();
+        assert_eq!(records[0]["attempts"][0]["reason"], want, "{}", records[0]);
+        assert_eq!(stage.rows()[0]["error"], Value::Null, "it was answered");
+    }
+    let broken = Trouble::Cut;
+    let both = reason(Some(&broken), 200, true).expect("told");
+    assert_eq!(both, format!("{broken}; usage contradicts itself"));
 }
 
 #[test]

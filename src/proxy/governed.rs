@@ -5,12 +5,13 @@ use super::finish::Local;
 use super::gateway::Services;
 use super::purse::{self, BudgetSet};
 use crate::auth::{Caller, CallerRules};
-use crate::config::{Config, Model, Rules};
+use crate::config::{Config, Model, Rules, Scope};
 use crate::ledger::budget::{BudgetRule, Budgets};
 use crate::limits::{Limits, Permit, Phase, Refusal, RuleSet, Shares, Subject, Tokens};
 use crate::model::{Api, Ask, LimitView};
 use crate::tokens;
-use std::collections::HashMap;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, LazyLock};
 
 /// What is reserved for output where the client sets no cap: what an ordinary answer takes. The answer is settled
@@ -25,6 +26,8 @@ pub struct Governed {
     models: HashMap<Arc<str>, Set>,
     /// Held so that every balance of the file is read at the start, and shown, whether or not somebody calls.
     _of_file: Vec<BudgetSet>,
+    /// The same for those that are given at run time, by the key or team: see [`Governed::keep`].
+    kept: Mutex<BTreeMap<Scope, BudgetSet>>,
     /// By the names of key and team: keys come and go while a snapshot is in use, and the JWT callers of many teams have
     /// one key.
     callers: papaya::HashMap<(Arc<str>, Arc<str>), Arc<CallerSets>>,
@@ -70,7 +73,7 @@ pub struct Governing {
 }
 
 impl Governed {
-    /// Resolves the rules of `config`; those of callers when they call.
+    /// Resolves the rules of `config`; the budgets of callers too, their limits when they call.
     pub fn new(config: &Config, limits: &Arc<Limits>, budgets: &Arc<Budgets>) -> Self {
         let of_model = |model: &Model| (Arc::clone(&model.name), Set::of(&model.rules, limits, budgets));
         let teams = config.teams.values().map(|team| &team.rules);
@@ -81,8 +84,20 @@ impl Governed {
             budgets: Arc::clone(budgets),
             gateway: Set::of(&config.rules, limits, budgets),
             models: config.models.values().filter(|model| !model.rules.is_empty()).map(of_model).collect(),
+            kept: Mutex::default(),
             callers: papaya::HashMap::new(),
         }
+    }
+
+    /// Reads the balances of the rules that a key or team was given at run time, and keeps them in place of those that it
+    /// had before. It may wait for disks, which the first request under them then does not.
+    pub fn keep(&self, scope: &Scope, rules: &Rules) {
+        let set = purse::resolve(&self.budgets, rules);
+        let mut kept = self.kept.lock();
+        match set.is_empty() {
+            true => kept.remove(scope),
+            false => kept.insert(scope.clone(), set),
+        };
     }
 
     /// The rules of a request of `caller` whose model is not known yet.

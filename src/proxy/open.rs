@@ -141,10 +141,17 @@ impl Opening<'_> {
         if let Some(address) = address {
             services.addresses.request(address, now_us)?; // before anything is hashed
         }
-        let known = match Presented::from_headers(headers) {
-            Ok(presented) => services.callers.authenticate(presented, self.arrival.at_us).await,
-            Err(error) => Err(error),
+        let distrusted = address.and_then(|address| services.addresses.distrusted(address, now_us));
+        let known = match (Presented::from_headers(headers), distrusted) {
+            (Ok(presented), None) => services.callers.authenticate(presented, self.arrival.at_us).await,
+            (Ok(presented), Some(_)) => services.callers.known(presented, self.arrival.at_us),
+            (Err(error), _) => Err(error),
         };
+        if let (Err(error), Some(full)) = (&known, distrusted)
+            && error.status() != 503
+        {
+            return Err(full.into());
+        }
         known.map_err(|error| {
             let reject = nobody(&error);
             if let Some(address) = address
@@ -206,7 +213,7 @@ fn nobody(error: &AuthError) -> Reject {
     let (code, message) = (error.code(), error.to_string());
     match error.status() {
         403 => Reject::NotAdmitted { code, message },
-        503 => Reject::AuthUnavailable { message },
+        503 => Reject::AuthUnavailable { code, message },
         _ => Reject::Unauthenticated { code, message },
     }
 }

@@ -55,6 +55,8 @@ pub enum Reject {
     /// Who calls cannot be found out now.
     #[error("{message}")]
     AuthUnavailable {
+        /// A stable code: `auth_unavailable`, `key_rules_unreadable`.
+        code: &'static str,
         /// What is missing.
         message: String,
     },
@@ -208,8 +210,9 @@ impl Reject {
             Self::Framing(_) => "invalid_http_request",
             Self::NoRoute { .. } => "route_not_found",
             Self::Method { .. } => "method_not_allowed",
-            Self::Unauthenticated { code, .. } | Self::NotAdmitted { code, .. } => code,
-            Self::AuthUnavailable { .. } => "auth_unavailable",
+            Self::Unauthenticated { code, .. }
+            | Self::NotAdmitted { code, .. }
+            | Self::AuthUnavailable { code, .. } => code,
             Self::Unbounded { .. } => "budget_unbounded",
             Self::BudgetExhausted { exhausted, .. } => match exhausted.why {
                 Why::Spent => "budget_exhausted",

@@ -32,7 +32,14 @@ fn each_refusal_has_its_status_its_code_and_says_whether_to_try_again() {
             Retry::Never,
             false,
         ),
-        (Reject::AuthUnavailable { message: text() }, 503, "auth_unavailable", Fault::Gateway, after(1), false),
+        (
+            Reject::AuthUnavailable { code: "auth_unavailable", message: text() },
+            503,
+            "auth_unavailable",
+            Fault::Gateway,
+            after(1),
+            false,
+        ),
         (
             Reject::BadRequest { message: text(), param: None },
             400,

@@ -46,7 +46,7 @@ impl Tail {
         const TRIES: usize = 8;
         let places = memchr::memmem::rfind_iter(&self.bytes, b"\"usage\"").take(TRIES);
         let mut readings = places.map(|at| read_from(provider, api, &self.bytes[at..]));
-        readings.find(|reading| reading.usage.is_some()).unwrap_or_default()
+        readings.find(Reading::has_figures).unwrap_or_default()
     }
 }
 
@@ -60,7 +60,7 @@ fn read_from(provider: &dyn Provider, api: Api, rest: &[u8]) -> Reading {
     };
     // To the end of the answer, for what else it reports (the tier); else the member alone.
     let all = [content, rest].concat();
-    let reading = provider.read_whole(api, &all).ok().filter(|reading| reading.usage.is_some());
+    let reading = provider.read_whole(api, &all).ok().filter(Reading::has_figures);
     reading
         .or_else(|| {
             let end =

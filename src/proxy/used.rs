@@ -65,7 +65,7 @@ pub fn used(attempt: &Attempt, opened: &Opened, trouble: Option<&Trouble>) -> Us
     Used::Count(Count {
         api: opened.ask.api,
         encoding: attempt.target.encoding,
-        reported: answer.reading().usage,
+        reported: answer.reading().usage.or(answer.reading().partial),
         tier: answer.reading().tier.unwrap_or_default(),
         body: opened.ask.body.bytes(),
         text_bytes: opened.ask.text_bytes,

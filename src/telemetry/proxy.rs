@@ -15,6 +15,7 @@ pub struct ProxyMetrics {
     pub(super) cost_usd: CounterVec,
     pub(super) unpriced: IntCounterVec,
     pub(super) usage_origin: IntCounterVec,
+    pub(super) inconsistent_usage: IntCounterVec,
     pub(super) team_requests: IntCounterVec,
     pub(super) team_tokens: IntCounterVec,
     pub(super) team_cost_usd: CounterVec,
@@ -64,6 +65,7 @@ impl ProxyMetrics {
             cost_usd: floats(COST.0, COST.1, &["model", "provider", "target"])?,
             unpriced: counters(UNPRICED.0, UNPRICED.1, &["model", "provider", "target"])?,
             usage_origin: counters(ORIGIN.0, ORIGIN.1, &["provider", "target", "origin"])?,
+            inconsistent_usage: counters(INCONSISTENT.0, INCONSISTENT.1, &["provider", "target"])?,
             team_requests: counters(TEAM_REQUESTS.0, TEAM_REQUESTS.1, &["team", "status"])?,
             team_tokens: counters(TEAM_TOKENS.0, TEAM_TOKENS.1, &["team", "class"])?,
             team_cost_usd: floats(TEAM_COST.0, TEAM_COST.1, &["team"])?,
@@ -133,6 +135,10 @@ const UNPRICED: Named =
 const ORIGIN: Named = (
     "weighbridge_proxy_usage_origin_total",
     "Settled attempts by where their token figures came from: reported, counted, estimated, none",
+);
+const INCONSISTENT: Named = (
+    "weighbridge_proxy_inconsistent_usage_total",
+    "Attempts whose reported token figures contradict themselves (a part larger than its whole) or are no sane numbers",
 );
 const TEAM_REQUESTS: Named = ("weighbridge_proxy_team_requests_total", "Requests by team and status class");
 const TEAM_TOKENS: Named = ("weighbridge_proxy_team_tokens_total", "Tokens by team and disjoint class");

@@ -106,6 +106,7 @@ pub struct TargetSeries {
     origins: [IntCounter; ORIGINS.len()],
     cost_usd: Counter,
     unpriced: IntCounter,
+    inconsistent: IntCounter,
 }
 
 impl TargetSeries {
@@ -124,6 +125,7 @@ impl TargetSeries {
             origins: ORIGINS.map(|origin| proxy.usage_origin.with_label_values(&[provider, name, origin.name()])),
             cost_usd: proxy.cost_usd.with_label_values(&[model, provider, name]),
             unpriced: proxy.unpriced.with_label_values(&[model, provider, name]),
+            inconsistent: proxy.inconsistent_usage.with_label_values(&labels),
         }
     }
 
@@ -136,6 +138,11 @@ impl TargetSeries {
     /// The first output of a stream came `after` the attempt began.
     pub fn first_token(&self, after: Duration) {
         self.first_token_seconds.observe(after.as_secs_f64());
+    }
+
+    /// Counts an attempt whose reported figures contradict themselves.
+    pub fn inconsistent(&self) {
+        self.inconsistent.inc();
     }
 
     /// Adds what a settled attempt used and cost; `None` where its price is unknown.

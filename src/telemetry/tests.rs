@@ -65,6 +65,7 @@ fn a_request_shows_in_every_series_that_it_touches() {
     let series = table.target("fast", 0).expect("the first target");
     series.ended(Outcome::Answered, Duration::from_millis(300));
     series.first_token(Duration::from_millis(80));
+    series.inconsistent();
     series.settled(&usage, UsageOrigin::Reported, cost);
     table.target("fast", 1).expect("the second target").settled(&usage, UsageOrigin::Estimated, None);
     assert!(table.target("fast", 2).is_none() && table.target("slow", 0).is_none());
@@ -87,6 +88,8 @@ fn a_request_shows_in_every_series_that_it_touches() {
         r#"weighbridge_proxy_unpriced_attempts_total{model="fast",provider="local",target="llama"} 1"#,
         r#"weighbridge_proxy_unpriced_attempts_total{model="fast",provider="openai",target="gpt-4o-mini"} 0"#,
         r#"weighbridge_proxy_usage_origin_total{origin="estimated",provider="local",target="llama"} 1"#,
+        r#"weighbridge_proxy_inconsistent_usage_total{provider="openai",target="gpt-4o-mini"} 1"#,
+        r#"weighbridge_proxy_inconsistent_usage_total{provider="local",target="llama"} 0"#,
         r#"weighbridge_providers_attempts_total{outcome="answered",provider="openai",target="gpt-4o-mini"} 1"#,
         r#"weighbridge_providers_first_token_seconds_bucket{provider="openai",target="gpt-4o-mini",le="0.1"} 1"#,
         r#"weighbridge_proxy_team_tokens_total{class="input",team="search"} 100"#,

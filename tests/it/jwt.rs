@@ -332,3 +332,41 @@ async fn an_issuer_that_is_down_is_told_as_503_and_recovers_by_itself() {
     assert_eq!(chat(&gateway, &token).await.status, 200, "a known token goes on working");
     assert_eq!(chat(&gateway, &issuer.token(json!({"sub": "new"}))).await.status, 200, "known keys too");
 }
+
+#[tokio::test]
+async fn a_token_that_was_verified_before_passes_where_its_address_failed_too_often() {
+    let issuer = Issuer::new("ed-1");
+    let change = |setup: Setup| setup.server("per_address", "{ auth_failures: 3 }");
+    let setting = setting_with(&[issuer.jwk()], "", change).await;
+    let (verified, other) = (issuer.token(json!({})), issuer.token(json!({"sub": "bob"})));
+    assert_eq!(chat(&setting.gateway, &verified).await.status, 200);
+    eventually("the address has failed too often", || async {
+        (chat(&setting.gateway, "wrong").await.status == 429).then_some(())
+    })
+    .await;
+    assert_eq!(chat(&setting.gateway, &verified).await.status, 200);
+    // A new minute may begin: then it is verified as ever.
+    let answer = chat(&setting.gateway, &other).await;
+    assert!(matches!(answer.status, 200 | 429), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_token_of_a_team_whose_rules_no_longer_fit_the_file_is_answered_503() {
+    let issuer = Issuer::new("ed-1");
+    let change = |setup: Setup| setup.model("cheap", 1, "").with_admin();
+    let setting = setting_with(&[issuer.jwk()], "", change).await;
+    let gateway = &setting.gateway;
+    let budgets = json!([{"usd": 5, "per": "day", "on_exhausted": {"fallback": "cheap"}}]);
+    let made = gateway.admin("POST", "/teams", json!({"name": "later", "budgets": budgets})).await;
+    assert_eq!(made.status, 201, "{}", made.text());
+    let (lost, well) = (issuer.token(json!({"team": "later"})), issuer.token(json!({})));
+    assert_eq!(chat(gateway, &lost).await.status, 200);
+    gateway.stop().await;
+    let text = std::fs::read_to_string(gateway.config()).expect("the configuration");
+    std::fs::write(gateway.config(), text.replace("cheap", "cheaper")).expect("a file");
+    gateway.start_again().await;
+    assert_eq!(chat(gateway, &lost).await.openai_error(503), "key_rules_unreadable");
+    assert_eq!(chat(gateway, &well).await.status, 200, "no other team");
+    assert_eq!(gateway.admin("PATCH", "/teams/later", json!({"budgets": null})).await.status, 200);
+    assert_eq!(chat(gateway, &lost).await.status, 200);
+}

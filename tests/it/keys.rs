@@ -275,6 +275,10 @@ async fn a_budget_of_a_key_that_is_spent_refuses_it() {
     let more = gateway.admin("PATCH", "/keys/ci", json!({"budgets": [{"usd": 1, "per": "month"}]})).await;
     assert_eq!(more.status, 200, "{}", more.text());
     assert_eq!(chat(&gateway, &key).await.status, 200, "at once");
+    gateway.stop().await;
+    gateway.start_again().await;
+    let shown = gateway.admin("GET", "/budgets", Value::Null).await.json();
+    assert_eq!(shown["budgets"][0]["id"], "key/ci/usd/month", "read at the start: {shown}");
 }
 
 #[tokio::test]
@@ -376,4 +380,30 @@ async fn without_an_admin_token_the_command_line_says_what_to_do() {
         assert!(refused.stderr.contains(word), "{word}: {}", refused.stderr);
     }
     assert_eq!(run(&["keys", "create", "-c", &config]).await.code, Some(2), "a name and a team are needed");
+}
+
+#[tokio::test]
+async fn a_key_whose_rules_no_longer_fit_the_file_stops_nobody_else_and_can_be_mended() {
+    let upstream = Upstream::start().await;
+    let setup = Setup::openai(&[&upstream]).model("cheap", 1, "").with_admin();
+    let gateway = setup.start().await;
+    let budgets = json!([{"usd": 5, "per": "day", "on_exhausted": {"fallback": "cheap"}}]);
+    let lost = gateway.new_key(json!({"name": "lost", "team": "search", "budgets": budgets})).await;
+    gateway.stop().await;
+    let text = std::fs::read_to_string(gateway.config()).expect("the configuration");
+    std::fs::write(gateway.config(), text.replace("cheap", "cheaper")).expect("a file");
+    let checked = run(&["check", "-c", &gateway.config().display().to_string()]).await;
+    assert!(checked.stderr.contains("warning: key `lost`: `budgets`: "), "{}", checked.stderr);
+    checked.ok();
+    gateway.start_again().await;
+    assert_eq!(chat(&gateway, KEY).await.status, 200, "the others are served");
+    assert_eq!(chat(&gateway, &lost).await.openai_error(503), "key_rules_unreadable");
+    let shown = gateway.admin("GET", "/keys/lost", Value::Null).await.json();
+    assert_eq!(shown["state"], "unreadable");
+    assert!(shown["problem"].as_str().is_some_and(|why| why.contains("no model `cheap`")), "{shown}");
+    assert_eq!(gateway.log().matches("key/lost").count(), 1, "{}", gateway.log());
+    let budgets = json!([{"usd": 5, "per": "day", "on_exhausted": {"fallback": "cheaper"}}]);
+    let mended = gateway.admin("PATCH", "/keys/lost", json!({"budgets": budgets})).await;
+    assert_eq!((mended.status, &mended.json()["state"]), (200, &json!("active")), "{}", mended.text());
+    assert_eq!(chat(&gateway, &lost).await.status, 200);
 }

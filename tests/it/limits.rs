@@ -253,7 +253,7 @@ async fn from(address: &str, gateway: SocketAddr, call: Call) -> Answer {
 }
 
 #[tokio::test]
-async fn too_many_failures_of_one_address_are_refused_before_the_key_is_looked_at_and_no_other_address() {
+async fn too_many_failures_of_one_address_refuse_only_its_unknown_keys_and_no_other_address() {
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream]).server("per_address", "{ auth_failures: 5 }").start().await;
     for _ in 0..20 {
@@ -271,7 +271,7 @@ async fn too_many_failures_of_one_address_are_refused_before_the_key_is_looked_a
     assert_eq!(refused.openai_error(429), "too_many_auth_failures");
     assert!((1..=60).contains(&number(&refused, "retry-after")));
     let right = from("127.0.0.2", gateway.address, chat().key(KEY)).await;
-    assert!(right.status == 429 || number(&refused, "retry-after") <= 2, "also with a right key: {right:?}");
+    assert_eq!(right.status, 200, "who shares the address and has a key is let pass");
     assert_eq!(from("127.0.0.3", gateway.address, chat().key(KEY)).await.status, 200);
 }
 

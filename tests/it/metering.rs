@@ -289,3 +289,16 @@ async fn metrics_and_access_records_agree_with_the_ledger() {
         assert_eq!(record["attempts"].as_array().map(Vec::len), Some(1), "the trace: {record}");
     }
 }
+
+#[tokio::test]
+async fn figures_that_contradict_themselves_are_counted_by_target() {
+    let upstream = Upstream::start().await;
+    upstream.next(Script::json(200, sample::CHAT.replace("\"cached_tokens\":0", "\"cached_tokens\":12")));
+    let gateway = Setup::openai(&[&upstream]).start().await;
+    for _ in 0..2 {
+        assert_eq!(gateway.post(CHAT, sample::CHAT_ASK).await.status, 200);
+    }
+    gateway.settled(2).await;
+    let series = "weighbridge_proxy_inconsistent_usage_total{provider=\"a\",target=\"model-a\"}";
+    assert_eq!(gateway.metric(series).await, 1.0, "11 tokens of input, 12 of them cached");
+}

@@ -136,6 +136,11 @@ impl Jwt {
         Self { name, given, keys, known, config }
     }
 
+    /// What its callers are called in records.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
     /// Limits and budgets of all its callers together.
     pub fn rules(&self) -> &Arc<Rules> {
         &self.given.rules
@@ -163,6 +168,15 @@ impl Jwt {
                 known
             }
         };
+        self.of_known(&known, ring, now_us)
+    }
+
+    /// The caller of a token that was verified before; `None` where it would have to be.
+    pub fn remembered(&self, hash: &[u8; 32], ring: &Keyring, now_us: u64) -> Option<Result<Arc<Caller>, JwtError>> {
+        self.known.get(hash).map(|known| self.of_known(&known, ring, now_us))
+    }
+
+    fn of_known(&self, known: &Known, ring: &Keyring, now_us: u64) -> Result<Arc<Caller>, JwtError> {
         if known.term.ended(now_us) {
             return Err(JwtError::Expired);
         }
@@ -170,7 +184,7 @@ impl Jwt {
         let caller = if built.0 == ring.generation {
             built.1.clone()
         } else {
-            let Known { team, user, given, term, .. } = &*known;
+            let Known { team, user, given, term, .. } = known;
             let caller = ring.bearer(&self.name, team, user.clone(), given, term.clone()).map(Arc::new);
             known.built.store(Arc::new((ring.generation, caller.clone())));
             caller

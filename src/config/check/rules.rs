@@ -2,7 +2,8 @@
 
 use super::Checker;
 use crate::config::{
-    Budget, Budgeting, ConfigError, ConfigErrors, Each, Limit, LimitWhat, OnExhausted, Rules, Scope, Secret, Unit,
+    Budget, Budgeting, ConfigError, ConfigErrors, Each, JWT_PREFIX, Limit, LimitWhat, OnExhausted, Rules, Scope,
+    Secret, Unit,
     error::hint,
     file::AlertsFile,
     quantity::{Percent, Price, Whole},
@@ -19,6 +20,9 @@ use std::sync::Arc;
 pub(super) struct RuleChecker<'a> {
     pub(super) models: &'a dyn Fn(&str) -> bool,
     pub(super) model_names: Vec<&'a str>,
+    /// `None`: there may be others than the file knows.
+    pub(super) team_names: Option<Vec<&'a str>>,
+    pub(super) key_names: Option<Vec<&'a str>>,
     pub(super) zone: &'a TimeZone,
     /// Key paths of what was found wrong before and cut out.
     pub(super) cut: Vec<String>,
@@ -39,6 +43,8 @@ impl Rules {
         let mut checker = RuleChecker {
             models: &|name| models.contains(&name),
             model_names: models.to_vec(),
+            team_names: None,
+            key_names: None,
             zone,
             cut: errors.iter().map(|error| error.path.clone()).collect(),
             flaws: Vec::new(),
@@ -63,9 +69,15 @@ impl Checker<'_> {
         zone: &TimeZone,
     ) -> Arc<Rules> {
         let names = self.names.get("models");
+        let listed = |section| {
+            let names = self.names.get(section).filter(|_| !self.open)?;
+            Some(names.iter().copied().collect::<Vec<_>>())
+        };
         let mut checker = RuleChecker {
             models: &|name| names.is_some_and(|names| names.contains(name)),
             model_names: names.into_iter().flatten().copied().collect(),
+            team_names: listed("teams"),
+            key_names: listed("keys"),
             zone,
             cut: self.errors.iter().map(|error| error.path.clone()).collect(),
             flaws: Vec::new(),
@@ -253,7 +265,7 @@ impl RuleChecker<'_> {
                 return None;
             }
         };
-        let overrides = self.overrides(&join(path, "overrides"), each.is_some(), unit, file.overrides);
+        let overrides = self.overrides(&join(path, "overrides"), each.as_ref(), unit, file.overrides);
         let zone = file.zone.map_or_else(|| Ok(self.zone.clone()), |name| zone(&name));
         let zone = zone.unwrap_or_else(|message| {
             self.flag(join(path, "zone"), message);
@@ -307,18 +319,33 @@ impl RuleChecker<'_> {
     fn overrides(
         &mut self,
         path: &str,
-        apart: bool,
+        each: Option<&Each>,
         unit: Unit,
         written: BTreeMap<String, Price>,
     ) -> BTreeMap<Arc<str>, i64> {
-        if !apart && !written.is_empty() {
+        if each.is_none() && !written.is_empty() {
             self.flag(path.to_owned(), "a budget without `each` has one amount only; leave it out, or write `each`");
         }
         let amounts = written.into_iter().filter_map(|(entity, amount)| {
+            self.names_something(&join(path, &entity), each, &entity);
             let amount = self.amount(&join(path, &entity), &amount, unit)?;
             Some((Arc::from(entity), amount))
         });
         amounts.collect()
+    }
+
+    /// Flags a model, team or key that another amount is written for and that there is not.
+    fn names_something(&mut self, path: &str, each: Option<&Each>, entity: &str) {
+        let (what, names) = match each {
+            Some(Each::Model) => ("model", Some(&self.model_names)),
+            Some(Each::Team) => ("team", self.team_names.as_ref()),
+            // The callers of an issuer have a key that stands nowhere.
+            Some(Each::Key) if !entity.starts_with(JWT_PREFIX) => ("key", self.key_names.as_ref()),
+            Some(Each::Key | Each::User | Each::Metadata(_)) | None => return,
+        };
+        let Some(names) = names.filter(|names| !names.contains(&entity)) else { return };
+        let message = format!("there is no {what} `{entity}`{}", hint(entity, names.clone()));
+        self.flag(path.to_owned(), message);
     }
 
     fn on_exhausted(&mut self, path: &str, scope: &Scope, written: Option<OnExhaustedFile>) -> OnExhausted {

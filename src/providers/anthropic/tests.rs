@@ -191,6 +191,29 @@ fn cumulative_usage_is_taken_not_added_up() {
 }
 
 #[test]
+fn output_that_is_not_told_is_not_0() {
+    let input = Some(Usage { input: 5, cache_read: 3, ..Usage::default() });
+    for output in [json!({}), json!({"output_tokens": null})] {
+        let mut usage = json!({"input_tokens": 5, "cache_read_input_tokens": 3});
+        usage.as_object_mut().expect("an object").extend(output.as_object().expect("an object").clone());
+        let mut reader = plain().stream_reader(Api::Messages, true);
+        for data in [
+            json!({"type": "message_start", "message": {"usage": usage}}),
+            json!({"type": "message_delta", "delta": {}, "usage": output}),
+            json!({"type": "message_stop"}),
+        ] {
+            reader.event(&event(&data));
+        }
+        let whole = json!({"content": [], "usage": usage}).to_string();
+        let whole = plain().read_whole(Api::Messages, whole.as_bytes()).expect("an answer");
+        for reading in [reader.reading(), &whole] {
+            let got = (reading.usage, reading.partial, reading.complete, reading.inconsistent);
+            assert_eq!(got, (None, input, false, false), "{usage}");
+        }
+    }
+}
+
+#[test]
 fn whole_answers_are_read() {
     let reading = plain().read_whole(Api::Messages, include_bytes!("fixtures/messages.json")).expect("an answer");
     let usage = Usage { input: 2095, cache_write_5m: 50, cache_read: 7, output: 503, ..Usage::default() };

@@ -77,16 +77,11 @@ impl Known {
         if figures.service_tier.says_something() {
             reading.tier = Some(ServiceTier::from_answer(figures.service_tier.as_str()));
         }
-        match self.split() {
-            Some((usage, consistent)) => {
-                reading.usage = Some(usage);
-                reading.inconsistent = !consistent;
-            }
-            None => {
-                reading.usage = None;
-                reading.inconsistent = true;
-            }
-        }
+        let split = self.split();
+        reading.inconsistent = split.is_none_or(|(_, consistent)| !consistent);
+        let usage = split.map(|(usage, _)| usage);
+        // No figure of the output is not 0.
+        (reading.usage, reading.partial) = if self.output == Count::Absent { (None, usage) } else { (usage, None) };
     }
 
     /// The classes, and whether the figures fit together; `None` when there are no sane ones.

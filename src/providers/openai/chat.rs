@@ -126,7 +126,7 @@ impl Reader {
         }
         let given = chunk.usage.filter(|usage| is_given(Some(usage)));
         if let Some(given) = given {
-            usage::take(given, &mut self.reading);
+            usage::take(self.api, given, &mut self.reading);
             self.reading.complete = self.reading.usage.is_some() && (choices.is_empty() || self.finished);
             if choices.is_empty() && self.hide_usage {
                 return Seen::Hidden;

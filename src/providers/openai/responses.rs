@@ -136,7 +136,7 @@ impl Reader {
         let response: Response<'_> = serde_json::from_str(response?.get()).ok()?;
         usage::take_tier(response.service_tier.as_str(), &mut self.reading);
         if let Some(given) = response.usage.filter(|usage| is_given(Some(usage))) {
-            usage::take(given, &mut self.reading);
+            usage::take(Api::Responses, given, &mut self.reading);
             self.reading.complete = self.reading.usage.is_some();
         }
         response.error.map(|error| failure::in_stream(error, &self.key))

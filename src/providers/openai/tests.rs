@@ -229,15 +229,15 @@ fn usage_is_split_into_disjoint_classes() {
         ),
         (
             "two parts larger than their whole are cut",
-            json!({"prompt_tokens": 5, "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 2}}),
+            json!({"prompt_tokens": 5, "completion_tokens": 0,
+                "prompt_tokens_details": {"cached_tokens": 4, "audio_tokens": 2}}),
             Some(Usage { audio_input: 1, ..of(0, 4, 0, 0) }),
             true,
         ),
-        ("embeddings", json!({"prompt_tokens": 8, "total_tokens": 8}), Some(of(8, 0, 0, 0)), false),
         (
             "nulls",
-            json!({"prompt_tokens": 8, "completion_tokens": null, "prompt_tokens_details": null}),
-            Some(of(8, 0, 0, 0)),
+            json!({"prompt_tokens": 8, "completion_tokens": 1, "prompt_tokens_details": null}),
+            Some(of(8, 0, 1, 0)),
             false,
         ),
         ("negative", json!({"prompt_tokens": -1, "completion_tokens": 7}), None, true),
@@ -255,6 +255,40 @@ fn usage_is_split_into_disjoint_classes() {
         let whole = plain().read_whole(Api::ChatCompletions, data.as_bytes()).expect(name);
         assert_eq!((whole.usage, whole.inconsistent), (want, inconsistent), "{name}, whole");
     }
+}
+
+#[test]
+fn output_that_is_not_told_is_not_0() {
+    let input = Some(Usage { input: 5, cache_read: 3, ..Usage::default() });
+    let of_chat =
+        [json!({}), json!({"completion_tokens": null}), json!({"completion_tokens": null, "total_tokens": 8})];
+    for more in of_chat {
+        let mut usage = json!({"prompt_tokens": 8, "prompt_tokens_details": {"cached_tokens": 3}});
+        usage.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        let data = json!({"choices": [], "usage": usage}).to_string();
+        for api in [Api::ChatCompletions, Api::Completions] {
+            let mut reader = plain().stream_reader(api, true);
+            reader.event(&event(&data));
+            reader.event(&event("[DONE]"));
+            let whole = plain().read_whole(api, data.as_bytes()).expect("an answer");
+            for reading in [reader.reading(), &whole] {
+                let got = (reading.usage, reading.partial, reading.complete, reading.inconsistent);
+                assert_eq!(got, (None, input, false, false), "{api}: {usage}");
+            }
+        }
+    }
+    let usage = json!({"input_tokens": 8, "input_tokens_details": {"cached_tokens": 3}, "output_tokens": null});
+    let done = json!({"type": "response.completed", "response": {"usage": usage}}).to_string();
+    let mut reader = plain().stream_reader(Api::Responses, true);
+    reader.event(&event(&done));
+    let whole = json!({"output": [], "usage": usage}).to_string();
+    let whole = plain().read_whole(Api::Responses, whole.as_bytes()).expect("an answer");
+    for reading in [reader.reading(), &whole] {
+        assert_eq!((reading.usage, reading.partial, reading.complete), (None, input, false));
+    }
+    let vectors = json!({"data": [], "usage": {"prompt_tokens": 8, "total_tokens": 8}}).to_string();
+    let vectors = plain().read_whole(Api::Embeddings, vectors.as_bytes()).expect("an answer");
+    assert_eq!((vectors.usage, vectors.complete), (Some(Usage { input: 8, ..Usage::default() }), true), "none to tell");
 }
 
 /// PITFALLS 4.

@@ -5,7 +5,7 @@
 //! reasoning beside the output (told by `total_tokens`).
 
 use crate::{
-    model::{ServiceTier, Usage},
+    model::{Api, ServiceTier, Usage},
     providers::{Reading, lenient::Count},
 };
 use serde::Deserialize;
@@ -37,18 +37,15 @@ struct Details {
     reasoning_tokens: Count,
 }
 
-/// Takes what `usage` says into `reading`: the last figures count, they are never added up.
-pub(super) fn take(usage: &RawValue, reading: &mut Reading) {
-    match serde_json::from_str::<Figures>(usage.get()).ok().and_then(|figures| split(&figures)) {
-        Some((usage, consistent)) => {
-            reading.usage = Some(usage);
-            reading.inconsistent = !consistent;
-        }
-        None => {
-            reading.usage = None;
-            reading.inconsistent = true;
-        }
-    }
+/// Takes what `usage` says of an answer of `api` into `reading`: the last figures count, they are never added up.
+pub(super) fn take(api: Api, usage: &RawValue, reading: &mut Reading) {
+    let figures = serde_json::from_str::<Figures>(usage.get()).ok();
+    let told = figures.as_ref().is_some_and(|figures| figures.completion_tokens != Count::Absent);
+    let split = figures.and_then(|figures| split(&figures));
+    reading.inconsistent = split.is_none_or(|(_, consistent)| !consistent);
+    let usage = split.map(|(usage, _)| usage);
+    // Embeddings have no output; of the others no figure is not 0.
+    (reading.usage, reading.partial) = if told || api == Api::Embeddings { (usage, None) } else { (None, usage) };
 }
 
 /// Takes the tier that was billed.

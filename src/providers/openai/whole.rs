@@ -43,7 +43,7 @@ pub(super) fn read(api: Api, body: &[u8]) -> Result<Reading, Garbage> {
     let mut reading = Reading { complete: true, ..Reading::default() };
     usage::take_tier(answer.service_tier.as_str(), &mut reading);
     if let Some(given) = answer.usage.filter(|usage| is_given(Some(usage))) {
-        usage::take(given, &mut reading);
+        usage::take(api, given, &mut reading);
     }
     reading.complete = reading.usage.is_some();
     Ok(reading)

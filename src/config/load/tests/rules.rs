@@ -92,6 +92,10 @@ fn rules_of_a_key_that_is_made_at_run_time_are_read_like_those_of_the_file() {
             "budgets[0].on_exhausted.fallback: there is no model `dear`; valid is `cheap`",
         ),
         (
+            r#"{"budgets": [{"usd": 1, "per": "day", "each": "model", "overrides": {"cheep": 2}}]}"#,
+            "budgets[0].overrides.cheep: there is no model `cheep`; did you mean `cheap`?",
+        ),
+        (
             r#"{"limits": [{"requests": 5, "per": "minute", "each": "key"}]}"#,
             "limits[0].each: a key has but one key; leave it out",
         ),
@@ -100,4 +104,31 @@ fn rules_of_a_key_that_is_made_at_run_time_are_read_like_those_of_the_file() {
         let said = read(text).map(|_| ()).expect_err(text).to_string();
         assert!(said.ends_with(want), "{said}");
     }
+}
+
+#[test]
+fn an_override_for_a_name_that_is_not_there_is_refused() {
+    let with = |each: &str, name: &str, admin: &str| {
+        let budget = format!("budgets: [{{ usd: 9, per: day, each: {each}, overrides: {{ {name}: 3 }} }}]\n");
+        let rest = FILE.split_once("budgeting:").map(|(_, rest)| format!("budgeting:{rest}")).expect("the file has it");
+        load(&format!("{admin}{budget}{rest}")).map(|_| ()).map_err(|errors| errors.to_string())
+    };
+    let cases = [
+        ("model", "fats", "budgets[0].overrides.fats: there is no model `fats`; did you mean `fast`?"),
+        ("team", "serch", "budgets[0].overrides.serch: there is no team `serch`; did you mean `search`?"),
+        ("key", "cii", "budgets[0].overrides.cii: there is no key `cii`; did you mean `ci`?"),
+    ];
+    for (each, name, want) in cases {
+        let said = with(each, name, "").expect_err(name);
+        assert!(said.ends_with(want), "{said}");
+    }
+    for (each, name) in [("model", "fast"), ("team", "ads"), ("key", "own"), ("user", "ann"), ("metadata.x", "y")] {
+        assert_eq!(with(each, name, ""), Ok(()), "{each} {name}");
+    }
+    assert_eq!(with("key", "'jwt:login.example.com'", ""), Ok(()), "the key of an issuer's callers");
+    let admin = "admin: { token: 'a-token-of-some-length' }\n";
+    for (each, name) in [("team", "later"), ("key", "later")] {
+        assert_eq!(with(each, name, admin), Ok(()), "{each}: it may be made at run time");
+    }
+    assert!(with("model", "fats", admin).is_err(), "models are those of the file");
 }
