@@ -48,7 +48,7 @@ pub fn left(charges: &[(Arc<BudgetRule>, Arc<str>)], now_us: u64) -> Left {
     let mut left = Left::default();
     let mut smallest = f64::INFINITY;
     for (rule, entity) in charges.iter().filter(|(rule, _)| rule.enforces()) {
-        let Ok(state) = rule.state(entity, now_us) else { continue };
+        let Ok(state) = rule.look(entity, now_us) else { continue };
         let limit = rule.limit(entity);
         let rest = limit.saturating_sub(state.committed()).max(0);
         let least = match rule.config().unit {

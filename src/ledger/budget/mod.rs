@@ -97,12 +97,21 @@ impl Budgets {
     }
 
     /// The balances of all rules that somebody uses, by id: those without `each`, and of the others the entities
-    /// that came since the start or in the period.
+    /// whose running period is in memory.
     pub fn view(&self, now_us: u64) -> Vec<BudgetView> {
-        let rules: Vec<_> = self.known.lock().values().filter_map(|known| known.rule.upgrade()).collect();
-        let mut views = Vec::new();
-        rules.iter().for_each(|rule| view::of(rule, now_us, &mut views));
-        views
+        let all = |rule: &Arc<BudgetRule>| {
+            view::single(rule, now_us).map_or_else(|| view::each(rule, now_us), |single| vec![single])
+        };
+        self.used().iter().flat_map(all).collect()
+    }
+
+    /// Of [`Self::view`] the rules without `each`.
+    pub(crate) fn view_single(&self, now_us: u64) -> Vec<BudgetView> {
+        self.used().iter().filter_map(|rule| view::single(rule, now_us)).collect()
+    }
+
+    fn used(&self) -> Vec<Arc<BudgetRule>> {
+        self.known.lock().values().filter_map(|known| known.rule.upgrade()).collect()
     }
 
     /// Who is told of alerts, as they happen, on the thread of the request: it must not wait. Those that came before
@@ -132,12 +141,12 @@ impl Budgets {
         let known = self.known.lock();
         for charge in charges {
             let amount = amount(charge);
-            let add = || match place {
+            let mut add = || match place {
                 Some(place) => self.balances.add_foreign(place, charge, amount),
                 None => self.balances.add(std::slice::from_ref(charge), |_| amount),
             };
             match known.get(&charge.budget) {
-                Some(known) => known.book.add_foreign(charge, amount, place, add),
+                Some(known) => known.book.add_foreign(charge, amount, place, &mut add),
                 None => add(),
             }
         }

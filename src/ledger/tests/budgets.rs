@@ -2,7 +2,7 @@
 
 use super::fixture::{HandClock, NOW_US, as_if_killed, metrics, open, opening, settlement, state};
 use crate::config::{Budget, Calendar, Each, Mode, OnExhausted, Scope, Unit};
-use crate::ledger::budget::{BudgetRule, Hold, Worst, left};
+use crate::ledger::budget::{BudgetRule, BudgetView, Hold, Worst, left, view_of};
 use crate::ledger::verify::verify;
 use crate::ledger::{Ledger, OpenAttempt, Opening, Settlement};
 use crate::model::NanoUsd;
@@ -53,13 +53,14 @@ pub(crate) fn begin(ledger: &Arc<Ledger>, n: u64) -> OpenAttempt {
     attempt
 }
 
-/// Settled of each balance in memory, by id and entity.
+/// Settled of each balance, by id and entity.
 pub(crate) fn settled(ledger: &Ledger) -> BTreeMap<(String, String), i64> {
-    (0..3).for_each(|n| drop(left(&charges(ledger, n), ledger.now_us())));
-    let _rules: Vec<_> = (0..3).map(|n| charges(ledger, n)).collect();
-    let views = ledger.budgets().view(ledger.now_us());
-    assert!(views.iter().all(|view| view.reserved == 0));
-    views.into_iter().map(|view| ((view.id.to_string(), view.entity.to_string()), view.settled)).collect()
+    let views = (0..3).flat_map(|n| view_of(&charges(ledger, n), ledger.now_us()));
+    let of = |view: BudgetView| {
+        assert_eq!(view.reserved, 0);
+        ((view.id.to_string(), view.entity.to_string()), view.settled)
+    };
+    views.map(of).collect()
 }
 
 /// What the attempts come to: unknown costs as they were held.
