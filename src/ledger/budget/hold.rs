@@ -74,6 +74,8 @@ pub fn left(charges: &[(Arc<BudgetRule>, Arc<str>)], now_us: u64) -> Left {
 struct Line {
     rule: Arc<BudgetRule>,
     state: Arc<PeriodState>,
+    /// What was settled and reserved together when it was taken.
+    committed: i64,
 }
 
 /// What is held for one attempt, in the periods in which it was admitted. Dropping it releases all.
@@ -100,6 +102,10 @@ impl Hold {
         for (rule, entity) in charges {
             // On a refusal the hold is dropped, and with it what was taken.
             hold.take(rule, entity, now_us)?;
+        }
+        // Only now: what is refused after all has passed no share of any budget.
+        for (line, charge) in hold.lines.iter().zip(&hold.charged) {
+            line.rule.tell(&line.state, &charge.entity, line.committed);
         }
         Ok(hold)
     }
@@ -130,7 +136,6 @@ impl Hold {
             }
             (held, committed)
         };
-        rule.tell(&state, entity, committed);
         self.charged.push(Charged {
             budget: Arc::clone(&rule.config().id),
             entity: entity_key(entity).into_owned(),
@@ -138,7 +143,7 @@ impl Hold {
             unit: rule.config().unit,
             held,
         });
-        self.lines.push(Line { rule: Arc::clone(rule), state });
+        self.lines.push(Line { rule: Arc::clone(rule), state, committed });
         Ok(())
     }
 
