@@ -77,7 +77,7 @@ impl Budgets {
     /// The rule of a budget. The same id has the same balances, also after a reload with another amount; with another
     /// unit, calendar or zone it counts anew, from what the store has of such a period.
     pub fn rule(&self, budget: &Budget) -> Arc<BudgetRule> {
-        let is_new = !self.known.lock().contains_key(&budget.id);
+        let is_new = self.known.lock().get(&budget.id).is_none_or(|known| !known.book.is_for(budget));
         if let Some(Prepare(prepare)) = self.prepare.get().filter(|_| is_new) {
             prepare(budget);
         }
@@ -130,9 +130,20 @@ impl Budgets {
         &self.balances
     }
 
-    /// Called once for every budget before its first account is loaded.
+    /// Called for every budget before its first account is loaded, and again when its unit, calendar or zone changed.
     pub(crate) fn before_first(&self, prepare: Box<dyn Fn(&Budget) + Send + Sync>) {
         drop(self.prepare.set(Prepare(prepare)));
+    }
+
+    /// Adds what the store was found to know beyond its balances, to accounts that were loaded without it.
+    pub(crate) fn found(&self, spent: BTreeMap<Key, Amount>) {
+        let known = self.known.lock();
+        for ((budget, entity, period_us), amount) in spent {
+            if let Some(known) = known.get(&budget) {
+                let charge = Charged { budget, entity, period_us, unit: known.book.unit, held: 0 };
+                known.book.add_foreign(&charge, amount, None, &mut || {});
+            }
+        }
     }
 
     /// Adds to balances what no hold settles: a correction, or with `place` what another process settled there.

@@ -74,12 +74,12 @@ impl Folder {
         Ok(row(&self.conn, id, &mut Names::default())?)
     }
 
-    /// Makes a budget known; one that was never seen before starts with what the rows know.
+    /// Makes a budget known; returns what was spent of it before: see [`backfill::prepare`].
     ///
     /// # Errors
     ///
     /// `Store`.
-    pub(crate) fn prepare(&mut self, budget: &Budget, now_us: u64) -> Result<(), LedgerError> {
+    pub(crate) fn prepare(&mut self, budget: &Budget, now_us: u64) -> Result<BTreeMap<Key, Amount>, LedgerError> {
         Ok(backfill::prepare(&mut self.conn, budget, now_us)?)
     }
 

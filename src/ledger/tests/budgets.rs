@@ -215,6 +215,42 @@ fn a_budget_that_is_made_later_starts_with_what_the_rows_know() {
     assert_eq!(left(&[(again.budgets().rule(&month), Arc::from(""))], now_us).nano, Some(LIMIT - spent));
 }
 
+/// Also back and forth, while it runs and over restarts: what was spent in between is found in the rows.
+#[test]
+fn a_change_of_calendar_or_zone_forgets_nothing_of_the_running_period() {
+    let dir = tempfile::tempdir().unwrap();
+    let now_us = NOW_US + 3 * 86_400_000_000;
+    let zone = |name: &str| TimeZone::get(name).unwrap();
+    let month = budget("named", Unit::Usd, Calendar::Month, None);
+    let quarter = Budget { per: Calendar::Quarter, ..month.clone() };
+    let berlin = Budget { zone: zone("Europe/Berlin"), ..month.clone() };
+    let london = Budget { zone: zone("Europe/London"), ..month.clone() };
+    let tokens = Budget { unit: Unit::Tokens, ..month.clone() };
+    let (mut spent, mut used) = (0, 0);
+    let mut ledger = open(dir.path());
+    for (n, budget) in [&month, &quarter, &month, &berlin, &london, &month, &tokens, &month].into_iter().enumerate() {
+        let n = n as u64;
+        let on = vec![(ledger.budgets().rule(budget), Arc::from(""))];
+        let want = if budget.unit == Unit::Usd { spent } else { used };
+        assert_eq!(view_of(&on, now_us)[0].settled, want, "before {n}");
+        let hold = Hold::reserve(&on, Worst { nano: Some(5_000), tokens: 500 }, now_us).unwrap();
+        let mut attempt = ledger.begin(Opening { charges: hold.charged().to_vec(), ..opening(n) }).unwrap();
+        attempt.carry(hold);
+        let end = Settlement { cost: Some(NanoUsd(100 + n as i64)), ..settlement(n) };
+        spent += 100 + n as i64;
+        used += end.tokens();
+        attempt.settle(end);
+        let want = if budget.unit == Unit::Usd { spent } else { used };
+        assert_eq!(view_of(&on, now_us)[0].settled, want, "after {n}");
+        if n % 2 == 1 {
+            ledger.close();
+            ledger = open(dir.path());
+        }
+    }
+    ledger.close();
+    whole(dir.path());
+}
+
 #[test]
 fn what_was_changed_in_a_balance_is_named() {
     for statement in [
