@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{Ordering, fence};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// Periods that an account remembers, so that a clock that was set back finds them.
 const KEPT_PERIODS: usize = 4;
@@ -74,9 +74,10 @@ impl Account {
             return Ok(Some(Arc::clone(known)));
         }
         let period = Period::of(book.per, &book.zone, now_us);
+        let before = book.previous.upgrade().map(|old| old.states(&self.entity)).unwrap_or_default();
         let load = |settled: i64, knows: Known| {
             let told = Told::before(&rule.alerts, limit_of(rule, &self.entity), settled);
-            let state = Arc::new(PeriodState::new(period, settled, told, knows));
+            let state = Arc::new(PeriodState::new(period, settled, told, knows).after(before));
             recent.periods.push(Arc::clone(&state));
             self.current.store(Arc::clone(&state));
             state
@@ -170,6 +171,10 @@ pub(crate) struct Book {
     /// All of `each`, in the order in which they came or were last looked at. Locked whenever one comes or goes.
     roll: Mutex<VecDeque<Arc<Account>>>,
     max_entities: usize,
+    /// The book that stands in place of this one, since the budget is counted otherwise.
+    next: OnceLock<Arc<Book>>,
+    /// The book that this one stands in place of, as long as something of it is held, if its unit is the same.
+    previous: Weak<Book>,
 }
 
 impl Book {
@@ -184,7 +189,57 @@ impl Book {
             each: papaya::HashMap::new(),
             roll: Mutex::default(),
             max_entities,
+            next: OnceLock::new(),
+            previous: Weak::new(),
         }
+    }
+
+    /// A book in place of `old`, in which is counted what is held there, and what will be settled of it.
+    pub(crate) fn instead_of(old: &Arc<Self>, rule: &Budget) -> Arc<Self> {
+        let previous = if old.unit == rule.unit { Arc::downgrade(old) } else { Weak::new() };
+        let new = Arc::new(Self { previous, ..Self::new(rule, Arc::clone(&old.balances), old.max_entities) });
+        // Set once: a book that has a next one is not the last one any more.
+        drop(old.next.set(Arc::clone(&new)));
+        new
+    }
+
+    /// The book that stands in place of this one now, if there is one.
+    pub(crate) fn last(&self) -> Option<&Arc<Self>> {
+        let mut last = self.next.get()?;
+        while let Some(next) = last.next.get() {
+            last = next;
+        }
+        Some(last)
+    }
+
+    /// All periods of an entity in memory, also of books before.
+    fn states(&self, entity: &Arc<str>) -> Vec<Arc<PeriodState>> {
+        let mut states = self.previous.upgrade().map(|old| old.states(entity)).unwrap_or_default();
+        if entity.is_empty() {
+            states.extend(self.single.recent.lock().periods.iter().cloned());
+            return states;
+        }
+        // Who makes an account after this sees that there is a next book.
+        let account = {
+            let _roll = self.roll.lock();
+            self.each.pin().get(entity).cloned()
+        };
+        if let Some(account) = account {
+            states.extend(account.recent.lock().periods.iter().cloned());
+        }
+        states
+    }
+
+    /// Adds what was settled of a hold of a book before, admitted at `admitted_us`.
+    pub(crate) fn settle_late(&self, charge: &Charged, amount: Amount, admitted_us: u64) {
+        let period_us = Period::of(self.per, &self.zone, admitted_us).start_us;
+        let moved = Charged { period_us, unit: self.unit, ..charge.clone() };
+        self.add_foreign(&moved, amount, None, &mut || {
+            // Under the same key the row itself is charged there.
+            if period_us != charge.period_us {
+                self.balances.add_moved(&moved, amount);
+            }
+        });
     }
 
     /// Whether balances kept for `rule` are these.

@@ -1,7 +1,7 @@
 //! Holding what a request may come to, before it is sent.
 
-use super::account::NoAccount;
-use super::charge::Charged;
+use super::account::{Book, NoAccount};
+use super::charge::{Amount, Charged};
 use super::entity_key;
 use super::period::PeriodState;
 use super::rule::BudgetRule;
@@ -73,6 +73,8 @@ pub fn left(charges: &[(Arc<BudgetRule>, Arc<str>)], now_us: u64) -> Left {
 #[derive(Debug)]
 struct Line {
     rule: Arc<BudgetRule>,
+    /// Of which `state` is.
+    book: Arc<Book>,
     state: Arc<PeriodState>,
     /// What was settled and reserved together when it was taken.
     committed: i64,
@@ -87,6 +89,7 @@ pub struct Hold {
     charged: Vec<Charged>,
     worst: Worst,
     passed_over: Vec<(Arc<BudgetRule>, Arc<str>)>,
+    admitted_us: u64,
 }
 
 impl Hold {
@@ -98,7 +101,7 @@ impl Hold {
     /// The first enforcing rule that cannot pay, or cannot tell; nothing is held then.
     pub fn reserve(charges: &[(Arc<BudgetRule>, Arc<str>)], worst: Worst, now_us: u64) -> Result<Self, Exhausted> {
         let (lines, charged) = (Vec::with_capacity(charges.len()), Vec::with_capacity(charges.len()));
-        let mut hold = Self { lines, charged, worst, passed_over: Vec::new() };
+        let mut hold = Self { lines, charged, worst, passed_over: Vec::new(), admitted_us: now_us };
         for (rule, entity) in charges {
             // On a refusal the hold is dropped, and with it what was taken.
             hold.take(rule, entity, now_us)?;
@@ -112,8 +115,8 @@ impl Hold {
 
     fn take(&mut self, rule: &Arc<BudgetRule>, entity: &Arc<str>, now_us: u64) -> Result<(), Exhausted> {
         let refuse = |why| rule.refusal(entity, now_us, why);
-        let state = match rule.state(entity, now_us) {
-            Ok(state) => state,
+        let (book, state) = match rule.state_in(entity, now_us) {
+            Ok((book, state)) => (Arc::clone(book), state),
             Err(without) if rule.enforces() => return Err(refuse(why(&without, rule))),
             Err(without) => {
                 why(&without, rule);
@@ -143,7 +146,7 @@ impl Hold {
             unit: rule.config().unit,
             held,
         });
-        self.lines.push(Line { rule: Arc::clone(rule), state, committed });
+        self.lines.push(Line { rule: Arc::clone(rule), book, state, committed });
         Ok(())
     }
 
@@ -177,6 +180,11 @@ impl Hold {
             }
             if actual > charge.held {
                 metrics.debt.with_label_values(&[charge.unit.name()]).inc_by((actual - charge.held) as u64);
+            }
+            // First there, then here: at no moment it is missing.
+            if let Some(last) = line.book.last() {
+                let amount = Amount { nano: charge.nano(nano), tokens: tokens.max(0), attempts: 1 };
+                last.settle_late(&charge, amount, self.admitted_us);
             }
             let committed = line.state.settle(charge.held, actual);
             line.rule.tell(&line.state, &charge.entity, committed);

@@ -75,7 +75,8 @@ impl Budgets {
     }
 
     /// The rule of a budget. The same id has the same balances, also after a reload with another amount; with another
-    /// unit, calendar or zone it counts anew, from what the store has of such a period.
+    /// unit, calendar or zone it counts anew, from what the store has of such a period, and what requests under way
+    /// hold and come to counts there too.
     pub fn rule(&self, budget: &Budget) -> Arc<BudgetRule> {
         let is_new = self.known.lock().get(&budget.id).is_none_or(|known| !known.book.is_for(budget));
         if let Some(Prepare(prepare)) = self.prepare.get().filter(|_| is_new) {
@@ -87,8 +88,9 @@ impl Budgets {
         if let Some(rule) = same {
             return rule;
         }
-        let book = match before.filter(|known| known.book.is_for(budget)) {
-            Some(known) => Arc::clone(&known.book),
+        let book = match before {
+            Some(known) if known.book.is_for(budget) => Arc::clone(&known.book),
+            Some(known) => Book::instead_of(&known.book, budget),
             None => Arc::new(Book::new(budget, Arc::clone(&self.balances), self.max_entities)),
         };
         let rule = Arc::new(BudgetRule::new(budget.clone(), Arc::clone(&book), Arc::clone(&self.shared)));

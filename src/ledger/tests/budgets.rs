@@ -251,6 +251,49 @@ fn a_change_of_calendar_or_zone_forgets_nothing_of_the_running_period() {
     whole(dir.path());
 }
 
+/// Whatever the calendar, zone or unit is changed to while requests are under way.
+#[test]
+fn what_is_under_way_when_a_budget_is_counted_otherwise_counts_there_too() {
+    let now_us = NOW_US + 86_400_000_000;
+    let month = budget("named", Unit::Usd, Calendar::Month, None);
+    let zone = TimeZone::get("Asia/Tokyo").unwrap();
+    let same_start = TimeZone::get("Europe/London").unwrap();
+    for (name, after) in [
+        ("per", Budget { per: Calendar::Quarter, ..month.clone() }),
+        ("zone", Budget { zone, ..month.clone() }),
+        ("zone of the same midnight", Budget { zone: same_start, ..month.clone() }),
+        ("unit", Budget { unit: Unit::Tokens, ..month.clone() }),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = open(dir.path());
+        let on = |budget: &Budget| vec![(ledger.budgets().rule(budget), Arc::<str>::from(""))];
+        let worst = Worst { nano: Some(LIMIT - 10), tokens: LIMIT - 10 };
+        let hold = Hold::reserve(&on(&month), worst, now_us).unwrap();
+        let mut attempt = ledger.begin(Opening { charges: hold.charged().to_vec(), ..opening(0) }).unwrap();
+        attempt.carry(hold);
+        let changed = on(&after);
+        let eleven = Worst { nano: Some(11), tokens: 11 };
+        if after.unit == Unit::Usd {
+            assert!(Hold::reserve(&changed, eleven, now_us).is_err(), "{name}: held");
+            assert!(Hold::reserve(&on(&after), eleven, now_us).is_err(), "{name}: also by another rule");
+        } else {
+            drop(Hold::reserve(&changed, eleven, now_us).unwrap());
+        }
+        let end = Settlement { cost: Some(NanoUsd(700)), ..settlement(0) };
+        let want = if after.unit == Unit::Usd { 700 } else { end.tokens() };
+        attempt.settle(end);
+        let parts = |ledger: &Ledger| {
+            let view = view_of(&[(ledger.budgets().rule(&after), Arc::from(""))], now_us).remove(0);
+            (view.settled, view.reserved)
+        };
+        assert_eq!(parts(&ledger), (want, 0), "{name}: settled");
+        ledger.flush().unwrap();
+        ledger.close();
+        whole(dir.path());
+        assert_eq!(parts(&open(dir.path())), (want, 0), "{name}: in the store");
+    }
+}
+
 #[test]
 fn what_was_changed_in_a_balance_is_named() {
     for statement in [
