@@ -25,7 +25,7 @@ impl Rules {
 impl Rules {
     /// The same rules for another scope: their ids begin with its name.
     pub fn rescoped(&self, from: &Scope, to: &Scope) -> Self {
-        let (old, new) = (from.to_string(), to.to_string());
+        let (old, new) = (from.path(), to.path());
         let renamed = |id: &str| Arc::from(format!("{new}{}", id.strip_prefix(&*old).unwrap_or(id)));
         let limit = |limit: &Limit| Limit { id: renamed(&limit.id), scope: to.clone(), ..limit.clone() };
         let budget = |budget: &Budget| Budget { id: renamed(&budget.id), scope: to.clone(), ..budget.clone() };
@@ -67,6 +67,21 @@ impl Scope {
             Self::Team(name) | Self::Key(name) | Self::Model(name) | Self::Provider(name) => name,
         }
     }
+}
+
+impl Scope {
+    /// How ids of its rules begin: as it is displayed, but with `/` and `%` in its name as `%2F` and `%25`.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Gateway => self.to_string(),
+            _ => format!("{}/{}", self.kind(), escaped(self.name())),
+        }
+    }
+}
+
+/// A name as it stands between the slashes of an id.
+pub(super) fn escaped(name: &str) -> String {
+    name.replace('%', "%25").replace('/', "%2F")
 }
 
 /// `team/search`, `gateway`.

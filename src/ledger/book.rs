@@ -70,7 +70,7 @@ impl Ledger {
         let (gauges, folder) = (Arc::downgrade(&budgets), Arc::downgrade(&clerk));
         let shown = Arc::clone(&clock);
         metrics.budgets.read_from(Box::new(move || {
-            gauges.upgrade().map(|budgets| budgets.view(shown.now_us())).unwrap_or_default()
+            gauges.upgrade().map(|budgets| budgets.view_single(shown.now_us())).unwrap_or_default()
         }));
         budgets.before_first(Box::new(move |budget| {
             if let Some(folder) = folder.upgrade() {

@@ -225,7 +225,8 @@ impl Clerk {
         Ok(())
     }
 
-    /// Makes a budget known to the store; one that it never saw starts with what the rows know of its period.
+    /// Makes a budget known to the store; one that it never saw, or saw counted otherwise, starts with what the rows
+    /// know of its period.
     pub(crate) fn prepare(&self, budget: &Budget) {
         let now_us = self.clock.now_us();
         // What is settled and not folded would be missing in the rows.

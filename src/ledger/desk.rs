@@ -138,7 +138,9 @@ impl Desk {
     ///
     /// `Store`.
     pub(crate) fn prepare(&mut self, budget: &Budget, now_us: u64) -> Result<(), LedgerError> {
-        self.folder.prepare(budget, now_us)
+        let spent = self.folder.prepare(budget, now_us)?;
+        self.budgets.found(spent);
+        Ok(())
     }
 
     /// Settles what the dead process of `epoch` left open.

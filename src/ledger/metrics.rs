@@ -148,7 +148,7 @@ impl Collector for BudgetGauges {
         let source = self.source.lock();
         let views = source.as_ref().map(|source| source()).unwrap_or_default();
         self.gauges.iter().for_each(GaugeVec::reset);
-        for view in views.iter().filter(|view| view.entity.is_empty()).take(MAX_SHOWN) {
+        for view in views.iter().take(MAX_SHOWN) {
             // Dollars as floats are for charts only.
             let shown = |amount: i64| match view.unit {
                 Unit::Usd => amount as f64 / 1e9,

@@ -7,6 +7,7 @@ use crate::config::{
     error::hint,
     file::AlertsFile,
     quantity::{Percent, Price, Whole},
+    rules::escaped,
     rules_file::{BudgetFile, BudgetingFile, BudgetsFile, LimitFile, LimitsFile, OnExhaustedFile, RulesFile},
     shape::read_all,
     tree::{join, parse},
@@ -150,6 +151,7 @@ impl RuleChecker<'_> {
         for (index, file) in limits.into_iter().flatten().enumerate() {
             let path = format!("{of_limits}[{index}]");
             let Some(limit) = file.and_then(|file| self.limit(&path, scope, file)) else { continue };
+            self.bounded(&path, &limit.id);
             self.once(&mut known, &limit.id, &path, "limit the same twice; keep the one that is meant");
             rules.limits.push(limit);
         }
@@ -157,10 +159,22 @@ impl RuleChecker<'_> {
         for (index, file) in budgets.into_iter().flatten().enumerate() {
             let path = format!("{of_budgets}[{index}]");
             let Some(budget) = file.and_then(|file| self.budget(&path, scope, file)) else { continue };
+            self.bounded(&path, &budget.id);
             self.once(&mut known, &budget.id, &path, "are one budget; give one of them a `name` of its own");
             rules.budgets.push(budget);
         }
         rules
+    }
+
+    /// Records of the journal cut longer texts off, and a balance is found by its id.
+    fn bounded(&mut self, path: &str, id: &str) {
+        if id.len() > MAX_ID {
+            let message = format!(
+                "its id would have {} bytes, and {MAX_ID} are allowed; shorten the names of its scope and of its metadata",
+                id.len()
+            );
+            self.flag(path.to_owned(), message);
+        }
     }
 
     fn once(&mut self, known: &mut HashMap<Arc<str>, String>, id: &Arc<str>, path: &str, what: &str) {
@@ -278,7 +292,8 @@ impl RuleChecker<'_> {
             }
         }
         let what = file.name.unwrap_or_else(|| {
-            let filter: String = file.metadata.iter().map(|(name, value)| format!("/{name}={value}")).collect();
+            let filter: String =
+                file.metadata.iter().map(|(name, value)| format!("/{}={}", label(name), escaped(value))).collect();
             format!("{}/{}{filter}", unit.name(), file.per.name())
         });
         Some(Budget {
@@ -375,16 +390,24 @@ const fn window(limit: &Limit) -> Option<(&'static str, NonZeroU64, crate::confi
     }
 }
 
+/// No two rules have the same id unless they are the same: whatever a name holds is escaped where it would look like
+/// what stands between names.
 fn id_of(scope: &Scope, what: &str, each: Option<&Each>) -> Arc<str> {
+    let scope = scope.path();
     match each {
         None => format!("{scope}/{what}"),
         Some(Each::User) => format!("{scope}/{what}/each user"),
         Some(Each::Key) => format!("{scope}/{what}/each key"),
         Some(Each::Team) => format!("{scope}/{what}/each team"),
         Some(Each::Model) => format!("{scope}/{what}/each model"),
-        Some(Each::Metadata(name)) => format!("{scope}/{what}/each metadata.{name}"),
+        Some(Each::Metadata(name)) => format!("{scope}/{what}/each metadata.{}", label(name)),
     }
     .into()
+}
+
+/// The name of a metadata value as it stands in an id.
+fn label(name: &str) -> String {
+    escaped(name).replace('=', "%3D")
 }
 
 fn alerts(written: Option<Vec<Option<Percent>>>) -> Vec<u16> {
@@ -400,5 +423,7 @@ fn zone(name: &str) -> Result<TimeZone, String> {
         .map_err(|_| format!("there is no time zone `{name}`; write one such as `Europe/Berlin` or `UTC`"))
 }
 
+/// Bytes of the longest id.
+const MAX_ID: usize = 256;
 /// Below it an answer is of little use.
 const MIN_OUTPUT_TOKENS: u64 = 256;

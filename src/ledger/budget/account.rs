@@ -9,19 +9,20 @@ use crate::ledger::LedgerError;
 use arc_swap::ArcSwap;
 use jiff::tz::TimeZone;
 use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{Ordering, fence};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// Periods that an account remembers, so that a clock that was set back finds them.
 const KEPT_PERIODS: usize = 4;
-/// Entities that one budget keeps in memory. Past it, those whose periods are over make room; if there are none, a
+/// Entities that one budget keeps in memory. Past it, one of whom nothing is held makes room; if there is none, a
 /// request of a new one is refused.
 pub(crate) const MAX_ENTITIES: usize = 100_000;
-/// An account goes only when its last period ended so long ago.
+/// So many accounts are looked at to make room for one: a request waits for it.
+const MAX_LOOKED_AT: usize = 1_000;
+/// An account that is not in the store goes only when its last period ended so long ago.
 const GRACE_US: u64 = 3_600_000_000;
-/// Between two looks for such accounts.
-const SWEEP_US: u64 = 10_000_000;
 
 /// Why there is no account.
 #[derive(Debug)]
@@ -49,8 +50,7 @@ struct Recent {
 
 impl Account {
     fn new(entity: Arc<str>) -> Self {
-        let nothing = Arc::new(PeriodState::new(Period::NEVER, 0, Told::default(), Vec::new()));
-        Self { entity, current: ArcSwap::new(nothing), recent: Mutex::default() }
+        Self { entity, current: ArcSwap::new(nothing()), recent: Mutex::default() }
     }
 
     /// The period that `now_us` lies in; `None`: the account was taken off its book.
@@ -74,9 +74,10 @@ impl Account {
             return Ok(Some(Arc::clone(known)));
         }
         let period = Period::of(book.per, &book.zone, now_us);
+        let before = book.previous.upgrade().map(|old| old.states(&self.entity)).unwrap_or_default();
         let load = |settled: i64, knows: Known| {
             let told = Told::before(&rule.alerts, limit_of(rule, &self.entity), settled);
-            let state = Arc::new(PeriodState::new(period, settled, told, knows));
+            let state = Arc::new(PeriodState::new(period, settled, told, knows).after(before));
             recent.periods.push(Arc::clone(&state));
             self.current.store(Arc::clone(&state));
             state
@@ -89,31 +90,55 @@ impl Account {
         Ok(Some(state))
     }
 
-    /// Does `add` and adds `change` to the period that begins at `start_us`, if it is in memory.
-    fn add_foreign(&self, start_us: u64, change: i64, place: Option<Place>, add: impl FnOnce()) {
+    /// The period that `now_us` lies in, if it is in memory.
+    fn peek(&self, now_us: u64) -> Option<Arc<PeriodState>> {
         let recent = self.recent.lock();
+        recent.periods.iter().find(|state| state.period.contains(now_us)).cloned()
+    }
+
+    /// Does `add` and adds `change` to the period that begins at `start_us`, if it is in memory; `false`, and nothing
+    /// is done: the account was taken off its book.
+    fn add_foreign(&self, start_us: u64, change: i64, place: Option<Place>, add: &mut dyn FnMut()) -> bool {
+        let recent = self.recent.lock();
+        if recent.closed {
+            return false;
+        }
         add();
         let known = recent.periods.iter().find(|state| state.period.start_us == start_us);
         if let Some(state) = known.filter(|state| !place.is_some_and(|place| state.knows(place))) {
             state.adjust(change);
         }
+        true
     }
 
-    /// Closes the account if nothing was done with it for long.
-    fn close_if_idle(&self, now_us: u64) -> bool {
-        let mut recent = self.recent.lock();
-        let over = |state: &PeriodState| state.period.end_us.saturating_add(GRACE_US) < now_us;
-        let current = self.current.load_full();
-        // One count is the list's; the current one has two more: the account's and the one just taken.
+    /// Closes the account if nobody holds anything of it, and what it knows `is_kept` elsewhere.
+    fn close_if_idle(&self, is_kept: impl Fn(&PeriodState) -> bool) -> bool {
+        // Whoever has the lock is about to do something with it.
+        let Some(mut recent) = self.recent.try_lock() else { return false };
+        if !recent.periods.iter().all(|state| is_kept(state)) {
+            return false;
+        }
+        // From here on nobody gets a period without the lock. Whoever got one before, also without a count of his own
+        // yet, is counted when `swap` returns: it pays what readers owe.
+        let current = self.current.swap(nothing());
         let idle = |state: &Arc<PeriodState>| {
-            over(state) && Arc::strong_count(state) <= if Arc::ptr_eq(state, &current) { 3 } else { 1 }
+            // One count is the list's, one the period's just taken.
+            Arc::strong_count(state) == if Arc::ptr_eq(state, &current) { 2 } else { 1 }
         };
-        if recent.periods.iter().all(idle) {
-            recent.closed = true;
-            self.current.store(Arc::new(PeriodState::new(Period::NEVER, 0, Told::default(), Vec::new())));
+        recent.closed = recent.periods.iter().all(idle);
+        // What the others did before they let go of it is seen by whoever loads it again.
+        fence(Ordering::Acquire);
+        if !recent.closed {
+            self.current.store(current);
         }
         recent.closed
     }
+}
+
+/// The period of an account that has none.
+fn nothing() -> Arc<PeriodState> {
+    static NOTHING: OnceLock<Arc<PeriodState>> = OnceLock::new();
+    Arc::clone(NOTHING.get_or_init(|| Arc::new(PeriodState::new(Period::NEVER, 0, Told::default(), Vec::new()))))
 }
 
 impl Recent {
@@ -143,9 +168,13 @@ pub(crate) struct Book {
     balances: Arc<Balances>,
     single: Account,
     each: papaya::HashMap<Arc<str>, Arc<Account>>,
-    entities: AtomicUsize,
+    /// All of `each`, in the order in which they came or were last looked at. Locked whenever one comes or goes.
+    roll: Mutex<VecDeque<Arc<Account>>>,
     max_entities: usize,
-    swept_us: AtomicU64,
+    /// The book that stands in place of this one, since the budget is counted otherwise.
+    next: OnceLock<Arc<Book>>,
+    /// The book that this one stands in place of, as long as something of it is held, if its unit is the same.
+    previous: Weak<Book>,
 }
 
 impl Book {
@@ -158,10 +187,59 @@ impl Book {
             balances,
             single: Account::new(Arc::from("")),
             each: papaya::HashMap::new(),
-            entities: AtomicUsize::new(0),
+            roll: Mutex::default(),
             max_entities,
-            swept_us: AtomicU64::new(0),
+            next: OnceLock::new(),
+            previous: Weak::new(),
         }
+    }
+
+    /// A book in place of `old`, in which is counted what is held there, and what will be settled of it.
+    pub(crate) fn instead_of(old: &Arc<Self>, rule: &Budget) -> Arc<Self> {
+        let previous = if old.unit == rule.unit { Arc::downgrade(old) } else { Weak::new() };
+        let new = Arc::new(Self { previous, ..Self::new(rule, Arc::clone(&old.balances), old.max_entities) });
+        // Set once: a book that has a next one is not the last one any more.
+        drop(old.next.set(Arc::clone(&new)));
+        new
+    }
+
+    /// The book that stands in place of this one now, if there is one.
+    pub(crate) fn last(&self) -> Option<&Arc<Self>> {
+        let mut last = self.next.get()?;
+        while let Some(next) = last.next.get() {
+            last = next;
+        }
+        Some(last)
+    }
+
+    /// All periods of an entity in memory, also of books before.
+    fn states(&self, entity: &Arc<str>) -> Vec<Arc<PeriodState>> {
+        let mut states = self.previous.upgrade().map(|old| old.states(entity)).unwrap_or_default();
+        if entity.is_empty() {
+            states.extend(self.single.recent.lock().periods.iter().cloned());
+            return states;
+        }
+        // Who makes an account after this sees that there is a next book.
+        let account = {
+            let _roll = self.roll.lock();
+            self.each.pin().get(entity).cloned()
+        };
+        if let Some(account) = account {
+            states.extend(account.recent.lock().periods.iter().cloned());
+        }
+        states
+    }
+
+    /// Adds what was settled of a hold of a book before, admitted at `admitted_us`.
+    pub(crate) fn settle_late(&self, charge: &Charged, amount: Amount, admitted_us: u64) {
+        let period_us = Period::of(self.per, &self.zone, admitted_us).start_us;
+        let moved = Charged { period_us, unit: self.unit, ..charge.clone() };
+        self.add_foreign(&moved, amount, None, &mut || {
+            // Under the same key the row itself is charged there.
+            if period_us != charge.period_us {
+                self.balances.add_moved(&moved, amount);
+            }
+        });
     }
 
     /// Whether balances kept for `rule` are these.
@@ -169,7 +247,7 @@ impl Book {
         self.unit == rule.unit && self.per == rule.per && self.zone == rule.zone
     }
 
-    /// What `entity` has spent and holds in the period of `now_us`.
+    /// What `entity` has spent and holds in the period of `now_us`, to hold of it: its account is made if need be.
     pub(crate) fn state(&self, rule: &Budget, entity: &Arc<str>, now_us: u64) -> Result<Arc<PeriodState>, NoAccount> {
         loop {
             let state = if entity.is_empty() {
@@ -179,9 +257,26 @@ impl Book {
             };
             match state {
                 Some(state) => return Ok(state),
-                None => std::hint::spin_loop(),
+                // It is being taken off: wait until that is done.
+                None => drop(self.roll.lock()),
             }
         }
+    }
+
+    /// The same to look at, if it is in memory.
+    pub(crate) fn peek(&self, entity: &Arc<str>, now_us: u64) -> Option<Arc<PeriodState>> {
+        if entity.is_empty() { self.single.peek(now_us) } else { self.each.pin().get(entity)?.peek(now_us) }
+    }
+
+    /// The same to look at, wherever it is: nothing is kept of it, and nothing may be held of it.
+    pub(crate) fn look(&self, entity: &Arc<str>, now_us: u64) -> Result<Arc<PeriodState>, NoAccount> {
+        if let Some(known) = self.peek(entity, now_us) {
+            return Ok(known);
+        }
+        let period = Period::of(self.per, &self.zone, now_us);
+        let show = |settled, knows| Arc::new(PeriodState::new(period, settled, Told::default(), knows));
+        let loaded = self.balances.load(&self.id, entity, period.start_us, self.unit, show);
+        loaded.map_err(NoAccount::Unreadable)
     }
 
     /// The account of an entity: two requests that come first get the same one.
@@ -190,57 +285,56 @@ impl Book {
         if let Some(known) = each.get(entity) {
             return Ok(Arc::clone(known));
         }
-        if !self.make_room(now_us) {
+        let mut roll = self.roll.lock();
+        if let Some(known) = each.get(entity) {
+            return Ok(Arc::clone(known));
+        }
+        if roll.len() >= self.max_entities && !self.make_room(&mut roll, now_us) {
             return Err(NoAccount::Full);
         }
-        match each.try_insert(Arc::clone(entity), Arc::new(Account::new(Arc::clone(entity)))) {
-            Ok(made) => Ok(Arc::clone(made)),
-            Err(lost) => {
-                self.entities.fetch_sub(1, Ordering::AcqRel);
-                Ok(Arc::clone(lost.current))
-            }
-        }
+        let made = Arc::new(Account::new(Arc::clone(entity)));
+        each.insert(Arc::clone(entity), Arc::clone(&made));
+        roll.push_back(Arc::clone(&made));
+        Ok(made)
     }
 
-    /// Counts one entity more, if there is room.
-    fn make_room(&self, now_us: u64) -> bool {
-        let one = |count: usize| (count < self.max_entities).then_some(count + 1);
-        let take = || self.entities.fetch_update(Ordering::AcqRel, Ordering::Acquire, one).is_ok();
-        take() || (self.sweep(now_us) && take())
-    }
-
-    /// Takes accounts off the book whose periods are over; their balances are in the store.
-    fn sweep(&self, now_us: u64) -> bool {
-        let last = self.swept_us.load(Ordering::Acquire);
-        let due = now_us.abs_diff(last) >= SWEEP_US;
-        if !due || self.swept_us.compare_exchange(last, now_us, Ordering::AcqRel, Ordering::Acquire).is_err() {
-            return false;
-        }
-        let each = self.each.pin();
-        let mut swept = false;
-        for (entity, account) in &each {
-            if account.close_if_idle(now_us) && each.remove(entity).is_some() {
-                self.entities.fetch_sub(1, Ordering::AcqRel);
-                swept = true;
+    /// Takes one account off the book of which nobody holds anything: what it knows is in the store or waits for it,
+    /// and whoever needs it loads it again. (A share that was told because of what was held only is told again then.)
+    fn make_room(&self, roll: &mut VecDeque<Arc<Account>>, now_us: u64) -> bool {
+        let stored = self.balances.are_stored();
+        let is_kept = |state: &PeriodState| stored || state.period.end_us.saturating_add(GRACE_US) < now_us;
+        for _ in 0..roll.len().min(MAX_LOOKED_AT) {
+            let Some(oldest) = roll.pop_front() else { break };
+            if oldest.close_if_idle(is_kept) {
+                self.each.pin().remove(&oldest.entity);
+                return true;
             }
+            roll.push_back(oldest);
         }
-        swept
+        false
     }
 
     /// Adds what was settled elsewhere to the period in memory, if it is, together with `add`, which does so for
     /// accounts that are loaded later.
-    pub(crate) fn add_foreign(&self, charge: &Charged, amount: Amount, place: Option<Place>, add: impl FnOnce()) {
+    pub(crate) fn add_foreign(&self, charge: &Charged, amount: Amount, place: Option<Place>, add: &mut dyn FnMut()) {
         let change = match self.unit {
             Unit::Usd => amount.nano,
             Unit::Tokens => amount.tokens,
         };
         if charge.entity.is_empty() {
-            return self.single.add_foreign(charge.period_us, change, place, add);
+            let _never_closed = self.single.add_foreign(charge.period_us, change, place, add);
+            return;
         }
-        // Made if it is not there, so that nobody else makes and loads it meanwhile.
-        match self.account(&charge.entity, 0) {
-            Ok(account) => account.add_foreign(charge.period_us, change, place, add),
-            Err(_) => add(),
+        loop {
+            let roll = self.roll.lock();
+            let Some(known) = self.each.pin().get(&charge.entity).cloned() else {
+                // Whoever makes and loads it does so after this.
+                return add();
+            };
+            drop(roll);
+            if known.add_foreign(charge.period_us, change, place, add) {
+                return;
+            }
         }
     }
 

@@ -39,6 +39,9 @@ pub(crate) struct Balances {
     /// What another process settles while this one runs (during an upgrade), until its epoch is folded. It folds by
     /// itself, so that each look-up must ask the store how far.
     foreign: Mutex<Vec<Foreign>>,
+    /// What is charged to an account though no row says so, until the next fold writes it. What a killed process did
+    /// not write of it is forgotten.
+    moved: Mutex<Vec<(Charged, Amount)>>,
 }
 
 #[derive(Debug)]
@@ -63,7 +66,7 @@ impl Balances {
     pub(crate) fn new(dir: Option<&Path>) -> Self {
         let dir = dir.map(Path::to_owned);
         let (store, gate) = (Mutex::default(), RwLock::default());
-        Self { dir, store, gate, unfolded: Mutex::default(), foreign: Mutex::default() }
+        Self { dir, store, gate, unfolded: Mutex::default(), foreign: Mutex::default(), moved: Mutex::default() }
     }
 
     /// What was settled under a key, in `unit`, handed to `with` together with how far other processes are folded.
@@ -125,6 +128,17 @@ impl Balances {
         }
     }
 
+    /// Adds what no row is charged with.
+    pub(crate) fn add_moved(&self, charge: &Charged, amount: Amount) {
+        self.add(std::slice::from_ref(charge), |_| amount);
+        self.moved.lock().push((charge.clone(), amount));
+    }
+
+    /// All of that which is not in the store.
+    pub(crate) fn moved(&self) -> Vec<(Charged, Amount)> {
+        self.moved.lock().clone()
+    }
+
     /// Nothing is loaded as long as this is held: for committing a fold.
     pub(crate) fn fold(&self) -> Folding<'_> {
         Folding { balances: self, _gate: self.gate.write() }
@@ -153,6 +167,12 @@ pub(crate) struct Folding<'a> {
 }
 
 impl Folding<'_> {
+    /// Takes off the first of [`Balances::moved`], which the store has now.
+    pub(crate) fn take_off_moved(&self, moved: &[(Charged, Amount)]) {
+        drop(self.balances.moved.lock().drain(..moved.len()));
+        moved.iter().for_each(|(charge, amount)| self.take_off(std::slice::from_ref(charge), |_| *amount));
+    }
+
     /// Takes off what the store has now.
     pub(crate) fn take_off(&self, charges: &[Charged], amount: impl Fn(&Charged) -> Amount) {
         if charges.is_empty() {

@@ -1,7 +1,7 @@
 //! Holding what a request may come to, before it is sent.
 
-use super::account::NoAccount;
-use super::charge::Charged;
+use super::account::{Book, NoAccount};
+use super::charge::{Amount, Charged};
 use super::entity_key;
 use super::period::PeriodState;
 use super::rule::BudgetRule;
@@ -48,7 +48,7 @@ pub fn left(charges: &[(Arc<BudgetRule>, Arc<str>)], now_us: u64) -> Left {
     let mut left = Left::default();
     let mut smallest = f64::INFINITY;
     for (rule, entity) in charges.iter().filter(|(rule, _)| rule.enforces()) {
-        let Ok(state) = rule.state(entity, now_us) else { continue };
+        let Ok(state) = rule.look(entity, now_us) else { continue };
         let limit = rule.limit(entity);
         let rest = limit.saturating_sub(state.committed()).max(0);
         let least = match rule.config().unit {
@@ -73,7 +73,11 @@ pub fn left(charges: &[(Arc<BudgetRule>, Arc<str>)], now_us: u64) -> Left {
 #[derive(Debug)]
 struct Line {
     rule: Arc<BudgetRule>,
+    /// Of which `state` is.
+    book: Arc<Book>,
     state: Arc<PeriodState>,
+    /// What was settled and reserved together when it was taken.
+    committed: i64,
 }
 
 /// What is held for one attempt, in the periods in which it was admitted. Dropping it releases all.
@@ -85,6 +89,7 @@ pub struct Hold {
     charged: Vec<Charged>,
     worst: Worst,
     passed_over: Vec<(Arc<BudgetRule>, Arc<str>)>,
+    admitted_us: u64,
 }
 
 impl Hold {
@@ -96,18 +101,22 @@ impl Hold {
     /// The first enforcing rule that cannot pay, or cannot tell; nothing is held then.
     pub fn reserve(charges: &[(Arc<BudgetRule>, Arc<str>)], worst: Worst, now_us: u64) -> Result<Self, Exhausted> {
         let (lines, charged) = (Vec::with_capacity(charges.len()), Vec::with_capacity(charges.len()));
-        let mut hold = Self { lines, charged, worst, passed_over: Vec::new() };
+        let mut hold = Self { lines, charged, worst, passed_over: Vec::new(), admitted_us: now_us };
         for (rule, entity) in charges {
             // On a refusal the hold is dropped, and with it what was taken.
             hold.take(rule, entity, now_us)?;
+        }
+        // Only now: what is refused after all has passed no share of any budget.
+        for (line, charge) in hold.lines.iter().zip(&hold.charged) {
+            line.rule.tell(&line.state, &charge.entity, line.committed);
         }
         Ok(hold)
     }
 
     fn take(&mut self, rule: &Arc<BudgetRule>, entity: &Arc<str>, now_us: u64) -> Result<(), Exhausted> {
         let refuse = |why| rule.refusal(entity, now_us, why);
-        let state = match rule.state(entity, now_us) {
-            Ok(state) => state,
+        let (book, state) = match rule.state_in(entity, now_us) {
+            Ok((book, state)) => (Arc::clone(book), state),
             Err(without) if rule.enforces() => return Err(refuse(why(&without, rule))),
             Err(without) => {
                 why(&without, rule);
@@ -130,7 +139,6 @@ impl Hold {
             }
             (held, committed)
         };
-        rule.tell(&state, entity, committed);
         self.charged.push(Charged {
             budget: Arc::clone(&rule.config().id),
             entity: entity_key(entity).into_owned(),
@@ -138,7 +146,7 @@ impl Hold {
             unit: rule.config().unit,
             held,
         });
-        self.lines.push(Line { rule: Arc::clone(rule), state });
+        self.lines.push(Line { rule: Arc::clone(rule), book, state, committed });
         Ok(())
     }
 
@@ -172,6 +180,11 @@ impl Hold {
             }
             if actual > charge.held {
                 metrics.debt.with_label_values(&[charge.unit.name()]).inc_by((actual - charge.held) as u64);
+            }
+            // First there, then here: at no moment it is missing.
+            if let Some(last) = line.book.last() {
+                let amount = Amount { nano: charge.nano(nano), tokens: tokens.max(0), attempts: 1 };
+                last.settle_late(&charge, amount, self.admitted_us);
             }
             let committed = line.state.settle(charge.held, actual);
             line.rule.tell(&line.state, &charge.entity, committed);

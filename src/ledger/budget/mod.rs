@@ -75,9 +75,10 @@ impl Budgets {
     }
 
     /// The rule of a budget. The same id has the same balances, also after a reload with another amount; with another
-    /// unit, calendar or zone it counts anew, from what the store has of such a period.
+    /// unit, calendar or zone it counts anew, from what the store has of such a period, and what requests under way
+    /// hold and come to counts there too.
     pub fn rule(&self, budget: &Budget) -> Arc<BudgetRule> {
-        let is_new = !self.known.lock().contains_key(&budget.id);
+        let is_new = self.known.lock().get(&budget.id).is_none_or(|known| !known.book.is_for(budget));
         if let Some(Prepare(prepare)) = self.prepare.get().filter(|_| is_new) {
             prepare(budget);
         }
@@ -87,8 +88,9 @@ impl Budgets {
         if let Some(rule) = same {
             return rule;
         }
-        let book = match before.filter(|known| known.book.is_for(budget)) {
-            Some(known) => Arc::clone(&known.book),
+        let book = match before {
+            Some(known) if known.book.is_for(budget) => Arc::clone(&known.book),
+            Some(known) => Book::instead_of(&known.book, budget),
             None => Arc::new(Book::new(budget, Arc::clone(&self.balances), self.max_entities)),
         };
         let rule = Arc::new(BudgetRule::new(budget.clone(), Arc::clone(&book), Arc::clone(&self.shared)));
@@ -97,12 +99,21 @@ impl Budgets {
     }
 
     /// The balances of all rules that somebody uses, by id: those without `each`, and of the others the entities
-    /// that came since the start or in the period.
+    /// whose running period is in memory.
     pub fn view(&self, now_us: u64) -> Vec<BudgetView> {
-        let rules: Vec<_> = self.known.lock().values().filter_map(|known| known.rule.upgrade()).collect();
-        let mut views = Vec::new();
-        rules.iter().for_each(|rule| view::of(rule, now_us, &mut views));
-        views
+        let all = |rule: &Arc<BudgetRule>| {
+            view::single(rule, now_us).map_or_else(|| view::each(rule, now_us), |single| vec![single])
+        };
+        self.used().iter().flat_map(all).collect()
+    }
+
+    /// Of [`Self::view`] the rules without `each`.
+    pub(crate) fn view_single(&self, now_us: u64) -> Vec<BudgetView> {
+        self.used().iter().filter_map(|rule| view::single(rule, now_us)).collect()
+    }
+
+    fn used(&self) -> Vec<Arc<BudgetRule>> {
+        self.known.lock().values().filter_map(|known| known.rule.upgrade()).collect()
     }
 
     /// Who is told of alerts, as they happen, on the thread of the request: it must not wait. Those that came before
@@ -121,9 +132,20 @@ impl Budgets {
         &self.balances
     }
 
-    /// Called once for every budget before its first account is loaded.
+    /// Called for every budget before its first account is loaded, and again when its unit, calendar or zone changed.
     pub(crate) fn before_first(&self, prepare: Box<dyn Fn(&Budget) + Send + Sync>) {
         drop(self.prepare.set(Prepare(prepare)));
+    }
+
+    /// Adds what the store was found to know beyond its balances, to accounts that were loaded without it.
+    pub(crate) fn found(&self, spent: BTreeMap<Key, Amount>) {
+        let known = self.known.lock();
+        for ((budget, entity, period_us), amount) in spent {
+            if let Some(known) = known.get(&budget) {
+                let charge = Charged { budget, entity, period_us, unit: known.book.unit, held: 0 };
+                known.book.add_foreign(&charge, amount, None, &mut || {});
+            }
+        }
     }
 
     /// Adds to balances what no hold settles: a correction, or with `place` what another process settled there.
@@ -132,12 +154,12 @@ impl Budgets {
         let known = self.known.lock();
         for charge in charges {
             let amount = amount(charge);
-            let add = || match place {
+            let mut add = || match place {
                 Some(place) => self.balances.add_foreign(place, charge, amount),
                 None => self.balances.add(std::slice::from_ref(charge), |_| amount),
             };
             match known.get(&charge.budget) {
-                Some(known) => known.book.add_foreign(charge, amount, place, add),
+                Some(known) => known.book.add_foreign(charge, amount, place, &mut add),
                 None => add(),
             }
         }

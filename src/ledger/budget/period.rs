@@ -6,6 +6,7 @@ use crate::config::Calendar;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 /// From when to when, in microseconds since the Unix epoch: `start_us` is in it, `end_us` is not.
@@ -82,12 +83,27 @@ pub(crate) struct PeriodState {
     pub told: Told,
     /// What other processes had folded when it was loaded.
     knows: Known,
+    /// The same account as it was counted by another calendar before: what is still held there counts here too.
+    before: Vec<Arc<PeriodState>>,
 }
 
 impl PeriodState {
     /// A period in which `settled` was spent before.
     pub(crate) fn new(period: Period, settled: i64, told: Told, knows: Known) -> Self {
-        Self { period, committed: AtomicI64::new(settled.max(0)), reserved: AtomicI64::new(0), told, knows }
+        let (committed, reserved) = (AtomicI64::new(settled.max(0)), AtomicI64::new(0));
+        Self { period, committed, reserved, told, knows, before: Vec::new() }
+    }
+
+    /// Counts what is held in others, in the same unit, as if it were held here.
+    pub(crate) fn after(mut self, before: Vec<Arc<Self>>) -> Self {
+        self.before = before;
+        self
+    }
+
+    /// What is held elsewhere; nearly always nothing.
+    fn held_before(&self) -> i64 {
+        let held = self.before.iter().map(|state| state.reserved.load(Ordering::Acquire));
+        held.fold(0, i64::saturating_add)
     }
 
     /// Whether what another process settled at `place` was in the balance when it was loaded.
@@ -97,6 +113,7 @@ impl PeriodState {
 
     /// Takes `amount` if it fits below `limit`; returns what is committed then, or what is committed now.
     pub(crate) fn reserve(&self, amount: i64, limit: i64) -> Result<i64, i64> {
+        let limit = limit.saturating_sub(self.held_before());
         let fits = |committed: i64| committed.checked_add(amount).filter(|sum| *sum <= limit);
         let before = self.committed.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits)?;
         self.reserved.fetch_add(amount, Ordering::AcqRel);
@@ -133,12 +150,13 @@ impl PeriodState {
 
     /// Settled plus reserved.
     pub(crate) fn committed(&self) -> i64 {
-        self.committed.load(Ordering::Acquire)
+        self.committed.load(Ordering::Acquire).saturating_add(self.held_before())
     }
 
     /// Settled, and reserved, as far as both can be read at one moment.
     pub(crate) fn parts(&self) -> (i64, i64) {
         let reserved = self.reserved.load(Ordering::Acquire);
-        ((self.committed() - reserved).max(0), reserved)
+        let settled = (self.committed.load(Ordering::Acquire) - reserved).max(0);
+        (settled, reserved.saturating_add(self.held_before()))
     }
 }

@@ -43,7 +43,7 @@ impl BudgetRule {
         if *at >= 100 {
             return None;
         }
-        let committed = self.state(entity, now_us).ok()?.committed();
+        let committed = self.look(entity, now_us).ok()?.committed();
         let near = i128::from(committed) * 100 >= i128::from(self.limit(entity)) * i128::from(*at);
         near.then(|| Arc::clone(model))
     }
@@ -53,8 +53,31 @@ impl BudgetRule {
         self.refusal(entity, now_us, Why::Spent)
     }
 
+    /// The balance of an entity, to hold of it.
     pub(super) fn state(&self, entity: &Arc<str>, now_us: u64) -> Result<Arc<PeriodState>, NoAccount> {
-        self.book.state(&self.budget, &entity_key(entity), now_us)
+        self.state_in(entity, now_us).map(|(_, state)| state)
+    }
+
+    /// The same, with the book that it is of: the last one.
+    pub(super) fn state_in(&self, entity: &Arc<str>, now_us: u64) -> Result<(&Arc<Book>, Arc<PeriodState>), NoAccount> {
+        loop {
+            let book = self.book();
+            let state = book.state(&self.budget, &entity_key(entity), now_us)?;
+            // Looked at again: from now on the next book counts what is held of it.
+            if Arc::ptr_eq(book, self.book()) {
+                return Ok((book, state));
+            }
+        }
+    }
+
+    /// The book that counts now in this rule's unit.
+    fn book(&self) -> &Arc<Book> {
+        self.book.last().filter(|last| last.unit == self.book.unit).unwrap_or(&self.book)
+    }
+
+    /// The balance of an entity, to look at: no account is made or kept for it.
+    pub(super) fn look(&self, entity: &Arc<str>, now_us: u64) -> Result<Arc<PeriodState>, NoAccount> {
+        self.book().look(&entity_key(entity), now_us)
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -81,7 +104,7 @@ impl BudgetRule {
         let (budget, limit) = (&self.budget, self.limit(entity));
         let (used, reserved) = match why {
             Why::Unreadable | Why::TooManyEntities => (0, 0),
-            Why::Spent | Why::Unpriced => self.state(entity, now_us).map_or((0, 0), |state| state.parts()),
+            Why::Spent | Why::Unpriced => self.look(entity, now_us).map_or((0, 0), |state| state.parts()),
         };
         Exhausted {
             budget: Arc::clone(&budget.id),

@@ -1,5 +1,6 @@
 //! Budgets as reports show them.
 
+use super::period::PeriodState;
 use super::rule::BudgetRule;
 use crate::config::{Mode, Scope, Unit};
 use crate::model;
@@ -47,30 +48,35 @@ impl From<BudgetView> for model::BudgetView {
     }
 }
 
-/// The balances that a request is charged to; one that cannot be read is left out.
+/// The balances that a request is charged to; one that cannot be read is left out. No account is made for it.
 pub fn view_of(charges: &[(Arc<BudgetRule>, Arc<str>)], now_us: u64) -> Vec<BudgetView> {
-    let mut views = Vec::new();
-    charges.iter().for_each(|(rule, entity)| one(rule, entity, now_us, &mut views));
-    views
+    let looked = charges.iter().filter_map(|(rule, entity)| Some(one(rule, entity, &*rule.look(entity, now_us).ok()?)));
+    looked.collect()
 }
 
-/// All balances of a rule that are in memory, by entity.
-pub(super) fn of(rule: &BudgetRule, now_us: u64, views: &mut Vec<BudgetView>) {
-    let mut add = |entity: &Arc<str>| one(rule, entity, now_us, views);
-    if rule.config().each.is_none() {
-        return add(&Arc::from(""));
+/// The balance of a rule without `each`, loaded if need be: it is shown before anybody asked for it.
+pub(super) fn single(rule: &BudgetRule, now_us: u64) -> Option<BudgetView> {
+    if rule.config().each.is_some() {
+        return None;
     }
+    let entity = Arc::from("");
+    let state = rule.state(&entity, now_us).ok()?;
+    Some(one(rule, &entity, &state))
+}
+
+/// The balances of a rule with `each` whose running period is in memory, by entity. Looking at them changes nothing:
+/// no account is kept by it.
+pub(super) fn each(rule: &BudgetRule, now_us: u64) -> Vec<BudgetView> {
     let mut entities = Vec::new();
     rule.book.entities(|entity| entities.push(Arc::clone(entity)));
     entities.sort_unstable();
-    entities.iter().for_each(add);
+    entities.iter().filter_map(|entity| Some(one(rule, entity, &*rule.book.peek(entity, now_us)?))).collect()
 }
 
-fn one(rule: &BudgetRule, entity: &Arc<str>, now_us: u64, views: &mut Vec<BudgetView>) {
-    let Ok(state) = rule.state(entity, now_us) else { return };
+fn one(rule: &BudgetRule, entity: &Arc<str>, state: &PeriodState) -> BudgetView {
     let (settled, reserved) = state.parts();
     let budget = rule.config();
-    views.push(BudgetView {
+    BudgetView {
         id: Arc::clone(&budget.id),
         scope: budget.scope.clone(),
         entity: Arc::clone(entity),
@@ -81,5 +87,5 @@ fn one(rule: &BudgetRule, entity: &Arc<str>, now_us: u64, views: &mut Vec<Budget
         period_start_us: state.period.start_us,
         period_end_us: state.period.resets_us(),
         mode: budget.mode,
-    });
+    }
 }

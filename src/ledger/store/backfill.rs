@@ -13,34 +13,70 @@ use crate::ledger::store::fold::HOUR_US;
 use crate::ledger::store::query::{ROW_COLUMNS, row_at, signed};
 use crate::ledger::store::sums::{GROUP_COLUMNS, SUM_COLUMNS, group_at, sums_at};
 use crate::ledger::totals::Group;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, ToSql, TransactionBehavior, params};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Makes a budget known; one that was never seen before starts with what the rows know.
+/// Makes a budget known; one that was never seen before, or was counted in another unit or by another calendar, starts
+/// with what the rows know of its period beyond what it was charged with there. Returns that.
 ///
 /// # Errors
 ///
 /// SQLite's.
-pub(crate) fn prepare(conn: &mut Connection, budget: &Budget, now_us: u64) -> Result<(), rusqlite::Error> {
+pub(crate) fn prepare(
+    conn: &mut Connection,
+    budget: &Budget,
+    now_us: u64,
+) -> Result<BTreeMap<Key, Amount>, rusqlite::Error> {
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let made = transaction.execute("INSERT OR IGNORE INTO budget VALUES (?, ?)", params![budget.id, signed(now_us)])?;
+    let spent = if is_counted_anew(&transaction, budget, now_us)? {
+        beyond(&transaction, known_of(&transaction, budget, now_us)?)?
+    } else {
+        BTreeMap::new()
+    };
+    balances::add(&transaction, Table::Balance, &spent)?;
+    balances::add(&transaction, Table::Base, &spent)?;
+    transaction.commit()?;
+    Ok(spent)
+}
+
+/// Remembers how a budget is counted, and tells whether it was not counted so before.
+fn is_counted_anew(conn: &Connection, budget: &Budget, now_us: u64) -> Result<bool, rusqlite::Error> {
+    let zone = budget.zone.iana_name().map_or_else(|| format!("{:?}", budget.zone), str::to_owned);
+    let (unit, per) = (budget.unit.name(), budget.per.name());
+    let count = |sql: &str, of: &[&dyn ToSql]| conn.query_row(sql, of, |row| row.get::<_, bool>(0));
+    let known = count("SELECT EXISTS (SELECT 1 FROM budget WHERE id = ?)", &[&budget.id])?;
+    let changed = conn.execute(
+        "INSERT INTO budget VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (id) DO UPDATE \
+         SET unit = ?2, per = ?3, zone = ?4, made_us = ?5 WHERE (unit, per, zone) <> (?2, ?3, ?4)",
+        params![budget.id, unit, per, zone, signed(now_us)],
+    )?;
     // After the store was lost and rebuilt, rows tell what they were charged with.
-    let charged: bool =
-        transaction
-            .query_row("SELECT EXISTS (SELECT 1 FROM balance WHERE budget = ?)", [&budget.id], |row| row.get(0))?;
-    if made > 0 && !charged {
-        let start_us = period_of(budget, now_us);
-        let by_user = matches!(budget.each, Some(Each::User));
-        let spent = match (&budget.each, budget.metadata.is_empty()) {
-            (Some(Each::Metadata(_)), _) | (_, false) => BTreeMap::new(),
-            _ if by_user => from_rows(&transaction, budget, start_us)?,
-            _ => from_rollups(&transaction, budget, start_us)?,
-        };
-        balances::add(&transaction, Table::Balance, &spent)?;
-        balances::add(&transaction, Table::Base, &spent)?;
+    let rebuilt = !known && count("SELECT EXISTS (SELECT 1 FROM balance WHERE budget = ?)", &[&budget.id])?;
+    Ok(changed > 0 && !rebuilt)
+}
+
+/// What the rows know of a budget's running period, whatever they were charged to.
+fn known_of(conn: &Connection, budget: &Budget, now_us: u64) -> Result<BTreeMap<Key, Amount>, rusqlite::Error> {
+    let start_us = period_of(budget, now_us);
+    match (&budget.each, budget.metadata.is_empty()) {
+        (Some(Each::Metadata(_)), _) | (_, false) => Ok(BTreeMap::new()),
+        (Some(Each::User), _) => from_rows(conn, budget, start_us),
+        _ => from_rollups(conn, budget, start_us),
     }
-    transaction.commit()
+}
+
+/// What of it no balance has.
+fn beyond(conn: &Connection, mut spent: BTreeMap<Key, Amount>) -> Result<BTreeMap<Key, Amount>, rusqlite::Error> {
+    for ((budget, entity, start_us), amount) in &mut spent {
+        let has = balances::of(conn, budget, entity, *start_us)?;
+        let rest = |all: i64, has: i64| all.saturating_sub(has).max(0);
+        amount.nano = rest(amount.nano, has.nano);
+        amount.tokens = rest(amount.tokens, has.tokens);
+        amount.attempts = rest(amount.attempts, has.attempts);
+    }
+    spent.retain(|_, amount| *amount != Amount::default());
+    Ok(spent)
 }
 
 fn from_rollups(conn: &Connection, budget: &Budget, start_us: u64) -> Result<BTreeMap<Key, Amount>, rusqlite::Error> {

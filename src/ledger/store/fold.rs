@@ -74,12 +74,12 @@ impl Folder {
         Ok(row(&self.conn, id, &mut Names::default())?)
     }
 
-    /// Makes a budget known; one that was never seen before starts with what the rows know.
+    /// Makes a budget known; returns what was spent of it before: see [`backfill::prepare`].
     ///
     /// # Errors
     ///
     /// `Store`.
-    pub(crate) fn prepare(&mut self, budget: &Budget, now_us: u64) -> Result<(), LedgerError> {
+    pub(crate) fn prepare(&mut self, budget: &Budget, now_us: u64) -> Result<BTreeMap<Key, Amount>, LedgerError> {
         Ok(backfill::prepare(&mut self.conn, budget, now_us)?)
     }
 
@@ -148,7 +148,8 @@ impl Folder {
     ) -> Result<Folded, LedgerError> {
         let mut after =
             Folded { position: cursor.position(), scan: cursor.scan_from(), sealed: cursor.sealed, ..before };
-        if after == before {
+        let moved = self.balances.moved();
+        if after == before && moved.is_empty() {
             return Ok(after);
         }
         let transaction = self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -175,9 +176,14 @@ impl Folder {
                 Entry::Refused(refused) => refusals::add(&transaction, refused)?,
             }
         }
+        let mut no_row_tells = BTreeMap::<Key, Amount>::new();
+        moved.iter().for_each(|(charge, amount)| no_row_tells.entry(charge.key()).or_default().add(*amount));
+        balances::add(&transaction, balances::Table::Balance, &no_row_tells)?;
+        balances::add(&transaction, balances::Table::Base, &no_row_tells)?;
         set_position(&transaction, epoch, &after)?;
         let folding = self.balances.fold();
         transaction.commit()?;
+        folding.take_off_moved(&moved);
         if !self.others.contains(&epoch) {
             for Row { opening, settlement } in entries.iter().filter_map(Entry::row) {
                 folding.take_off(&opening.charges, |charge| charge.amount(settlement));

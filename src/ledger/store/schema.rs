@@ -65,7 +65,7 @@ const TABLES: &str = concat!(
 
 /// Version 2. `attempt.charges` = what a row is charged to, as JSON; `balance` = sums of what was ever charged;
 /// `balance_base` = what of them no row tells: of rows that retention removed, and from before the budget was made.
-/// `budget` = budgets that were ever made. `correction` = what a later price made of a row's cost.
+/// `budget` = budgets that were ever made, as they were counted last, and since when. `correction` = what a later price made of a row's cost.
 const TABLES_2: &str = "ALTER TABLE attempt ADD COLUMN charges TEXT;
      CREATE TABLE balance (budget TEXT NOT NULL, entity TEXT NOT NULL, period_us INTEGER NOT NULL,
        nano INTEGER NOT NULL, tokens INTEGER NOT NULL, attempts INTEGER NOT NULL,
@@ -73,7 +73,8 @@ const TABLES_2: &str = "ALTER TABLE attempt ADD COLUMN charges TEXT;
      CREATE TABLE balance_base (budget TEXT NOT NULL, entity TEXT NOT NULL, period_us INTEGER NOT NULL,
        nano INTEGER NOT NULL, tokens INTEGER NOT NULL, attempts INTEGER NOT NULL,
        PRIMARY KEY (budget, entity, period_us)) WITHOUT ROWID;
-     CREATE TABLE budget (id TEXT PRIMARY KEY, made_us INTEGER NOT NULL) WITHOUT ROWID;
+     CREATE TABLE budget (id TEXT PRIMARY KEY, unit TEXT NOT NULL, per TEXT NOT NULL, zone TEXT NOT NULL,
+       made_us INTEGER NOT NULL) WITHOUT ROWID;
      CREATE TABLE correction (request BLOB NOT NULL, attempt INTEGER NOT NULL, number INTEGER NOT NULL,
        corrected_us INTEGER NOT NULL, before_nano INTEGER, after_nano INTEGER NOT NULL, price_version TEXT NOT NULL,
        PRIMARY KEY (request, attempt, number)) WITHOUT ROWID;

@@ -2,7 +2,7 @@
 
 use super::fixture::{HandClock, NOW_US, as_if_killed, metrics, open, opening, settlement, state};
 use crate::config::{Budget, Calendar, Each, Mode, OnExhausted, Scope, Unit};
-use crate::ledger::budget::{BudgetRule, Hold, Worst, left};
+use crate::ledger::budget::{BudgetRule, BudgetView, Hold, Worst, left, view_of};
 use crate::ledger::verify::verify;
 use crate::ledger::{Ledger, OpenAttempt, Opening, Settlement};
 use crate::model::NanoUsd;
@@ -53,13 +53,14 @@ pub(crate) fn begin(ledger: &Arc<Ledger>, n: u64) -> OpenAttempt {
     attempt
 }
 
-/// Settled of each balance in memory, by id and entity.
+/// Settled of each balance, by id and entity.
 pub(crate) fn settled(ledger: &Ledger) -> BTreeMap<(String, String), i64> {
-    (0..3).for_each(|n| drop(left(&charges(ledger, n), ledger.now_us())));
-    let _rules: Vec<_> = (0..3).map(|n| charges(ledger, n)).collect();
-    let views = ledger.budgets().view(ledger.now_us());
-    assert!(views.iter().all(|view| view.reserved == 0));
-    views.into_iter().map(|view| ((view.id.to_string(), view.entity.to_string()), view.settled)).collect()
+    let views = (0..3).flat_map(|n| view_of(&charges(ledger, n), ledger.now_us()));
+    let of = |view: BudgetView| {
+        assert_eq!(view.reserved, 0);
+        ((view.id.to_string(), view.entity.to_string()), view.settled)
+    };
+    views.map(of).collect()
 }
 
 /// What the attempts come to: unknown costs as they were held.
@@ -212,6 +213,85 @@ fn a_budget_that_is_made_later_starts_with_what_the_rows_know() {
     // Once: what is spent later is charged, not found in rows.
     let again = open(dir.path());
     assert_eq!(left(&[(again.budgets().rule(&month), Arc::from(""))], now_us).nano, Some(LIMIT - spent));
+}
+
+/// Also back and forth, while it runs and over restarts: what was spent in between is found in the rows.
+#[test]
+fn a_change_of_calendar_or_zone_forgets_nothing_of_the_running_period() {
+    let dir = tempfile::tempdir().unwrap();
+    let now_us = NOW_US + 3 * 86_400_000_000;
+    let zone = |name: &str| TimeZone::get(name).unwrap();
+    let month = budget("named", Unit::Usd, Calendar::Month, None);
+    let quarter = Budget { per: Calendar::Quarter, ..month.clone() };
+    let berlin = Budget { zone: zone("Europe/Berlin"), ..month.clone() };
+    let london = Budget { zone: zone("Europe/London"), ..month.clone() };
+    let tokens = Budget { unit: Unit::Tokens, ..month.clone() };
+    let (mut spent, mut used) = (0, 0);
+    let mut ledger = open(dir.path());
+    for (n, budget) in [&month, &quarter, &month, &berlin, &london, &month, &tokens, &month].into_iter().enumerate() {
+        let n = n as u64;
+        let on = vec![(ledger.budgets().rule(budget), Arc::from(""))];
+        let want = if budget.unit == Unit::Usd { spent } else { used };
+        assert_eq!(view_of(&on, now_us)[0].settled, want, "before {n}");
+        let hold = Hold::reserve(&on, Worst { nano: Some(5_000), tokens: 500 }, now_us).unwrap();
+        let mut attempt = ledger.begin(Opening { charges: hold.charged().to_vec(), ..opening(n) }).unwrap();
+        attempt.carry(hold);
+        let end = Settlement { cost: Some(NanoUsd(100 + n as i64)), ..settlement(n) };
+        spent += 100 + n as i64;
+        used += end.tokens();
+        attempt.settle(end);
+        let want = if budget.unit == Unit::Usd { spent } else { used };
+        assert_eq!(view_of(&on, now_us)[0].settled, want, "after {n}");
+        if n % 2 == 1 {
+            ledger.close();
+            ledger = open(dir.path());
+        }
+    }
+    ledger.close();
+    whole(dir.path());
+}
+
+/// Whatever the calendar, zone or unit is changed to while requests are under way.
+#[test]
+fn what_is_under_way_when_a_budget_is_counted_otherwise_counts_there_too() {
+    let now_us = NOW_US + 86_400_000_000;
+    let month = budget("named", Unit::Usd, Calendar::Month, None);
+    let zone = TimeZone::get("Asia/Tokyo").unwrap();
+    let same_start = TimeZone::get("Europe/London").unwrap();
+    for (name, after) in [
+        ("per", Budget { per: Calendar::Quarter, ..month.clone() }),
+        ("zone", Budget { zone, ..month.clone() }),
+        ("zone of the same midnight", Budget { zone: same_start, ..month.clone() }),
+        ("unit", Budget { unit: Unit::Tokens, ..month.clone() }),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = open(dir.path());
+        let on = |budget: &Budget| vec![(ledger.budgets().rule(budget), Arc::<str>::from(""))];
+        let worst = Worst { nano: Some(LIMIT - 10), tokens: LIMIT - 10 };
+        let hold = Hold::reserve(&on(&month), worst, now_us).unwrap();
+        let mut attempt = ledger.begin(Opening { charges: hold.charged().to_vec(), ..opening(0) }).unwrap();
+        attempt.carry(hold);
+        let changed = on(&after);
+        let eleven = Worst { nano: Some(11), tokens: 11 };
+        if after.unit == Unit::Usd {
+            assert!(Hold::reserve(&changed, eleven, now_us).is_err(), "{name}: held");
+            assert!(Hold::reserve(&on(&after), eleven, now_us).is_err(), "{name}: also by another rule");
+        } else {
+            drop(Hold::reserve(&changed, eleven, now_us).unwrap());
+        }
+        let end = Settlement { cost: Some(NanoUsd(700)), ..settlement(0) };
+        let want = if after.unit == Unit::Usd { 700 } else { end.tokens() };
+        attempt.settle(end);
+        let parts = |ledger: &Ledger| {
+            let view = view_of(&[(ledger.budgets().rule(&after), Arc::from(""))], now_us).remove(0);
+            (view.settled, view.reserved)
+        };
+        assert_eq!(parts(&ledger), (want, 0), "{name}: settled");
+        ledger.flush().unwrap();
+        ledger.close();
+        whole(dir.path());
+        assert_eq!(parts(&open(dir.path())), (want, 0), "{name}: in the store");
+    }
 }
 
 #[test]

@@ -55,3 +55,14 @@ fn who_listens_late_is_told_what_came_before() {
     assert_eq!(*heard.lock(), [50, 80]);
     assert!(!all.on_alert(Box::new(|_| {})), "there is one listener");
 }
+
+#[test]
+fn a_request_that_another_budget_refuses_rings_nothing_and_leaves_the_share_to_be_told() {
+    let all = budgets();
+    let (wide, narrow) = (all.rule(&with_alerts(100)), all.rule(&budget("narrow", Unit::Usd, 40)));
+    let on = charges(&[(&wide, ""), (&narrow, "")]);
+    assert!(Hold::reserve(&on, nano(60), NOW_US).is_err());
+    assert!(all.take_alerts().is_empty(), "nothing was spent");
+    Hold::reserve(&charges(&[(&wide, "")]), nano(60), NOW_US).unwrap().settle(Some(60), 0);
+    assert_eq!(all.take_alerts().iter().map(|alert| alert.percent).collect::<Vec<_>>(), [50]);
+}

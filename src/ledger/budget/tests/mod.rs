@@ -6,6 +6,7 @@ mod calendar;
 mod holding;
 mod model;
 mod races;
+mod room;
 
 use super::{BudgetRule, Budgets, Worst};
 use crate::config::{Budget, Calendar, Each, Mode, OnExhausted, Scope, Unit};
