@@ -2,9 +2,10 @@
 """Races many requests at once for a small budget, and compares with what the provider itself counted.
 
     race.py probe --provider HOST:PORT
-    race.py race --gateway HOST:PORT --admin HOST:PORT --provider HOST:PORT --kind simulate|llmock --cost NANO --limit NANO
+    race.py race --gateway HOST:PORT --admin HOST:PORT --provider HOST:PORT --kind simulate|llmock --cost NANO --limit NANO --cap TOKENS
 
-`probe` asks the provider once, without the gateway, and prints what such an answer costs, in nano-dollars. `race` opens
+`probe` asks the provider without the gateway, first for how long its answers are and then with that as their cap, and
+prints what such an answer costs, in nano-dollars, and the cap. `race` opens
 all connections of a wave, then sends on all of them; waves follow until one is refused as a whole. It prints one JSON
 object, and exits with 1 if the provider was called for more than the budget pays or too little of it could be used.
 Python's standard library only; the key is read from GENERATOR_KEY.
@@ -18,14 +19,16 @@ import time
 
 # As weighbridge.yaml prices them: nano-dollars per token.
 INPUT_NANO, OUTPUT_NANO = 2_000, 8_000
-CAP = 100
+# Longer than any answer of the providers.
+NO_CAP = 1000
+BUDGET = 'budget="team/race/'
 QUESTION = "Name three rivers that end in the North Sea, and say in one sentence where each of them rises."
 MAX_WAVES = 20
 PATIENCE = 60
 
 
-def body(model):
-    ask = {"model": model, "max_tokens": CAP, "messages": [{"role": "user", "content": QUESTION}]}
+def body(model, cap):
+    ask = {"model": model, "max_tokens": cap, "messages": [{"role": "user", "content": QUESTION}]}
     return json.dumps(ask).encode()
 
 
@@ -73,8 +76,8 @@ async def get(target, path):
     return answer
 
 
-async def post(target, model, key):
-    ask = body(model)
+async def post(target, model, key, cap):
+    ask = body(model, cap)
     return await exchange(await open_to(target), head("POST", target, "/v1/chat/completions", key, len(ask)) + ask)
 
 
@@ -88,7 +91,7 @@ async def provider_count(target, kind):
 
 async def metric(admin, name):
     for line in (await get(admin, "/metrics")).decode().splitlines():
-        if line.startswith(f"weighbridge_ledger_budget_{name}{{"):
+        if line.startswith(f"weighbridge_ledger_budget_{name}{{") and BUDGET in line:
             return round(float(line.rsplit(" ", 1)[1]) * 1e9)
     sys.exit(f"race: no metric for what the budget has {name}")
 
@@ -111,7 +114,7 @@ async def wave(args, key):
     connections = []
     for start in range(0, args.requests, 100):
         connections += await asyncio.gather(*(open_to(args.gateway) for _ in range(start, min(start + 100, args.requests))))
-    ask = body("race")
+    ask = body("race", args.cap)
     request = head("POST", args.gateway, "/v1/chat/completions", key, len(ask)) + ask
     return await asyncio.gather(*(exchange(connection, request) for connection in connections))
 
@@ -142,6 +145,7 @@ async def race(args, key):
         "seconds": round(time.monotonic() - began, 2),
         "limit_nano": args.limit,
         "cost_each_nano": args.cost,
+        "cap": args.cap,
         "provider_calls": calls,
         "answers": paid,
         "provider_cost_nano": spent,
@@ -156,10 +160,13 @@ async def race(args, key):
 
 
 async def probe(args):
-    status, answer = await post(args.provider, "simulated-model", "provider-key")
-    if status != 200:
-        sys.exit(f"race: the provider answers {status}: {answer[:200]!r}")
-    print(cost(answer))
+    cap = NO_CAP
+    for _ in range(2):
+        status, answer = await post(args.provider, "simulated-model", "provider-key", cap)
+        if status != 200:
+            sys.exit(f"race: the provider answers {status}: {answer[:200]!r}")
+        cap = json.loads(answer)["usage"]["completion_tokens"]
+    print(cost(answer), cap)
 
 
 def main():
@@ -171,6 +178,7 @@ def main():
     parser.add_argument("--kind", choices=["simulate", "llmock"], default="simulate")
     parser.add_argument("--cost", type=int)
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--cap", type=int)
     parser.add_argument("--requests", type=int, default=1000)
     args = parser.parse_args()
     asyncio.run(probe(args) if args.what == "probe" else race(args, os.environ["GENERATOR_KEY"]))

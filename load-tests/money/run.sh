@@ -5,7 +5,8 @@
 #   load-tests/money/run.sh [--quick]
 #
 # Variables: PARTS ("race kill rows cost refusals"), ROWS (10000000), KILLS (200), KILL_REQUESTS (400), PROVIDERS
-# ("simulate llmock"), OUT (load-tests/results/VERSION), FIRST_PORT (19200), WORK (a new directory under TMPDIR; the rows
+# ("simulate llmock"), BUILT (1: the release build is there), FILLED (a state
+# directory that fill_ledger has filled before, with its output in FILLED.out), OUT (load-tests/results/VERSION), FIRST_PORT (19200), WORK (a new directory under TMPDIR; the rows
 # need some 8 GB there). Parts that are run replace their lines of money.jsonl, and leave those of the others. Everything
 # is bounded; only processes started here are ended, and all files outside OUT are removed.
 set -euo pipefail
@@ -62,8 +63,10 @@ fail() {
   exit 1
 }
 
-echo "building (release)" >&2
-cargo build --release --bin weighbridge --example load_generator --example fill_ledger
+if [ -z "${BUILT:-}" ]; then
+  echo "building (release)" >&2
+  cargo build --release --bin weighbridge --example load_generator --example fill_ledger
+fi
 built=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release
 binary=$built/weighbridge
 
@@ -101,7 +104,7 @@ keep() {
 }
 
 part_race() {
-  local kind provider gateway cost
+  local kind provider gateway cost cap
   for kind in $PROVIDERS; do
     case $kind in
       simulate) start provider "$PROVIDER_PORT" "$binary" simulate --listen "127.0.0.1:$PROVIDER_PORT" --output-tokens 100 --record 1 ;;
@@ -113,13 +116,13 @@ part_race() {
       *) fail "no provider $kind" ;;
     esac
     provider=$started
-    cost=$(python3 "$here/race.py" probe --provider "127.0.0.1:$PROVIDER_PORT")
+    read -r cost cap < <(python3 "$here/race.py" probe --provider "127.0.0.1:$PROVIDER_PORT") || fail "the provider is not to be used"
     rm -rf "$STATE_DIR"
     BUDGET_USD=$(printf '%d.%09d' $((cost * 100 / 1000000000)) $((cost * 100 % 1000000000)))
     start gateway "$GATEWAY_PORT" "$binary" run -c "$here/weighbridge.yaml"
     gateway=$started
     GENERATOR_KEY=$key timeout 300 python3 "$here/race.py" race --gateway "127.0.0.1:$GATEWAY_PORT" --admin "127.0.0.1:$ADMIN_PORT" \
-      --provider "127.0.0.1:$PROVIDER_PORT" --kind "$kind" --cost "$cost" --limit $((cost * 100)) --requests "$RACE" \
+      --provider "127.0.0.1:$PROVIDER_PORT" --kind "$kind" --cost "$cost" --limit $((cost * 100)) --cap "$cap" --requests "$RACE" \
       >>"$work/race" || miss "the race against $kind"
     end "$gateway"
     "$binary" ledger verify --state "$STATE_DIR" >&2 || miss "the ledger after the race against $kind is not whole"
@@ -137,7 +140,12 @@ part_kill() {
 
 part_rows() {
   rm -rf "$STATE_DIR"
-  timeout 3600 "$built/examples/fill_ledger" --state "$STATE_DIR" --rows "$ROWS" >"$work/rows"
+  if [ -n "${FILLED:-}" ]; then
+    STATE_DIR=$FILLED
+    cp "$FILLED.out" "$work/rows"
+  else
+    timeout 3600 "$built/examples/fill_ledger" --state "$STATE_DIR" --rows "$ROWS" >"$work/rows"
+  fi
   # The first start adds up the days that are over, in the background.
   start gateway "$GATEWAY_PORT" "$binary" run -c "$here/weighbridge.yaml"
   local before=-1 now=0 began=$SECONDS
@@ -158,6 +166,7 @@ part_rows() {
     done
   done
   keep rows <"$work/rows"
+  STATE_DIR=$work/state
   rm -rf "$STATE_DIR"
 }
 # Python's own SQLite: no other package is needed. Empty counts as 0.

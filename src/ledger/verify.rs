@@ -10,8 +10,8 @@ use crate::ledger::lock;
 use crate::ledger::row::{Names, Row, Settlement};
 use crate::ledger::store::fold::HOUR_US;
 use crate::ledger::store::query::{Folded, ROW_COLUMNS, row, row_at, signed, stored};
-use crate::ledger::store::sums::{self, GROUP_COLUMNS, SUM_COLUMNS, Table, group_at, sums_at};
 use crate::ledger::store::rollups::{self, Longer};
+use crate::ledger::store::sums::{self, GROUP_COLUMNS, SUM_COLUMNS, Table, group_at, sums_at};
 use crate::ledger::store::{balances, corrections};
 use crate::ledger::totals::{Group, Sums, Totals};
 use crate::ledger::view::{epochs, snapshot};
@@ -372,7 +372,10 @@ impl Check {
             if of(hours) != of(longer) {
                 let (from, name) = (crate::ledger::export::rfc3339(key.1 * HOUR_US), name(&key.2));
                 let (hours, longer) = (figures(&of(hours)), figures(&of(longer)));
-                let what = format!("{} hours from {from} of {name}: they come to {hours}, the longer roll-up to {longer}", key.0);
+                let what = format!(
+                    "{} hours from {from} of {name}: they come to {hours}, the longer roll-up to {longer}",
+                    key.0
+                );
                 self.found.wrong(what);
             }
         }

@@ -6,7 +6,7 @@ use crate::ledger::budget::{Amount, Balances, Key};
 use crate::ledger::journal::cursor::{Cursor, Damage, Entry};
 use crate::ledger::journal::segment::{Position, SegmentId};
 use crate::ledger::row::{Names, Row};
-use crate::ledger::store::query::{Folded, insert, positions, row, set_position, signed};
+use crate::ledger::store::query::{Folded, insert, positions, row, set_position};
 use crate::ledger::store::sums::{self, Table};
 use crate::ledger::store::{backfill, balances, corrections, refusals, retention, rollups, schema};
 use crate::ledger::totals::{Group, Sums, Totals};

@@ -163,7 +163,7 @@ fn read(
 /// Makes `group` the one of `row`. Most names are those of the row before: they are kept.
 fn renew(group: &mut Group, row: &SqlRow<'_>) -> Result<(), rusqlite::Error> {
     let Group { key, team, model, provider, target_model, origin } = group;
-    for (column, name) in (1..).zip([key, team, model, provider, target_model]) {
+    for (column, name) in (1_usize..).zip([key, team, model, provider, target_model]) {
         let text = row.get_ref(column)?.as_str()?;
         if **name != *text {
             *name = Arc::from(text);

@@ -33,8 +33,7 @@ fn told(dir: &Path) -> Vec<Vec<Line>> {
         for until in [None, Some(LONGEST * 2 + 13), Some(HOURS - 24)] {
             for by in [&[Dimension::Team][..], &[Dimension::Day, Dimension::Key], &[Dimension::Hour]] {
                 let at = |hour: u64| NOW_US + hour * HOUR_US;
-                let query =
-                    Query { by: by.to_vec(), since_us: at(since), until_us: until.map(at), only: Vec::new() };
+                let query = Query { by: by.to_vec(), since_us: at(since), until_us: until.map(at), only: Vec::new() };
                 all.push(answer(dir, &query, at(HOURS)).unwrap().lines);
             }
         }
@@ -58,7 +57,11 @@ fn reports_say_the_same_before_and_after_days_are_added_up_and_what_comes_late_i
 
     clock.advance(Duration::from_secs(HOURS * 3_600));
     ledger.retain();
-    assert_eq!(added_up(dir.path()), (NOW_US / HOUR_US + HOURS) / 24 * 24 - 24, "today and the day that just ended wait");
+    assert_eq!(
+        added_up(dir.path()),
+        (NOW_US / HOUR_US + HOURS) / 24 * 24 - 24,
+        "today and the day that just ended wait"
+    );
     assert_eq!(told(dir.path()), hourly);
     whole(dir.path());
 
