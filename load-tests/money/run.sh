@@ -196,15 +196,15 @@ part_refusals() {
   local provider=$started status secret answer
   start gateway "$GATEWAY_PORT" "$binary" run -c "$here/weighbridge.yaml"
   local gateway=$started
-  local ask=("$built/examples/load_generator" --target "127.0.0.1:$GATEWAY_PORT" --model race --connections 64)
+  local ask=("$built/examples/load_generator" --target "127.0.0.1:$GATEWAY_PORT" --model race)
   # What may be asked once a day is asked once.
   GENERATOR_KEY=$slow "${ask[@]}" --requests 1 --connections 1 >/dev/null || fail "the first request is not answered"
   for status in 402 429; do
     [ $status = 402 ] && secret=$broke || secret=$slow
-    GENERATOR_KEY=$secret "${ask[@]}" --requests 2000 --expect $status >/dev/null || fail "no $status"
-    answer=$(GENERATOR_KEY=$secret "${ask[@]}" --requests "$REFUSALS" --expect $status)
+    GENERATOR_KEY=$secret "${ask[@]}" --connections 64 --requests 2000 --expect $status >/dev/null || fail "no $status"
+    answer=$(GENERATOR_KEY=$secret "${ask[@]}" --connections 64 --requests "$REFUSALS" --expect $status)
     printf '{"scenario":"closed","status":%s,"load_result":%s}\n' $status "$answer" >>"$work/refusals"
-    answer=$(GENERATOR_KEY=$secret "${ask[@]}" --rate "$PACED" --requests $((PACED * PACED_SECONDS)) --expect $status)
+    answer=$(GENERATOR_KEY=$secret "${ask[@]}" --connections 64 --rate "$PACED" --requests $((PACED * PACED_SECONDS)) --expect $status)
     printf '{"scenario":"paced","status":%s,"load_result":%s}\n' $status "$answer" >>"$work/refusals"
   done
   end "$gateway" "$provider"

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 const ROUNDS: u64 = 24;
 /// Requests of a round, before one of which it is killed; `WEIGHBRIDGE_KILL_REQUESTS` makes rounds longer.
 const REQUESTS: u64 = 60;
-const CLIENTS: usize = 8;
+const CLIENTS: usize = 16;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_row_is_lost_and_none_is_double_when_the_process_is_killed_under_load() {
@@ -81,6 +81,7 @@ fn number(variable: &str) -> Option<u64> {
 /// One client: requests in turn, each with a label of its own in its head and body.
 async fn ask_until_it_dies(address: SocketAddr, labels: Arc<AtomicU64>) {
     let Ok(socket) = tokio::net::TcpStream::connect(address).await else { return };
+    socket.set_nodelay(true).expect("a connected socket");
     let mut client = H1::over(Box::new(socket));
     loop {
         let label = labels.fetch_add(1, Ordering::Relaxed);
