@@ -36,6 +36,9 @@ struct Args {
     /// Key to send as `authorization: Bearer`
     #[arg(long, env = "GENERATOR_KEY", hide_env_values = true)]
     key: Option<String>,
+    /// The status that every answer must have; any other one is an error
+    #[arg(long, default_value_t = 200)]
+    expect: u16,
     /// Connections, each on a thread of its own
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
     connections: u32,
@@ -65,6 +68,7 @@ struct Plan {
     target: SocketAddr,
     request: Vec<u8>,
     stream: bool,
+    expect: u16,
     start: Instant,
     end: Instant,
     interval: Option<Duration>,
@@ -90,6 +94,7 @@ fn main() -> io::Result<()> {
         target: args.target,
         request: request(&args),
         stream: args.body == Body::Stream,
+        expect: args.expect,
         start,
         end: start + Duration::from_secs(args.seconds),
         interval: args.rate.map(|rate| Duration::from_secs(1) / rate),
@@ -151,10 +156,10 @@ impl Plan {
         }
         first?;
         let answer = read_answer(&mut reader)?;
-        if answer.status != 200 {
+        if answer.status != self.expect {
             return Err(io::Error::other(format!("status {}: {}", answer.status, answer.tail())));
         }
-        if self.stream && !answer.body_end.ends_with(b"data: [DONE]\n\n") {
+        if self.stream && answer.status == 200 && !answer.body_end.ends_with(b"data: [DONE]\n\n") {
             return Err(io::Error::other(format!("the stream ends without [DONE]: {}", answer.tail())));
         }
         seen.events += answer.events;

@@ -1,6 +1,6 @@
 //! What was spent, by whom: from the roll-ups and the journal's tail.
 //!
-//! Hours are the finest grain: `since` is rounded down to the hour. Only `user` is answered from the rows.
+//! Hours are the finest grain: `since` is rounded down to the hour. Days that are over are read as days or longer. Only `user` is answered from the rows.
 
 use crate::ledger::LedgerError;
 use crate::ledger::correction::Correction;
@@ -10,7 +10,7 @@ use crate::ledger::store::corrections;
 use crate::ledger::store::fold::HOUR_US;
 use crate::ledger::store::query::{ROW_COLUMNS, row_at, signed};
 use crate::ledger::store::refusals::{self, Count};
-use crate::ledger::store::sums::{GROUP_COLUMNS, SUM_COLUMNS, group_at, sums_at};
+use crate::ledger::store::rollups;
 use crate::ledger::totals::{Group, Sums};
 use crate::ledger::view::View;
 use jiff::Timestamp;
@@ -180,9 +180,22 @@ impl Query {
         self.by.contains(&Dimension::User) || self.only.iter().any(|(dimension, _)| *dimension == Dimension::User)
     }
 
+    fn until_hour(&self) -> u64 {
+        self.until_us.map_or(u64::MAX, |until_us| until_us / HOUR_US)
+    }
+
+    /// The longest roll-up that tells what is asked, in hours.
+    fn longest(&self) -> u64 {
+        let about = |asked| self.by.iter().chain(self.only.iter().map(|(by, _)| by)).any(|by| *by == asked);
+        match (about(Dimension::Hour), about(Dimension::Day)) {
+            (true, _) => 1,
+            (false, true) => rollups::DAY,
+            (false, false) => rollups::LONGEST,
+        }
+    }
+
     fn takes(&self, entry: &Entry<'_>) -> bool {
-        let before = self.until_us.is_none_or(|until_us| entry.hour < until_us / HOUR_US);
-        before && self.only.iter().all(|(dimension, value)| dimension.value(entry) == *value)
+        entry.hour < self.until_hour() && self.only.iter().all(|(dimension, value)| dimension.value(entry) == *value)
     }
 }
 
@@ -221,7 +234,9 @@ pub fn answer(dir: &Path, query: &Query, now_us: u64) -> Result<Report, LedgerEr
         if query.needs_rows() {
             add_rows(store, first_hour, &mut add)?;
         } else {
-            add_rollups(store, first_hour, &mut add)?;
+            rollups::each(store, first_hour..query.until_hour(), query.longest(), |hour, group, sums| {
+                add(&Entry { hour, group, user: None, sums: *sums, refused: 0 });
+            })?;
         }
         for count in refusals::count(store, first_hour, by.contains(&Dimension::User))? {
             add_refused(&count, &mut add);
@@ -243,18 +258,6 @@ pub fn answer(dir: &Path, query: &Query, now_us: u64) -> Result<Report, LedgerEr
         unfolded,
         damaged: view.damage.len() as u64,
     })
-}
-
-fn add_rollups(store: &Connection, first_hour: u64, add: &mut impl FnMut(&Entry<'_>)) -> Result<(), LedgerError> {
-    let sql = format!("SELECT hour, {GROUP_COLUMNS}, {SUM_COLUMNS} FROM rollup WHERE hour >= ?");
-    let mut statement = store.prepare(&sql)?;
-    let mut rows = statement.query([signed(first_hour)])?;
-    while let Some(row) = rows.next()? {
-        let hour = u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default();
-        let (group, sums) = (group_at(row, 1)?, sums_at(row, 7)?);
-        add(&Entry { hour, group: &group, user: None, sums, refused: 0 });
-    }
-    Ok(())
 }
 
 fn add_rows(store: &Connection, first_hour: u64, add: &mut impl FnMut(&Entry<'_>)) -> Result<(), LedgerError> {

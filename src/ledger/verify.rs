@@ -10,6 +10,7 @@ use crate::ledger::lock;
 use crate::ledger::row::{Names, Row, Settlement};
 use crate::ledger::store::fold::HOUR_US;
 use crate::ledger::store::query::{Folded, ROW_COLUMNS, row, row_at, signed, stored};
+use crate::ledger::store::rollups::{self, Longer};
 use crate::ledger::store::sums::{self, GROUP_COLUMNS, SUM_COLUMNS, Table, group_at, sums_at};
 use crate::ledger::store::{balances, corrections};
 use crate::ledger::totals::{Group, Sums, Totals};
@@ -314,11 +315,12 @@ impl Check {
         by_hour.iter().for_each(|((_, group), sums)| from_rows.add(group.clone(), sums));
         self.compare("the rows", &from_rows, &total);
 
-        let rollups = rollups(&store)?;
+        let hours = hourly(&store)?;
         let mut from_rollups = Totals::default();
-        rollups.iter().for_each(|((_, group), sums)| from_rollups.add(group.clone(), sums));
+        hours.iter().for_each(|((_, group), sums)| from_rollups.add(group.clone(), sums));
         self.compare("the roll-ups", &from_rollups, &total);
-        self.compare_hours(by_hour, rollups);
+        self.compare_longer(&rollups::longer_of(&hours, rollups::upto(&store)?), &rollups::longer(&store)?);
+        self.compare_hours(by_hour, hours);
 
         let folded: u64 = self.folded.values().map(|folded| folded.folded.saturating_sub(folded.repeated)).sum();
         if folded != self.found.total.attempts {
@@ -362,6 +364,23 @@ impl Check {
         }
     }
 
+    /// Days and longer spans = the hours in them.
+    fn compare_longer(&mut self, hours: &Longer, longer: &Longer) {
+        let keys: std::collections::BTreeSet<_> = hours.keys().chain(longer.keys()).collect();
+        for key in keys {
+            let of = |sums: &Longer| sums.get(key).copied().unwrap_or_default();
+            if of(hours) != of(longer) {
+                let (from, name) = (crate::ledger::export::rfc3339(key.1 * HOUR_US), name(&key.2));
+                let (hours, longer) = (figures(&of(hours)), figures(&of(longer)));
+                let what = format!(
+                    "{} hours from {from} of {name}: they come to {hours}, the longer roll-up to {longer}",
+                    key.0
+                );
+                self.found.wrong(what);
+            }
+        }
+    }
+
     /// Hour by hour, for the hours whose rows are all there.
     fn compare_hours(&mut self, mut rows: BTreeMap<(u64, Group), Sums>, mut rollups: BTreeMap<(u64, Group), Sums>) {
         let first_hour = self.rows_from_us.div_ceil(HOUR_US);
@@ -379,7 +398,7 @@ impl Check {
     }
 }
 
-fn rollups(store: &Connection) -> Result<BTreeMap<(u64, Group), Sums>, LedgerError> {
+fn hourly(store: &Connection) -> Result<BTreeMap<(u64, Group), Sums>, LedgerError> {
     let mut statement = store.prepare(&format!("SELECT hour, {GROUP_COLUMNS}, {SUM_COLUMNS} FROM rollup"))?;
     let rows = statement.query_map([], |row| {
         let hour = u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default();

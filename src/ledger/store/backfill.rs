@@ -11,7 +11,7 @@ use crate::ledger::store::balances::{self, Table};
 use crate::ledger::store::corrections::{self, Corrections};
 use crate::ledger::store::fold::HOUR_US;
 use crate::ledger::store::query::{ROW_COLUMNS, row_at, signed};
-use crate::ledger::store::sums::{GROUP_COLUMNS, SUM_COLUMNS, group_at, sums_at};
+use crate::ledger::store::rollups;
 use crate::ledger::totals::Group;
 use rusqlite::{Connection, ToSql, TransactionBehavior, params};
 use std::collections::BTreeMap;
@@ -80,17 +80,13 @@ fn beyond(conn: &Connection, mut spent: BTreeMap<Key, Amount>) -> Result<BTreeMa
 }
 
 fn from_rollups(conn: &Connection, budget: &Budget, start_us: u64) -> Result<BTreeMap<Key, Amount>, rusqlite::Error> {
-    let sql = format!("SELECT {GROUP_COLUMNS}, {SUM_COLUMNS} FROM rollup WHERE hour >= ?");
-    let mut statement = conn.prepare(&sql)?;
-    let mut rows = statement.query([signed(start_us / HOUR_US)])?;
     let mut spent = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let (group, sums) = (group_at(row, 0)?, sums_at(row, 6)?);
+    rollups::each(conn, start_us / HOUR_US..u64::MAX, rollups::LONGEST, |_, group, sums| {
         let fit = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let tokens = fit(sums.usage.input_total()).saturating_add(fit(sums.usage.output_total()));
         let amount = Amount { nano: sums.cost.0.max(0), tokens, attempts: fit(sums.attempts) };
-        add(budget, start_us, &group, None, amount, &mut spent);
-    }
+        add(budget, start_us, group, None, amount, &mut spent);
+    })?;
     Ok(spent)
 }
 

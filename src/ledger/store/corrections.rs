@@ -5,7 +5,7 @@ use crate::ledger::row::{Names, Row};
 use crate::ledger::store::balances::{self, Table};
 use crate::ledger::store::fold::HOUR_US;
 use crate::ledger::store::query::{row, signed};
-use crate::ledger::store::sums;
+use crate::ledger::store::rollups;
 use crate::ledger::totals::Group;
 use crate::model::{AttemptId, RequestId};
 use rusqlite::{Connection, params};
@@ -36,7 +36,7 @@ pub(crate) fn apply(conn: &Connection, correction: &Correction) -> Result<Option
     ])? > 0;
     if is_new {
         let group = Group::of(&row.opening, row.settlement.origin);
-        sums::correct(conn, signed(row.opening.opened_us / HOUR_US), &group, correction)?;
+        rollups::correct(conn, row.opening.opened_us / HOUR_US, &group, correction)?;
         let change = row.opening.charges.iter().map(|charge| (charge.key(), correction.of(charge)));
         balances::add(conn, Table::Balance, &change.collect::<BTreeMap<_, _>>())?;
     }

@@ -6,9 +6,9 @@ use crate::ledger::budget::{Amount, Balances, Key};
 use crate::ledger::journal::cursor::{Cursor, Damage, Entry};
 use crate::ledger::journal::segment::{Position, SegmentId};
 use crate::ledger::row::{Names, Row};
-use crate::ledger::store::query::{Folded, insert, positions, row, set_position, signed};
+use crate::ledger::store::query::{Folded, insert, positions, row, set_position};
 use crate::ledger::store::sums::{self, Table};
-use crate::ledger::store::{backfill, balances, corrections, refusals, retention, schema};
+use crate::ledger::store::{backfill, balances, corrections, refusals, retention, rollups, schema};
 use crate::ledger::totals::{Group, Sums, Totals};
 use crate::model::AttemptId;
 use rusqlite::{Connection, TransactionBehavior};
@@ -195,13 +195,15 @@ impl Folder {
         Ok(after)
     }
 
-    /// Drops what is too old or too much.
+    /// Adds up the days that are over, and drops what is too old or too much.
     ///
     /// # Errors
     ///
     /// `Store`, `Io`; the next call goes on.
     pub(crate) fn retain(&mut self, policy: &retention::Policy) -> Result<retention::Dropped, LedgerError> {
-        retention::apply(&mut self.conn, &self.journal, policy)
+        let more_days = rollups::lengthen(&mut self.conn, policy.now_us / HOUR_US)?;
+        let dropped = retention::apply(&mut self.conn, &self.journal, policy)?;
+        Ok(retention::Dropped { more: dropped.more || more_days, ..dropped })
     }
 }
 
@@ -225,7 +227,7 @@ impl BatchSums {
     fn write(&self, conn: &Connection) -> Result<(), rusqlite::Error> {
         let mut total = Totals::default();
         for (hour, hour_sums) in &self.hours {
-            sums::add_rollup(conn, signed(*hour), hour_sums)?;
+            rollups::add(conn, *hour, hour_sums)?;
             hour_sums.0.iter().for_each(|(group, sums)| total.add(group.clone(), sums));
         }
         sums::add(conn, Table::Total, &total)?;

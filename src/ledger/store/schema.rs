@@ -65,8 +65,10 @@ const TABLES: &str = concat!(
 
 /// Version 2. `attempt.charges` = what a row is charged to, as JSON; `balance` = sums of what was ever charged;
 /// `balance_base` = what of them no row tells: of rows that retention removed, and from before the budget was made.
-/// `budget` = budgets that were ever made, as they were counted last, and since when. `correction` = what a later price made of a row's cost.
-const TABLES_2: &str = "ALTER TABLE attempt ADD COLUMN charges TEXT;
+/// `budget` = budgets that were ever made, as they were counted last, and since when. `correction` = what a later price
+/// made of a row's cost. `longer_rollup` = hours of `rollup` added up, from `hour` on for `length` hours.
+const TABLES_2: &str = concat!(
+    "ALTER TABLE attempt ADD COLUMN charges TEXT;
      CREATE TABLE balance (budget TEXT NOT NULL, entity TEXT NOT NULL, period_us INTEGER NOT NULL,
        nano INTEGER NOT NULL, tokens INTEGER NOT NULL, attempts INTEGER NOT NULL,
        PRIMARY KEY (budget, entity, period_us)) WITHOUT ROWID;
@@ -82,7 +84,13 @@ const TABLES_2: &str = "ALTER TABLE attempt ADD COLUMN charges TEXT;
        user TEXT, model TEXT NOT NULL, api TEXT NOT NULL, code TEXT NOT NULL, status INTEGER NOT NULL) WITHOUT ROWID;
      CREATE INDEX refused_time ON refused (time_us);
      CREATE TABLE refused_rollup (hour INTEGER NOT NULL, key TEXT NOT NULL, team TEXT NOT NULL, model TEXT NOT NULL,
-       code TEXT NOT NULL, requests INTEGER NOT NULL, PRIMARY KEY (hour, key, team, model, code)) WITHOUT ROWID;";
+       code TEXT NOT NULL, requests INTEGER NOT NULL, PRIMARY KEY (hour, key, team, model, code)) WITHOUT ROWID;
+     CREATE TABLE longer_rollup (length INTEGER NOT NULL, hour INTEGER NOT NULL, ",
+    group_columns!(),
+    ", ",
+    sum_columns!(),
+    ", PRIMARY KEY (length, hour, key, team, model, provider, target_model, origin)) WITHOUT ROWID;"
+);
 
 /// What each version adds to the one before.
 const STEPS: [&str; VERSION as usize] = [TABLES, TABLES_2];
@@ -197,7 +205,7 @@ fn version(conn: &Connection) -> Result<i64, rusqlite::Error> {
 #[cfg(test)]
 pub(crate) fn downgrade(dir: &Path) {
     let conn = Connection::open(path(dir)).expect("a database");
-    let tables = ["balance", "balance_base", "budget", "correction", "refused", "refused_rollup"];
+    let tables = ["balance", "balance_base", "budget", "correction", "refused", "refused_rollup", "longer_rollup"];
     let drops: String = tables.iter().map(|table| format!("DROP TABLE {table};")).collect();
     let back = format!("{drops} ALTER TABLE attempt DROP COLUMN charges; PRAGMA user_version = 1;");
     conn.execute_batch(&back).expect("version 2");

@@ -59,7 +59,7 @@ pub(crate) fn add(conn: &Connection, table: Table, sums: &Totals) -> Result<(), 
         "INSERT OR REPLACE INTO {} ({GROUP_COLUMNS}, {SUM_COLUMNS}) VALUES (?,?,?,?,?,?, {MARKS})",
         table.name()
     );
-    sums.0.iter().try_for_each(|(group, sums)| add_one(conn, &select, &replace, None, group, sums))
+    sums.0.iter().try_for_each(|(group, sums)| add_one(conn, &select, &replace, &[], group, sums))
 }
 
 /// Adds `sums` to the roll-ups of an hour.
@@ -72,10 +72,27 @@ pub(crate) fn add_rollup(conn: &Connection, hour: i64, sums: &Totals) -> Result<
     let select = format!("SELECT {SUM_COLUMNS} FROM rollup WHERE {filter}");
     let replace =
         format!("INSERT OR REPLACE INTO rollup (hour, {GROUP_COLUMNS}, {SUM_COLUMNS}) VALUES (?,?,?,?,?,?,?, {MARKS})");
-    sums.0.iter().try_for_each(|(group, sums)| add_one(conn, &select, &replace, Some(hour), group, sums))
+    sums.0.iter().try_for_each(|(group, sums)| add_one(conn, &select, &replace, &[hour], group, sums))
 }
 
-/// Corrects the cost of an attempt of `group` in the roll-up of its hour and in the totals.
+/// Adds `sums` to a longer roll-up: the one of `length` hours from `hour` on.
+///
+/// # Errors
+///
+/// SQLite's.
+pub(crate) fn add_longer(conn: &Connection, length: i64, hour: i64, sums: &Totals) -> Result<(), rusqlite::Error> {
+    let filter = "length = ? AND hour = ? AND key = ? AND team = ? AND model = ? AND provider = ? \
+         AND target_model = ? AND origin = ?";
+    let select = format!("SELECT {SUM_COLUMNS} FROM longer_rollup WHERE {filter}");
+    let replace = format!(
+        "INSERT OR REPLACE INTO longer_rollup (length, hour, {GROUP_COLUMNS}, {SUM_COLUMNS}) \
+         VALUES (?,?,?,?,?,?,?,?, {MARKS})"
+    );
+    sums.0.iter().try_for_each(|(group, sums)| add_one(conn, &select, &replace, &[length, hour], group, sums))
+}
+
+/// Corrects the cost of an attempt of `group` in the roll-up of its hour, in the `longer` ones (length and hour), and in
+/// the totals.
 ///
 /// # Errors
 ///
@@ -83,15 +100,19 @@ pub(crate) fn add_rollup(conn: &Connection, hour: i64, sums: &Totals) -> Result<
 pub(crate) fn correct(
     conn: &Connection,
     hour: i64,
+    longer: &[[i64; 2]],
     group: &Group,
     correction: &Correction,
 ) -> Result<(), rusqlite::Error> {
     let filter = "key = ?1 AND team = ?2 AND model = ?3 AND provider = ?4 AND target_model = ?5 AND origin = ?6";
     let names = [&*group.key, &*group.team, &*group.model, &*group.provider, &*group.target_model, group.origin];
-    for (table, hour) in [("total", None), ("rollup", Some(hour))] {
-        let filter = if hour.is_some() { format!("{filter} AND hour = ?7") } else { filter.to_owned() };
+    let hour = [hour];
+    let tables: [(_, _, &[i64]); 2] = [("total", "", &[]), ("rollup", " AND hour = ?7", &hour)];
+    let longer = longer.iter().map(|place| ("longer_rollup", " AND length = ?7 AND hour = ?8", &place[..]));
+    for (table, more, place) in tables.into_iter().chain(longer) {
+        let filter = format!("{filter}{more}");
         let mut values: Vec<Value> = names.map(|name| Value::from(name.to_owned())).into();
-        values.extend(hour.map(Value::from));
+        values.extend(place.iter().copied().map(Value::from));
         let select = format!("SELECT {SUM_COLUMNS} FROM {table} WHERE {filter}");
         let had =
             conn.prepare_cached(&select)?.query_row(params_from_iter(&values), |row| sums_at(row, 0)).optional()?;
@@ -112,12 +133,12 @@ fn add_one(
     conn: &Connection,
     select: &str,
     replace: &str,
-    hour: Option<i64>,
+    place: &[i64],
     group: &Group,
     sums: &Sums,
 ) -> Result<(), rusqlite::Error> {
     let names = [&*group.key, &*group.team, &*group.model, &*group.provider, &*group.target_model, group.origin];
-    let mut values: Vec<Value> = hour.map(Value::from).into_iter().collect();
+    let mut values: Vec<Value> = place.iter().copied().map(Value::from).collect();
     values.extend(names.map(|name| Value::from(name.to_owned())));
     let had = conn
         .prepare_cached(select)?
