@@ -17,6 +17,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// So many connections are kept for the next look-ups.
+const MAX_IDLE: usize = 8;
+
 /// Names a balance: budget, entity, beginning of the period.
 pub(crate) type Key = (Arc<str>, Arc<str>, u64);
 
@@ -31,8 +34,8 @@ struct Unfolded {
 /// The balances of one state directory.
 pub(crate) struct Balances {
     dir: Option<PathBuf>,
-    /// Opened for the first look-up.
-    store: Mutex<Option<Connection>>,
+    /// Connections that no look-up uses at the moment: one does not wait for another.
+    idle: Mutex<Vec<Connection>>,
     /// Written while a fold is committed and what it holds is taken off.
     gate: RwLock<()>,
     unfolded: Mutex<HashMap<Key, Unfolded>>,
@@ -65,8 +68,8 @@ impl Balances {
     /// Of the store in `dir`; `None`: nothing was ever spent.
     pub(crate) fn new(dir: Option<&Path>) -> Self {
         let dir = dir.map(Path::to_owned);
-        let (store, gate) = (Mutex::default(), RwLock::default());
-        Self { dir, store, gate, unfolded: Mutex::default(), foreign: Mutex::default(), moved: Mutex::default() }
+        let (idle, gate) = (Mutex::default(), RwLock::default());
+        Self { dir, idle, gate, unfolded: Mutex::default(), foreign: Mutex::default(), moved: Mutex::default() }
     }
 
     /// What was settled under a key, in `unit`, handed to `with` together with how far other processes are folded.
@@ -100,17 +103,33 @@ impl Balances {
     }
 
     fn stored(&self, budget: &str, entity: &str, start_us: u64) -> Result<(Amount, Known), LedgerError> {
-        let Some(dir) = &self.dir else { return Ok((Amount::default(), Vec::new())) };
-        let mut store = self.store.lock();
-        if store.is_none() {
-            *store = schema::open_read_only(dir)?;
-        }
-        let Some(conn) = &*store else { return Ok((Amount::default(), Vec::new())) };
+        let Some(conn) = self.connection()? else { return Ok((Amount::default(), Vec::new())) };
         // Both at one moment.
         let moment = conn.unchecked_transaction()?;
         let folded = if self.foreign.lock().is_empty() { BTreeMap::new() } else { positions(&moment)? };
         let folded = folded.into_iter().map(|(epoch, folded)| Place { epoch, at: folded.position }).collect();
-        Ok((balances::of(&moment, budget, entity, start_us)?, folded))
+        let amount = balances::of(&moment, budget, entity, start_us)?;
+        drop(moment);
+        // One that failed is not used again.
+        self.give_back(conn);
+        Ok((amount, folded))
+    }
+
+    /// A connection for one look-up; `None`: there is no store yet.
+    fn connection(&self) -> Result<Option<Connection>, LedgerError> {
+        let idle = self.idle.lock().pop();
+        match (idle, &self.dir) {
+            (Some(idle), _) => Ok(Some(idle)),
+            (None, Some(dir)) => schema::open_read_only(dir),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn give_back(&self, conn: Connection) {
+        let mut idle = self.idle.lock();
+        if idle.len() < MAX_IDLE {
+            idle.push(conn);
+        }
     }
 
     /// Adds what was settled and is not folded.
@@ -195,5 +214,23 @@ impl Folding<'_> {
 impl fmt::Debug for Balances {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Balances").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_look_up_does_not_wait_for_another() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(schema::open(dir.path()).unwrap());
+        let balances = Balances::new(Some(dir.path()));
+        let busy: Vec<_> = (0..2 * MAX_IDLE).map(|_| balances.connection().unwrap().unwrap()).collect();
+        let look = || balances.load(&Arc::from("a"), &Arc::from(""), 0, Unit::Usd, |settled, _| settled).unwrap();
+        assert_eq!((look(), balances.idle.lock().len()), (0, 1));
+        busy.into_iter().for_each(|conn| balances.give_back(conn));
+        assert_eq!((look(), balances.idle.lock().len()), (0, MAX_IDLE));
     }
 }

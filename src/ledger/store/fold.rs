@@ -20,6 +20,8 @@ use std::sync::Arc;
 pub(crate) const HOUR_US: u64 = 3_600_000_000;
 /// Rows of one transaction.
 const BATCH_ROWS: usize = 1_000;
+/// After so many changed rows the write-ahead log is written back.
+const CHECKPOINT_CHANGES: u64 = 4_000;
 
 /// What one batch did.
 #[derive(Debug, Default)]
@@ -41,6 +43,8 @@ pub(crate) struct Folder {
     balances: Arc<Balances>,
     /// Epochs that other processes fold too: what they settled stands in the balances by its place.
     others: HashSet<u64>,
+    /// Rows changed until the write-ahead log was written back last.
+    written_back: u64,
 }
 
 impl Folder {
@@ -57,7 +61,9 @@ impl Folder {
     /// `Schema`, `Store`.
     pub(crate) fn over(dir: &Path, balances: Arc<Balances>) -> Result<Self, LedgerError> {
         let (journal, conn) = (dir.join("journal"), schema::open(dir)?);
-        Ok(Self { journal, conn, epochs: HashMap::new(), balances, others: HashSet::new() })
+        // Not within a commit, during which no balance is looked up: see `write_back`.
+        conn.pragma_update(None, "wal_autocheckpoint", 0)?;
+        Ok(Self { journal, conn, epochs: HashMap::new(), balances, others: HashSet::new(), written_back: 0 })
     }
 
     /// Leaves it to the place of what was settled in `epoch` whether it is folded.
@@ -192,7 +198,22 @@ impl Folder {
                 folding.take_off(&row.opening.charges, |charge| correction.of(charge));
             }
         }
+        drop(folding);
+        self.write_back();
         Ok(after)
+    }
+
+    /// Writes the write-ahead log back when there is enough in it; balances are looked up meanwhile.
+    fn write_back(&mut self) {
+        let changes = self.conn.total_changes();
+        if changes.saturating_sub(self.written_back) < CHECKPOINT_CHANGES {
+            return;
+        }
+        match self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
+            Ok(()) => self.written_back = changes,
+            // What was folded is in the log; the next fold tries again.
+            Err(error) => tracing::warn!(%error, "the store's write-ahead log could not be written back"),
+        }
     }
 
     /// Adds up the days that are over, and drops what is too old or too much.
@@ -202,7 +223,9 @@ impl Folder {
     /// `Store`, `Io`; the next call goes on.
     pub(crate) fn retain(&mut self, policy: &retention::Policy) -> Result<retention::Dropped, LedgerError> {
         let more_days = rollups::lengthen(&mut self.conn, policy.now_us / HOUR_US)?;
-        let dropped = retention::apply(&mut self.conn, &self.journal, policy)?;
+        let dropped = retention::apply(&mut self.conn, &self.journal, policy);
+        self.write_back();
+        let dropped = dropped?;
         Ok(retention::Dropped { more: dropped.more || more_days, ..dropped })
     }
 }

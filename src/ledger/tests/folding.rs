@@ -1,6 +1,6 @@
 //! Folding loses nothing and doubles nothing, wherever it is interrupted.
 
-use super::fixture::{NOW_US, opening, settlement};
+use super::fixture::{NOW_US, open, opening, settlement};
 use crate::ledger::journal::frame::{Frame, encode};
 use crate::ledger::journal::segment::Position;
 use crate::ledger::journal::writer::Writer;
@@ -117,4 +117,18 @@ fn a_store_that_is_older_than_the_journal_catches_up() {
     Folder::open(dir.path()).unwrap().fold(1, None).unwrap();
     let found = verify(dir.path()).unwrap();
     assert_eq!((found.problems, found.rows), (vec![], 50));
+}
+
+#[test]
+fn the_write_ahead_log_is_written_back_while_it_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    (0..6_000).for_each(|n| ledger.begin(opening(n)).unwrap().settle(settlement(n)));
+    ledger.flush().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = elsewhere.path().join("without-its-log.sqlite");
+    std::fs::copy(dir.path().join("ledger.sqlite"), &copy).unwrap();
+    let rows = |sql: &str| rusqlite::Connection::open(&copy).unwrap().query_row(sql, [], |row| row.get::<_, i64>(0));
+    assert!(rows("SELECT count(*) FROM attempt").unwrap() >= 3_000);
+    ledger.close();
 }

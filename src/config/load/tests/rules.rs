@@ -136,7 +136,7 @@ fn an_override_for_a_name_that_is_not_there_is_refused() {
 #[test]
 fn ids_of_two_budgets_are_never_the_same() {
     let id = |scope: &Scope, text: &str| {
-        let rules = Rules::from_text(scope, text, &[], &TimeZone::UTC).unwrap();
+        let rules = Rules::from_text(scope, text, &[], &TimeZone::UTC).expect("rules");
         rules.budgets[0].id.to_string()
     };
     let team = |name: &str| Scope::Team(name.into());
@@ -146,7 +146,8 @@ fn ids_of_two_budgets_are_never_the_same() {
     let one = id(&team("x"), "budgets: [{ usd: 1, per: day, metadata: { a: 'b/c=d' } }]");
     let two = id(&team("x"), "budgets: [{ usd: 1, per: day, metadata: { a: b, c: d } }]");
     assert_eq!((&*one, &*two), ("team/x/usd/day/a=b%2Fc=d", "team/x/usd/day/a=b/c=d"));
-    let defaults = Rules::from_text(&team("any"), "budgets: [{ usd: 1, per: month }]", &[], &TimeZone::UTC).unwrap();
+    let defaults =
+        Rules::from_text(&team("any"), "budgets: [{ usd: 1, per: month }]", &[], &TimeZone::UTC).expect("rules");
     assert_eq!(&*defaults.rescoped(&team("any"), &team("x/y")).budgets[0].id, "team/x%2Fy/usd/month");
 }
 
@@ -154,7 +155,8 @@ fn ids_of_two_budgets_are_never_the_same() {
 fn a_rule_whose_id_is_too_long_is_refused_by_its_key_path() {
     let text =
         format!("budgets: [{{ usd: 1, per: day }}, {{ usd: 1, per: day, metadata: {{ a: {} }} }}]", "v".repeat(250));
-    let refused = Rules::from_text(&Scope::Team("x".into()), &text, &[], &TimeZone::UTC).unwrap_err().to_string();
+    let refused =
+        Rules::from_text(&Scope::Team("x".into()), &text, &[], &TimeZone::UTC).expect_err("too long").to_string();
     assert!(refused.contains("budgets[1]") && refused.contains("256 are allowed"), "{refused}");
     assert!(!refused.contains("budgets[0]"), "{refused}");
 }
