@@ -60,7 +60,7 @@ for line in of("rows"):
         rows.append((f"write and fold {line['rows']:,} rows ({groups})", f"{line['folded_seconds']:.0f} s", "", "", "", line["load"]))
     elif line["scenario"] == "store":
         sizes = f"journal {line['journal_bytes'] / 1e9:.2f} GB, store {line['store_bytes'] / 1e9:.2f} GB"
-        rows.append((f"{sizes}; {line['hours']:,} hourly sums, {line['longer']:,} longer ones", f"added up in {line['longer_rollups_seconds']} s", "", "", "", line["load"]))
+        rows.append((f"{sizes}; {line['hours']:,} hourly sums, {line['longer']:,} longer ones", f"added up in {line['longer_rollups_seconds']} s" if line["longer_rollups_seconds"] else "there before", "", "", "", line["load"]))
     elif line["scenario"] == "starts":
         rows.append(("start to ready", f"{line['median_ms']} ms", f"{line['median_cpu_ms']} ms", line["ms"], goal(line["median_ms"] < 1000, "start") + " (1 s)", line["load"]))
     else:

@@ -155,8 +155,8 @@ part_rows() {
     now=$(sqlite_value "SELECT value FROM fact WHERE name = 'longer_upto'")
   done
   end "$started"
-  printf '{"scenario":"store","longer_rollups_seconds":"<= %s","journal_bytes":%s,"store_bytes":%s,"hours":%s,"longer":%s}\n' \
-    $((SECONDS - began)) "$(du -sb "$STATE_DIR/journal" | cut -f1)" "$(stat -c %s "$STATE_DIR/ledger.sqlite")" \
+  printf '{"scenario":"store","longer_rollups_seconds":%s,"journal_bytes":%s,"store_bytes":%s,"hours":%s,"longer":%s}\n' \
+    "$([ -n "${FILLED:-}" ] && echo null || echo $((SECONDS - began)))" "$(du -sb "$STATE_DIR/journal" | cut -f1)" "$(stat -c %s "$STATE_DIR/ledger.sqlite")" \
     "$(sqlite_value 'SELECT count(*) FROM rollup')" "$(sqlite_value 'SELECT count(*) FROM longer_rollup')" >>"$work/rows"
   python3 "$here/timing.py" starts --binary "$binary" --config "$here/weighbridge.yaml" --admin "127.0.0.1:$ADMIN_PORT" >>"$work/rows"
   local since by
