@@ -445,6 +445,15 @@ fn any_bound() -> impl Strategy<Value = Bound> {
     )
 }
 
+#[test]
+fn an_unknown_price_of_output_does_not_pay_for_the_input() {
+    let rates = Rates { input: Some(1_000_000), audio_input: None, output: None, percent: 100 };
+    let half_priced = Bound { input_tokens: 7, choices: 1, output_cap: 50, rates: Some(rates), ..Bound::nothing() };
+    assert_eq!(half_priced.worst(0), (Some(7), 7));
+    assert_eq!(half_priced.worst(1), (None, 8));
+    assert_eq!([6, 7].map(|left| half_priced.affordable_cap(Some(left), None)), [0, 50]);
+}
+
 fn fits(worst: (Option<i64>, i64), left: (Option<i64>, Option<i64>)) -> bool {
     let money = worst.0.zip(left.0).is_none_or(|(nano, left)| nano <= left);
     money && left.1.is_none_or(|left| worst.1 <= left)
@@ -453,7 +462,8 @@ fn fits(worst: (Option<i64>, i64), left: (Option<i64>, Option<i64>)) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// The affordable cap fits, and the next one does not.
+    /// The affordable cap fits, and the next one does not. Where not even the input can be paid it is 0, also if the
+    /// output has no known price.
     #[test]
     fn the_affordable_cap_is_the_largest_that_fits(
         bound in any_bound(), nano in proptest::option::of(-5i64..40_000_000_000_000), near in any::<prop::sample::Index>(),
@@ -464,13 +474,16 @@ proptest! {
         let left = if close { (nano.and(at.0).map(|nano| nano + off), tokens.map(|_| at.1 + off)) } else { left };
         let cap = bound.affordable_cap(left.0, left.1);
         prop_assert!(cap <= bound.output_cap);
-        if fits(bound.worst(0), left) {
-            prop_assert!(fits(bound.worst(cap), left), "{:?} of {left:?} at {cap}", bound.worst(cap));
-        } else if bound.choices > 0 {
+        let input_alone = Bound { choices: 0, ..bound.clone() }.worst(0);
+        if bound.choices == 0 {
+            prop_assert_eq!(cap, bound.output_cap);
+        } else if !fits(input_alone, left) {
             prop_assert_eq!(cap, 0);
-        }
-        if cap < bound.output_cap {
-            prop_assert!(!fits(bound.worst(cap + 1), left), "{} would fit", cap + 1);
+        } else {
+            let all_fits = fits(bound.worst(cap), left);
+            prop_assert!(all_fits || cap == 0, "{:?} of {left:?} at {cap}", bound.worst(cap));
+            prop_assert!(all_fits || !fits(bound.worst(0), left));
+            prop_assert!(cap == bound.output_cap || !fits(bound.worst(cap + 1), left), "{} would fit", cap + 1);
         }
     }
 
