@@ -1,12 +1,34 @@
 //! Client-facing APIs: requests are parsed strictly, errors and model lists are rendered as the client's SDK
 //! expects them.
 //!
-//! Nothing here knows providers, keys or Pingora, and nothing is translated between dialects.
+//! [`decode`] makes a conversation of a request, and [`encoder`] writes an answer: what a provider's API has to do with
+//! it is none of a dialect's business. Nothing here knows providers, keys or Pingora.
 
+mod answer;
 pub mod error;
 pub mod models;
+mod node;
 mod path;
 mod parse;
 pub mod strict;
 
+pub use answer::{About, AnswerEncoder, encoder};
 pub use parse::{BadRequest, parse};
+
+use crate::model::{Api, Ask, Chat};
+
+/// The conversation that `ask` is; `None`: its call is none.
+///
+/// # Errors
+///
+/// When a member that is translated is not of its kind: the path is in the message.
+pub fn decode(ask: &Ask) -> Result<Option<Chat>, BadRequest> {
+    match ask.api {
+        Api::ChatCompletions
+        | Api::Responses
+        | Api::Messages
+        | Api::Completions
+        | Api::Embeddings
+        | Api::CountTokens => Ok(None),
+    }
+}

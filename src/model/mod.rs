@@ -1,12 +1,18 @@
 //! The words that every stage shares: ids, money, usage, what was asked, and the clock.
 //!
+//! A conversation ([`Chat`]) and its answer ([`ChatEvent`]) have words here that no API owns: client dialects and
+//! providers translate from and to them.
+//!
 //! Pure data and arithmetic. Nothing here does I/O, knows Pingora, a provider or the configuration.
 
 mod api;
 mod ask;
+mod chat;
 mod clock;
 mod demand;
 mod draft;
+mod event;
+mod feature;
 mod id;
 mod money;
 mod usage;
@@ -14,9 +20,15 @@ mod view;
 
 pub use api::{Api, Dialect};
 pub use ask::{Ask, IncludeUsage, Span};
+pub use chat::{
+    CacheMark, Chat, Content, Effort, Format, Json, Message, Part, Reasoned, Role, Sampling, Seal, Source, Thinking,
+    Tool, ToolCall, ToolChoice, ToolResult, Use,
+};
 pub use clock::{Clock, Micros, SystemClock};
 pub use demand::{CapMember, Caps, Demand, HostedTool};
 pub use draft::{Draft, Edit, Edits};
+pub use event::{ChatEvent, Citation, Finish, Listener};
+pub use feature::{Carry, Feature};
 pub use id::{AttemptId, IdSource, RequestId};
 pub use money::NanoUsd;
 pub use usage::{ServiceTier, Usage, UsageOrigin};

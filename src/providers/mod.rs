@@ -1,11 +1,12 @@
 //! Upstream APIs: what goes up, and what an answer says. One folder per API, one row in [`PROVIDERS`].
 //!
-//! A provider translates and reads; it opens no connection and knows nothing of Pingora. Until translation
-//! between dialects comes, each kind speaks one dialect and passes its bytes through.
+//! A provider translates and reads; it opens no connection and knows nothing of Pingora. Clients of its own dialect are
+//! passed through byte for byte; for others its [`codec::Codec`] translates.
 
 pub mod anthropic;
 pub mod openai;
 mod cap;
+pub mod codec;
 mod endpoint;
 mod failure;
 mod lenient;
@@ -17,7 +18,9 @@ use crate::config;
 use crate::model::{Api, Ask, Edits, ServiceTier, Usage};
 use crate::sse::SseEvent;
 use bytes::Bytes;
+use codec::Codec;
 use http::HeaderMap;
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -35,6 +38,16 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Path and query of `api` there, beginning with `/`.
     fn path(&self, api: Api) -> &str;
+
+    /// Translates for clients of other dialects; `None`: this kind speaks to its own only.
+    fn codec(&self) -> Option<&dyn Codec> {
+        None
+    }
+
+    /// Path and query of a translated request for `model`, beginning with `/`.
+    fn codec_path(&self, _model: &str, _stream: bool) -> Cow<'_, str> {
+        Cow::Borrowed("/")
+    }
 
     /// What must change in the client's body: `model` becomes `target_model` (JSON text with its quotes), and
     /// usage is asked for. With `cap` the answer (each of them) has at most so many tokens: the client's own cap is
@@ -93,6 +106,11 @@ pub trait StreamReader: Send {
 
     /// The output text seen so far (content, reasoning, tool arguments, all choices), for counting.
     fn output(&self) -> &OutputText;
+
+    /// Whether the body may end here: of APIs without an end marker.
+    fn may_end(&self) -> bool {
+        false
+    }
 
     /// The number that the next event would carry, where the API numbers its events (Responses); else 0.
     fn next_sequence(&self) -> u64 {

@@ -1,0 +1,49 @@
+//! From the events of an answer to what a client's SDK reads: a stream of events or one body.
+
+use crate::model::{Api, ChatEvent};
+use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
+
+/// What an answer says of itself beside what the provider told.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// The request's id: without its API's prefix.
+    pub id: Arc<str>,
+    /// The model that the client asked for.
+    pub model: Arc<str>,
+    /// Seconds since the Unix epoch.
+    pub created_s: u64,
+    /// The usage chunk of a chat completion was asked for.
+    pub include_usage: bool,
+    /// The client's request: responses repeat members of it.
+    pub request: Bytes,
+}
+
+/// Writes one answer in a client's dialect. Of a stream, each event is written as it comes; of an answer that is no
+/// stream, nothing is written before its end.
+pub trait AnswerEncoder: Send {
+    /// Takes `event`; appends what goes to the client to `out`.
+    fn event(&mut self, event: &ChatEvent<'_>, out: &mut BytesMut);
+
+    /// The answer is over: appends what is left, usage and the end marker last. Returns the bytes of the end marker
+    /// (the last event), 0 where there is none.
+    fn end(&mut self, out: &mut BytesMut) -> usize;
+
+    /// The number that the next event would carry, where events are numbered (Responses); else 0.
+    fn next_sequence(&self) -> u64 {
+        0
+    }
+}
+
+/// Writes answers to calls of `api`, as a `stream` or whole. `None`: `api` is no conversation.
+pub fn encoder(api: Api, stream: bool, about: About) -> Option<Box<dyn AnswerEncoder>> {
+    let _ = (stream, about);
+    match api {
+        Api::ChatCompletions
+        | Api::Completions
+        | Api::Embeddings
+        | Api::Responses
+        | Api::Messages
+        | Api::CountTokens => None,
+    }
+}

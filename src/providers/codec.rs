@@ -1,0 +1,196 @@
+//! Translation: a conversation to an API's request, and its answer back. One codec an API, whoever runs it.
+
+use super::{Garbage, OutputText, Reading, Seen, StreamReader, UpstreamError};
+use crate::{
+    model::{Carry, Chat, ChatEvent, Feature, Finish, Listener, Use},
+    sse::SseEvent,
+};
+use bytes::Bytes;
+use std::fmt;
+
+/// Speaks one API for clients of other dialects. Pure: no I/O, no state between requests.
+pub trait Codec: Send + Sync + fmt::Debug {
+    /// The API's name, for the matrix and for messages: `chat completions`.
+    fn api(&self) -> &'static str;
+
+    /// Whose seals ([`crate::model::Seal`]) it understands.
+    fn maker(&self) -> &'static str;
+
+    /// What becomes of `feature`. What is not carried is left out by [`Codec::encode`], which does not tell.
+    fn carries(&self, feature: Feature) -> Carry;
+
+    /// The body of the request.
+    fn encode(&self, chat: &Chat, to: &Goal<'_>) -> Bytes;
+
+    /// Reads one stream.
+    fn decoder(&self) -> Box<dyn StreamDecoder>;
+
+    /// Reads an answer that came whole, telling `out` what it says.
+    ///
+    /// # Errors
+    ///
+    /// [`Garbage`] when the body is no answer of this API.
+    fn decode_whole(&self, body: &[u8], out: &mut Listener<'_>) -> Result<Reading, Garbage>;
+
+    /// How a stream's events are framed.
+    fn framing(&self) -> Framing {
+        Framing::Sse
+    }
+}
+
+/// How a stream of an API is framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Server-sent events.
+    Sse,
+    /// `application/vnd.amazon.eventstream`.
+    Aws,
+}
+
+/// What a request is encoded for.
+#[derive(Debug, Clone, Copy)]
+pub struct Goal<'a> {
+    /// The model's name at the target.
+    pub model: &'a str,
+    /// The gateway's own cap on the output of each answer: the lower one of it and the client's goes up.
+    pub cap: Option<u64>,
+    /// Most output that the target gives, where known; for APIs that must be told a cap.
+    pub most_output: Option<u64>,
+}
+
+impl Goal<'_> {
+    /// The cap that goes up: the lower one of the client's and the gateway's.
+    pub fn output_cap(&self, chat: &Chat) -> Option<u64> {
+        [chat.max_output_tokens, self.cap].into_iter().flatten().min()
+    }
+}
+
+/// Reads the events of one stream, in order.
+pub trait StreamDecoder: Send {
+    /// Takes `event`, telling `out` what it says.
+    fn event(&mut self, event: &SseEvent, out: &mut Listener<'_>) -> Decoded;
+
+    /// Whether the body may end here: of APIs without an end marker.
+    fn may_end(&self) -> bool {
+        false
+    }
+
+    /// Figures reported so far.
+    fn reading(&self) -> &Reading;
+}
+
+/// What an event was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decoded {
+    /// A part of the answer, or nothing that matters.
+    More,
+    /// The API's end marker.
+    End,
+    /// The provider reports an error.
+    Error(UpstreamError),
+    /// No event of this API.
+    Garbage(Garbage),
+}
+
+/// What of `chat` an API cannot say: what must be refused, and what may be dropped as long as it is told.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Gaps {
+    /// Without these the answer would mean something else.
+    pub unsupported: Vec<Use>,
+    /// Paths of what makes no difference to the meaning.
+    pub hints: Vec<String>,
+}
+
+/// What of `chat` the API of `codec` cannot say.
+pub fn gaps(codec: &dyn Codec, chat: &Chat) -> Gaps {
+    let mut gaps = Gaps::default();
+    for used in &chat.uses {
+        match codec.carries(used.feature) {
+            Carry::Yes | Carry::Emulated => {}
+            Carry::No if used.feature.is_hint() => gaps.hints.push(used.path.clone()),
+            Carry::No => gaps.unsupported.push(used.clone()),
+        }
+    }
+    gaps
+}
+
+/// Meters what a decoder tells: its texts, and whether there was output.
+#[derive(Debug, Default)]
+pub struct Meter {
+    output: OutputText,
+    had_output: bool,
+}
+
+impl Meter {
+    /// Takes note of `event`.
+    pub fn take(&mut self, event: &ChatEvent<'_>) {
+        self.had_output |= event.is_output();
+        match event {
+            ChatEvent::Text { text, .. } | ChatEvent::Refusal { text, .. } | ChatEvent::Reasoning { text, .. } => {
+                self.output.push(text);
+            }
+            ChatEvent::ToolStart { name, .. } => self.output.push(name),
+            ChatEvent::ToolArguments { json, .. } => self.output.push(json),
+            ChatEvent::Start { .. }
+            | ChatEvent::Sealed { .. }
+            | ChatEvent::Citation { .. }
+            | ChatEvent::Logprobs { .. }
+            | ChatEvent::Media { .. }
+            | ChatEvent::Finish { .. }
+            | ChatEvent::Usage { .. } => {}
+        }
+    }
+
+    /// Whether there was output since this was last asked.
+    pub fn had_output(&mut self) -> bool {
+        std::mem::take(&mut self.had_output)
+    }
+
+    /// The output text seen so far.
+    pub fn output(&self) -> &OutputText {
+        &self.output
+    }
+}
+
+/// Reads a stream that passes through as it is, with a decoder: for APIs that have no reader of their own.
+pub struct Metered {
+    decoder: Box<dyn StreamDecoder>,
+    meter: Meter,
+}
+
+impl Metered {
+    /// Reads with `decoder`.
+    pub fn new(decoder: Box<dyn StreamDecoder>) -> Self {
+        Self { decoder, meter: Meter::default() }
+    }
+}
+
+impl StreamReader for Metered {
+    fn event(&mut self, event: &SseEvent) -> Seen {
+        let Self { decoder, meter } = self;
+        match decoder.event(event, &mut |event| meter.take(&event)) {
+            Decoded::More if meter.had_output() => Seen::Output { strip: None },
+            Decoded::More => Seen::Quiet { strip: None },
+            Decoded::End => Seen::End,
+            Decoded::Error(error) => Seen::Error(error),
+            Decoded::Garbage(garbage) => Seen::Garbage(garbage),
+        }
+    }
+
+    fn reading(&self) -> &Reading {
+        self.decoder.reading()
+    }
+
+    fn output(&self) -> &OutputText {
+        self.meter.output()
+    }
+
+    fn may_end(&self) -> bool {
+        self.decoder.may_end()
+    }
+}
+
+/// Why an answer was over, where tools were called but the API says `stop`.
+pub fn finish_with_calls(reason: Finish, called: bool) -> Finish {
+    if called && reason == Finish::Stop { Finish::ToolCalls } else { reason }
+}
