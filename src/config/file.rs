@@ -170,8 +170,28 @@ pub(super) struct ModelFile {
     #[serde(default)]
     pub(super) timeouts: TimeoutsFile,
     pub(super) max_attempts: Option<Count>,
+    #[serde(default)]
+    pub(super) translation: TranslationFile,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
+}
+
+/// For clients of other dialects than a target's.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TranslationFile {
+    pub(super) unsupported: Unsupported,
+}
+
+/// What becomes of what a target's API cannot say.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Unsupported {
+    /// The request is refused, with the path.
+    #[default]
+    Refuse,
+    /// It is left out, and told.
+    Drop,
 }
 
 #[derive(Debug, Deserialize)]

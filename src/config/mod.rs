@@ -215,6 +215,8 @@ pub struct Model {
     pub targets: Vec<Target>,
     /// Attempts that one request may make in all. Default 4.
     pub max_attempts: NonZeroU32,
+    /// `translation.unsupported: drop`: what a target of another API cannot say is dropped and told. Default: refused.
+    pub drops: bool,
     /// Limits and budgets of every request for it.
     pub rules: Arc<Rules>,
 }

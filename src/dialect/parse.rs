@@ -4,7 +4,7 @@ mod demand;
 
 use super::path::echo;
 use super::strict::{self, Kind, Member};
-use crate::model::{Api, Ask, Draft, IncludeUsage, Span};
+use crate::model::{Api, Ask, Draft, IncludeUsage, Seal, Span};
 
 /// A request that cannot be served as it is: a 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -54,6 +54,7 @@ pub fn parse(api: Api, draft: Draft) -> Result<Ask, BadRequest> {
         caps,
         metadata,
         demand,
+        sealed_elsewhere: api.converses() && Seal::travels_in(body),
         body: draft,
     })
 }

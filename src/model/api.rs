@@ -95,6 +95,14 @@ impl Api {
         }
     }
 
+    /// Whether it is a conversation, which can be translated for another API.
+    pub const fn converses(self) -> bool {
+        match self {
+            Self::ChatCompletions | Self::Responses | Self::Messages => true,
+            Self::Completions | Self::Embeddings | Self::CountTokens => false,
+        }
+    }
+
     /// Whether the provider bills such a call by tokens. Counting tokens is free.
     pub const fn billed(self) -> bool {
         !matches!(self, Self::CountTokens)

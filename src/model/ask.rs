@@ -84,4 +84,7 @@ pub struct Ask {
     pub metadata: Vec<(String, String)>,
     /// What it may cost beside its text.
     pub demand: Demand,
+    /// It may hold thoughts that were sealed by another maker than its dialect's: no provider could read them, so it
+    /// must not go up byte for byte.
+    pub sealed_elsewhere: bool,
 }

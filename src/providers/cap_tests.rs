@@ -64,6 +64,7 @@ fn ask(api: Api, body: &str) -> Ask {
         caps,
         metadata: Vec::new(),
         demand: Demand::default(),
+        sealed_elsewhere: false,
     }
 }
 

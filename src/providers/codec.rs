@@ -2,7 +2,7 @@
 
 use super::{Garbage, OutputText, Reading, Seen, StreamReader, UpstreamError};
 use crate::{
-    model::{Carry, Chat, ChatEvent, Feature, Finish, Listener, Use},
+    model::{Api, Carry, Chat, ChatEvent, Feature, Finish, Listener, Use},
     sse::SseEvent,
 };
 use bytes::Bytes;
@@ -12,6 +12,11 @@ use std::fmt;
 pub trait Codec: Send + Sync + fmt::Debug {
     /// The API's name, for the matrix and for messages: `chat completions`.
     fn api(&self) -> &'static str;
+
+    /// The client's API that it is too, if it is one.
+    fn native(&self) -> Option<Api> {
+        None
+    }
 
     /// Whose seals ([`crate::model::Seal`]) it understands.
     fn maker(&self) -> &'static str;

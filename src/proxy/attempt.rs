@@ -1,5 +1,6 @@
 //! One attempt: its row, the body that goes up, the answer that comes down, and its deadlines.
 
+use super::bounds::Share;
 use super::purse::Paid;
 use super::stream::Answer;
 use super::target::Target;
@@ -30,6 +31,10 @@ pub struct Attempt {
     pub permit: Permit,
     /// What it may spend.
     pub spending: Spending,
+    /// Paths of what its API cannot say.
+    pub dropped: Vec<String>,
+    /// The translated body's part of the gateway's memory.
+    body_share: Option<Share>,
     /// What comes back.
     pub answer: Answer,
     /// When it began.
@@ -138,6 +143,8 @@ impl Attempt {
             row: Some(row),
             permit: Permit::default(),
             spending: Spending::default(),
+            dropped: Vec::new(),
+            body_share: None,
             answer,
             begun,
             first_output: None,
@@ -151,6 +158,13 @@ impl Attempt {
             last_sign: begun,
             total_at,
         }
+    }
+
+    /// It was translated without what stands at `dropped`, into a body that holds `share` of the gateway's memory.
+    pub fn without(mut self, dropped: Vec<String>, share: Option<Share>) -> Self {
+        self.dropped = dropped;
+        self.body_share = share;
+        self
     }
 
     /// It is under its provider's limits, and may spend so much.
@@ -210,6 +224,7 @@ impl Attempt {
     /// Gives the body's memory back.
     pub fn drop_body(&mut self) {
         self.body = Bytes::new();
+        self.body_share = None;
     }
 
     /// Whether the last byte of the request left.

@@ -189,7 +189,7 @@ pub fn bound_on(
         write_cap: generates && known.is_none(),
         audio_tokens: demand.audio_bytes.div_ceil(AUDIO_BYTES).saturating_mul(hosted.turns).min(input_tokens),
         extra_output: demand.prediction_bytes,
-        rates: terms.price.map(|price| Rates::of(price, ask, input_tokens, tiers)),
+        rates: terms.price.map(|price| Rates::of(price, ask, terms.maker, (input_tokens, tiers))),
     })
 }
 
@@ -243,10 +243,10 @@ fn tiers(ask: &Ask) -> Result<&'static [ServiceTier], Unbounded> {
 }
 
 impl Rates {
-    fn of(price: &Price, ask: &Ask, input_tokens: u64, tiers: &[ServiceTier]) -> Self {
+    fn of(price: &Price, ask: &Ask, maker: Maker, (input_tokens, tiers): (u64, &[ServiceTier])) -> Self {
         let demand = &ask.demand;
         // OpenAI caches unasked, and some of its models bill the write; Anthropic writes where a marker stands.
-        let unasked = ask.api.dialect() == Dialect::OpenAi;
+        let unasked = ask.api.dialect() == Dialect::OpenAi || maker != Maker::Anthropic;
         let reach = Reach { cache_writes: unasked || demand.cache_writes, cache_hour: demand.cache_hour };
         let dearest = price.dearest(input_tokens, tiers, reach);
         // What is not seen may be sound.

@@ -6,6 +6,7 @@ use super::governed::reserved_tokens;
 use super::purse::{Paid, Unpaid};
 use super::reject::Reject;
 use super::target::Target;
+use super::translate::Translated;
 use crate::config::OnExhausted;
 use crate::limits::{Permit, Refusal};
 use crate::routing::{Plan, Route};
@@ -19,6 +20,8 @@ pub struct Candidate {
     pub permit: Permit,
     /// What it holds of the budgets.
     pub paid: Paid,
+    /// The request in its API's words, if that is another than the client's.
+    pub translated: Option<Translated>,
 }
 
 /// Targets that were not tried, and why.
@@ -28,6 +31,8 @@ pub struct PassedOver {
     pub limited: Option<Refusal>,
     /// Because no budget pays: the first.
     pub unpaid: Option<Unpaid>,
+    /// Because they cannot be told what is asked: the first.
+    pub untranslatable: Option<Reject>,
 }
 
 /// Switches of the model that one request may make.
@@ -44,6 +49,14 @@ impl Opened {
         let api = self.ask.api;
         loop {
             let target = self.plan.take_next(|target| target.serves(api))?;
+            let translated = match self.fit(&target) {
+                Ok(translated) => translated,
+                Err(reject) => {
+                    self.plan.passed_over();
+                    over.untranslatable.get_or_insert(reject);
+                    continue;
+                }
+            };
             let now_us = services.clock.now_us();
             let paid = match self.pay(&target, now_us, may_switch) {
                 Ok(paid) => paid,
@@ -58,7 +71,7 @@ impl Opened {
                 }
             };
             match self.admit_attempt(services, &target.limits) {
-                Ok(permit) => return Some(Candidate { target, permit, paid }),
+                Ok(permit) => return Some(Candidate { target, permit, paid, translated }),
                 Err(refusal) => {
                     self.plan.passed_over();
                     if over.limited.as_ref().is_none_or(|other| refusal.is_over_before(other)) {
@@ -82,6 +95,9 @@ impl Opened {
             if let Some(candidate) = self.next_candidate(services, switches < MOST_SWITCHES, &mut over) {
                 self.first = Some(candidate);
                 return Ok(());
+            }
+            if let (None, None, Some(reject)) = (&over.unpaid, &over.limited, over.untranslatable) {
+                return Err(reject);
             }
             let Some(unpaid) = over.unpaid else {
                 // Nothing is wrong with the money: the attempts find the same, and tell it.

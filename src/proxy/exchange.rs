@@ -18,7 +18,7 @@ use super::trouble::Trouble;
 use crate::auth::Caller;
 use crate::config::Budgeting;
 use crate::limits::{Permit, Shares};
-use crate::model::{Ask, NanoUsd, RequestId};
+use crate::model::{Ask, Chat, NanoUsd, RequestId};
 use crate::routing::Plan;
 use crate::telemetry::TeamSeries;
 use bytes::Bytes;
@@ -86,6 +86,8 @@ pub struct Opened {
     pub include_cost: bool,
     /// The targets, in order.
     pub plan: Plan<Target>,
+    /// What is asked, in the words that all APIs share: decoded when a target needs it.
+    pub chat: Option<Arc<Chat>>,
     /// The body's part of the gateway's memory.
     pub share: Share,
     /// The request's place among the open ones.
@@ -177,14 +179,17 @@ impl Exchange {
     ///
     /// [`Reject::LedgerUnavailable`], [`Reject::BuffersFull`].
     pub fn begin(&mut self, candidate: Candidate) -> Result<(), Reject> {
-        let Candidate { target, mut permit, paid } = candidate;
+        let Candidate { target, mut permit, paid, translated } = candidate;
         let number = self.record.attempts().saturating_add(1);
         let terms = Spending::of(&paid);
         let row = super::finish::open_row(&self.services, &self.opened, &target, number, paid.hold)?;
-        let ask = &mut self.opened.ask;
+        let (body, dropped, encoder) = self.opened.write(&target, &terms, translated);
+        let body_share = match &encoder {
+            Some(_) => Some(self.services.buffers.take(body.len()).ok_or(Reject::BuffersFull)?),
+            None => None,
+        };
+        let ask = &self.opened.ask;
         let hide_usage = ask.include_usage.is_some_and(|include| !include.asked());
-        let edits = target.provider.edits(ask, &target.model_json, terms.cap);
-        let body = ask.body.apply(&edits);
         let expect = Expect {
             label: Arc::clone(&self.opened.arrival.label),
             api: ask.api,
@@ -194,10 +199,11 @@ impl Exchange {
             most: terms.most,
         };
         let share = self.services.buffers.take(0).ok_or(Reject::BuffersFull)?;
-        let answer = Answer::new(expect, Arc::clone(&target.provider), share);
+        let answer = Answer::new(expect, Arc::clone(&target.provider), share).translated(encoder);
         self.opened.permit.keep();
         permit.keep();
-        self.attempt = Some(Attempt::new(target, row, body, answer, self.opened.arrival.at).with(permit, terms));
+        let attempt = Attempt::new(target, row, body, answer, self.opened.arrival.at).with(permit, terms);
+        self.attempt = Some(attempt.without(dropped, body_share));
         Ok(())
     }
 
@@ -377,6 +383,12 @@ impl Exchange {
         let retry_after = if kind == UpstreamFault::RateLimited { self.retry_after } else { None };
         let model = &self.opened.plan.route().name;
         let mut message = format!("no target of model `{model}` answered: {}", self.record.told());
+        if let Some(reject) = &self.over.untranslatable {
+            if self.last.is_none() && self.over.unpaid.is_none() && self.over.limited.is_none() {
+                return reject.clone();
+            }
+            message.push_str(&format!("; others were passed over: {reject}"));
+        }
         if let Some(unpaid) = &self.over.unpaid {
             let reject = self.opened.unpaid(unpaid.clone(), &self.services);
             if self.last.is_none() {
@@ -405,6 +417,7 @@ impl Opened {
         const KEPT_FOR_COUNTING: usize = 256 * 1024;
         if target.encoding.is_none() || self.ask.body.len() > KEPT_FOR_COUNTING {
             self.ask.body.clear();
+            self.chat = None;
             self.share.shrink_to(0);
         }
     }

@@ -4,17 +4,20 @@ use super::exchange::{Exchange, Shared};
 use super::reject::Reject;
 use super::target::Target;
 use super::trouble::Trouble;
+use crate::providers::codec::{Codec, Framing};
 use crate::routing::Resolver;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Version};
 use pingora::http::RequestHeader;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
+use std::borrow::Cow;
 use std::sync::Arc;
 use tokio::time::Instant;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const SSE: HeaderValue = HeaderValue::from_static("text/event-stream");
+const AWS: HeaderValue = HeaderValue::from_static("application/vnd.amazon.eventstream");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
 /// Why there is no candidate to go to.
@@ -81,15 +84,21 @@ pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut Reques
     headers.insert(header::HOST, host);
     headers.insert(header::CONTENT_TYPE, JSON);
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(attempt.body_len()));
-    headers.insert(header::ACCEPT, if stream { SSE } else { JSON });
+    let framing = attempt.answer.is_translated().then(|| target.provider.codec().map(Codec::framing)).flatten();
+    let events = if framing == Some(Framing::Aws) { AWS } else { SSE };
+    headers.insert(header::ACCEPT, if stream { events } else { JSON });
     headers.insert(header::ACCEPT_ENCODING, IDENTITY);
     target.provider.headers(api, client, &mut headers);
-    let path = target.provider.path(api);
+    let translated = attempt.answer.is_translated();
+    let path = match translated {
+        true => target.provider.codec_path(&target.model, stream),
+        false => Cow::Borrowed(target.provider.path(api)),
+    };
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = Method::POST;
     parts.version = head.version;
     parts.headers = headers;
-    parts.uri = match &query {
+    parts.uri = match query.filter(|_| !translated) {
         Some(query) => format!("{path}?{query}").parse(),
         None => path.parse(),
     }

@@ -154,11 +154,19 @@ impl Snapshot {
             || "unpriced: its cost will be `null`; set `prices`, `catalogue` or `price_as`".to_owned(),
             |price| price.describe(),
         );
-        let speaks: Vec<_> = Api::ALL.into_iter().filter(|&api| joined.serves(api)).map(Api::name).collect();
+        let names = |passes| {
+            let apis = Api::ALL.into_iter().filter(|&api| joined.serves(api) && joined.passes(api) == passes);
+            apis.map(Api::name).collect::<Vec<_>>().join(", ")
+        };
+        let answers = match (names(true), names(false)) {
+            (own, translated) if translated.is_empty() => own,
+            (own, translated) if own.is_empty() => format!("{translated} (translated)"),
+            (own, translated) => format!("{own}; translated: {translated}"),
+        };
         let most = |tokens: Option<u64>| tokens.map_or_else(|| "unknown".to_owned(), |tokens| tokens.to_string());
         let (input, output) = (most(joined.max_input_tokens), most(joined.max_output_tokens));
         let limits = format!("at most: input {input}, output {output} tokens");
-        vec![format!("price: {price}"), limits, format!("answers: {}", speaks.join(", "))]
+        vec![format!("price: {price}"), limits, format!("answers: {answers}")]
     }
 
     /// The names of the dialects that the targets of `route` speak.
@@ -253,6 +261,7 @@ fn join(
         price: price.map(Arc::new),
         timeouts: target.timeouts,
         apis: target.apis.clone(),
+        drops: model.drops,
         protocol: built.protocol,
         group: built.group,
         ca: built.ca.clone(),

@@ -32,6 +32,13 @@ impl<'a> Out<'a> {
         self.copied().extend_from_slice(&event.raw);
     }
 
+    /// Takes bytes that are no part of the piece.
+    pub fn made(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.copied().extend_from_slice(bytes);
+        }
+    }
+
     /// Takes an event without the bytes `strip` of its data.
     pub fn event(&mut self, event: &SseEvent, strip: Option<Range<usize>>) {
         let Some(strip) = strip else { return self.whole(event) };

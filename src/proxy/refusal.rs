@@ -34,6 +34,11 @@ impl Refusal {
         }
     }
 
+    /// The provider's message, without its secrets.
+    pub fn message(&self, provider: &dyn Provider) -> Option<String> {
+        if self.unreadable { None } else { provider.error_message(&self.body) }
+    }
+
     /// The body without the provider's secrets; `None` when it is no JSON object, which the client's SDK could not read.
     pub fn body(&mut self, provider: &dyn Provider) -> Option<Bytes> {
         let body = std::mem::take(&mut self.body).freeze();
@@ -50,15 +55,12 @@ fn is_object(text: &str) -> bool {
     text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
-/// A refusal in the client's dialect, in place of one that cannot be passed on.
-pub fn of_our_own(api: Api, status: u16, request_id: &str) -> Bytes {
-    let told = Told {
-        status,
-        code: "upstream_refused",
-        message: "the provider refused the request and did not say why in a form that can be passed on",
-        param: None,
-        request_id,
-    };
+/// A refusal in the client's dialect, in place of one that cannot be passed on: with the provider's message if that could
+/// be read.
+pub fn of_our_own(api: Api, status: u16, message: Option<&str>, request_id: &str) -> Bytes {
+    let unsaid = "the provider refused the request and did not say why in a form that can be passed on";
+    let message = message.unwrap_or(unsaid);
+    let told = Told { status, code: "upstream_refused", message, param: None, request_id };
     error::render(api.dialect(), &told)
 }
 

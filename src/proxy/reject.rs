@@ -120,7 +120,7 @@ pub enum Reject {
     /// None of the model's targets speaks the client's dialect.
     #[error(
         "model `{model}` cannot be called with {api} ({dialect} dialect): its targets speak {speak} only; \
-         translation between dialects is not available in this version"
+         only conversations are translated"
     )]
     Dialect {
         /// The model.
@@ -131,6 +131,23 @@ pub enum Reject {
         dialect: &'static str,
         /// What the targets speak.
         speak: String,
+    },
+    /// The targets speak other APIs, which cannot say what is asked.
+    #[error(
+        "`{field}` ({what}) cannot be told to {target}, which speaks {api}; leave it out, or ask the operator to set \
+         `models.{model}.translation.unsupported` to `drop`"
+    )]
+    Untranslatable {
+        /// The model.
+        model: String,
+        /// Provider and model.
+        target: String,
+        /// What it speaks.
+        api: &'static str,
+        /// What cannot be said.
+        what: &'static str,
+        /// Where it stands in the body.
+        field: String,
     },
     /// Too much is held in memory.
     #[error("the gateway holds as many bytes as `server.max_buffered_bytes` allows; try again in a moment")]
@@ -183,7 +200,11 @@ impl Reject {
     /// The HTTP status.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::Framing(_) | Self::BadRequest { .. } | Self::Dialect { .. } | Self::Unbounded { .. } => 400,
+            Self::Framing(_)
+            | Self::BadRequest { .. }
+            | Self::Dialect { .. }
+            | Self::Unbounded { .. }
+            | Self::Untranslatable { .. } => 400,
             Self::BudgetExhausted { status, exhausted, .. } => match exhausted.why {
                 Why::Spent | Why::Unpriced => *status,
                 Why::TooManyEntities | Why::Unreadable => 503,
@@ -230,6 +251,7 @@ impl Reject {
             Self::NoModel { .. } => "model_not_found",
             Self::ModelNotAllowed { .. } => "model_not_allowed",
             Self::Dialect { .. } => "dialect_not_supported",
+            Self::Untranslatable { .. } => "not_translatable",
             Self::BuffersFull => "buffers_full",
             Self::TooManyOpen => "too_many_requests_open",
             Self::LedgerUnavailable => "ledger_unavailable",
@@ -247,7 +269,7 @@ impl Reject {
     pub fn param(&self) -> Option<&str> {
         match self {
             Self::BadRequest { param, .. } => param.as_deref(),
-            Self::Unbounded { field, .. } => Some(field),
+            Self::Unbounded { field, .. } | Self::Untranslatable { field, .. } => Some(field),
             Self::NoModel { .. } | Self::ModelNotAllowed { .. } | Self::Dialect { .. } => Some("model"),
             Self::Framing(_)
             | Self::NoRoute { .. }
@@ -283,7 +305,8 @@ impl Reject {
             | Self::BodyTimeout { .. }
             | Self::NoModel { .. }
             | Self::ModelNotAllowed { .. }
-            | Self::Dialect { .. } => Fault::Client,
+            | Self::Dialect { .. }
+            | Self::Untranslatable { .. } => Fault::Client,
             Self::BudgetExhausted { exhausted, .. } => match exhausted.why {
                 Why::Spent | Why::Unpriced => Fault::Client,
                 Why::TooManyEntities | Why::Unreadable => Fault::Gateway,
@@ -308,7 +331,8 @@ impl Reject {
             | Self::TooLarge { .. }
             | Self::NoModel { .. }
             | Self::ModelNotAllowed { .. }
-            | Self::Dialect { .. } => Retry::Never,
+            | Self::Dialect { .. }
+            | Self::Untranslatable { .. } => Retry::Never,
             Self::BodyTimeout { .. } => Retry::Maybe,
             Self::BudgetExhausted { status, now_us, exhausted } => {
                 match (exhausted.why, exhausted.resets_us, *status) {

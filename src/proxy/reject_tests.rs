@@ -16,6 +16,8 @@ fn each_refusal_has_its_status_its_code_and_says_whether_to_try_again() {
     let after = |seconds| Retry::After(Duration::from_secs(seconds));
     let key = || Reject::Unauthenticated { code: "invalid_api_key", message: text() };
     let not_allowed = || Reject::ModelNotAllowed { model: text(), key: text(), team: text() };
+    let untold =
+        || Reject::Untranslatable { model: text(), target: text(), api: "messages", what: "seed", field: text() };
     let dialect = || Reject::Dialect { model: text(), api: "messages", dialect: "anthropic", speak: text() };
     let method = || Reject::Method { method: text(), path: text(), allow: "POST" };
     use UpstreamFault::{Credentials, Failed, NoSuchModel, RateLimited, TimedOut};
@@ -53,6 +55,7 @@ fn each_refusal_has_its_status_its_code_and_says_whether_to_try_again() {
         (Reject::NoModel { model: text() }, 404, "model_not_found", Fault::Client, Retry::Never, false),
         (not_allowed(), 403, "model_not_allowed", Fault::Client, Retry::Never, false),
         (dialect(), 400, "dialect_not_supported", Fault::Client, Retry::Never, false),
+        (untold(), 400, "not_translatable", Fault::Client, Retry::Never, false),
         (Reject::BuffersFull, 503, "buffers_full", Fault::Gateway, after(1), false),
         (Reject::TooManyOpen, 503, "too_many_requests_open", Fault::Gateway, after(1), false),
         (Reject::LedgerUnavailable, 503, "ledger_unavailable", Fault::Gateway, after(1), false),

@@ -22,6 +22,7 @@ const COST: HeaderName = HeaderName::from_static("x-weighbridge-cost-usd");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-weighbridge-overhead-us");
 const OUTPUT_CAP: HeaderName = HeaderName::from_static("x-weighbridge-output-cap");
 const BUDGET_LEFT: HeaderName = HeaderName::from_static("x-weighbridge-budget-remaining-usd");
+const DROPPED: HeaderName = HeaderName::from_static("x-weighbridge-dropped");
 const WARNING: HeaderName = HeaderName::from_static("x-weighbridge-warning");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 /// As OpenAI names them: limit, remaining, reset.
@@ -82,6 +83,9 @@ pub fn answer_header(exchange: &Exchange, first: usize) -> Result<ResponseHeader
     for budget in &attempt.spending.warnings {
         warn(&mut header, &format!("past the budget {budget}"))?;
     }
+    if !attempt.dropped.is_empty() {
+        header.insert_header(DROPPED, dropped(&attempt.dropped))?;
+    }
     if let (true, Some(cap)) = (attempt.spending.lowered, attempt.spending.cap) {
         header.insert_header(OUTPUT_CAP, HeaderValue::from(cap))?;
     }
@@ -89,6 +93,21 @@ pub fn answer_header(exchange: &Exchange, first: usize) -> Result<ResponseHeader
         header.insert_header(BUDGET_LEFT, usd(left))?;
     }
     Ok(header)
+}
+
+/// The paths, as far as a header takes them: a client's own keys may stand in them.
+fn dropped(paths: &[String]) -> HeaderValue {
+    const MOST: usize = 1024;
+    let mut text = String::new();
+    for path in paths {
+        if text.len() + path.len() > MOST {
+            text.push_str(", ...");
+            break;
+        }
+        text.push_str(if text.is_empty() { "" } else { ", " });
+        text.extend(path.chars().map(|one| if one.is_ascii_graphic() && one != ',' { one } else { '?' }));
+    }
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("?"))
 }
 
 fn warn(header: &mut ResponseHeader, text: &str) -> Result<()> {

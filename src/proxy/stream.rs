@@ -3,15 +3,20 @@
 //! Pure: bytes in, bytes out. A stream is withheld until its first output, any other answer whole. Where the
 //! network cuts the answer must not matter.
 
+mod known;
+
 use super::bound;
 use super::bounds::Share;
 use super::outgoing::Out;
+use super::reading::Reader;
 use super::refusal::{self, Refusal, is_compressed, retry_after};
 use super::tail::Tail;
+use super::translate::{self, Translation};
 use super::trouble::Trouble;
-use crate::dialect::error::{self, Told};
-use crate::model::{Api, ServiceTier, Usage};
-use crate::providers::{OutputText, Provider, Reading, Seen, StreamReader};
+use crate::dialect::AnswerEncoder;
+use crate::model::Api;
+use crate::providers::codec::Framing;
+use crate::providers::{OutputText, Provider, Reading, Seen};
 use crate::sse::{SseEvent, SseScanner};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
@@ -20,6 +25,8 @@ use std::sync::Arc;
 /// Largest event of a stream, and most that is held of one before its first output; what is longer is garbage. A
 /// `response.completed` tells all of its images again, in base64.
 pub const MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
+/// Longest answer that is translated whole.
+const MOST_TRANSLATED: usize = 64 * 1024 * 1024;
 /// What each stream may hold beside its share of the gateway's buffers: few events are longer.
 const UNCOUNTED_BYTES: usize = 64 * 1024;
 /// Room for events that is kept between two pieces.
@@ -45,6 +52,10 @@ pub struct Expect {
 pub struct Answer {
     expect: Expect,
     provider: Arc<dyn Provider>,
+    /// The provider speaks another API than the client.
+    translated: bool,
+    /// What writes the answer in the client's dialect then; a stream takes it.
+    encoder: Option<Box<dyn AnswerEncoder>>,
     kind: Kind,
     status: u16,
     content_type: Option<header::HeaderValue>,
@@ -77,7 +88,7 @@ enum Kind {
 
 struct Stream {
     scanner: SseScanner,
-    reader: Box<dyn StreamReader>,
+    reader: Reader,
     events: Vec<SseEvent>,
     held: BytesMut,
     /// The last event was hidden and ended in a CR: an LF that follows in the next piece is a part of it.
@@ -99,6 +110,8 @@ impl Answer {
         Self {
             expect,
             provider,
+            translated: false,
+            encoder: None,
             kind: Kind::Pending,
             status: 0,
             content_type: None,
@@ -111,6 +124,18 @@ impl Answer {
             whole_output: None,
             share,
         }
+    }
+
+    /// The provider speaks another API, and `encoder` the client's dialect.
+    pub fn translated(mut self, encoder: Option<Box<dyn AnswerEncoder>>) -> Self {
+        self.translated = encoder.is_some();
+        self.encoder = encoder;
+        self
+    }
+
+    /// Whether the provider speaks another API than the client.
+    pub fn is_translated(&self) -> bool {
+        self.translated
     }
 
     /// Takes the header.
@@ -138,10 +163,10 @@ impl Answer {
         }
         let kind = self.content_type.as_ref().map_or(&b""[..], header::HeaderValue::as_bytes);
         let essence = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-        let is_sse = essence.eq_ignore_ascii_case(b"text/event-stream");
+        let is_sse = essence.eq_ignore_ascii_case(self.framing().1);
         match (self.expect.stream, is_sse) {
             (true, true) => {
-                let reader = self.provider.stream_reader(self.expect.api, self.expect.hide_usage);
+                let reader = self.reader();
                 self.kind = Kind::Stream(Box::new(Stream {
                     scanner: SseScanner::new(MAX_EVENT_BYTES),
                     reader,
@@ -158,6 +183,25 @@ impl Answer {
             (false, false) => return Err(Trouble::Garbage("the content type is not JSON".to_owned())),
         }
         Ok(())
+    }
+
+    /// How the provider frames its streams, and their content type.
+    fn framing(&self) -> (Framing, &'static [u8]) {
+        let codec = self.provider.codec().filter(|_| self.translated);
+        match codec.map_or(Framing::Sse, |codec| codec.framing()) {
+            Framing::Sse => (Framing::Sse, b"text/event-stream"),
+            Framing::Aws => (Framing::Aws, b"application/vnd.amazon.eventstream"),
+        }
+    }
+
+    fn reader(&mut self) -> Reader {
+        match (self.encoder.take(), self.provider.codec()) {
+            (Some(encoder), Some(codec)) => {
+                self.content_type = Some(header::HeaderValue::from_static("text/event-stream; charset=utf-8"));
+                Reader::Translated(Box::new(Translation::new(codec, encoder)))
+            }
+            _ => Reader::Passed(self.provider.stream_reader(self.expect.api, self.expect.hide_usage)),
+        }
     }
 
     /// Takes a piece of the body and returns what may go to the client.
@@ -188,7 +232,13 @@ impl Answer {
     fn push_whole(&mut self, piece: &Bytes) -> Result<Release, Trouble> {
         let Kind::Whole(body) = &mut self.kind else { return Ok(Release::default()) };
         let length = body.len().saturating_add(piece.len());
-        if length <= self.expect.most_withheld {
+        // What is translated is withheld whole, however long it is.
+        let most =
+            if self.translated { self.expect.most_withheld.max(MOST_TRANSLATED) } else { self.expect.most_withheld };
+        if length > most && self.translated {
+            return Err(Trouble::Garbage(format!("an answer of more than {most} bytes, which cannot be translated")));
+        }
+        if length <= most {
             if !self.share.grow_to(length) {
                 return Err(Trouble::BuffersFull);
             }
@@ -264,24 +314,22 @@ impl Answer {
             }
             let hidden_cr = std::mem::take(&mut stream.hidden_cr);
             if !event.has_data {
-                if finished && !(hidden_cr && event.raw.as_ref() == b"\n") {
+                if finished && !(hidden_cr && event.raw.as_ref() == b"\n") && !self.translated {
                     out.whole(&event);
                 }
                 continue;
             }
             match stream.reader.event(&event) {
                 Seen::Quiet { .. } | Seen::Output { .. } | Seen::Garbage(_) if !finished => {}
-                Seen::Quiet { strip } => out.event(&event, strip),
+                Seen::Quiet { strip } => stream.reader.pass(&event, strip, &mut out),
                 Seen::Output { strip } => {
                     output = true;
-                    out.event(&event, strip);
+                    stream.reader.pass(&event, strip, &mut out);
                 }
                 Seen::Hidden => stream.hidden_cr = event.raw.ends_with(b"\r"),
                 Seen::End => {
-                    out.whole(&event);
                     self.ended = true;
-                    self.end_marker_bytes = event.raw.len();
-                    self.half_line_end = event.raw.ends_with(b"\r");
+                    (self.end_marker_bytes, self.half_line_end) = stream.reader.pass_end(&event, &mut out);
                     // A response may be told by its last event alone.
                     output |= self.expect.api == Api::Responses;
                 }
@@ -333,12 +381,15 @@ impl Answer {
                     Some(event) if !self.ended => self.take_events(&mut vec![event], &Bytes::new(), false)?,
                     _ => Release::default(),
                 };
-                if self.ended || self.failed.is_some() { Ok(release) } else { self.fail(Trouble::Cut, release) }
+                if self.ended || self.failed.is_some() { Ok(release) } else { self.end_unmarked(release) }
             }
             Kind::Whole(body) => {
                 let body = std::mem::take(body).freeze();
                 if body.is_empty() {
                     return Err(Trouble::Empty);
+                }
+                if self.encoder.is_some() {
+                    return self.end_translated(&body);
                 }
                 let read = self.provider.read_whole(self.expect.api, &body);
                 self.reading = read.map_err(|garbage| Trouble::Garbage(garbage.why))?;
@@ -358,15 +409,52 @@ impl Answer {
                 Ok(Release::default())
             }
             Kind::Refusal(refusal) => {
-                let bytes = refusal.body(self.provider.as_ref()).unwrap_or_else(|| {
+                let own = |message: Option<&str>| {
+                    refusal::of_our_own(self.expect.api, self.status, message, &self.expect.label)
+                };
+                let told = if self.translated { refusal.message(self.provider.as_ref()) } else { None };
+                let passed = if self.translated { None } else { refusal.body(self.provider.as_ref()) };
+                let bytes = passed.unwrap_or_else(|| {
                     self.content_type = None; // JSON of our own
-                    refusal::of_our_own(self.expect.api, self.status, &self.expect.label)
+                    own(told.as_deref())
                 });
                 self.ended = true;
                 self.released = true;
                 Ok(Release { bytes, first_output: false })
             }
         }
+    }
+
+    /// The body ended without an end marker: right where the API has none and every answer is over, else it was cut off.
+    fn end_unmarked(&mut self, before: Release) -> Result<Release, Trouble> {
+        let Kind::Stream(stream) = &mut self.kind else { return Ok(before) };
+        if !stream.reader.may_end() {
+            return self.fail(Trouble::Cut, before);
+        }
+        let mut bytes = std::mem::take(&mut stream.held);
+        bytes.extend_from_slice(&before.bytes);
+        if let Reader::Translated(translation) = &mut stream.reader {
+            translation.clear();
+            self.end_marker_bytes = translation.end();
+            bytes.extend_from_slice(translation.made());
+        }
+        self.ended = true;
+        let first_output = !std::mem::replace(&mut self.released, true);
+        Ok(Release { bytes: bytes.freeze(), first_output })
+    }
+
+    /// A whole answer is told in the client's dialect.
+    fn end_translated(&mut self, body: &Bytes) -> Result<Release, Trouble> {
+        let Some(encoder) = &mut self.encoder else { return Ok(Release::default()) };
+        let told = translate::whole(self.provider.as_ref(), encoder.as_mut(), body);
+        let (bytes, reading, output) = told.map_err(|garbage| Trouble::Garbage(garbage.why))?;
+        if reading.usage.is_none() {
+            self.whole_output = Some(output);
+        }
+        self.reading = reading;
+        self.content_type = None; // JSON of our own
+        (self.ended, self.released) = (true, true);
+        Ok(Release { bytes, first_output: false })
     }
 
     /// Ends the answer in trouble: before anything was released the next target is tried, afterwards the dialect's
@@ -384,114 +472,6 @@ impl Answer {
         bytes.extend_from_slice(&self.error_event(&trouble));
         self.failed = Some(trouble);
         Ok(Release { bytes: bytes.freeze(), first_output: before.first_output })
-    }
-
-    /// The error event that ends this stream, in its dialect.
-    pub fn error_event(&self, trouble: &Trouble) -> Bytes {
-        let (status, code) = match trouble {
-            Trouble::InBand { status, .. } => (*status, "upstream_failed"),
-            Trouble::Idle | Trouble::Total => (504, "upstream_timeout"),
-            Trouble::PastCap => (502, "output_cap_passed"),
-            Trouble::Revoked => (401, "caller_revoked"),
-            _ => (502, "upstream_failed"),
-        };
-        let message = match trouble {
-            Trouble::InBand { message, .. } => format!("the provider reported an error in mid-answer: {message}"),
-            Trouble::Revoked => format!("the stream was ended: {trouble}"),
-            other => format!("the provider failed in mid-answer: {other}"),
-        };
-        let told = Told { status, code, message: &message, param: None, request_id: &self.expect.label };
-        let sequence = match &self.kind {
-            Kind::Stream(stream) => stream.reader.next_sequence(),
-            _ => 0,
-        };
-        error::stream_error(self.expect.api, &told, sequence)
-    }
-
-    /// Length of the stream's end marker, the last thing of the release that it came with; 0 before it.
-    pub fn end_marker_bytes(&self) -> usize {
-        self.end_marker_bytes
-    }
-
-    /// What ended the answer after it was begun.
-    pub fn failed(&self) -> Option<&Trouble> {
-        self.failed.as_ref()
-    }
-
-    /// Whether the client has seen, or is about to see, a part of it.
-    pub fn released(&self) -> bool {
-        self.released
-    }
-
-    /// Whether the answer is whole.
-    pub fn ended(&self) -> bool {
-        self.ended
-    }
-
-    /// Whether a header came.
-    pub fn begun(&self) -> bool {
-        self.status != 0
-    }
-
-    /// The provider's status, 0 before its header.
-    pub fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// Whether the provider refuses the request itself (400, 413, 422).
-    pub fn is_refusal(&self) -> bool {
-        matches!(self.kind, Kind::Refusal(_))
-    }
-
-    /// Whether a stream was asked for.
-    pub fn expects_stream(&self) -> bool {
-        self.expect.stream
-    }
-
-    /// Whether this is an event stream.
-    pub fn is_stream(&self) -> bool {
-        matches!(self.kind, Kind::Stream(_))
-    }
-
-    /// Whether the answer is released before its length is known.
-    pub fn is_flowing(&self) -> bool {
-        matches!(self.kind, Kind::Stream(_) | Kind::Flowing(_))
-    }
-
-    /// The provider's content type.
-    pub fn content_type(&self) -> Option<&header::HeaderValue> {
-        self.content_type.as_ref()
-    }
-
-    /// What the provider reported so far.
-    pub fn reading(&self) -> &Reading {
-        match &self.kind {
-            Kind::Stream(stream) => stream.reader.reading(),
-            _ => &self.reading,
-        }
-    }
-
-    /// The output text seen so far: of streams, and of whole answers that do not report their usage.
-    pub fn output(&self) -> Option<&OutputText> {
-        match &self.kind {
-            Kind::Stream(stream) => Some(stream.reader.output()),
-            _ => self.whole_output.as_ref(),
-        }
-    }
-
-    /// Bytes of an answer that could not be read, for an estimate.
-    pub fn unread_bytes(&self) -> u64 {
-        match &self.kind {
-            Kind::Flowing(tail) => tail.seen(),
-            Kind::Whole(body) => body.len() as u64,
-            Kind::Pending | Kind::Stream(_) | Kind::Refusal(_) => 0,
-        }
-    }
-
-    /// Usage and tier if the provider has told them completely.
-    pub fn reported(&self) -> Option<(Usage, ServiceTier)> {
-        let reading = self.reading();
-        reading.usage.filter(|_| reading.complete).map(|usage| (usage, reading.tier.unwrap_or_default()))
     }
 }
 

@@ -363,7 +363,7 @@ proptest! {
         let (got, tier) = played.answer.reported().expect("usage is in the tail");
         prop_assert_eq!((got.input_total(), got.output_total()), usage);
         if api == Api::ChatCompletions {
-            prop_assert_eq!(tier, ServiceTier::Priority, "what stands behind the usage counts too");
+            prop_assert_eq!(tier, crate::model::ServiceTier::Priority, "what stands behind the usage counts too");
         }
         prop_assert_eq!((bench.buffers.used(), played.firsts), (0, 0), "it flows: nothing is held");
     }

@@ -6,7 +6,7 @@ use crate::catalogue::Price;
 use crate::config::{Protocol, Timeouts};
 use crate::ledger::OpenPrice;
 use crate::limits::RuleSet;
-use crate::model::Api;
+use crate::model::{Api, Ask};
 use crate::providers::{Endpoint, Provider};
 use crate::telemetry::TargetSeries;
 use crate::tokens::Encoding;
@@ -46,6 +46,8 @@ pub struct Target {
     pub timeouts: Timeouts,
     /// Calls that it is used for; `None`: all that the provider speaks.
     pub apis: Option<Vec<Api>>,
+    /// What it cannot say is dropped and told, instead of refused.
+    pub drops: bool,
     /// HTTP version towards it.
     pub protocol: Protocol,
     /// Connections are shared within one provider only: Pingora's pool does not look at `ca`.
@@ -68,6 +70,15 @@ pub struct Target {
     pub metrics: Arc<TargetSeries>,
 }
 
+/// How a target answers a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// The same API on both sides: byte for byte, but for what must change.
+    Passed,
+    /// Another API, or another maker's seals in the request: by its codec.
+    Translated,
+}
+
 impl std::fmt::Debug for Target {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(out, "{}/{}", self.provider_name, self.model)
@@ -75,9 +86,35 @@ impl std::fmt::Debug for Target {
 }
 
 impl Target {
-    /// Whether it answers `api`.
+    /// Whether it answers `api`, in its own words or translated.
     pub fn serves(&self, api: Api) -> bool {
-        self.provider.speaks(api) && self.apis.as_ref().is_none_or(|apis| apis.contains(&api))
+        self.passes(api) || self.translates(api)
+    }
+
+    /// Whether calls of `api` pass through to it as they are.
+    pub fn passes(&self, api: Api) -> bool {
+        self.provider.speaks(api) && self.allows(api)
+    }
+
+    /// Whether calls of `api` can be translated for it.
+    fn translates(&self, api: Api) -> bool {
+        let Some(codec) = self.provider.codec() else { return false };
+        // A list of calls that leaves out what the codec speaks keeps conversations away.
+        api.converses() && codec.native().map_or_else(|| self.allows(api), |own| self.allows(own))
+    }
+
+    fn allows(&self, api: Api) -> bool {
+        self.apis.as_ref().is_none_or(|apis| apis.contains(&api))
+    }
+
+    /// How it answers `ask`.
+    pub fn way(&self, ask: &Ask) -> Option<Way> {
+        let translates = self.translates(ask.api);
+        match self.passes(ask.api) {
+            true if ask.sealed_elsewhere && translates => Some(Way::Translated),
+            true => Some(Way::Passed),
+            false => translates.then_some(Way::Translated),
+        }
     }
 
     /// The peer at `address`. `fresh`: on a connection that nobody used before.

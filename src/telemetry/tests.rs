@@ -45,7 +45,13 @@ fn config(models: &[(&str, Vec<Target>)], teams: &[&str]) -> Config {
         let targets = targets.iter().map(|old| target(&old.provider, &old.model)).collect();
         (
             Arc::from(*name),
-            Model { name: Arc::from(*name), targets, max_attempts: NonZeroU32::MIN, rules: Arc::default() },
+            Model {
+                name: Arc::from(*name),
+                targets,
+                max_attempts: NonZeroU32::MIN,
+                drops: false,
+                rules: Arc::default(),
+            },
         )
     });
     let teams = teams.iter().map(|name| {

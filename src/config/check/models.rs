@@ -6,7 +6,7 @@ use crate::{
     config::{
         Model, PriceOverride, Provider, Scope, Section, Target, Timeouts,
         error::hint,
-        file::{ModelFile, PriceFile, ProviderFile, TargetFile, TimeoutsFile},
+        file::{ModelFile, PriceFile, ProviderFile, TargetFile, TimeoutsFile, Unsupported},
         quantity::{Count, Price, Time, show_time},
         shape::{later, not_yet, read_all},
         tree::{Node, Value, join},
@@ -91,8 +91,9 @@ impl Checker<'_> {
                 targets.push(self.target(&path, index, target, file.timeouts));
             }
         }
+        let drops = file.translation.unsupported == Unsupported::Drop;
         let rules = self.rules(&path, &Scope::Model(name.into()), file.limits, file.budgets, zone);
-        Model { name: name.into(), targets, max_attempts: count(file.max_attempts, 4), rules }
+        Model { name: name.into(), targets, max_attempts: count(file.max_attempts, 4), drops, rules }
     }
 
     fn target(&mut self, model: &str, index: usize, file: TargetFile, of_model: TimeoutsFile) -> Target {

@@ -1,0 +1,80 @@
+//! What reads the events of one stream: as they pass, or on their way into another dialect.
+
+use super::outgoing::Out;
+use super::translate::Translation;
+use crate::providers::{OutputText, Reading, Seen, StreamReader};
+use crate::sse::SseEvent;
+use std::ops::Range;
+
+/// What reads the events of a stream.
+pub enum Reader {
+    /// They go on as they came.
+    Passed(Box<dyn StreamReader>),
+    /// They are told in the client's dialect.
+    Translated(Box<Translation>),
+}
+
+impl Reader {
+    /// Tells what `event` is.
+    pub fn event(&mut self, event: &SseEvent) -> Seen {
+        match self {
+            Self::Passed(reader) => reader.event(event),
+            Self::Translated(translation) => translation.event(event),
+        }
+    }
+
+    /// What has been reported so far.
+    pub fn reading(&self) -> &Reading {
+        match self {
+            Self::Passed(reader) => reader.reading(),
+            Self::Translated(translation) => translation.reading(),
+        }
+    }
+
+    /// The output text so far.
+    pub fn output(&self) -> &OutputText {
+        match self {
+            Self::Passed(reader) => reader.output(),
+            Self::Translated(translation) => translation.output(),
+        }
+    }
+
+    /// Whether the body may end here without an end marker.
+    pub fn may_end(&self) -> bool {
+        match self {
+            Self::Passed(reader) => reader.may_end(),
+            Self::Translated(translation) => translation.may_end(),
+        }
+    }
+
+    /// The number of the next event, where events are numbered.
+    pub fn next_sequence(&self) -> u64 {
+        match self {
+            Self::Passed(reader) => reader.next_sequence(),
+            Self::Translated(translation) => translation.next_sequence(),
+        }
+    }
+
+    /// Passes `event` on, or what it came to.
+    pub fn pass(&self, event: &SseEvent, strip: Option<Range<usize>>, out: &mut Out<'_>) {
+        match self {
+            Self::Passed(_) => out.event(event, strip),
+            Self::Translated(translation) => out.made(translation.made()),
+        }
+    }
+
+    /// Passes the end marker on; returns its length, and whether it ends in half a line end.
+    pub fn pass_end(&mut self, event: &SseEvent, out: &mut Out<'_>) -> (usize, bool) {
+        match self {
+            Self::Passed(_) => {
+                out.whole(event);
+                (event.raw.len(), event.raw.ends_with(b"\r"))
+            }
+            Self::Translated(translation) => {
+                let marker = translation.end();
+                out.made(translation.made());
+                (marker, false)
+            }
+        }
+    }
+}

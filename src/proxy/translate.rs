@@ -1,0 +1,194 @@
+//! Where a client's dialect and a provider's codec meet: what fits, and one answer on its way through both.
+
+use super::attempt::Spending;
+use super::exchange::Opened;
+use super::reject::Reject;
+use super::target::{Target, Way};
+use crate::dialect::{self, About, AnswerEncoder};
+use crate::model::{Chat, Content, Edits, Feature};
+use crate::providers::codec::{Codec, Decoded, Gaps, Goal, Meter, StreamDecoder, gaps};
+use crate::providers::{Garbage, OutputText, Provider, Reading, Seen};
+use crate::sse::SseEvent;
+use bytes::{Bytes, BytesMut};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A request as a target of another API gets it.
+pub struct Translated {
+    /// What is asked.
+    pub chat: Arc<Chat>,
+    /// Paths of what is left out.
+    pub dropped: Vec<String>,
+}
+
+/// The body of an attempt, what was left out of it, and what writes the answer if it is translated.
+pub type Written = (Bytes, Vec<String>, Option<Box<dyn AnswerEncoder>>);
+
+impl Opened {
+    /// Looks whether `target` can be told what is asked: `None` where the request passes as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Reject::BadRequest`] when the body is no conversation, [`Reject::Untranslatable`] when the target cannot be told
+    /// something that matters and the model refuses then.
+    pub fn fit(&mut self, target: &Target) -> Result<Option<Translated>, Reject> {
+        let Some(codec) = target.provider.codec().filter(|_| target.way(&self.ask) == Some(Way::Translated)) else {
+            return Ok(None);
+        };
+        let chat = self.conversation()?;
+        let Gaps { unsupported, hints } = gaps(codec, &chat);
+        if let (Some(first), false) = (unsupported.first(), target.drops) {
+            return Err(Reject::Untranslatable {
+                model: self.plan.route().name.to_string(),
+                target: format!("{target:?}"),
+                api: codec.api(),
+                what: first.feature.label(),
+                field: first.path.clone(),
+            });
+        }
+        let paths = unsupported.into_iter().map(|used| used.path).chain(hints).chain(strange_seals(codec, &chat));
+        let dropped: BTreeSet<String> = paths.collect();
+        Ok(Some(Translated { chat, dropped: dropped.into_iter().collect() }))
+    }
+
+    /// The body that goes to `target`, what is left out of it, and what writes the answer if it is translated.
+    pub fn write(&mut self, target: &Target, terms: &Spending, translated: Option<Translated>) -> Written {
+        let codec = target.provider.codec();
+        let (Some(translated), Some(codec)) = (translated, codec) else {
+            let edits = target.provider.edits(&self.ask, &target.model_json, terms.cap);
+            return (self.ask.body.apply(&edits), Vec::new(), None);
+        };
+        let goal = Goal { model: &target.model, cap: terms.cap, most_output: target.max_output_tokens };
+        let body = codec.encode(&translated.chat, &goal);
+        let request = self.ask.body.apply(&Edits::new());
+        (body, translated.dropped, Some(encoder(self, request)))
+    }
+
+    /// The conversation that is asked for, decoded once.
+    fn conversation(&mut self) -> Result<Arc<Chat>, Reject> {
+        if let Some(chat) = &self.chat {
+            return Ok(Arc::clone(chat));
+        }
+        // An attempt before may have edited the body: what was sent is decoded.
+        self.ask.body.apply(&Edits::new());
+        let bad = |message: String, param| Reject::BadRequest { message, param };
+        let chat = dialect::decode(&self.ask).map_err(|wrong| bad(wrong.message, wrong.param))?;
+        let chat = chat.ok_or_else(|| bad(format!("`{}` cannot be translated", self.ask.api), None))?;
+        let chat = Arc::new(chat);
+        self.chat = Some(Arc::clone(&chat));
+        Ok(chat)
+    }
+}
+
+/// Paths of thoughts that another maker than `codec`'s sealed: they are of no use to its models.
+fn strange_seals(codec: &dyn Codec, chat: &Chat) -> Vec<String> {
+    let parts = chat.messages.iter().flat_map(|message| &message.parts);
+    let makers = parts.filter_map(|part| match &part.content {
+        Content::Reasoning(reasoned) => reasoned.seal.as_ref().map(|seal| seal.maker.as_str()),
+        _ => None,
+    });
+    let places = chat.uses.iter().filter(|used| used.feature == Feature::SealedReasoning);
+    let pairs = places.zip(makers).filter(|(_, maker)| *maker != codec.maker());
+    pairs.map(|(used, _)| used.path.clone()).collect()
+}
+
+/// A stream on its way through both.
+pub struct Translation {
+    decoder: Box<dyn StreamDecoder>,
+    encoder: Box<dyn AnswerEncoder>,
+    meter: Meter,
+    /// What the last event came to in the client's dialect.
+    made: BytesMut,
+}
+
+impl Translation {
+    /// Of an answer of `codec`'s API into what `encoder` writes.
+    pub fn new(codec: &dyn Codec, encoder: Box<dyn AnswerEncoder>) -> Self {
+        Self { decoder: codec.decoder(), encoder, meter: Meter::default(), made: BytesMut::new() }
+    }
+
+    /// Takes an event of the provider; what it comes to is in [`Translation::made`].
+    pub fn event(&mut self, event: &SseEvent) -> Seen {
+        let Self { decoder, encoder, meter, made } = self;
+        made.clear();
+        let decoded = decoder.event(event, &mut |event| {
+            meter.take(&event);
+            encoder.event(&event, made);
+        });
+        match decoded {
+            Decoded::More if meter.had_output() => Seen::Output { strip: None },
+            Decoded::More => Seen::Quiet { strip: None },
+            Decoded::End => Seen::End,
+            Decoded::Error(error) => Seen::Error(error),
+            Decoded::Garbage(garbage) => Seen::Garbage(garbage),
+        }
+    }
+
+    /// The answer is over: adds its end to [`Translation::made`] and returns the length of the end marker.
+    pub fn end(&mut self) -> usize {
+        self.encoder.end(&mut self.made)
+    }
+
+    /// What the last event came to.
+    pub fn made(&self) -> &[u8] {
+        &self.made
+    }
+
+    /// Forgets it.
+    pub fn clear(&mut self) {
+        self.made.clear();
+    }
+
+    /// Whether the provider's body may end here.
+    pub fn may_end(&self) -> bool {
+        self.decoder.may_end()
+    }
+
+    /// What the provider reported so far.
+    pub fn reading(&self) -> &Reading {
+        self.decoder.reading()
+    }
+
+    /// The output text so far.
+    pub fn output(&self) -> &OutputText {
+        self.meter.output()
+    }
+
+    /// The number of the next event in the client's dialect.
+    pub fn next_sequence(&self) -> u64 {
+        self.encoder.next_sequence()
+    }
+}
+
+/// An answer that came whole, in the client's dialect, with what it reports and what it says.
+///
+/// # Errors
+///
+/// [`Garbage`] when `body` is no answer of the provider's API.
+pub fn whole(
+    provider: &dyn Provider,
+    encoder: &mut dyn AnswerEncoder,
+    body: &[u8],
+) -> Result<(Bytes, Reading, OutputText), Garbage> {
+    let codec = provider.codec().expect("only a codec's answers are translated");
+    let (mut out, mut meter) = (BytesMut::with_capacity(body.len()), Meter::default());
+    let reading = codec.decode_whole(body, &mut |event| {
+        meter.take(&event);
+        encoder.event(&event, &mut out);
+    })?;
+    encoder.end(&mut out);
+    Ok((out.freeze(), reading, meter.output().clone()))
+}
+
+/// What writes the answer to `opened` in its client's dialect.
+fn encoder(opened: &Opened, request: Bytes) -> Box<dyn AnswerEncoder> {
+    let ask = &opened.ask;
+    let about = About {
+        id: opened.arrival.id.to_string().into(),
+        model: Arc::clone(&opened.model),
+        created_s: opened.arrival.at_us / 1_000_000,
+        include_usage: ask.include_usage.is_some_and(crate::model::IncludeUsage::asked),
+        request,
+    };
+    dialect::encoder(ask.api, ask.stream, about).expect("only conversations are translated")
+}
