@@ -7,6 +7,7 @@
 mod passthrough;
 mod failover;
 mod streaming;
+mod translation;
 mod errors;
 mod auth_first;
 mod models;

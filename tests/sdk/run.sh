@@ -74,7 +74,7 @@ failed=0
 echo "== python"
 "$work/venv/bin/python" "$here/python/test_sdk.py" 2>&1 | tee "$work/python.out" || failed=1
 echo "== node"
-(cd "$work" && node --test --test-reporter=tap sdk.test.js) 2>&1 | tee "$work/node.out" || failed=1
+(cd "$work" && node --test --test-reporter=tap --test-concurrency=1 ./*.test.js) 2>&1 | tee "$work/node.out" || failed=1
 
 echo "== ledger"
 "$binary" ledger verify -c "$work/weighbridge.yaml" || failed=1
