@@ -159,8 +159,8 @@ impl Parts<'_> {
     }
 
     /// What `url` stands for: `data:image/png;base64,…` is in the request.
-    fn source(&self, url: &Cow<'_, str>, at: &Place<'_>) -> Result<Source, BadRequest> {
-        let Some(rest) = strip_data(url) else { return Ok(Source::Url(url.clone().into_owned())) };
+    fn source(&self, url: &str, at: &Place<'_>) -> Result<Source, BadRequest> {
+        let Some(rest) = strip_data(url) else { return Ok(Source::Url(url.to_owned())) };
         let split = rest.split_once(',').and_then(|(head, data)| Some((head.strip_suffix(";base64")?, data)));
         let Some((head, data)) = split else {
             return Err(at.bad("is a `data:` URL without base64: send `data:<media type>;base64,<payload>`"));
@@ -169,10 +169,7 @@ impl Parts<'_> {
         if media_type.is_empty() {
             return Err(at.bad("is a `data:` URL without a media type: send `data:image/png;base64,…`, for one"));
         }
-        let base64 = match url {
-            Cow::Borrowed(_) => node::slice(self.body, &Cow::Borrowed(data)),
-            Cow::Owned(_) => Bytes::copy_from_slice(data.as_bytes()),
-        };
+        let base64 = node::slice(self.body, &Cow::Borrowed(data));
         Ok(Source::Inline { media_type, base64 })
     }
 }

@@ -148,7 +148,8 @@ pub(super) fn thinking(root: &mut Object<'_, '_>, chat: &mut Chat) -> Result<(),
     let mut reasoning = Object::of(node, &at)?;
     let thinking = &mut chat.thinking;
     thinking.effort = effort(&mut reasoning, "effort")?.or(thinking.effort);
-    thinking.budget_tokens = reasoning.integer("max_tokens")?.and_then(|tokens| u64::try_from(tokens).ok());
+    thinking.budget_tokens =
+        reasoning.integer("max_tokens")?.and_then(|tokens| u64::try_from(tokens).ok()).filter(|tokens| *tokens > 0);
     match reasoning.flag("enabled")? {
         Some(false) => thinking.off = true,
         Some(true) if thinking.effort.is_none() && thinking.budget_tokens.is_none() => {
@@ -176,7 +177,8 @@ fn effort(of: &mut Object<'_, '_>, name: &str) -> Result<Option<Effort>, BadRequ
 
 /// Who asks, how it is labelled, and how it is to be served.
 pub(super) fn labels(root: &mut Object<'_, '_>, chat: &mut Chat) -> Result<(), BadRequest> {
-    let (safety, user) = (root.owned("safety_identifier")?, root.owned("user")?);
+    let safety = root.owned("safety_identifier")?.filter(|name| !name.is_empty());
+    let user = root.owned("user")?.filter(|name| !name.is_empty());
     if safety.is_some() {
         chat.uses(Feature::User, "safety_identifier");
     }

@@ -51,6 +51,9 @@ impl<'r, 'a> Turns<'r, 'a> {
             return Err(at.bad("is missing: send a string or an array of content parts"));
         };
         let parts = self.content(content, &at)?;
+        if parts.is_empty() {
+            return Err(at.bad("is empty: send at least one content part"));
+        }
         fit(&parts, &at, |content| match role {
             Role::System => matches!(content, Content::Text(_)),
             Role::User | Role::Assistant => !matches!(content, Content::Refusal(_)),

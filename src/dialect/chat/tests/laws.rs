@@ -168,6 +168,14 @@ proptest! {
         prop_assert_eq!((said, refused, seals, calls), (want_said, want_refused, want_seals, want_calls));
     }
 
+    /// It does not matter whether the client read it as a stream.
+    #[test]
+    fn a_stream_that_is_sent_back_means_what_the_whole_means(events in answer()) {
+        let message = whole(&events, about())["choices"][0]["message"].clone();
+        let back = |message: Value| decode(&json!({"model": "m", "messages": [message]})).messages;
+        prop_assert_eq!(back(joined(&events)), back(message));
+    }
+
     /// A body that was cut or changed somewhere is read or refused.
     #[test]
     fn no_body_makes_it_panic(at in any::<prop::sample::Index>(), with in "[\\]\\[{}\",:0-9a-z]{0,3}", cut in 0usize..9) {

@@ -14,6 +14,7 @@ fn what_is_wrong_is_told_with_its_path() {
         (message(json!({"content": "hi"})), "messages[0].role", "is missing"),
         (message(json!({"role": "king", "content": "hi"})), "messages[0].role", "`developer`"),
         (message(json!({"role": "user"})), "messages[0].content", "is missing"),
+        (message(json!({"role": "user", "content": []})), "messages[0].content", "at least one"),
         (message(json!({"role": "user", "content": 1})), "messages[0].content", "not a number"),
         (message(json!({"role": "tool", "content": "x"})), "messages[0].tool_call_id", "is missing"),
         (
