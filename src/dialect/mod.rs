@@ -5,6 +5,7 @@
 //! it is none of a dialect's business. Nothing here knows providers, keys or Pingora.
 
 mod answer;
+mod chat;
 pub mod error;
 pub mod models;
 mod node;
@@ -24,11 +25,7 @@ use crate::model::{Api, Ask, Chat};
 /// When a member that is translated is not of its kind: the path is in the message.
 pub fn decode(ask: &Ask) -> Result<Option<Chat>, BadRequest> {
     match ask.api {
-        Api::ChatCompletions
-        | Api::Responses
-        | Api::Messages
-        | Api::Completions
-        | Api::Embeddings
-        | Api::CountTokens => Ok(None),
+        Api::ChatCompletions => chat::decode(ask).map(Some),
+        Api::Responses | Api::Messages | Api::Completions | Api::Embeddings | Api::CountTokens => Ok(None),
     }
 }
