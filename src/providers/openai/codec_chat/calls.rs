@@ -2,10 +2,7 @@
 //! ids and names.
 
 use super::shape::{Call, ToolCall};
-use crate::{
-    model::{ChatEvent, Listener},
-    providers::lenient::Text,
-};
+use crate::model::{ChatEvent, Listener};
 use std::borrow::Cow;
 
 /// The calls of one answer.
@@ -45,7 +42,7 @@ impl Calls {
     /// Takes one piece. `whole`: of an answer that came whole, where each piece is a call of its own.
     pub(super) fn take(&mut self, choice: u32, piece: &ToolCall<'_>, whole: bool, out: &mut Listener<'_>) {
         let none = Call::default();
-        let call = piece.function.as_ref().unwrap_or(&none);
+        let call = piece.function.as_ref().or(piece.custom.as_ref()).unwrap_or(&none);
         let (id, name) = (piece.id.as_str(), call.name.as_str());
         let found = if whole { None } else { self.find(piece.index.0, id, name) };
         let at = found.unwrap_or_else(|| {
@@ -62,7 +59,7 @@ impl Calls {
 
     /// Takes the single call of the API before tools.
     pub(super) fn take_function(&mut self, choice: u32, call: Call<'_>, out: &mut Listener<'_>) {
-        let piece = ToolCall { function: Some(call), id: Text::Absent, ..ToolCall::default() };
+        let piece = ToolCall { function: Some(call), ..ToolCall::default() };
         if self.calls.is_empty() {
             self.take(choice, &piece, true, out);
         } else if let Some(call) = &piece.function {

@@ -111,7 +111,7 @@ impl Decoder {
         });
         let whole = self.whole;
         let Some(answer) = self.answers.get_mut(at).filter(|answer| !answer.over) else { return Ok(()) };
-        if let Some(delta) = from.delta {
+        if let Some(delta) = from.delta.or(from.message) {
             answer.delta(delta, whole, out);
         }
         let logprobs = inside::<Logprobs<'_>>(from.logprobs).and_then(|logprobs| logprobs.content);

@@ -142,9 +142,10 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
 
     /// Files go up as a URL that holds them (<https://platform.openai.com/docs/guides/pdf-files>).
     fn document(&self, source: &Source, name: Option<&str>, body: &mut Body) {
+        let inline = (self.takes)(Feature::DocumentInline);
         match source {
-            Source::Text(text) => text_part(&document_text(name, text), body),
-            Source::Inline { media_type, base64 } if (self.takes)(Feature::DocumentInline) => body.object(|body| {
+            Source::Text(text) if inline => text_part(&document_text(name, text), body),
+            Source::Inline { media_type, base64 } if inline => body.object(|body| {
                 body.member("type", &"file");
                 body.key("file").object(|body| {
                     body.member("filename", &name.unwrap_or("document.pdf"));
@@ -156,7 +157,7 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
                 body.member("document_url", url);
                 body.maybe("document_name", name.as_ref());
             }),
-            Source::Inline { .. } | Source::Url(_) | Source::File(_) => {}
+            Source::Text(_) | Source::Inline { .. } | Source::Url(_) | Source::File(_) => {}
         }
     }
 

@@ -26,9 +26,11 @@ pub(super) struct Chunk<'a> {
 pub(super) struct Choice<'a> {
     #[serde(default)]
     pub(super) index: Index,
-    /// In an answer that came whole it is called `message`, and has the same members.
-    #[serde(borrow, default, alias = "message")]
+    #[serde(borrow, default)]
     pub(super) delta: Option<Delta<'a>>,
+    /// What `delta` is in an answer that came whole; the members are the same.
+    #[serde(borrow, default)]
+    pub(super) message: Option<Delta<'a>>,
     #[serde(borrow, default)]
     pub(super) finish_reason: Text<'a>,
     /// vLLM's: the stop sequence that came up, or a token's number.
@@ -67,8 +69,10 @@ pub(super) struct ToolCall<'a> {
     pub(super) index: Index,
     #[serde(borrow)]
     pub(super) id: Text<'a>,
-    #[serde(borrow, alias = "custom")]
+    #[serde(borrow)]
     pub(super) function: Option<Call<'a>>,
+    #[serde(borrow)]
+    pub(super) custom: Option<Call<'a>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -76,15 +80,18 @@ pub(super) struct ToolCall<'a> {
 pub(super) struct Call<'a> {
     #[serde(borrow)]
     pub(super) name: Text<'a>,
-    /// A text; an object at Ollama. Of custom tools it is called `input`.
-    #[serde(borrow, alias = "input", deserialize_with = "raw")]
+    /// A text; an object at Ollama.
+    #[serde(borrow, deserialize_with = "raw")]
     pub(super) arguments: Option<&'a RawValue>,
+    /// What `arguments` are of custom tools.
+    #[serde(borrow, deserialize_with = "raw")]
+    pub(super) input: Option<&'a RawValue>,
 }
 
 impl<'a> Call<'a> {
     /// The arguments as text.
     pub(super) fn arguments(&self) -> Cow<'a, str> {
-        match self.arguments.map(RawValue::get) {
+        match self.arguments.or(self.input).map(RawValue::get) {
             None | Some("null") => "".into(),
             Some(text) if text.starts_with('"') => match serde_json::from_str(text) {
                 Ok(Text::Plain(text)) => text,

@@ -30,8 +30,11 @@ struct Event<'a> {
     text: Text<'a>,
     #[serde(borrow, default)]
     refusal: Text<'a>,
-    #[serde(borrow, default, alias = "input")]
+    #[serde(borrow, default)]
     arguments: Text<'a>,
+    /// What `arguments` are of custom tools.
+    #[serde(borrow, default)]
+    input: Text<'a>,
     #[serde(borrow, default, deserialize_with = "raw")]
     logprobs: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw")]
@@ -80,9 +83,11 @@ struct Item<'a> {
     call_id: Text<'a>,
     #[serde(borrow)]
     name: Text<'a>,
-    /// Of custom tools it is called `input`.
-    #[serde(borrow, alias = "input")]
+    #[serde(borrow)]
     arguments: Text<'a>,
+    /// What `arguments` are of custom tools.
+    #[serde(borrow)]
+    input: Text<'a>,
     #[serde(borrow)]
     content: Option<Vec<Part<'a>>>,
     #[serde(borrow)]
@@ -167,6 +172,7 @@ struct Known {
     thought: bool,
     citations: bool,
     sealed: bool,
+    media: bool,
     /// The last part of its summary.
     part: u32,
 }
@@ -179,6 +185,7 @@ impl Decoder {
     fn read(&mut self, event: &SseEvent, mut read: Event<'_>, out: &mut Listener<'_>) -> Decoded {
         let kind = std::mem::take(&mut read.r#type);
         let name = match &kind {
+            _ if self.over => return Decoded::More,
             Text::Plain(name) => name.as_bytes(),
             Text::Absent | Text::Other => &event.name[..],
         };
@@ -234,11 +241,14 @@ impl Decoder {
             b"response.function_call_arguments.delta" | b"response.custom_tool_call_input.delta" => {
                 known.arguments(read.delta, out);
             }
-            b"response.function_call_arguments.done" | b"response.custom_tool_call_input.done" if !known.arguments => {
-                known.arguments(read.arguments, out);
-            }
+            b"response.function_call_arguments.done" if !known.arguments => known.arguments(read.arguments, out),
+            b"response.custom_tool_call_input.done" if !known.arguments => known.arguments(read.input, out),
             b"response.output_audio.delta" | b"response.audio.delta" => {
-                told(read.delta, out, |base64| ChatEvent::Media { choice: 0, media_type: "audio/pcm".into(), base64 });
+                known.media |= told(read.delta, out, |base64| ChatEvent::Media {
+                    choice: 0,
+                    media_type: "audio/pcm".into(),
+                    base64,
+                });
             }
             b"response.output_item.added" => {
                 if let Some(item) = inside::<Item<'_>>(read.item).filter(Item::is_call) {
@@ -292,12 +302,13 @@ impl Decoder {
             return known.thought_done(item, out);
         }
         if item.is_call() && !known.arguments {
-            return known.arguments(item.arguments, out);
+            let custom = item.r#type.as_str() == "custom_tool_call";
+            return known.arguments(if custom { item.input } else { item.arguments }, out);
         }
         if !item.result.as_str().is_empty() && item.r#type.as_str() == "image_generation_call" {
             let format = Some(item.output_format.as_str()).filter(|format| !format.is_empty()).unwrap_or("png");
             let media_type = format!("image/{format}").into();
-            told(item.result, out, |base64| ChatEvent::Media { choice: 0, media_type, base64 });
+            known.media |= told(item.result, out, |base64| ChatEvent::Media { choice: 0, media_type, base64 });
         }
         let (texts, refusals, cites) = (!known.text, !known.refusal, !known.citations);
         for part in item.content.into_iter().flatten() {
@@ -326,10 +337,7 @@ impl Decoder {
 
     /// The stream is over: what its last event alone says.
     fn complete(&mut self, response: Option<&RawValue>, incomplete: bool, out: &mut Listener<'_>) {
-        if self.over {
-            return;
-        }
-        if self.items.is_empty()
+        if !self.items.iter().any(Known::was_told)
             && let Some(response) = inside::<Response<'_>>(response)
         {
             self.start(&response.id, out);
@@ -358,6 +366,10 @@ impl Decoder {
 }
 
 impl Known {
+    const fn was_told(&self) -> bool {
+        self.call.is_some() || self.text || self.refusal || self.thought || self.sealed || self.media
+    }
+
     fn arguments(&mut self, json: Text<'_>, out: &mut Listener<'_>) {
         if let Some(call) = self.call {
             self.arguments |= told(json, out, |json| ChatEvent::ToolArguments { choice: 0, call, json });
