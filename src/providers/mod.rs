@@ -4,6 +4,8 @@
 //! passed through byte for byte; for others its [`codec::Codec`] translates.
 
 pub mod anthropic;
+pub mod azure;
+pub mod mistral;
 pub mod openai;
 mod cap;
 pub mod codec;
@@ -36,8 +38,8 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Where it lives.
     fn endpoint(&self) -> &Endpoint;
 
-    /// Path and query of `api` there, beginning with `/`.
-    fn path(&self, api: Api) -> &str;
+    /// Path and query of `api` for `model` there, beginning with `/`.
+    fn path(&self, api: Api, model: &str) -> Cow<'_, str>;
 
     /// Translates for clients of other dialects; `None`: this kind speaks to its own only.
     fn codec(&self) -> Option<&dyn Codec> {
@@ -224,4 +226,5 @@ pub struct Garbage {
 pub type Build = fn(&config::Provider) -> Result<Box<dyn Provider>, config::ConfigError>;
 
 /// Every kind, by the name used in `kind:`.
-pub const PROVIDERS: &[(&str, Build)] = &[("openai", openai::build), ("anthropic", anthropic::build)];
+pub const PROVIDERS: &[(&str, Build)] =
+    &[("openai", openai::build), ("anthropic", anthropic::build), ("azure", azure::build), ("mistral", mistral::build)];

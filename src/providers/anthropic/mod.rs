@@ -18,6 +18,7 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::borrow::Cow;
 use std::fmt;
 
 /// Makes a provider of kind `anthropic`.
@@ -66,11 +67,11 @@ impl Provider for Anthropic {
         &self.endpoint
     }
 
-    fn path(&self, api: Api) -> &str {
-        match api {
+    fn path(&self, api: Api, _model: &str) -> Cow<'_, str> {
+        Cow::Borrowed(match api {
             Api::CountTokens => &self.count_tokens,
             _ => &self.messages,
-        }
+        })
     }
 
     fn edits(&self, ask: &Ask, target_model: &Bytes, cap: Option<u64>) -> Edits {
