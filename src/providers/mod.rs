@@ -4,6 +4,7 @@
 //! passed through byte for byte; for others its [`codec::Codec`] translates.
 
 pub mod anthropic;
+pub mod gemini;
 pub mod openai;
 mod cap;
 pub mod codec;
@@ -224,4 +225,5 @@ pub struct Garbage {
 pub type Build = fn(&config::Provider) -> Result<Box<dyn Provider>, config::ConfigError>;
 
 /// Every kind, by the name used in `kind:`.
-pub const PROVIDERS: &[(&str, Build)] = &[("openai", openai::build), ("anthropic", anthropic::build)];
+pub const PROVIDERS: &[(&str, Build)] =
+    &[("openai", openai::build), ("anthropic", anthropic::build), ("gemini", gemini::build)];

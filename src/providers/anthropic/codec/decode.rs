@@ -22,8 +22,7 @@ use std::borrow::Cow;
 struct Event<'a> {
     #[serde(borrow, default)]
     r#type: Text<'a>,
-    #[serde(default)]
-    index: u64,
+    index: Option<u64>,
     #[serde(borrow, default)]
     message: Option<Message<'a>>,
     #[serde(borrow, default)]
@@ -174,13 +173,13 @@ impl Decoder {
             b"content_block_start" => {
                 if let Some(block) = &read.content_block {
                     self.begin("", out);
-                    self.block(read.index, block, out);
+                    self.block(read.index.unwrap_or(0), block, out);
                 }
             }
             b"content_block_delta" => {
                 if let Some(delta) = &read.delta {
                     self.begin("", out);
-                    self.delta(read.index, delta, out);
+                    self.delta(read.index.unwrap_or(0), delta, out);
                 }
             }
             b"content_block_stop" => self.close(out),

@@ -220,8 +220,11 @@ const CALL_FOR_ANSWER: &str = "Give the final answer by calling the tool `json_a
 /// Names of the tools that were called.
 fn called(chat: &Chat) -> BTreeSet<&str> {
     let parts = chat.messages.iter().flat_map(|message| &message.parts);
-    let name = |content| if let &Content::ToolCall(ref call) = content { Some(&*call.name) } else { None };
-    parts.filter_map(|part| name(&part.content)).collect()
+    let names = parts.filter_map(|part| match &part.content {
+        Content::ToolCall(call) => Some(&*call.name),
+        _ => None,
+    });
+    names.collect()
 }
 
 /// <https://platform.claude.com/docs/en/agents-and-tools/tool-use/define-tools>
