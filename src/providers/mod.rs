@@ -5,6 +5,7 @@
 
 pub mod anthropic;
 pub mod azure;
+pub mod gemini;
 pub mod mistral;
 pub mod openai;
 mod cap;
@@ -226,5 +227,10 @@ pub struct Garbage {
 pub type Build = fn(&config::Provider) -> Result<Box<dyn Provider>, config::ConfigError>;
 
 /// Every kind, by the name used in `kind:`.
-pub const PROVIDERS: &[(&str, Build)] =
-    &[("openai", openai::build), ("anthropic", anthropic::build), ("azure", azure::build), ("mistral", mistral::build)];
+pub const PROVIDERS: &[(&str, Build)] = &[
+    ("openai", openai::build),
+    ("azure", azure::build),
+    ("anthropic", anthropic::build),
+    ("gemini", gemini::build),
+    ("mistral", mistral::build),
+];
