@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod error;
+mod messages;
 pub mod models;
 mod node;
 mod path;
@@ -24,11 +25,7 @@ use crate::model::{Api, Ask, Chat};
 /// When a member that is translated is not of its kind: the path is in the message.
 pub fn decode(ask: &Ask) -> Result<Option<Chat>, BadRequest> {
     match ask.api {
-        Api::ChatCompletions
-        | Api::Responses
-        | Api::Messages
-        | Api::Completions
-        | Api::Embeddings
-        | Api::CountTokens => Ok(None),
+        Api::Messages => messages::decode(ask).map(Some),
+        Api::ChatCompletions | Api::Responses | Api::Completions | Api::Embeddings | Api::CountTokens => Ok(None),
     }
 }
