@@ -93,7 +93,7 @@ impl Stream {
         match std::mem::take(&mut self.open) {
             Open::None => return,
             // Clients that collect the pieces read them as JSON.
-            Open::Call { shape, .. } if !shape.said => self.delta(Delta::InputJsonDelta { partial_json: "{}" }, out),
+            Open::Call { shape, .. } if !shape.said => self.delta(Delta::Json { partial_json: "{}" }, out),
             Open::Text | Open::Refusal | Open::Thought | Open::Hidden | Open::Call { .. } => {}
         }
         Event::ContentBlockStop { index: self.index }.write(out);
@@ -119,12 +119,12 @@ impl Stream {
 
     fn text(&mut self, open: Open, text: &str, out: &mut BytesMut) {
         self.enter(open, Block::Text { text: "" }, out);
-        self.delta(Delta::TextDelta { text }, out);
+        self.delta(Delta::Text { text }, out);
     }
 
     fn thought(&mut self, thinking: &str, out: &mut BytesMut) {
         self.enter(Open::Thought, Block::Thinking { thinking: "", signature: "" }, out);
-        self.delta(Delta::ThinkingDelta { thinking }, out);
+        self.delta(Delta::Thinking { thinking }, out);
     }
 
     /// A thought's end, or a hidden thought. A signature without words is a thought whose words are left out.
@@ -135,7 +135,7 @@ impl Stream {
             self.begin(Open::Hidden, Block::RedactedThinking { data: &data }, out);
         } else {
             self.enter(Open::Thought, Block::Thinking { thinking: "", signature: "" }, out);
-            self.delta(Delta::SignatureDelta { signature: &data }, out);
+            self.delta(Delta::Signature { signature: &data }, out);
         }
         self.close(out);
     }
@@ -167,7 +167,7 @@ impl Stream {
     fn go_on(&mut self, json: &str, out: &mut BytesMut) {
         if let Open::Call { shape, .. } = &mut self.open {
             shape.take(json);
-            self.delta(Delta::InputJsonDelta { partial_json: json }, out);
+            self.delta(Delta::Json { partial_json: json }, out);
         }
     }
 
