@@ -1,6 +1,6 @@
 //! From the events of an answer to what a client's SDK reads: a stream of events or one body.
 
-use super::chat;
+use super::{chat, messages};
 use crate::model::{Api, ChatEvent};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
@@ -41,6 +41,7 @@ pub fn encoder(api: Api, stream: bool, about: About) -> Option<Box<dyn AnswerEnc
     match api {
         Api::ChatCompletions if stream => Some(Box::new(chat::Stream::new(&about))),
         Api::ChatCompletions => Some(Box::new(chat::Whole::new(about))),
-        Api::Completions | Api::Embeddings | Api::Responses | Api::Messages | Api::CountTokens => None,
+        Api::Messages => Some(messages::encoder(stream, about)),
+        Api::Completions | Api::Embeddings | Api::Responses | Api::CountTokens => None,
     }
 }

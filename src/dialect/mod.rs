@@ -7,6 +7,7 @@
 mod answer;
 mod chat;
 pub mod error;
+mod messages;
 pub mod models;
 mod node;
 mod path;
@@ -26,6 +27,7 @@ use crate::model::{Api, Ask, Chat};
 pub fn decode(ask: &Ask) -> Result<Option<Chat>, BadRequest> {
     match ask.api {
         Api::ChatCompletions => chat::decode(ask).map(Some),
-        Api::Responses | Api::Messages | Api::Completions | Api::Embeddings | Api::CountTokens => Ok(None),
+        Api::Messages => messages::decode(ask).map(Some),
+        Api::Responses | Api::Completions | Api::Embeddings | Api::CountTokens => Ok(None),
     }
 }
