@@ -1,6 +1,9 @@
 //! From the events of an answer to what a client's SDK reads: a stream of events or one body.
 
-use crate::model::{Api, ChatEvent};
+use crate::{
+    dialect::responses,
+    model::{Api, ChatEvent},
+};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 
@@ -37,13 +40,9 @@ pub trait AnswerEncoder: Send {
 
 /// Writes answers to calls of `api`, as a `stream` or whole. `None`: `api` is no conversation.
 pub fn encoder(api: Api, stream: bool, about: About) -> Option<Box<dyn AnswerEncoder>> {
-    let _ = (stream, about);
     match api {
-        Api::ChatCompletions
-        | Api::Completions
-        | Api::Embeddings
-        | Api::Responses
-        | Api::Messages
-        | Api::CountTokens => None,
+        Api::Responses if stream => Some(Box::new(responses::Stream::new(about))),
+        Api::Responses => Some(Box::new(responses::Whole::new(about))),
+        Api::ChatCompletions | Api::Completions | Api::Embeddings | Api::Messages | Api::CountTokens => None,
     }
 }

@@ -10,6 +10,7 @@ pub mod models;
 mod node;
 mod path;
 mod parse;
+mod responses;
 pub mod strict;
 
 pub use answer::{About, AnswerEncoder, encoder};
@@ -24,11 +25,7 @@ use crate::model::{Api, Ask, Chat};
 /// When a member that is translated is not of its kind: the path is in the message.
 pub fn decode(ask: &Ask) -> Result<Option<Chat>, BadRequest> {
     match ask.api {
-        Api::ChatCompletions
-        | Api::Responses
-        | Api::Messages
-        | Api::Completions
-        | Api::Embeddings
-        | Api::CountTokens => Ok(None),
+        Api::Responses => responses::decode(ask).map(Some),
+        Api::ChatCompletions | Api::Messages | Api::Completions | Api::Embeddings | Api::CountTokens => Ok(None),
     }
 }
