@@ -1,7 +1,14 @@
 //! From the events of an answer to what a client's SDK reads: a stream of events or one body.
 
+<<<<<<< HEAD
 use super::{chat, messages};
 use crate::model::{Api, ChatEvent};
+=======
+use crate::{
+    dialect::responses,
+    model::{Api, ChatEvent},
+};
+>>>>>>> dresp
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 
@@ -41,7 +48,9 @@ pub fn encoder(api: Api, stream: bool, about: About) -> Option<Box<dyn AnswerEnc
     match api {
         Api::ChatCompletions if stream => Some(Box::new(chat::Stream::new(&about))),
         Api::ChatCompletions => Some(Box::new(chat::Whole::new(about))),
+        Api::Responses if stream => Some(Box::new(responses::Stream::new(about))),
+        Api::Responses => Some(Box::new(responses::Whole::new(about))),
         Api::Messages => Some(messages::encoder(stream, about)),
-        Api::Completions | Api::Embeddings | Api::Responses | Api::CountTokens => None,
+        Api::Completions | Api::Embeddings | Api::CountTokens => None,
     }
 }

@@ -12,6 +12,7 @@ pub mod models;
 mod node;
 mod path;
 mod parse;
+mod responses;
 pub mod strict;
 
 pub use answer::{About, AnswerEncoder, encoder};
@@ -27,7 +28,8 @@ use crate::model::{Api, Ask, Chat};
 pub fn decode(ask: &Ask) -> Result<Option<Chat>, BadRequest> {
     match ask.api {
         Api::ChatCompletions => chat::decode(ask).map(Some),
+        Api::Responses => responses::decode(ask).map(Some),
         Api::Messages => messages::decode(ask).map(Some),
-        Api::Responses | Api::Completions | Api::Embeddings | Api::CountTokens => Ok(None),
+        Api::Completions | Api::Embeddings | Api::CountTokens => Ok(None),
     }
 }
