@@ -236,6 +236,9 @@ impl<'b> Decoder<'b> {
             self.chat.service_tier = Some(tier.into_owned());
             body.uses("service_tier", Feature::ServiceTier, &mut self.chat);
         }
+        if body.text("speed")?.is_some_and(|speed| speed != "standard") {
+            body.uses("speed", Feature::Unknown, &mut self.chat);
+        }
         Ok(())
     }
 
