@@ -1,7 +1,7 @@
 //! From a request to the conversation that it is.
 //!
-//! The members are those of Anthropic's reference: <https://platform.claude.com/docs/en/api/messages/create>, and of its
-//! beta: <https://platform.claude.com/docs/en/api/beta/messages/create>.
+//! The members are those of Anthropic's reference, <https://platform.claude.com/docs/en/api/messages/create>, and of
+//! its beta, <https://platform.claude.com/docs/en/api/beta/messages/create>.
 
 use super::fields::{At, Fields};
 use crate::{

@@ -138,7 +138,8 @@ fn a_plain_request_notes_nothing() {
     let body = json!({
         "system": "be brief", "stop_sequences": [], "tools": [], "temperature": 1.0, "top_p": 1, "stream": false,
         "tool_choice": {"type": "auto", "disable_parallel_tool_use": false}, "thinking": {"type": "disabled"},
-        "service_tier": "auto", "speed": "standard", "metadata": {"user_id": null}, "container": null, "mcp_servers": [],
+        "service_tier": "auto", "speed": "standard", "metadata": {"user_id": null},
+        "container": null, "mcp_servers": [],
     });
     let chat = chat(&body);
     assert_eq!(uses(&chat), []);
