@@ -1,7 +1,7 @@
 //! From a request to the conversation that it is.
 //!
-//! The members are those of Anthropic's reference: <https://platform.claude.com/docs/en/api/messages/create>, and of its
-//! beta: <https://platform.claude.com/docs/en/api/beta/messages/create>.
+//! The members are those of Anthropic's reference, <https://platform.claude.com/docs/en/api/messages/create>, and of
+//! its beta, <https://platform.claude.com/docs/en/api/beta/messages/create>.
 
 use super::fields::{At, Fields};
 use crate::{
@@ -235,6 +235,9 @@ impl<'b> Decoder<'b> {
         if let Some(tier) = body.text("service_tier")?.filter(|tier| tier != "auto") {
             self.chat.service_tier = Some(tier.into_owned());
             body.uses("service_tier", Feature::ServiceTier, &mut self.chat);
+        }
+        if body.text("speed")?.is_some_and(|speed| speed != "standard") {
+            body.uses("speed", Feature::Unknown, &mut self.chat);
         }
         Ok(())
     }

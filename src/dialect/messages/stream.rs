@@ -188,8 +188,8 @@ impl Stream {
 }
 
 impl AnswerEncoder for Stream {
-    /// Citations are left out: a place in a document or a search's proof, which each of them must have here, is known to
-    /// Anthropic only. Log probabilities, pictures and sound have no words.
+    /// Citations are left out: a place in a document or a search's proof, which each of them must have here, is known
+    /// to Anthropic only. Log probabilities, pictures and sound have no words.
     fn event(&mut self, event: &ChatEvent<'_>, out: &mut BytesMut) {
         match event {
             ChatEvent::Start { .. } => self.start(out),

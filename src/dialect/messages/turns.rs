@@ -16,12 +16,36 @@ use crate::{
 };
 use std::borrow::Cow;
 
+/// What blocks are in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Turn(Role),
+    /// The result of a tool.
+    Result,
+    /// A document made of blocks.
+    Document,
+}
+
+impl Place {
+    /// Whether blocks of `kind`, which is translated, may stand here. Anthropic refuses the others; an API that has no
+    /// word for them there would lose them.
+    fn takes(self, kind: &str) -> bool {
+        match self {
+            Self::Turn(Role::System) => kind == "text",
+            Self::Turn(Role::User) => matches!(kind, "text" | "image" | "document" | "search_result" | "tool_result"),
+            Self::Turn(Role::Assistant) => matches!(kind, "text" | "tool_use" | "thinking" | "redacted_thinking"),
+            Self::Result => matches!(kind, "text" | "image" | "document" | "search_result"),
+            Self::Document => matches!(kind, "text" | "image"),
+        }
+    }
+}
+
 impl<'b> Decoder<'b> {
     /// The instructions that stand apart.
     pub(super) fn system(&mut self, body: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
         let at = At::Body.member("system");
         if let Some(system) = body.any("system") {
-            let parts = self.content(system, &at)?;
+            let parts = self.content(system, &at, Place::Turn(Role::System))?;
             self.turn(Role::System, parts);
         }
         Ok(())
@@ -49,7 +73,7 @@ impl<'b> Decoder<'b> {
         };
         let content_at = at.member("content");
         let content = message.any("content").ok_or_else(|| content_at.missing("a string or an array of blocks"))?;
-        let parts = self.content(content, &content_at)?;
+        let parts = self.content(content, &content_at, Place::Turn(role))?;
         message.done(&mut self.chat);
         self.turn(role, parts);
         Ok(())
@@ -63,13 +87,13 @@ impl<'b> Decoder<'b> {
     }
 
     /// A string, which is short for one block of text, or blocks.
-    fn content(&mut self, node: Node<'b>, at: &At<'_>) -> Result<Vec<Part>, BadRequest> {
+    fn content(&mut self, node: Node<'b>, at: &At<'_>, place: Place) -> Result<Vec<Part>, BadRequest> {
         match node {
             Node::Text(text) => Ok(vec![Part::text(text)]),
             Node::List(blocks) => {
                 let mut parts = Vec::with_capacity(blocks.len());
                 for (index, block) in blocks.into_iter().enumerate() {
-                    self.block(block, &at.item(index), &mut parts)?;
+                    self.block(block, &at.item(index), place, &mut parts)?;
                 }
                 Ok(parts)
             }
@@ -77,11 +101,14 @@ impl<'b> Decoder<'b> {
         }
     }
 
-    fn block(&mut self, node: Node<'b>, at: &At<'_>, parts: &mut Vec<Part>) -> Result<(), BadRequest> {
+    fn block(&mut self, node: Node<'b>, at: &At<'_>, place: Place, parts: &mut Vec<Part>) -> Result<(), BadRequest> {
         let mut block = Fields::of(node, at)?;
         let kind = block.needed_text("type")?;
         let cache = self.cache(&mut block)?;
         match &*kind {
+            known if TRANSLATED.contains(&known) && !place.takes(known) => {
+                return Err(at.member("type").bad(format_args!("must not be `{known}` here")));
+            }
             "text" => parts.push(self.text(&mut block)?),
             "image" => parts.push(self.image(&mut block)?),
             "document" => self.document(&mut block, parts)?,
@@ -90,6 +117,11 @@ impl<'b> Decoder<'b> {
             "tool_result" => parts.push(self.tool_result(&mut block)?),
             "thinking" => parts.push(self.thought(&mut block)?),
             "redacted_thinking" => parts.push(self.hidden_thought(&mut block)?),
+            // A tool that was searched for, and that others know already: its name is the answer.
+            "tool_reference" if place == Place::Result => {
+                self.chat.uses(Feature::Unknown, at.to_string());
+                parts.push(Part::text(block.needed_text("tool_name")?));
+            }
             other => {
                 self.chat.uses(kept_elsewhere(other), at.to_string());
                 return Ok(());
@@ -165,7 +197,7 @@ impl<'b> Decoder<'b> {
         let at = source.at.member("content");
         let content = source.any("content").ok_or_else(|| at.missing("a string or an array of blocks"))?;
         let mut whole = String::new();
-        for part in self.content(content, &at)? {
+        for part in self.content(content, &at, Place::Document)? {
             match part.content {
                 Content::Text(text) => {
                     let gap = if whole.is_empty() { "" } else { "\n\n" };
@@ -186,7 +218,7 @@ impl<'b> Decoder<'b> {
         parts.extend(head.into_iter().flatten().filter(|line| !line.is_empty()).map(Part::text));
         let at = block.at.member("content");
         if let Some(content) = block.any("content") {
-            parts.append(&mut self.content(content, &at)?);
+            parts.append(&mut self.content(content, &at, Place::Turn(Role::System))?);
         }
         Ok(())
     }
@@ -230,7 +262,7 @@ impl<'b> Decoder<'b> {
     fn tool_result(&mut self, block: &mut Fields<'b, '_>) -> Result<Part, BadRequest> {
         let id = block.needed_text("tool_use_id")?;
         let at = block.at.member("content");
-        let parts = block.any("content").map_or(Ok(Vec::new()), |content| self.content(content, &at))?;
+        let parts = block.any("content").map_or(Ok(Vec::new()), |content| self.content(content, &at, Place::Result))?;
         let rich = |part: &Part| matches!(part.content, Content::Image { .. } | Content::Document { .. });
         if parts.iter().any(rich) {
             self.chat.uses(Feature::RichToolResult, at.to_string());
@@ -261,6 +293,10 @@ impl<'b> Decoder<'b> {
     }
 }
 
+/// The kinds of blocks that are translated.
+const TRANSLATED: [&str; 8] =
+    ["text", "image", "document", "search_result", "tool_use", "tool_result", "thinking", "redacted_thinking"];
+
 /// What a block is that speaks of Anthropic's own tools or of what Anthropic keeps.
 fn kept_elsewhere(kind: &str) -> Feature {
     match kind {
@@ -269,7 +305,7 @@ fn kept_elsewhere(kind: &str) -> Feature {
         "tool_addition" | "tool_removal" | "mcp_tool_listing" => Feature::HostedTool,
         // `server_tool_use`, `web_search_tool_result`, `mcp_tool_use` …
         _ if kind.ends_with("_tool_use") || kind.ends_with("_tool_result") => Feature::HostedTool,
-        // `tool_reference`, `fallback`, what is yet to come.
+        // `fallback`, what is yet to come.
         _ => Feature::Unknown,
     }
 }

@@ -86,8 +86,8 @@ impl Whole {
 }
 
 impl AnswerEncoder for Whole {
-    /// Citations are left out: a place in a document or a search's proof, which each of them must have here, is known to
-    /// Anthropic only. Log probabilities, pictures and sound have no words.
+    /// Citations are left out: a place in a document or a search's proof, which each of them must have here, is known
+    /// to Anthropic only. Log probabilities, pictures and sound have no words.
     fn event(&mut self, event: &ChatEvent<'_>, _: &mut BytesMut) {
         match event {
             ChatEvent::Text { choice: 0, text } => self.text(text),
