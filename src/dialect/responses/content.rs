@@ -98,7 +98,9 @@ fn file(from: &mut Members<'_>, body: &Bytes, chat: &mut Chat) -> Result<Content
     } else {
         return Err(from.missing("file_data", "a data URL (or give a `file_url` or a `file_id`)"));
     };
-    detail(from, chat)?;
+    if from.text("detail")?.is_some_and(|detail| detail != "auto") {
+        chat.uses(Feature::Unknown, from.at("detail"));
+    }
     Ok(Content::Document { source, name })
 }
 

@@ -75,9 +75,12 @@ fn thinking(root: &mut Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
         chat.uses(Feature::ReasoningEffort, "reasoning.effort");
     }
     for name in ["summary", "generate_summary"] {
-        if reasoning.text(name)?.is_some() {
+        let Some(word) = reasoning.text(name)? else { continue };
+        if matches!(&*word, "auto" | "concise" | "detailed") {
             chat.thinking.shown = Some(true);
             chat.uses(Feature::ReasoningEffort, reasoning.at(name));
+        } else {
+            chat.uses(Feature::Unknown, reasoning.at(name));
         }
     }
     reasoning.rest(chat);

@@ -1,11 +1,13 @@
 //! The `response` object: what the client asked for, told back, and what came of it.
 
-use super::{items::Item, output::Output};
+use super::{
+    items::{Item, Status},
+    output::Output,
+};
 use crate::{
     dialect::{About, node::Node},
     model::{ServiceTier, Usage},
 };
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -92,9 +94,11 @@ struct Text<'a> {
 }
 
 impl Echo {
-    /// Of the body `request`; all defaults if it cannot be read, which nobody but a test gets to see.
-    pub(super) fn of(request: &Bytes) -> Self {
-        let request: Request<'_> = serde_json::from_slice(request).unwrap_or_default();
+    /// Of the request of `about`, which is let go of: it may be large, and an answer may take long. All defaults if it
+    /// cannot be read, which nobody but a test gets to see.
+    pub(super) fn take(about: &mut About) -> Self {
+        let request = std::mem::take(&mut about.request);
+        let request: Request<'_> = serde_json::from_slice(&request).unwrap_or_default();
         let or = |asked: Asked<'_>, default: &str| asked.map_or_else(|| json(default), ToOwned::to_owned);
         let format = json(r#"{"type":"text"}"#);
         let mut text = request.text.unwrap_or_default();
@@ -143,22 +147,13 @@ fn raw(value: &impl Serialize) -> Raw {
     serde_json::value::to_raw_value(value).expect("JSON and strings always serialize")
 }
 
-/// How far a response is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Stage {
-    InProgress,
-    Completed,
-    Incomplete,
-}
-
 /// The object. <https://platform.openai.com/docs/api-reference/responses/object>
 #[derive(Serialize)]
 pub(super) struct Response<'a> {
     id: Id<'a>,
     object: &'static str,
     created_at: u64,
-    status: Stage,
+    status: Status,
     background: bool,
     error: (),
     incomplete_details: Option<Incomplete>,
@@ -206,7 +201,7 @@ impl<'a> Response<'a> {
             id: Id(&about.id),
             object: "response",
             created_at: about.created_s,
-            status: Stage::InProgress,
+            status: Status::InProgress,
             background: false,
             error: (),
             incomplete_details: None,
@@ -239,7 +234,7 @@ impl<'a> Response<'a> {
     pub(super) fn ended(about: &'a About, echo: &'a Echo, output: &'a Output) -> Self {
         let incomplete = output.incomplete();
         Self {
-            status: if incomplete.is_some() { Stage::Incomplete } else { Stage::Completed },
+            status: if incomplete.is_some() { Status::Incomplete } else { Status::Completed },
             incomplete_details: incomplete.map(|reason| Incomplete { reason }),
             output: &output.items,
             service_tier: output.tier.map(tier),
@@ -249,7 +244,7 @@ impl<'a> Response<'a> {
     }
 
     /// How far it is.
-    pub(super) const fn stage(&self) -> Stage {
+    pub(super) const fn status(&self) -> Status {
         self.status
     }
 }

@@ -1,9 +1,9 @@
 //! An answer as events. <https://platform.openai.com/docs/api-reference/responses-streaming>
 
 use super::{
-    items::{Annotation, Body, Item, Part, SummaryText},
+    items::{Annotation, Body, Item, Part, Status, SummaryText},
     output::{Change, Output},
-    response::{Echo, Response, Stage},
+    response::{Echo, Response},
 };
 use crate::{
     dialect::{About, AnswerEncoder},
@@ -24,8 +24,8 @@ pub(in crate::dialect) struct Stream {
 
 impl Stream {
     /// Of the answer that `about` tells of.
-    pub(in crate::dialect) fn new(about: About) -> Self {
-        let (echo, output) = (Echo::of(&about.request), Output::new(about.id.clone()));
+    pub(in crate::dialect) fn new(mut about: About) -> Self {
+        let (echo, output) = (Echo::take(&mut about), Output::new(about.id.clone()));
         Self { about, echo, output, wire: Wire { next: 0 }, begun: false }
     }
 
@@ -51,7 +51,7 @@ impl AnswerEncoder for Stream {
         output.close_at_end(&mut |item, change| wire.change(item, change, out));
         let before = out.len();
         let response = Response::ended(about, echo, output);
-        let whole = response.stage() == Stage::Completed;
+        let whole = response.status() == Status::Completed;
         wire.response(if whole { "response.completed" } else { "response.incomplete" }, &response, out);
         out.len() - before
     }

@@ -19,8 +19,8 @@ pub(in crate::dialect) struct Whole {
 
 impl Whole {
     /// Of the answer that `about` tells of.
-    pub(in crate::dialect) fn new(about: About) -> Self {
-        let (echo, output) = (Echo::of(&about.request), Output::new(about.id.clone()));
+    pub(in crate::dialect) fn new(mut about: About) -> Self {
+        let (echo, output) = (Echo::take(&mut about), Output::new(about.id.clone()));
         Self { about, echo, output }
     }
 }

@@ -14,7 +14,7 @@ mod usage;
 mod whole;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::cap::{self, CapField};
 use super::codec::Codec;

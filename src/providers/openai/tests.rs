@@ -1,6 +1,6 @@
 //! Golden streams and bodies, written from OpenAI's public reference; edits; headers.
 
-mod carried;
+pub(in crate::providers) mod carried;
 mod edits;
 
 use super::*;

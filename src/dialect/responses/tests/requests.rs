@@ -103,6 +103,8 @@ fn what_a_provider_would_have_to_keep_or_nobody_knows_is_noted() {
         (json!({"max_tool_calls": 3}), "Unknown max_tool_calls"),
         (json!({"seed": 3}), "Unknown seed"),
         (json!({"reasoning": {"mode": "pro"}}), "Unknown reasoning.mode"),
+        (json!({"reasoning": {"summary": "none"}}), "Unknown reasoning.summary"),
+        (json!({"reasoning": {"generate_summary": "concise"}}), "ReasoningEffort reasoning.generate_summary"),
         (json!({"text": {"tone": "dry"}}), "Unknown text.tone"),
         (json!({"include": ["web_search_call.results"]}), "Unknown include[0]"),
         (json!({"tool_choice": "required"}), "ForcedTool tool_choice"),
@@ -319,4 +321,42 @@ fn a_thought_comes_back_to_its_maker() {
         assert_eq!(chat.messages, [said(Role::Assistant, vec![want])], "{item}");
         assert_eq!(notes(&chat), [note], "{item}");
     }
+}
+
+#[test]
+fn a_request_that_uses_much_notes_all_of_it() {
+    let body: Value = serde_json::from_str(include_str!("../fixtures/request.json")).expect("JSON");
+    let mut got = notes(&decode(&body).expect("it can be translated"));
+    got.sort_unstable();
+    let want = [
+        "AudioInput input[1].content[4].input_audio",
+        "CacheKey prompt_cache_key",
+        "CustomTool input[6]",
+        "CustomTool input[7]",
+        "CustomTool tools[1]",
+        "DocumentInline input[1].content[3].file_data",
+        "ForcedTool tool_choice",
+        "HostedTool input[8]",
+        "HostedTool tools[2]",
+        "ImageDetail input[1].content[1].detail",
+        "ImageInline input[1].content[1].image_url",
+        "ImageUrl input[1].content[2].image_url",
+        "JsonSchema text.format",
+        "Logprobs include[1]",
+        "Logprobs top_logprobs",
+        "Metadata metadata",
+        "ParallelToolControl parallel_tool_calls",
+        "ReasoningEffort reasoning.effort",
+        "ReasoningEffort reasoning.summary",
+        "SealedReasoning input[2].encrypted_content",
+        "ServerState input[9]",
+        "ServiceTier service_tier",
+        "StrictTool tools[0].strict",
+        "Temperature temperature",
+        "TopP top_p",
+        "Unknown truncation",
+        "User safety_identifier",
+        "Verbosity text.verbosity",
+    ];
+    assert_eq!(got, want);
 }

@@ -324,17 +324,15 @@ impl StreamDecoder for Decoder {
         if !event.has_data {
             return Decoded::More;
         }
-        match read::<Answer<'_>>(&event.data) {
+        // An error may stand in an array; nothing else does.
+        let data = event.data.slice_ref(unwrapped(&event.data));
+        match read::<Answer<'_>>(&data) {
             Ok(Answer { error: Some(error), .. }) if is_given(Some(error)) => Decoded::Error(self.error(error)),
-            Ok(answer) => {
+            Ok(answer) if data.len() == event.data.len() && !data.starts_with(b"[") => {
                 self.take(&answer, out);
                 Decoded::More
             }
-            // An error may stand in an array.
-            Err(Unread::UnknownShape) => match serde_json::from_slice(unwrapped(&event.data)) {
-                Ok(Answer { error: Some(error), .. }) if is_given(Some(error)) => Decoded::Error(self.error(error)),
-                _ => Decoded::More,
-            },
+            Ok(_) | Err(Unread::UnknownShape) => Decoded::More,
             Err(Unread::NoJson) => Decoded::Garbage(garbage("an event is not JSON")),
         }
     }
@@ -350,7 +348,10 @@ impl StreamDecoder for Decoder {
 
 /// Reads an answer that came whole.
 pub(super) fn whole(body: &[u8], key: Key, out: &mut Listener<'_>) -> Result<Reading, Garbage> {
-    let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| garbage("it is no answer"))?;
+    // An array would be read as the members in their order.
+    let object = Some(body).filter(|body| body.trim_ascii_start().starts_with(b"{"));
+    let answer = object.and_then(|body| serde_json::from_slice::<Answer<'_>>(body).ok());
+    let answer = answer.ok_or_else(|| garbage("it is no answer"))?;
     if is_given(answer.error) {
         return Err(garbage("it is an error"));
     }
