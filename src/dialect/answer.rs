@@ -1,14 +1,7 @@
 //! From the events of an answer to what a client's SDK reads: a stream of events or one body.
 
-<<<<<<< HEAD
-use super::{chat, messages};
+use super::{chat, messages, responses};
 use crate::model::{Api, ChatEvent};
-=======
-use crate::{
-    dialect::responses,
-    model::{Api, ChatEvent},
-};
->>>>>>> dresp
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 

@@ -92,7 +92,7 @@ pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut Reques
     let translated = attempt.answer.is_translated();
     let path = match translated {
         true => target.provider.codec_path(&target.model, stream),
-        false => Cow::Borrowed(target.provider.path(api)),
+        false => target.provider.path(api, &target.model),
     };
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = Method::POST;

@@ -67,8 +67,8 @@ impl Provider for Gemini {
         &self.endpoint
     }
 
-    fn path(&self, _api: Api) -> &str {
-        "/"
+    fn path(&self, _api: Api, _model: &str) -> Cow<'_, str> {
+        Cow::Borrowed("/")
     }
 
     fn codec(&self) -> Option<&dyn Codec> {
