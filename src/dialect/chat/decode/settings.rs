@@ -138,7 +138,7 @@ fn stop(root: &mut Object<'_, '_>, chat: &mut Chat) -> Result<(), BadRequest> {
 }
 
 /// `reasoning_effort`, OpenRouter's `reasoning`, or Anthropic's and DeepSeek's `thinking`, which clients of gateways
-/// send here, too (<https://docs.litellm.ai/docs/reasoning_content>).
+/// send here, too (<https://platform.claude.com/docs/en/build-with-claude/extended-thinking>).
 pub(super) fn thinking(root: &mut Object<'_, '_>, chat: &mut Chat) -> Result<(), BadRequest> {
     if let Some(effort) = effort(root, "reasoning_effort")? {
         chat.thinking.effort = Some(effort);
