@@ -114,6 +114,14 @@ fn calls_have_their_index_and_arguments_are_an_object_even_where_there_are_none(
 }
 
 #[test]
+fn a_call_that_was_cut_off_does_not_look_whole() {
+    let events = [call(0, "a", "f"), finish(Finish::Length)];
+    let message = whole(&events, about())["choices"][0]["message"].clone();
+    assert_eq!(message["tool_calls"][0]["function"]["arguments"], "");
+    assert_eq!(deltas(&chunks(&events, about())).len(), 3, "the role, the call, the reason");
+}
+
+#[test]
 fn a_client_of_functions_is_answered_with_a_function_call() {
     let mut about = about();
     about.request = Bytes::from_static(br#"{"functions":[{"name":"f"}]}"#);
