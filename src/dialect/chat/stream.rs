@@ -1,7 +1,8 @@
 //! Answers as a stream of `chat.completion.chunk`s.
 
 use super::wire::{
-    Annotation, Cited, Detail, Image, Logprobs, Thought, UsageBody, finish_word, speaks_of_functions, tier_word,
+    Annotation, Cited, Detail, Image, Logprobs, Thought, UsageBody, finish_word, no_arguments, speaks_of_functions,
+    tier_word,
 };
 use crate::{
     dialect::{About, AnswerEncoder},
@@ -280,13 +281,14 @@ impl Choice {
         head.delta(self.index, delta, out);
     }
 
-    /// Clients parse arguments: of a call without any they are an empty object.
+    /// The answer is over, however often that is told.
     fn finish(&mut self, reason: Finish, head: &Head, out: &mut BytesMut) {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
-        for call in std::mem::take(&mut self.bare) {
-            self.function(call, None, "{}", head, out);
+        let arguments = no_arguments(reason);
+        for call in std::mem::take(&mut self.bare).into_iter().filter(|_| !arguments.is_empty()) {
+            self.function(call, None, arguments, head, out);
         }
         let word = if head.functions && reason == Finish::ToolCalls { "function_call" } else { finish_word(reason) };
         let (delta, finish_reason) = (Delta::default(), Some(word));

@@ -1,7 +1,8 @@
 //! Answers as one `chat.completion`.
 
 use super::wire::{
-    Annotation, Cited, Detail, Image, Logprobs, Thought, UsageBody, finish_word, speaks_of_functions, tier_word,
+    Annotation, Cited, Detail, Image, Logprobs, Thought, UsageBody, finish_word, no_arguments, speaks_of_functions,
+    tier_word,
 };
 use crate::{
     dialect::{About, AnswerEncoder},
@@ -236,7 +237,8 @@ impl Choice {
         let said = |text: &'a str| (!text.is_empty()).then_some(text);
         let refusal = said(&self.refusal);
         let other = refusal.is_some() || !self.calls.is_empty() || !self.images.is_empty() || self.audio.is_some();
-        let mut calls = self.calls.iter().map(Call::written);
+        let none = no_arguments(self.reason());
+        let mut calls = self.calls.iter().map(|call| call.written(none));
         Message {
             role: "assistant",
             content: if other { said(&self.text) } else { Some(&self.text) },
@@ -251,9 +253,13 @@ impl Choice {
         }
     }
 
+    /// Why it is over; as it looks, where nobody told.
+    fn reason(&self) -> Finish {
+        self.finish.unwrap_or(if self.calls.is_empty() { Finish::Stop } else { Finish::ToolCalls })
+    }
+
     fn finish_reason(&self, functions: bool) -> &'static str {
-        let unsaid = if self.calls.is_empty() { Finish::Stop } else { Finish::ToolCalls };
-        match self.finish.unwrap_or(unsaid) {
+        match self.reason() {
             Finish::ToolCalls if functions => "function_call",
             reason => finish_word(reason),
         }
@@ -261,9 +267,8 @@ impl Choice {
 }
 
 impl Call {
-    /// Clients parse arguments: of a call without any they are an empty object.
-    fn written(&self) -> ToolCall<'_> {
-        let arguments = if self.arguments.is_empty() { "{}" } else { &self.arguments };
+    fn written<'a>(&'a self, no_arguments: &'a str) -> ToolCall<'a> {
+        let arguments = if self.arguments.is_empty() { no_arguments } else { &self.arguments };
         ToolCall { id: &self.id, r#type: "function", function: Function { name: &self.name, arguments } }
     }
 }

@@ -22,6 +22,15 @@ pub(super) const fn finish_word(reason: Finish) -> &'static str {
     }
 }
 
+/// The arguments of a call that has none, in an answer that ended so. Clients parse them: an empty object. A call that was
+/// cut off before its arguments came must not look whole.
+pub(super) const fn no_arguments(reason: Finish) -> &'static str {
+    match reason {
+        Finish::Stop | Finish::StopSequence | Finish::Paused | Finish::ToolCalls => "{}",
+        Finish::Length | Finish::ContextWindow | Finish::ContentFilter | Finish::Refusal => "",
+    }
+}
+
 /// `service_tier`: OpenAI has no word for a batch here.
 pub(super) const fn tier_word(tier: ServiceTier) -> &'static str {
     match tier {

@@ -76,7 +76,8 @@ impl Parts<'_> {
         Ok(Content::Image { source, detail })
     }
 
-    /// A video (<https://openrouter.ai/docs/features/multimodal/videos>): a document of its own media type.
+    /// A video: a document of its own media type
+    /// (<https://openrouter.ai/docs/projects/docs/guides/overview/multimodal/videos>).
     fn video(&mut self, part: &mut Object<'_, '_>) -> Result<Content, BadRequest> {
         let place = part.at().member("video_url");
         let (url, _) = self.address(part, "video_url")?;

@@ -137,19 +137,37 @@ fn stop(root: &mut Object<'_, '_>, chat: &mut Chat) -> Result<(), BadRequest> {
     Ok(())
 }
 
-/// `reasoning_effort`, or OpenRouter's `reasoning`.
+/// `reasoning_effort`, OpenRouter's `reasoning`, or Anthropic's and DeepSeek's `thinking`, which clients of gateways
+/// send here, too (<https://platform.claude.com/docs/en/build-with-claude/extended-thinking>).
 pub(super) fn thinking(root: &mut Object<'_, '_>, chat: &mut Chat) -> Result<(), BadRequest> {
     if let Some(effort) = effort(root, "reasoning_effort")? {
         chat.thinking.effort = Some(effort);
         chat.uses(Feature::ReasoningEffort, "reasoning_effort");
     }
+    reasoning(root, chat)?;
+    let at = root.at().member("thinking");
+    let Some(node) = root.take("thinking") else { return Ok(()) };
+    let mut thinking = Object::of(node, &at)?;
+    let kind = thinking.need("type", "say `enabled` or `disabled`")?;
+    let budget = tokens(&mut thinking, "budget_tokens")?;
+    match &*kind {
+        "disabled" => chat.thinking.off = true,
+        "enabled" if budget.is_some() => chat.thinking.budget_tokens = budget,
+        "enabled" | "adaptive" => chat.thinking.adaptive = true,
+        _ => return Err(at.member("type").bad("must be `enabled`, `adaptive` or `disabled`")),
+    }
+    thinking.leave(chat);
+    chat.uses(Feature::ReasoningEffort, at.to_string());
+    Ok(())
+}
+
+fn reasoning(root: &mut Object<'_, '_>, chat: &mut Chat) -> Result<(), BadRequest> {
     let at = root.at().member("reasoning");
     let Some(node) = root.take("reasoning") else { return Ok(()) };
     let mut reasoning = Object::of(node, &at)?;
     let thinking = &mut chat.thinking;
     thinking.effort = effort(&mut reasoning, "effort")?.or(thinking.effort);
-    thinking.budget_tokens =
-        reasoning.integer("max_tokens")?.and_then(|tokens| u64::try_from(tokens).ok()).filter(|tokens| *tokens > 0);
+    thinking.budget_tokens = tokens(&mut reasoning, "max_tokens")?;
     match reasoning.flag("enabled")? {
         Some(false) => thinking.off = true,
         Some(true) if thinking.effort.is_none() && thinking.budget_tokens.is_none() => {
@@ -166,6 +184,11 @@ pub(super) fn thinking(root: &mut Object<'_, '_>, chat: &mut Chat) -> Result<(),
         chat.uses(Feature::ReasoningEffort, at.to_string());
     }
     Ok(())
+}
+
+/// A number of tokens; none at all is no number.
+fn tokens(of: &mut Object<'_, '_>, name: &str) -> Result<Option<u64>, BadRequest> {
+    Ok(of.integer(name)?.and_then(|tokens| u64::try_from(tokens).ok()).filter(|tokens| *tokens > 0))
 }
 
 fn effort(of: &mut Object<'_, '_>, name: &str) -> Result<Option<Effort>, BadRequest> {

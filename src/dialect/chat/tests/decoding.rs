@@ -330,6 +330,21 @@ fn reasoning_as_openrouter_has_it_is_read() {
 }
 
 #[test]
+fn thinking_as_anthropic_has_it_is_read() {
+    let cases = [
+        (json!({"type": "enabled", "budget_tokens": 2000}), Some(2000), false, false),
+        (json!({"type": "enabled"}), None, true, false),
+        (json!({"type": "adaptive"}), None, true, false),
+        (json!({"type": "disabled"}), None, false, true),
+    ];
+    for (thinking, budget_tokens, adaptive, off) in cases {
+        let chat = decode(&with(json!({"thinking": thinking})));
+        assert_eq!(chat.thinking, Thinking { budget_tokens, adaptive, off, ..Thinking::default() }, "{thinking}");
+        assert_eq!(uses(&chat), [(Feature::ReasoningEffort, "thinking")], "{thinking}");
+    }
+}
+
+#[test]
 fn cache_markers_stand_on_parts_and_messages() {
     let chat = messages(json!([
         {"role": "system", "content": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}]},

@@ -104,10 +104,21 @@ fn calls_have_their_index_and_arguments_are_an_object_even_where_there_are_none(
     assert_eq!(deltas(&chunks), want);
     assert_eq!(chunks.last().expect("a chunk")["choices"][0]["finish_reason"], "tool_calls");
     let body = whole(&events, about());
-    let function = |id: &str, name: &str, arguments: &str| json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
+    let function = |id: &str, name: &str, arguments: &str| {
+        let inner = json!({"name": name, "arguments": arguments});
+        json!({"id": id, "type": "function", "function": inner})
+    };
     let message = json!({"role": "assistant", "content": null, "refusal": null,
         "tool_calls": [function("a", "f", "{\"x\":1}"), function("b", "g", "{}")]});
     assert_eq!(body["choices"][0]["message"], message);
+}
+
+#[test]
+fn a_call_that_was_cut_off_does_not_look_whole() {
+    let events = [call(0, "a", "f"), finish(Finish::Length)];
+    let message = whole(&events, about())["choices"][0]["message"].clone();
+    assert_eq!(message["tool_calls"][0]["function"]["arguments"], "");
+    assert_eq!(deltas(&chunks(&events, about())).len(), 3, "the role, the call, the reason");
 }
 
 #[test]

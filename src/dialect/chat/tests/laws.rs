@@ -178,7 +178,11 @@ proptest! {
 
     /// A body that was cut or changed somewhere is read or refused.
     #[test]
-    fn no_body_makes_it_panic(at in any::<prop::sample::Index>(), with in "[\\]\\[{}\",:0-9a-z]{0,3}", cut in 0usize..9) {
+    fn no_body_makes_it_panic(
+        at in any::<prop::sample::Index>(),
+        with in "[\\]\\[{}\",:0-9a-z]{0,3}",
+        cut in 0usize..9,
+    ) {
         let mut body = everything().to_string().into_bytes();
         let start = at.index(body.len());
         let end = (start + cut).min(body.len());
@@ -201,7 +205,10 @@ proptest! {
 
     /// Events in any order make JSON all the same.
     #[test]
-    fn events_in_any_order_make_an_answer(mut events in answer(), swaps in proptest::collection::vec(any::<(prop::sample::Index, prop::sample::Index)>(), 0..6)) {
+    fn events_in_any_order_make_an_answer(
+        mut events in answer(),
+        swaps in proptest::collection::vec(any::<(prop::sample::Index, prop::sample::Index)>(), 0..6),
+    ) {
         for (a, b) in swaps {
             let (a, b) = (a.index(events.len()), b.index(events.len()));
             events.swap(a, b);
