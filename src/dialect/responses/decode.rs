@@ -77,8 +77,8 @@ fn thinking(root: &mut Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
     for name in ["summary", "generate_summary"] {
         let Some(word) = reasoning.text(name)? else { continue };
         if matches!(&*word, "auto" | "concise" | "detailed") {
+            // Not a use: thoughts are shown if there are any. Codex asks for it of every model.
             chat.thinking.shown = Some(true);
-            chat.uses(Feature::ReasoningEffort, reasoning.at(name));
         } else {
             chat.uses(Feature::Unknown, reasoning.at(name));
         }

@@ -34,7 +34,10 @@ fn response(status: &str, output: Value, usage: Value) -> Value {
 fn a_text_streams_as_the_reference_has_it() {
     let answer = [ChatEvent::Start { id: None }, text("Hel"), text("lo\n"), finish(Finish::Stop), usage()];
     let events = stream(&short(), &answer);
-    let message = |status: &str, content: Value| json!({"id": "msg_r1_0", "type": "message", "status": status, "role": "assistant", "content": content});
+    let message = |status: &str, content: Value| {
+        let (id, kind, role) = ("msg_r1_0", "message", "assistant");
+        json!({"id": id, "type": kind, "status": status, "role": role, "content": content})
+    };
     let part = |text: &str| json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []});
     let done = message("completed", json!([part("Hello\n")]));
     let at = |mut event: Value| {
@@ -233,7 +236,10 @@ fn citations_say_which_characters_they_are_about() {
         citation: Citation { url: Some(url.to_owned()), title: Some("T".to_owned()), ..Citation::default() },
     };
     let answer = [text("Zürich."), cite("https://a"), cite("https://b"), text(" Bern."), cite("https://c")];
-    let note = |start: u64, end: u64, url: &str| json!({"type": "url_citation", "start_index": start, "end_index": end, "title": "T", "url": url});
+    let note = |start: u64, end: u64, url: &str| {
+        let kind = "url_citation";
+        json!({"type": kind, "start_index": start, "end_index": end, "title": "T", "url": url})
+    };
     let want = [note(0, 7, "https://a"), note(0, 7, "https://b"), note(7, 13, "https://c")];
     let events = stream(&short(), &answer);
     let added: Vec<_> =

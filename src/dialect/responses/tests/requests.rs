@@ -36,7 +36,7 @@ fn what_means_nothing_is_not_noted() {
         "store": false, "stream": true, "stream_options": {"include_obfuscation": false}, "background": false,
         "tool_choice": "auto", "tools": [], "parallel_tool_calls": true, "truncation": "disabled",
         "text": {"format": {"type": "text"}}, "include": ["reasoning.encrypted_content"], "top_logprobs": 0,
-        "metadata": {}, "service_tier": "auto", "user": null, "max_output_tokens": 64, "reasoning": {},
+        "metadata": {}, "service_tier": "auto", "user": null, "max_output_tokens": 64, "reasoning": {"summary": "auto"},
         "prompt_cache_retention": "in_memory", "previous_response_id": null,
     }));
     assert!(notes(&chat).is_empty(), "{:?}", notes(&chat));
@@ -68,7 +68,6 @@ fn each_setting_goes_into_its_field_and_is_noted_with_its_path() {
         "Metadata metadata",
         "ParallelToolControl parallel_tool_calls",
         "ReasoningEffort reasoning.effort",
-        "ReasoningEffort reasoning.summary",
         "ServiceTier service_tier",
         "Store store",
         "Temperature temperature",
@@ -104,7 +103,6 @@ fn what_a_provider_would_have_to_keep_or_nobody_knows_is_noted() {
         (json!({"seed": 3}), "Unknown seed"),
         (json!({"reasoning": {"mode": "pro"}}), "Unknown reasoning.mode"),
         (json!({"reasoning": {"summary": "none"}}), "Unknown reasoning.summary"),
-        (json!({"reasoning": {"generate_summary": "concise"}}), "ReasoningEffort reasoning.generate_summary"),
         (json!({"text": {"tone": "dry"}}), "Unknown text.tone"),
         (json!({"include": ["web_search_call.results"]}), "Unknown include[0]"),
         (json!({"tool_choice": "required"}), "ForcedTool tool_choice"),
@@ -347,7 +345,6 @@ fn a_request_that_uses_much_notes_all_of_it() {
         "Metadata metadata",
         "ParallelToolControl parallel_tool_calls",
         "ReasoningEffort reasoning.effort",
-        "ReasoningEffort reasoning.summary",
         "SealedReasoning input[2].encrypted_content",
         "ServerState input[9]",
         "ServiceTier service_tier",
