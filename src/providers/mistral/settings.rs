@@ -50,6 +50,7 @@ const MANNER: Manner = Manner {
     most_stops: usize::MAX,
     seed: "random_seed",
     bare_media: true,
+    refusal_parts: false,
     short_ids: true,
 };
 

@@ -3,7 +3,8 @@
 use super::ChatCodec;
 use crate::{
     model::{
-        Chat, Content, Effort, Feature, Format, Message, Part, Role, Source, Tool, ToolCall, ToolChoice, ToolResult,
+        Chat, Content, Effort, Feature, Format, Message, Part, Reasoned, Role, Source, Tool, ToolCall, ToolChoice,
+        ToolResult,
     },
     providers::{
         cap::CapField,
@@ -187,17 +188,20 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
 
     /// What the model said; an empty turn is left out.
     fn assistant(&self, message: &Message, body: &mut Body) {
-        let said = joined_texts(&message.parts, "");
+        let mut said = joined_texts(&message.parts, "");
         let refused = message.parts.iter().filter_map(|part| match &part.content {
             Content::Refusal(text) => Some(text.as_str()),
             _ => None,
         });
-        let refused: String = refused.collect();
+        let mut refused: String = refused.collect();
         let calls = message.parts.iter().filter_map(|part| match &part.content {
             Content::ToolCall(call) => Some(call),
             _ => None,
         });
         let calls: Vec<_> = calls.collect();
+        if !self.codec.manner.refusal_parts {
+            said.push_str(&std::mem::take(&mut refused));
+        }
         if said.is_empty() && refused.is_empty() && calls.is_empty() {
             return;
         }
@@ -229,7 +233,8 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
             return;
         }
         let thoughts = message.parts.iter().filter_map(|part| match &part.content {
-            Content::Reasoning(thought) => Some(thought.text.as_str()),
+            // What another maker sealed is not for this one.
+            Content::Reasoning(Reasoned { text, seal: None }) => Some(text.as_str()),
             _ => None,
         });
         let thoughts: String = thoughts.collect();
@@ -333,9 +338,10 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
 
     /// The word for `effort` that the server knows: itself, or the next lower one; the least one for what is below.
     fn lowered(&self, effort: Effort) -> Option<Effort> {
-        let known = self.codec.manner.efforts;
-        let lower = known.iter().copied().filter(|word| *word <= effort && (*word != Effort::None || effort == *word));
-        lower.last().or_else(|| known.iter().copied().find(|word| *word > effort))
+        let known = self.codec.manner.efforts.iter().copied();
+        // "None" is no little of it.
+        let some = known.filter(|word| (*word == Effort::None) == (effort == Effort::None));
+        some.clone().rfind(|word| *word <= effort).or_else(|| some.min())
     }
 
     fn hints(&self, chat: &Chat, body: &mut Body) {

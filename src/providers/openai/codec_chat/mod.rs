@@ -38,6 +38,8 @@ pub(in crate::providers) struct Manner {
     pub(in crate::providers) seed: &'static str,
     /// Documents and sounds stand as bare texts in their parts, and documents may be URLs: Mistral.
     pub(in crate::providers) bare_media: bool,
+    /// Earlier refusals are parts of a kind of their own; elsewhere they are text.
+    pub(in crate::providers) refusal_parts: bool,
     /// Calls must have ids of nine letters: Mistral.
     pub(in crate::providers) short_ids: bool,
 }
@@ -55,6 +57,7 @@ impl Manner {
         most_stops: 4,
         seed: "seed",
         bare_media: false,
+        refusal_parts: true,
         short_ids: false,
     };
 
@@ -64,6 +67,7 @@ impl Manner {
         takes_thoughts: true,
         efforts: &[Effort::None, Effort::Low, Effort::Medium, Effort::High],
         most_stops: usize::MAX,
+        refusal_parts: false,
         ..Self::OPENAI
     };
 }

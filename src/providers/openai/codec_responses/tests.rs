@@ -224,7 +224,7 @@ fn the_end_is_told_with_its_reason() {
         json!({"type": "error", "code": "rate_limit_exceeded", "message": "bad secret-0123456789"}),
         leak.clone(),
     ] {
-        let (_, last) = of(&[event.clone()]);
+        let (_, last) = of(std::slice::from_ref(&event));
         assert!(matches!(&last, Decoded::Error(e) if e.status == 429 && e.message == "bad ***"), "{event}: {last:?}");
     }
     assert!(matches!(read("data: <html>\n\n").1, Decoded::Garbage(_)));
