@@ -17,7 +17,8 @@ const LEAST_CAP: u64 = 16;
 /// The body of the request. Nothing is kept at the provider, so that thoughts travel sealed.
 pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
     // Instructions that stand apart come first; later ones keep their place among the turns.
-    let turns = chat.messages.iter().position(|message| message.role != Role::System).unwrap_or(chat.messages.len());
+    // Where there are no others they are the input, which may not be empty.
+    let turns = chat.messages.iter().position(|message| message.role != Role::System).unwrap_or_default();
     let (first, rest) = chat.messages.split_at(turns);
     let instructions = first.iter().map(|message| joined_texts(&message.parts, "\n\n")).filter(|text| !text.is_empty());
     let instructions: Vec<_> = instructions.collect();

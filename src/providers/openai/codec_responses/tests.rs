@@ -114,6 +114,9 @@ fn a_plain_question_asks_for_nothing_else() {
     let chat = Chat { messages: vec![turn(Role::User, vec![text("Hi")])], ..Chat::default() };
     let input = json!([{"type": "message", "role": "user", "content": "Hi"}]);
     assert_eq!(encoded(&chat, None), json!({"model": "gpt-5.1", "input": input, "store": false}));
+    let chat = Chat { messages: vec![turn(Role::System, vec![text("Hi")])], ..Chat::default() };
+    let input = json!([{"type": "message", "role": "system", "content": "Hi"}]);
+    assert_eq!(encoded(&chat, None), json!({"model": "gpt-5.1", "input": input, "store": false}));
 }
 
 fn events(stream: &str) -> Vec<SseEvent> {
