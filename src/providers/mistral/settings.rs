@@ -7,7 +7,7 @@ use crate::{
         cap::CapField,
         endpoint::endpoint,
         mask::Key,
-        openai::{OpenAi, Path, codec_chat::Manner, settings::TranslateTo},
+        openai::{OpenAi, Path, call_id::Ids, codec_chat::Manner, settings::TranslateTo},
     },
 };
 use http::header;
@@ -51,7 +51,8 @@ const MANNER: Manner = Manner {
     seed: "random_seed",
     bare_media: true,
     refusal_parts: false,
-    short_ids: true,
+    // <https://github.com/anomalyco/opencode/issues/1680>
+    ids: Ids::NineLetters,
 };
 
 pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {

@@ -13,8 +13,6 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use std::borrow::Cow;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The body of the request.
 pub(super) fn body(codec: &ChatCodec, chat: &Chat, to: &Goal<'_>) -> Bytes {
@@ -181,7 +179,7 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
     fn tool_result(&self, result: &ToolResult, body: &mut Body) {
         body.object(|body| {
             body.member("role", &"tool");
-            body.member("tool_call_id", &self.call_id(&result.id));
+            body.member("tool_call_id", &self.codec.manner.ids.fit(&result.id));
             body.member("content", &joined_texts(&result.parts, "\n\n"));
         });
     }
@@ -245,18 +243,13 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
 
     fn call(&self, call: &ToolCall, body: &mut Body) {
         body.object(|body| {
-            body.member("id", &self.call_id(&call.id));
+            body.member("id", &self.codec.manner.ids.fit(&call.id));
             body.member("type", &"function");
             body.key("function").object(|body| {
                 body.member("name", &call.name);
                 body.member("arguments", &if call.arguments.is_empty() { "{}" } else { &call.arguments });
             });
         });
-    }
-
-    /// A call's id, as the server takes it.
-    fn call_id<'i>(&self, id: &'i str) -> Cow<'i, str> {
-        if self.codec.manner.short_ids { nine_letters(id) } else { id.into() }
     }
 
     fn tools(&self, chat: &Chat, body: &mut Body) {
@@ -376,22 +369,4 @@ fn audio_format(media_type: &str) -> &str {
         "wav" | "x-wav" | "wave" | "vnd.wave" => "wav",
         other => other,
     }
-}
-
-/// An id of nine letters and digits, the only ones that Mistral takes: `id` itself, or one that is made of it, always
-/// the same. <https://github.com/anomalyco/opencode/issues/1680>
-fn nine_letters(id: &str) -> Cow<'_, str> {
-    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return id.into();
-    }
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    let mut rest = hasher.finish();
-    let mut letter = || {
-        let at = usize::try_from(rest % 62).unwrap_or_default();
-        rest /= 62;
-        char::from(LETTERS.get(at).copied().unwrap_or(b'A'))
-    };
-    (0..9).map(|_| letter()).collect::<String>().into()
 }

@@ -15,6 +15,7 @@ use crate::{
         cap::CapField,
         codec::{Codec, Goal, StreamDecoder},
         mask::Key,
+        openai::call_id::Ids,
     },
 };
 use bytes::Bytes;
@@ -40,8 +41,8 @@ pub(in crate::providers) struct Manner {
     pub(in crate::providers) bare_media: bool,
     /// Earlier refusals are parts of a kind of their own; elsewhere they are text.
     pub(in crate::providers) refusal_parts: bool,
-    /// Calls must have ids of nine letters: Mistral.
-    pub(in crate::providers) short_ids: bool,
+    /// Ids of calls that it takes.
+    pub(in crate::providers) ids: Ids,
 }
 
 impl Manner {
@@ -58,7 +59,7 @@ impl Manner {
         seed: "seed",
         bare_media: false,
         refusal_parts: true,
-        short_ids: false,
+        ids: Ids::CHAT,
     };
 
     /// Any other server. Some of them refuse members that they do not know, so that hints that few know are left out.
@@ -68,6 +69,7 @@ impl Manner {
         efforts: &[Effort::None, Effort::Low, Effort::Medium, Effort::High],
         most_stops: usize::MAX,
         refusal_parts: false,
+        ids: Ids::Any,
         ..Self::OPENAI
     };
 }

@@ -6,7 +6,10 @@ use crate::{
     },
     providers::{
         codec::Goal,
-        openai::body::{Body, document_text, effort, joined_texts, tier},
+        openai::{
+            body::{Body, document_text, effort, joined_texts, tier},
+            call_id::Ids,
+        },
     },
 };
 use bytes::Bytes;
@@ -155,7 +158,7 @@ fn document(source: &Source, name: Option<&str>, body: &mut Body) {
 fn tool_call(call: &ToolCall, body: &mut Body) {
     body.object(|body| {
         body.member("type", &"function_call");
-        body.member("call_id", &call.id);
+        body.member("call_id", &Ids::RESPONSES.fit(&call.id));
         body.member("name", &call.name);
         body.member("arguments", &if call.arguments.is_empty() { "{}" } else { &call.arguments });
     });
@@ -166,7 +169,7 @@ fn tool_result(result: &ToolResult, body: &mut Body) {
     let plain = result.parts.iter().all(|part| matches!(part.content, Content::Text(_)));
     body.object(|body| {
         body.member("type", &"function_call_output");
-        body.member("call_id", &result.id);
+        body.member("call_id", &Ids::RESPONSES.fit(&result.id));
         if plain {
             return body.member("output", &joined_texts(&result.parts, "\n\n"));
         }
