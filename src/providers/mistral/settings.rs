@@ -7,7 +7,7 @@ use crate::{
         cap::CapField,
         endpoint::endpoint,
         mask::Key,
-        openai::{OpenAi, Path, codec_chat::Manner, settings::TranslateTo},
+        openai::{OpenAi, Path, call_id::Ids, codec_chat::Manner, settings::TranslateTo},
     },
 };
 use http::header;
@@ -50,7 +50,9 @@ const MANNER: Manner = Manner {
     most_stops: usize::MAX,
     seed: "random_seed",
     bare_media: true,
-    short_ids: true,
+    refusal_parts: false,
+    // <https://github.com/anomalyco/opencode/issues/1680>
+    ids: Ids::NineLetters,
 };
 
 pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {

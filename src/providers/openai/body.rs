@@ -148,11 +148,14 @@ pub(super) fn document_text(name: Option<&str>, text: &str) -> String {
     }
 }
 
-/// The effort that is asked for: by its word, or by the tokens. `None`: nothing that a word could say. "No thinking"
-/// without an effort is not sent: models that know `none` have it as their default, and all others refuse it
-/// (<https://learn.microsoft.com/en-us/javascript/api/@azure/ai-projects/reasoningeffort>).
+/// The effort that is asked for: by its word, or by the tokens. `None`: nothing that a word could say.
+///
+/// Tokens become one of the three words that all reasoning models know: who gave a number never asked for a word that
+/// some of them refuse. "No thinking" without an effort is not sent: models that know `none` have it as their default,
+/// all others refuse it (<https://learn.microsoft.com/en-us/javascript/api/@azure/ai-projects/reasoningeffort>).
 pub(super) fn effort(thinking: &Thinking) -> Option<Effort> {
-    let by_budget = thinking.budget_tokens.filter(|tokens| *tokens > 0 && !thinking.off).map(Effort::by_budget);
+    let budget = thinking.budget_tokens.filter(|tokens| *tokens > 0 && !thinking.off);
+    let by_budget = budget.map(|tokens| Effort::by_budget(tokens).clamp(Effort::Low, Effort::High));
     thinking.effort.or(by_budget)
 }
 

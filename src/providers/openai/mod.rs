@@ -5,6 +5,7 @@
 //! paths, credentials and manners of their own.
 
 mod body;
+pub(super) mod call_id;
 mod chat;
 pub(super) mod codec_chat;
 pub(super) mod codec_responses;

@@ -2,6 +2,7 @@
 
 pub(in crate::providers) mod carried;
 mod edits;
+mod targets;
 
 use super::*;
 use crate::{

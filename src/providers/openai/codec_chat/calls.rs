@@ -89,23 +89,22 @@ impl Calls {
     }
 
     fn tell(&mut self, at: usize, choice: u32, name: &str, arguments: Cow<'_, str>, out: &mut Listener<'_>) {
-        let taken = |id: &str, calls: &[Known]| calls.iter().take(at).any(|call| call.id == id);
-        let twice = self.calls.get(at).is_some_and(|call| taken(&call.id, &self.calls));
-        let Some(call) = self.calls.get_mut(at) else { return };
+        let Some((before, rest)) = self.calls.split_at_mut_checked(at) else { return };
+        let Some(call) = rest.first_mut() else { return };
         if call.name.is_empty() {
             name.clone_into(&mut call.name);
         }
         match &mut call.state {
-            State::Waiting(before) if call.name.is_empty() => before.push_str(&arguments),
-            State::Waiting(before) => {
-                let before = std::mem::take(before);
+            State::Waiting(early) if call.name.is_empty() => early.push_str(&arguments),
+            State::Waiting(early) => {
+                let early = std::mem::take(early);
                 let number = self.told;
                 self.told = self.told.saturating_add(1);
                 call.state = State::Told(number);
-                let made_up = call.id.is_empty() || twice;
+                let made_up = call.id.is_empty() || before.iter().any(|other| other.id == call.id);
                 let id = if made_up { Cow::Owned(format!("call_{number}")) } else { Cow::Borrowed(&*call.id) };
                 out(ChatEvent::ToolStart { choice, call: number, id, name: (&*call.name).into() });
-                for json in [Cow::Owned(before), arguments] {
+                for json in [Cow::Owned(early), arguments] {
                     if !json.is_empty() {
                         out(ChatEvent::ToolArguments { choice, call: number, json });
                     }

@@ -3,7 +3,8 @@
 use super::ChatCodec;
 use crate::{
     model::{
-        Chat, Content, Effort, Feature, Format, Message, Part, Role, Source, Tool, ToolCall, ToolChoice, ToolResult,
+        Chat, Content, Effort, Feature, Format, Message, Part, Reasoned, Role, Source, Tool, ToolCall, ToolChoice,
+        ToolResult,
     },
     providers::{
         cap::CapField,
@@ -12,8 +13,6 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use std::borrow::Cow;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The body of the request.
 pub(super) fn body(codec: &ChatCodec, chat: &Chat, to: &Goal<'_>) -> Bytes {
@@ -180,24 +179,27 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
     fn tool_result(&self, result: &ToolResult, body: &mut Body) {
         body.object(|body| {
             body.member("role", &"tool");
-            body.member("tool_call_id", &self.call_id(&result.id));
+            body.member("tool_call_id", &self.codec.manner.ids.fit(&result.id));
             body.member("content", &joined_texts(&result.parts, "\n\n"));
         });
     }
 
     /// What the model said; an empty turn is left out.
     fn assistant(&self, message: &Message, body: &mut Body) {
-        let said = joined_texts(&message.parts, "");
+        let mut said = joined_texts(&message.parts, "");
         let refused = message.parts.iter().filter_map(|part| match &part.content {
             Content::Refusal(text) => Some(text.as_str()),
             _ => None,
         });
-        let refused: String = refused.collect();
+        let mut refused: String = refused.collect();
         let calls = message.parts.iter().filter_map(|part| match &part.content {
             Content::ToolCall(call) => Some(call),
             _ => None,
         });
         let calls: Vec<_> = calls.collect();
+        if !self.codec.manner.refusal_parts {
+            said.push_str(&std::mem::take(&mut refused));
+        }
         if said.is_empty() && refused.is_empty() && calls.is_empty() {
             return;
         }
@@ -229,7 +231,8 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
             return;
         }
         let thoughts = message.parts.iter().filter_map(|part| match &part.content {
-            Content::Reasoning(thought) => Some(thought.text.as_str()),
+            // What another maker sealed is not for this one.
+            Content::Reasoning(Reasoned { text, seal: None }) => Some(text.as_str()),
             _ => None,
         });
         let thoughts: String = thoughts.collect();
@@ -240,18 +243,13 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
 
     fn call(&self, call: &ToolCall, body: &mut Body) {
         body.object(|body| {
-            body.member("id", &self.call_id(&call.id));
+            body.member("id", &self.codec.manner.ids.fit(&call.id));
             body.member("type", &"function");
             body.key("function").object(|body| {
                 body.member("name", &call.name);
                 body.member("arguments", &if call.arguments.is_empty() { "{}" } else { &call.arguments });
             });
         });
-    }
-
-    /// A call's id, as the server takes it.
-    fn call_id<'i>(&self, id: &'i str) -> Cow<'i, str> {
-        if self.codec.manner.short_ids { nine_letters(id) } else { id.into() }
     }
 
     fn tools(&self, chat: &Chat, body: &mut Body) {
@@ -333,9 +331,10 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
 
     /// The word for `effort` that the server knows: itself, or the next lower one; the least one for what is below.
     fn lowered(&self, effort: Effort) -> Option<Effort> {
-        let known = self.codec.manner.efforts;
-        let lower = known.iter().copied().filter(|word| *word <= effort && (*word != Effort::None || effort == *word));
-        lower.last().or_else(|| known.iter().copied().find(|word| *word > effort))
+        let known = self.codec.manner.efforts.iter().copied();
+        // "None" is no little of it.
+        let some = known.filter(|word| (*word == Effort::None) == (effort == Effort::None));
+        some.clone().rfind(|word| *word <= effort).or_else(|| some.min())
     }
 
     fn hints(&self, chat: &Chat, body: &mut Body) {
@@ -370,22 +369,4 @@ fn audio_format(media_type: &str) -> &str {
         "wav" | "x-wav" | "wave" | "vnd.wave" => "wav",
         other => other,
     }
-}
-
-/// An id of nine letters and digits, the only ones that Mistral takes: `id` itself, or one that is made of it, always
-/// the same. <https://github.com/anomalyco/opencode/issues/1680>
-fn nine_letters(id: &str) -> Cow<'_, str> {
-    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    if id.len() == 9 && id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return id.into();
-    }
-    let mut hasher = DefaultHasher::new();
-    id.hash(&mut hasher);
-    let mut rest = hasher.finish();
-    let mut letter = || {
-        let at = usize::try_from(rest % 62).unwrap_or_default();
-        rest /= 62;
-        char::from(LETTERS.get(at).copied().unwrap_or(b'A'))
-    };
-    (0..9).map(|_| letter()).collect::<String>().into()
 }

@@ -15,6 +15,7 @@ use crate::{
         cap::CapField,
         codec::{Codec, Goal, StreamDecoder},
         mask::Key,
+        openai::call_id::Ids,
     },
 };
 use bytes::Bytes;
@@ -38,8 +39,10 @@ pub(in crate::providers) struct Manner {
     pub(in crate::providers) seed: &'static str,
     /// Documents and sounds stand as bare texts in their parts, and documents may be URLs: Mistral.
     pub(in crate::providers) bare_media: bool,
-    /// Calls must have ids of nine letters: Mistral.
-    pub(in crate::providers) short_ids: bool,
+    /// Earlier refusals are parts of a kind of their own; elsewhere they are text.
+    pub(in crate::providers) refusal_parts: bool,
+    /// Ids of calls that it takes.
+    pub(in crate::providers) ids: Ids,
 }
 
 impl Manner {
@@ -55,7 +58,8 @@ impl Manner {
         most_stops: 4,
         seed: "seed",
         bare_media: false,
-        short_ids: false,
+        refusal_parts: true,
+        ids: Ids::CHAT,
     };
 
     /// Any other server. Some of them refuse members that they do not know, so that hints that few know are left out.
@@ -64,6 +68,8 @@ impl Manner {
         takes_thoughts: true,
         efforts: &[Effort::None, Effort::Low, Effort::Medium, Effort::High],
         most_stops: usize::MAX,
+        refusal_parts: false,
+        ids: Ids::Any,
         ..Self::OPENAI
     };
 }

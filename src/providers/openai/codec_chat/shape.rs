@@ -2,6 +2,7 @@
 
 use crate::providers::lenient::{Text, raw};
 use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -157,7 +158,7 @@ pub(super) fn inside<'a, T: Deserialize<'a>>(member: Option<&'a RawValue>) -> Op
 /// The content of a message: a text, or parts of it.
 #[derive(Default)]
 pub(super) enum Said<'a> {
-    /// None, or of a kind that nobody sends.
+    /// None.
     #[default]
     Nothing,
     /// A text.
@@ -229,9 +230,8 @@ impl<'de> Visitor<'de> for SaidVisitor {
         Ok(Said::Text(said.to_string().into()))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Said<'de>, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Said::Nothing)
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Said<'de>, A::Error> {
+        Ok(Said::Parts(vec![Piece::deserialize(MapAccessDeserializer::new(map))?]))
     }
 }
 

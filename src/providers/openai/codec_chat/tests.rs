@@ -99,7 +99,7 @@ fn a_conversation_is_said_as_the_reference_has_it() {
 fn other_servers_get_thoughts_and_no_words_that_few_know() {
     let mut want: Value = serde_json::from_str(include_str!("fixtures/request.json")).expect("JSON");
     want["messages"][2]["reasoning_content"] = json!("Two cities.");
-    want["reasoning_effort"] = json!("high");
+    want["messages"][6]["content"] = json!("No.");
     want["stop"] = json!(["a", "b", "c", "d", "e"]);
     assert_eq!(encoded(Manner::OTHERS, &conversation()), want);
 }
@@ -117,6 +117,7 @@ fn an_effort_is_lowered_to_a_word_that_the_server_knows() {
         (FEW, thinking(Effort::Low), json!("high")),
         (FEW, thinking(Effort::None), json!("none")),
         (Manner::OPENAI, Thinking { budget_tokens: Some(5_000), ..Thinking::default() }, json!("medium")),
+        (Manner::OPENAI, Thinking { budget_tokens: Some(1_024), ..Thinking::default() }, json!("low")),
         (Manner::OPENAI, Thinking { adaptive: true, ..Thinking::default() }, Value::Null),
         (Manner::OPENAI, Thinking { off: true, ..Thinking::default() }, Value::Null),
     ];
@@ -211,6 +212,7 @@ fn each_kind_of_delta_is_told() {
         (json!({"content": null, "tool_calls": null, "refusal": null}), vec![]),
         (json!({"content": "a\n"}), vec!["0 text a\n"]),
         (json!({"content": 7}), vec!["0 text 7"]),
+        (json!({"content": {"type": "text", "text": "a"}}), vec!["0 text a"]),
         (json!({"refusal": "no"}), vec!["0 refusal no"]),
         (json!({"reasoning_content": "r", "content": "a"}), vec!["0 thought r", "0 text a"]),
         (json!({"reasoning": "r"}), vec!["0 thought r"]),
@@ -230,108 +232,31 @@ fn each_kind_of_delta_is_told() {
         ),
     ];
     for (delta, want) in cases {
-        let said = deltas(&[delta.clone()]);
+        let said = deltas(std::slice::from_ref(&delta));
         assert_eq!(said[1..said.len() - 1], want[..], "{delta}");
     }
 }
 
+/// Streams of calls by many servers, and what each of them says.
+#[derive(serde::Deserialize)]
+struct CallCase {
+    name: String,
+    /// `tool_calls` of one delta after the other.
+    pieces: Vec<Value>,
+    want: Vec<String>,
+}
+
 #[test]
 fn calls_are_told_apart_however_servers_number_them() {
-    let call = |index: Value, id: Value, name: Value, arguments: Value| json!({"index": index, "id": id, "function": {"name": name, "arguments": arguments}});
-    let n = Value::Null;
-    let two = vec!["0 call 0 x f", "0 arguments 0 {}", "0 call 1 y g", "0 arguments 1 {}"];
-    let cut = vec!["0 call 0 x f", "0 arguments 0 {", "0 arguments 0 }"];
-    let cases: Vec<(&str, Vec<Value>, Vec<&str>)> = vec![
-        (
-            "as OpenAI",
-            vec![
-                json!([call(json!(0), json!("x"), json!("f"), json!(""))]),
-                json!([call(json!(0), n.clone(), n.clone(), json!("{"))]),
-                json!([call(json!(0), n.clone(), n.clone(), json!("}"))]),
-                json!([call(json!(1), json!("y"), json!("g"), json!("{}"))]),
-            ],
-            [&cut[..], &two[2..]].concat(),
-        ),
-        (
-            "one number for all",
-            vec![json!([
-                call(json!(0), json!("x"), json!("f"), json!("{}")),
-                call(json!(0), json!("y"), json!("g"), json!("{}"))
-            ])],
-            two.clone(),
-        ),
-        (
-            "no number",
-            vec![
-                json!([call(n.clone(), json!("x"), json!("f"), json!("{}"))]),
-                json!([call(n.clone(), json!("y"), json!("g"), json!("{}"))]),
-            ],
-            two.clone(),
-        ),
-        (
-            "number as text",
-            vec![
-                json!([call(json!("0"), json!("x"), json!("f"), json!("{"))]),
-                json!([call(json!("0"), json!(""), json!(""), json!("}"))]),
-            ],
-            cut.clone(),
-        ),
-        (
-            "id and name are repeated",
-            vec![
-                json!([call(json!(0), json!("x"), json!("f"), json!("{"))]),
-                json!([call(json!(0), json!("x"), json!("f"), json!("}"))]),
-            ],
-            cut.clone(),
-        ),
-        (
-            "another id with each piece",
-            vec![
-                json!([call(json!(0), json!("x"), json!("f"), json!("{"))]),
-                json!([call(json!(0), json!("z"), n.clone(), json!("}"))]),
-            ],
-            cut.clone(),
-        ),
-        (
-            "an object, and no id",
-            vec![json!([call(n.clone(), n.clone(), json!("f"), json!({"a": 1}))])],
-            vec!["0 call 0 call_0 f", r#"0 arguments 0 {"a":1}"#],
-        ),
-        (
-            "no id, twice the same function",
-            vec![json!([
-                call(n.clone(), n.clone(), json!("f"), json!("{}")),
-                call(n.clone(), n.clone(), json!("f"), json!("{}"))
-            ])],
-            vec!["0 call 0 call_0 f", "0 arguments 0 {}", "0 call 1 call_1 f", "0 arguments 1 {}"],
-        ),
-        (
-            "one id for two calls",
-            vec![json!([
-                call(json!(0), json!("x"), json!("f"), json!("{}")),
-                call(json!(1), json!("x"), json!("g"), json!("{}"))
-            ])],
-            vec!["0 call 0 x f", "0 arguments 0 {}", "0 call 1 call_1 g", "0 arguments 1 {}"],
-        ),
-        (
-            "the name comes late",
-            vec![
-                json!([call(json!(0), json!("x"), n.clone(), json!("{"))]),
-                json!([call(json!(0), n.clone(), json!("f"), json!("}"))]),
-            ],
-            cut.clone(),
-        ),
-    ];
-    for (name, pieces, want) in cases {
+    let cases: Vec<CallCase> = serde_json::from_str(include_str!("fixtures/calls.json")).expect("JSON");
+    for CallCase { name, pieces, want } in cases {
         let pieces: Vec<_> = pieces.into_iter().map(|calls| json!({"tool_calls": calls})).collect();
         let said = deltas(&pieces);
         assert_eq!(said[1..said.len() - 1], want[..], "{name}");
         assert_eq!(said.last().map(String::as_str), Some("0 finish ToolCalls"), "{name}");
     }
-    let before = deltas(&[
-        json!({"function_call": {"name": "f", "arguments": "{"}}),
-        json!({"function_call": {"arguments": "}"}}),
-    ]);
+    let piece = |call: Value| json!({"function_call": call});
+    let before = deltas(&[piece(json!({"name": "f", "arguments": "{"})), piece(json!({"arguments": "}"}))]);
     assert_eq!(before[1..4], ["0 call 0 call_0 f", "0 arguments 0 {", "0 arguments 0 }"]);
 }
 

@@ -6,7 +6,10 @@ use crate::{
     },
     providers::{
         codec::Goal,
-        openai::body::{Body, document_text, effort, joined_texts, tier},
+        openai::{
+            body::{Body, document_text, effort, joined_texts, tier},
+            call_id::Ids,
+        },
     },
 };
 use bytes::Bytes;
@@ -17,7 +20,8 @@ const LEAST_CAP: u64 = 16;
 /// The body of the request. Nothing is kept at the provider, so that thoughts travel sealed.
 pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
     // Instructions that stand apart come first; later ones keep their place among the turns.
-    let turns = chat.messages.iter().position(|message| message.role != Role::System).unwrap_or(chat.messages.len());
+    // Where there are no others they are the input, which may not be empty.
+    let turns = chat.messages.iter().position(|message| message.role != Role::System).unwrap_or_default();
     let (first, rest) = chat.messages.split_at(turns);
     let instructions = first.iter().map(|message| joined_texts(&message.parts, "\n\n")).filter(|text| !text.is_empty());
     let instructions: Vec<_> = instructions.collect();
@@ -154,7 +158,7 @@ fn document(source: &Source, name: Option<&str>, body: &mut Body) {
 fn tool_call(call: &ToolCall, body: &mut Body) {
     body.object(|body| {
         body.member("type", &"function_call");
-        body.member("call_id", &call.id);
+        body.member("call_id", &Ids::RESPONSES.fit(&call.id));
         body.member("name", &call.name);
         body.member("arguments", &if call.arguments.is_empty() { "{}" } else { &call.arguments });
     });
@@ -165,7 +169,7 @@ fn tool_result(result: &ToolResult, body: &mut Body) {
     let plain = result.parts.iter().all(|part| matches!(part.content, Content::Text(_)));
     body.object(|body| {
         body.member("type", &"function_call_output");
-        body.member("call_id", &result.id);
+        body.member("call_id", &Ids::RESPONSES.fit(&result.id));
         if plain {
             return body.member("output", &joined_texts(&result.parts, "\n\n"));
         }

@@ -114,6 +114,9 @@ fn a_plain_question_asks_for_nothing_else() {
     let chat = Chat { messages: vec![turn(Role::User, vec![text("Hi")])], ..Chat::default() };
     let input = json!([{"type": "message", "role": "user", "content": "Hi"}]);
     assert_eq!(encoded(&chat, None), json!({"model": "gpt-5.1", "input": input, "store": false}));
+    let chat = Chat { messages: vec![turn(Role::System, vec![text("Hi")])], ..Chat::default() };
+    let input = json!([{"type": "message", "role": "system", "content": "Hi"}]);
+    assert_eq!(encoded(&chat, None), json!({"model": "gpt-5.1", "input": input, "store": false}));
 }
 
 fn events(stream: &str) -> Vec<SseEvent> {
@@ -224,7 +227,7 @@ fn the_end_is_told_with_its_reason() {
         json!({"type": "error", "code": "rate_limit_exceeded", "message": "bad secret-0123456789"}),
         leak.clone(),
     ] {
-        let (_, last) = of(&[event.clone()]);
+        let (_, last) = of(std::slice::from_ref(&event));
         assert!(matches!(&last, Decoded::Error(e) if e.status == 429 && e.message == "bad ***"), "{event}: {last:?}");
     }
     assert!(matches!(read("data: <html>\n\n").1, Decoded::Garbage(_)));

@@ -56,6 +56,11 @@ fn thought(text: &str, seal: Option<Seal>) -> Chat {
 /// A conversation that uses `feature`, and what then stands in the body wherever it is carried. `None`: the vocabulary
 /// has no word for it.
 fn with(feature: Feature) -> Option<(Chat, &'static str)> {
+    in_turns(feature).or_else(|| in_options(feature))
+}
+
+/// What stands in turns.
+fn in_turns(feature: Feature) -> Option<(Chat, &'static str)> {
     Some(match feature {
         Feature::ImageInline => (
             user(Content::Image { source: inline("image/png", b"iVBOR0"), detail: None }),
@@ -81,6 +86,27 @@ fn with(feature: Feature) -> Option<(Chat, &'static str)> {
             (after_a_call(ToolResult { parts: vec![Part::new(picture)], ..ToolResult::default() }), "iVBOR0")
         }
         Feature::FailedToolResult => (after_a_call(ToolResult { failed: true, ..ToolResult::default() }), "fail"),
+        Feature::SealedReasoning => {
+            let seal = Seal { maker: "openai".to_owned(), data: "gAAAA".to_owned(), hidden: true };
+            (thought("", Some(seal)), r#""encrypted_content":"gAAAA""#)
+        }
+        Feature::PlainReasoning => (thought("let me see", None), r#""reasoning_content":"let me see""#),
+        Feature::ParticipantName => {
+            let turn =
+                Message { name: Some("Ann".to_owned()), ..said(Role::User, vec![Content::Text("x".to_owned())]) };
+            (Chat { messages: vec![turn], ..Chat::default() }, r#""name":"Ann""#)
+        }
+        Feature::ImageDetail => {
+            let source = Source::Url("https://h/p".to_owned());
+            (user(Content::Image { source, detail: Some("low".to_owned()) }), r#""detail":"low""#)
+        }
+        _ => return None,
+    })
+}
+
+/// What stands beside them.
+fn in_options(feature: Feature) -> Option<(Chat, &'static str)> {
+    Some(match feature {
         Feature::ForcedTool => {
             (Chat { tool_choice: Some(ToolChoice::Required), ..with_tool() }, r#""tool_choice":"required""#)
         }
@@ -118,11 +144,6 @@ fn with(feature: Feature) -> Option<(Chat, &'static str)> {
             let thinking = Thinking { effort: Some(Effort::High), ..Thinking::default() };
             (Chat { thinking, ..Chat::default() }, r#"effort":"high""#)
         }
-        Feature::SealedReasoning => {
-            let seal = Seal { maker: "openai".to_owned(), data: "gAAAA".to_owned(), hidden: true };
-            (thought("", Some(seal)), r#""encrypted_content":"gAAAA""#)
-        }
-        Feature::PlainReasoning => (thought("let me see", None), r#""reasoning_content":"let me see""#),
         Feature::CacheKey => {
             (Chat { cache_key: Some("k1".to_owned()), ..Chat::default() }, r#""prompt_cache_key":"k1""#)
         }
@@ -134,29 +155,7 @@ fn with(feature: Feature) -> Option<(Chat, &'static str)> {
             (Chat { metadata: vec![("a".to_owned(), "b".to_owned())], ..Chat::default() }, r#""metadata":{"a":"b"}"#)
         }
         Feature::Verbosity => (Chat { verbosity: Some("low".to_owned()), ..Chat::default() }, r#""verbosity":"low""#),
-        Feature::ParticipantName => {
-            let turn =
-                Message { name: Some("Ann".to_owned()), ..said(Role::User, vec![Content::Text("x".to_owned())]) };
-            (Chat { messages: vec![turn], ..Chat::default() }, r#""name":"Ann""#)
-        }
-        Feature::ImageDetail => {
-            let source = Source::Url("https://h/p".to_owned());
-            (user(Content::Image { source, detail: Some("low".to_owned()) }), r#""detail":"low""#)
-        }
-        Feature::VideoInput
-        | Feature::CustomTool
-        | Feature::HostedTool
-        | Feature::AudioOutput
-        | Feature::ImageOutput
-        | Feature::Citations
-        | Feature::Prediction
-        | Feature::ServerState
-        | Feature::Background
-        | Feature::SafetySettings
-        | Feature::CachedContent
-        | Feature::CacheMarkers
-        | Feature::Store
-        | Feature::Unknown => return None,
+        _ => return None,
     })
 }
 
