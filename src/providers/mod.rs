@@ -7,6 +7,8 @@ pub mod anthropic;
 pub mod gemini;
 pub mod openai;
 mod cap;
+#[cfg(test)]
+mod carried;
 pub mod codec;
 mod endpoint;
 mod failure;

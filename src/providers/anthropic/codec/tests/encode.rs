@@ -2,11 +2,12 @@
 
 use crate::{
     model::{
-        CacheMark, Carry, Chat, Content, Effort, Feature, Format, Json, Message, Part, Reasoned, Role, Seal, Source,
-        Thinking, Tool, ToolCall, ToolChoice, ToolResult,
+        CacheMark, Chat, Content, Effort, Format, Json, Message, Part, Reasoned, Role, Seal, Source, Thinking, Tool,
+        ToolCall, ToolChoice, ToolResult,
     },
     providers::{
         anthropic::codec::Messages,
+        carried,
         codec::{Codec, Goal},
         mask::Key,
     },
@@ -343,7 +344,8 @@ fn sampling_is_said_where_the_model_takes_it() {
 }
 
 #[test]
-fn each_feature_has_a_verdict() {
-    let carried = Feature::ALL.iter().filter(|feature| codec().carries(**feature) != Carry::No).count();
-    assert_eq!(carried, 19);
+fn what_is_carried_is_there_and_what_is_not_is_not() {
+    for model in ["claude-sonnet-4-5", "claude-3-5-haiku-20241022", "local"] {
+        carried::obeys(&codec(), model);
+    }
 }
