@@ -9,6 +9,8 @@ pub mod gemini;
 pub mod mistral;
 pub mod openai;
 mod cap;
+#[cfg(test)]
+mod carried;
 pub mod codec;
 mod endpoint;
 mod failure;

@@ -1,4 +1,4 @@
-//! Anthropic's API: messages and the counting of tokens. Clients of other dialects are translated by [`codec`].
+//! Anthropic's API: messages and the counting of tokens. Clients of other dialects are translated by `codec`.
 
 pub(super) mod codec;
 mod settings;

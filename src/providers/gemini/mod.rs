@@ -1,4 +1,4 @@
-//! Google's Gemini API: `generateContent`. Clients of other dialects are translated by [`codec`].
+//! Google's Gemini API: `generateContent`. Clients of other dialects are translated by `codec`.
 //!
 //! Reference: <https://ai.google.dev/api/generate-content>. The model stands in the path, not in the body.
 

@@ -2,7 +2,9 @@
 //!
 //! Told by <https://platform.claude.com/docs/en/about-claude/models/migration-guide>,
 //! <https://platform.claude.com/docs/en/build-with-claude/thinking-troubleshooting> and
-//! <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>. A name without a version (a local server's
+//! <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>,
+//! <https://platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5> and
+//! <https://platform.claude.com/docs/en/models/sonnet-5-5/whats-new-sonnet-5-5>. A name without a version (a local server's
 //! model, an alias) is taken for one of the older ones, which all servers imitate.
 
 /// What a model takes.
@@ -44,7 +46,7 @@ impl Ability {
         let (family, version) = version(model);
         let deep = matches!(family, "fable" | "mythos");
         let off = match (family, version) {
-            ("fable" | "mythos", _) | ("opus", (5.., _)) => Off::LeastEffort,
+            ("fable" | "mythos", _) | ("opus", (5, 5..) | (6.., _)) => Off::LeastEffort,
             ("sonnet", (5, 5)) => Off::BetweenTools,
             (_, (5.., _)) => Off::Disabled,
             _ => Off::Default,
@@ -114,7 +116,8 @@ mod tests {
             ("claude-sonnet-4-5", Off::Default),
             ("claude-sonnet-5", Off::Disabled),
             ("claude-sonnet-5-5", Off::BetweenTools),
-            ("claude-opus-5", Off::LeastEffort),
+            ("claude-opus-5", Off::Disabled),
+            ("claude-opus-5-5", Off::LeastEffort),
             ("claude-mythos-preview", Off::LeastEffort),
         ];
         for (name, want) in offs {

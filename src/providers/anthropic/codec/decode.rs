@@ -82,7 +82,7 @@ struct Block<'a> {
     #[serde(borrow)]
     input: Option<&'a RawValue>,
     #[serde(borrow)]
-    citations: Option<Vec<Source<'a>>>,
+    citations: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
@@ -97,7 +97,7 @@ struct Delta<'a> {
     #[serde(borrow)]
     partial_json: Text<'a>,
     #[serde(borrow)]
-    citation: Option<Source<'a>>,
+    citation: Option<&'a RawValue>,
     #[serde(borrow)]
     stop_reason: Text<'a>,
     #[serde(borrow)]
@@ -224,7 +224,8 @@ impl Decoder {
         match block.r#type.as_str() {
             "text" => {
                 text(block.text.as_str(), out);
-                for source in block.citations.iter().flatten() {
+                let sources = block.citations.and_then(|list| serde_json::from_str::<Vec<Source<'_>>>(list.get()).ok());
+                for source in sources.iter().flatten() {
                     out(citation(source));
                 }
             }
@@ -259,8 +260,9 @@ impl Decoder {
         text(delta.text.as_str(), out);
         thought(delta.thinking.as_str(), out);
         seal(delta.signature.as_str(), false, out);
-        if let Some(source) = &delta.citation {
-            out(citation(source));
+        // One of an unknown shape is no reason to lose the text.
+        if let Some(source) = delta.citation.and_then(|source| serde_json::from_str::<Source<'_>>(source.get()).ok()) {
+            out(citation(&source));
         }
         let json = delta.partial_json.as_str();
         // Pieces of another block belong to a server's tool.

@@ -55,9 +55,13 @@ pub(super) fn said(asked: &Thinking, ability: Ability, max_tokens: u64, forced: 
         let form = match (on, forced) {
             (true, true) => turned_off(ability).form,
             (true, false) => Some(Form::Adaptive { display }),
+            // It thinks by itself, and is to show it or not.
+            (false, false) if display.is_some() && ability.off != Off::Default => Some(Form::Adaptive { display }),
             (false, _) => None,
         };
-        return Said { form, effort: effort.and_then(|effort| word(effort, ability)) };
+        // More effort than `high` excludes that thinking is turned off.
+        let most = if form == Some(Form::Disabled) { Effort::High } else { Effort::Max };
+        return Said { form, effort: effort.and_then(|effort| word(effort.min(most), ability)) };
     }
     let fits = on && !forced && !ends_in_bare_calls(turns);
     let budget = budget(asked, max_tokens).filter(|_| fits);

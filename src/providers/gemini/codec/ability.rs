@@ -55,6 +55,11 @@ impl Ability {
         self.version >= 3
     }
 
+    /// JSON answers where tools are declared; from version 3 on.
+    pub(super) const fn json_beside_tools(self) -> bool {
+        self.version >= 3
+    }
+
     /// What is to be said of `asked`.
     pub(super) fn thinking(self, asked: &Thinking) -> Option<ThinkingConfig> {
         if !asked.is_said() {

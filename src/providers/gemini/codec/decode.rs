@@ -1,6 +1,6 @@
 //! Answers: streams and whole ones, which are of the same shape.
 
-use super::{API, MAKER};
+use super::{API, JSON_ANSWER, MAKER};
 use crate::{
     model::{ChatEvent, Citation, Finish, Listener, Seal},
     providers::{
@@ -49,11 +49,11 @@ struct Candidate<'a> {
     #[serde(borrow)]
     finish_reason: Text<'a>,
     #[serde(borrow)]
-    grounding_metadata: Option<Grounding<'a>>,
+    grounding_metadata: Option<&'a RawValue>,
     #[serde(borrow)]
-    citation_metadata: Option<Cited<'a>>,
+    citation_metadata: Option<&'a RawValue>,
     #[serde(borrow)]
-    logprobs_result: Option<Logprobs<'a>>,
+    logprobs_result: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
@@ -245,13 +245,14 @@ impl Decoder {
         for part in candidate.content.iter().flat_map(|content| &content.parts).flatten() {
             choice.part(part, id, &mut self.calls, out);
         }
-        if let Some(grounding) = &candidate.grounding_metadata {
-            grounded(choice.index, grounding, out);
+        if let Some(grounding) = beside::<Grounding<'_>>(candidate.grounding_metadata) {
+            grounded(choice.index, &grounding, out);
         }
-        for source in candidate.citation_metadata.iter().flat_map(|cited| &cited.citations).flatten() {
+        let sources = beside::<Cited<'_>>(candidate.citation_metadata).and_then(|cited| cited.citations);
+        for source in sources.iter().flatten() {
             out(ChatEvent::Citation { choice: choice.index, citation: cited(source, "") });
         }
-        if let Some(json) = candidate.logprobs_result.as_ref().and_then(logprobs) {
+        if let Some(json) = beside::<Logprobs<'_>>(candidate.logprobs_result).as_ref().and_then(logprobs) {
             out(ChatEvent::Logprobs { choice: choice.index, json: json.into() });
         }
         if let Some(reason) = reason(candidate.finish_reason.as_str()) {
@@ -306,13 +307,17 @@ impl Choice {
     /// A call, which always comes whole. One without an id gets one that no other answer has.
     fn call(&mut self, call: &Call<'_>, id: &str, calls: &mut u32, out: &mut Listener<'_>) {
         let (choice, number) = (self.index, self.calls);
+        let json = call.args.map(RawValue::get).filter(|args| args.starts_with('{')).unwrap_or("{}");
+        if call.name.as_str() == JSON_ANSWER {
+            out(ChatEvent::Text { choice, text: json.into() });
+            return;
+        }
         let made_up = || match id {
             "" => Cow::Owned(format!("call_{calls}")),
             id => Cow::Owned(format!("call_{id}_{calls}")),
         };
         let id = Some(call.id.as_str()).filter(|id| !id.is_empty()).map_or_else(made_up, Cow::Borrowed);
         out(ChatEvent::ToolStart { choice, call: number, id, name: call.name.as_str().into() });
-        let json = call.args.map(RawValue::get).filter(|args| args.starts_with('{')).unwrap_or("{}");
         out(ChatEvent::ToolArguments { choice, call: number, json: json.into() });
         self.calls = self.calls.saturating_add(1);
         *calls = calls.saturating_add(1);
@@ -378,6 +383,11 @@ pub(in crate::providers::gemini) fn unwrapped(body: &[u8]) -> &[u8] {
         }
         None => body,
     }
+}
+
+/// What stands beside the text; nothing if it is of an unknown shape, so that no text is lost for its sake.
+fn beside<'a, T: Deserialize<'a>>(member: Option<&'a RawValue>) -> Option<T> {
+    member.and_then(|member| serde_json::from_str(member.get()).ok())
 }
 
 fn garbage(why: &str) -> Garbage {

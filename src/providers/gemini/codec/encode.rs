@@ -1,5 +1,6 @@
 //! From a conversation to the body of a request.
 
+use super::JSON_ANSWER;
 use super::ability::{Ability, ThinkingConfig};
 use super::contents::{Instruction, Turn, conversation};
 use crate::{
@@ -96,16 +97,46 @@ impl Config<'_> {
     }
 }
 
+/// How the answer is brought into shape.
+#[derive(Clone, Copy, PartialEq)]
+enum Shape {
+    /// It has none.
+    Free,
+    /// By `responseMimeType` and `responseJsonSchema`.
+    Native,
+    /// It is the input of the tool [`JSON_ANSWER`].
+    Tool,
+}
+
+impl Shape {
+    /// How `chat` asks for it. Before version 3 a JSON answer and tools exclude each other
+    /// (<https://ai.google.dev/gemini-api/docs/structured-output>): where other tools may be called, the answer is the
+    /// call of one more; where they must be, what they are told counts more.
+    fn of(chat: &Chat, ability: Ability) -> Self {
+        match (&chat.format, &chat.tool_choice) {
+            (Format::Text, _) => Self::Free,
+            _ if ability.json_beside_tools() || chat.tools.is_empty() => Self::Native,
+            (_, Some(ToolChoice::None)) => Self::Native,
+            (_, Some(ToolChoice::Required | ToolChoice::Named(_))) => Self::Free,
+            (_, Some(ToolChoice::Auto) | None) => Self::Tool,
+        }
+    }
+}
+
 /// The body for `to`. The model and whether it streams stand in the path.
 pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
     let ability = Ability::of(to.model);
     let (system_instruction, contents) = conversation(chat, ability);
+    let shape = Shape::of(chat, ability);
+    // Tools that must not be called are left out where they would exclude the shape of the answer.
+    let excluded = shape == Shape::Native && !ability.json_beside_tools();
+    let function_declarations = if excluded { Vec::new() } else { functions(chat, shape) };
     let body = Body {
         system_instruction,
         contents,
-        tools: tools(chat),
-        tool_config: tool_config(chat),
-        generation_config: config(chat, to, ability),
+        tool_config: if function_declarations.is_empty() { None } else { tool_config(chat, shape) },
+        tools: if function_declarations.is_empty() { Vec::new() } else { vec![Tools { function_declarations }] },
+        generation_config: config(chat, to, ability, shape),
         service_tier: chat.service_tier.as_deref().and_then(tier),
     };
     let mut out = Vec::with_capacity(size(chat));
@@ -113,33 +144,46 @@ pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
     out.into()
 }
 
-fn tools<'a>(chat: &'a Chat) -> Vec<Tools<'a>> {
-    let function = |tool: &'a Tool| Function {
+fn functions(chat: &Chat, shape: Shape) -> Vec<Function<'_>> {
+    let mut functions: Vec<_> = chat.tools.iter().map(function).collect();
+    if shape == Shape::Tool {
+        let (description, parameters_json_schema) = match &chat.format {
+            Format::Schema { description, schema, .. } => (description.as_deref(), Some(schema)),
+            Format::Text | Format::Json => (None, None),
+        };
+        let description = Some(description.unwrap_or(ANSWER_TOOL));
+        functions.push(Function { name: JSON_ANSWER, description, parameters_json_schema });
+    }
+    functions
+}
+
+fn function(tool: &Tool) -> Function<'_> {
+    Function {
         name: &tool.name,
         description: tool.description.as_deref(),
         parameters_json_schema: tool.parameters.as_ref(),
-    };
-    let function_declarations: Vec<_> = chat.tools.iter().map(function).collect();
-    if function_declarations.is_empty() { Vec::new() } else { vec![Tools { function_declarations }] }
+    }
 }
 
+const ANSWER_TOOL: &str = "Gives the final answer. Its arguments are the whole answer.";
+
 /// <https://ai.google.dev/api/caching#FunctionCallingConfig>
-fn tool_config(chat: &Chat) -> Option<ToolConfig<'_>> {
-    if chat.tools.is_empty() {
-        return None;
-    }
-    let (mode, allowed_function_names) = match chat.tool_choice.as_ref()? {
-        ToolChoice::Auto => ("AUTO", None),
-        ToolChoice::None => ("NONE", None),
-        ToolChoice::Required => ("ANY", None),
-        ToolChoice::Named(name) => ("ANY", Some([&**name])),
+fn tool_config(chat: &Chat, shape: Shape) -> Option<ToolConfig<'_>> {
+    let (mode, allowed_function_names) = match &chat.tool_choice {
+        _ if shape == Shape::Tool => ("ANY", None),
+        None => return None,
+        Some(ToolChoice::Auto) => ("AUTO", None),
+        Some(ToolChoice::None) => ("NONE", None),
+        Some(ToolChoice::Required) => ("ANY", None),
+        Some(ToolChoice::Named(name)) => ("ANY", Some([&**name])),
     };
     Some(ToolConfig { function_calling_config: Calling { mode, allowed_function_names } })
 }
 
-fn config<'a>(chat: &'a Chat, to: &Goal<'_>, ability: Ability) -> Config<'a> {
+fn config<'a>(chat: &'a Chat, to: &Goal<'_>, ability: Ability, shape: Shape) -> Config<'a> {
     let asked = &chat.sampling;
     let (response_mime_type, response_json_schema) = match &chat.format {
+        _ if shape != Shape::Native => (None, None),
         Format::Text => (None, None),
         Format::Json => (Some(JSON), None),
         Format::Schema { schema, .. } => (Some(JSON), Some(schema)),

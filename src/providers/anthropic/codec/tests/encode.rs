@@ -2,11 +2,12 @@
 
 use crate::{
     model::{
-        CacheMark, Carry, Chat, Content, Effort, Feature, Format, Json, Message, Part, Reasoned, Role, Seal, Source,
-        Thinking, Tool, ToolCall, ToolChoice, ToolResult,
+        CacheMark, Chat, Content, Effort, Format, Json, Message, Part, Reasoned, Role, Seal, Source, Thinking, Tool,
+        ToolCall, ToolChoice, ToolResult,
     },
     providers::{
         anthropic::codec::Messages,
+        carried,
         codec::{Codec, Goal},
         mask::Key,
     },
@@ -287,6 +288,13 @@ fn thinking_is_asked_for_as_the_model_takes_it() {
         ("claude-opus-4-7", None, effort(Effort::XHigh), json!({"type": "adaptive"}), json!({"effort": "xhigh"})),
         ("claude-opus-4-7", None, budget(2_000), json!({"type": "adaptive"}), json!({"effort": "low"})),
         ("claude-opus-4-7", None, adaptive, json!({"type": "adaptive", "display": "summarized"}), none.clone()),
+        (
+            "claude-sonnet-5",
+            None,
+            Thinking { shown: Some(true), ..Thinking::default() },
+            json!({"type": "adaptive", "display": "summarized"}),
+            none.clone(),
+        ),
         ("claude-sonnet-5", None, off.clone(), json!({"type": "disabled"}), none.clone()),
         ("claude-sonnet-5-5", None, off.clone(), json!({"type": "between_tools"}), none.clone()),
         ("claude-fable-5-1", None, off, none.clone(), json!({"effort": "low"})),
@@ -307,6 +315,9 @@ fn thinking_yields_to_what_excludes_it() {
         ..asking()
     };
     assert_eq!(sent(&forced, "claude-sonnet-4-5")["thinking"], Value::Null, "a forced call");
+    let effort = Thinking { effort: Some(Effort::Max), ..Thinking::default() };
+    let body = sent(&Chat { thinking: effort, ..forced }, "claude-opus-5");
+    assert_eq!((&body["thinking"], &body["output_config"]), (&json!({"type": "disabled"}), &json!({"effort": "high"})));
     let after = |first: Vec<Part>| {
         let messages = vec![
             says(Role::User, "Hi"),
@@ -343,7 +354,8 @@ fn sampling_is_said_where_the_model_takes_it() {
 }
 
 #[test]
-fn each_feature_has_a_verdict() {
-    let carried = Feature::ALL.iter().filter(|feature| codec().carries(**feature) != Carry::No).count();
-    assert_eq!(carried, 19);
+fn what_is_carried_is_there_and_what_is_not_is_not() {
+    for model in ["claude-sonnet-4-5", "claude-3-5-haiku-20241022", "local"] {
+        carried::obeys(&codec(), model);
+    }
 }

@@ -2,10 +2,11 @@
 
 use crate::{
     model::{
-        Carry, Chat, Content, Effort, Feature, Format, Json, Message, Part, Reasoned, Role, Sampling, Seal, Source,
-        Thinking, Tool, ToolCall, ToolChoice, ToolResult,
+        Chat, Content, Effort, Format, Json, Message, Part, Reasoned, Role, Sampling, Seal, Source, Thinking, Tool,
+        ToolCall, ToolChoice, ToolResult,
     },
     providers::{
+        carried,
         codec::{Codec, Goal},
         gemini::codec::Generate,
         mask::Key,
@@ -211,6 +212,21 @@ fn tools_are_chosen_in_geminis_words() {
 }
 
 #[test]
+fn json_comes_by_a_tool_where_it_excludes_tools() {
+    let ask = |tool_choice, model: &str| {
+        let chat = Chat { tools: vec![tool("f", None)], tool_choice, format: Format::Json, ..asking() };
+        let body = sent(&chat, model);
+        let functions = body["tools"][0]["functionDeclarations"].as_array().map_or(0, Vec::len);
+        let mode = body["toolConfig"]["functionCallingConfig"]["mode"].clone();
+        (functions, mode, body.get("generationConfig").is_some())
+    };
+    assert_eq!(ask(None, "gemini-2.5-flash"), (2, json!("ANY"), false), "the answer is a call");
+    assert_eq!(ask(Some(ToolChoice::Required), "gemini-2.5-flash"), (1, json!("ANY"), false), "the call counts more");
+    assert_eq!(ask(Some(ToolChoice::None), "gemini-2.5-flash"), (0, Value::Null, true), "no call may come");
+    assert_eq!(ask(None, "gemini-3-pro-preview"), (1, Value::Null, true), "both at once");
+}
+
+#[test]
 fn thinking_is_asked_for_as_the_model_takes_it() {
     let effort = |effort| Thinking { effort: Some(effort), ..Thinking::default() };
     let budget = |tokens| Thinking { budget_tokens: Some(tokens), ..Thinking::default() };
@@ -254,7 +270,8 @@ fn sampling_is_said_where_the_model_takes_it() {
 }
 
 #[test]
-fn each_feature_has_a_verdict() {
-    let carried = Feature::ALL.iter().filter(|feature| codec().carries(**feature) != Carry::No).count();
-    assert_eq!(carried, 21);
+fn what_is_carried_is_there_and_what_is_not_is_not() {
+    for model in ["gemini-2.5-flash", "gemini-3-pro-preview"] {
+        carried::obeys(&codec(), model);
+    }
 }
