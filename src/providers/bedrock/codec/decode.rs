@@ -159,6 +159,8 @@ impl Decoder {
     fn read(&mut self, name: &[u8], event: &Event<'_>, out: &mut Listener<'_>) -> Decoded {
         let index = event.content_block_index.or_zero();
         match name {
+            // Nothing is said behind the end but what it cost.
+            _ if self.told.is_finished() && name != b"metadata" => {}
             b"messageStart" => self.told.begin(out),
             b"contentBlockStart" => self.start(index, event.start.as_ref(), out),
             b"contentBlockDelta" => self.delta(index, event.delta.as_ref(), out),
@@ -179,6 +181,8 @@ impl Decoder {
 
     fn start(&mut self, index: u64, start: Option<&Start<'_>>, out: &mut Listener<'_>) {
         let Some(start) = start else { return };
+        // A block that was not ended ends where its place is taken.
+        self.stop(index, out);
         if let Some(call) = &start.tool_use {
             let open = if call.r#type.says_something() {
                 Open::Aside
@@ -233,6 +237,7 @@ impl Decoder {
         self.metered = true;
         let Some(figures) = &event.usage else { return };
         self.reading = figures.reading(event.service_tier.as_ref().and_then(Tier::read));
+        self.told.begin(out);
         tell_usage(&self.reading, out);
     }
 }
