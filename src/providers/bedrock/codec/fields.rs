@@ -1,7 +1,8 @@
 //! What models of one maker know: the sampling of the tail, and how much they think.
 
+use super::MAKER;
 use crate::{
-    model::{Chat, Effort},
+    model::{Chat, Content, Effort, Message, Reasoned, Role},
     providers::codec::Goal,
 };
 use serde_json::{Map, Value, json};
@@ -117,7 +118,8 @@ fn wanted_effort(chat: &Chat) -> Option<&'static str> {
 const LEAST_BUDGET: u64 = 1024;
 
 /// Claude's `thinking`; left out where it is off, which is the default. A budget lies inside of the output cap; under a
-/// cap that has no room for the least budget the model cannot think.
+/// cap that has no room for the least budget the model cannot think, nor in the middle of calls that it did not begin
+/// with a thought of its own: Claude refuses both.
 fn thinking(chat: &Chat, to: &Goal<'_>) -> Option<Value> {
     let model = Model(to.model);
     if !model.is_claude() || !chat.thinking.is_on() {
@@ -126,10 +128,32 @@ fn thinking(chat: &Chat, to: &Goal<'_>) -> Option<Value> {
     if model.adapts() {
         return Some(json!({ "type": "adaptive" }));
     }
+    if calls_without_thought(chat) {
+        return None;
+    }
     let asked = chat.thinking.budget_tokens.or_else(|| chat.thinking.effort.map(Effort::budget_tokens));
     let asked = asked.unwrap_or(Effort::High.budget_tokens()).max(LEAST_BUDGET);
     let budget = to.output_cap(chat).map_or(asked, |cap| asked.min(cap.saturating_sub(1)));
     (budget >= LEAST_BUDGET).then(|| json!({ "type": "enabled", "budget_tokens": budget }))
+}
+
+/// Whether the model's last turn has calls and does not begin with a sealed thought: another model began it, or the
+/// client's dialect keeps no thoughts.
+fn calls_without_thought(chat: &Chat) -> bool {
+    let of_model = |message: &&Message| message.role == Role::Assistant;
+    let behind = chat.messages.iter().rev().skip_while(|message| !of_model(message));
+    let mut turn: Vec<_> = behind.take_while(of_model).collect();
+    turn.reverse();
+    let mut contents = turn.iter().flat_map(|message| &message.parts).map(|part| &part.content);
+    let sealed = |reasoned: &Reasoned| reasoned.seal.as_ref().is_some_and(|seal| seal.maker == MAKER);
+    let said = |content: &&Content| match content {
+        // Neither is sent.
+        Content::Text(text) => !text.is_empty(),
+        Content::Reasoning(reasoned) => sealed(reasoned),
+        _ => true,
+    };
+    let calls = contents.clone().any(|content| matches!(content, Content::ToolCall(_)));
+    calls && !contents.find(said).is_some_and(|first| matches!(first, Content::Reasoning(_)))
 }
 
 #[cfg(test)]

@@ -253,6 +253,27 @@ fn each_maker_is_told_to_think_in_its_own_words() {
 }
 
 #[test]
+fn a_claude_does_not_think_in_the_middle_of_calls_that_it_did_not_begin() {
+    let fields = |model: &str, first: Option<Part>| {
+        let called = first.into_iter().chain([call("a", "f", "{}")]).collect();
+        let turns = vec![
+            user("Hi"),
+            message(Role::Assistant, called),
+            message(Role::User, vec![result("a", false, vec![Part::text("1")])]),
+        ];
+        let mut chat = Chat { messages: turns, ..Chat::default() };
+        chat.thinking.budget_tokens = Some(2_000);
+        encoded_for(model, &chat)["additionalModelRequestFields"]["thinking"]["type"].clone()
+    };
+    let proven = || Some(reasoned("so", "anthropic", "EqQB", false));
+    assert_eq!(fields(SONNET, proven()), "enabled");
+    assert_eq!(fields(SONNET, Some(reasoned("so", "openai", "gA", false))), Value::Null);
+    assert_eq!(fields(SONNET, Some(Part::text("I look."))), Value::Null);
+    assert_eq!(fields(SONNET, None), Value::Null);
+    assert_eq!(fields("anthropic.claude-sonnet-4-6", None), "adaptive", "the newer ones do not mind");
+}
+
+#[test]
 fn top_k_stands_where_the_maker_looks_for_it() {
     let mut chat = Chat { messages: vec![user("Hi")], ..Chat::default() };
     chat.sampling.top_k = Some(7);
