@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     model::{ChatEvent, Citation, Finish, ServiceTier, Usage},
     providers::{UpstreamError, codec::Decoded},
-    sse::SseEvent,
+    sse::{AwsScanner, SseEvent},
 };
 use proptest::prelude::*;
 
@@ -102,6 +102,22 @@ fn a_stream_says_the_same_as_the_whole_answer() {
     assert_eq!(seen.last(), Some(&Decoded::End));
     assert!(seen.iter().rev().skip(1).all(|seen| *seen == Decoded::More));
     assert_eq!(reading, told_of_whole(include_str!("../../fixtures/answer.json")).1);
+}
+
+/// The same stream in the frames of AWS, proven by botocore's parser.
+#[test]
+fn a_stream_is_read_from_its_frames_wherever_the_network_cuts_it() {
+    let framed = include_bytes!("../../fixtures/stream.eventstream");
+    for cut in [1, 7, 64, framed.len()] {
+        let (mut scanner, mut events) = (AwsScanner::new(1 << 16), Vec::new());
+        for chunk in framed.chunks(cut) {
+            scanner.push(&Bytes::copy_from_slice(chunk), &mut events).expect("the frames are whole");
+        }
+        assert_eq!(scanner.finish(), None);
+        let (told, seen, _) = told(&events);
+        assert_eq!(joined(told), want(r#"{ "city": "Paris" }"#), "chunks of {cut}");
+        assert_eq!(seen.last(), Some(&Decoded::End));
+    }
 }
 
 #[test]
