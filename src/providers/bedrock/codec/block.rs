@@ -99,7 +99,7 @@ impl<'a> Writer<'a> {
         Self { model, names: BTreeSet::new() }
     }
 
-    /// Appends `parts` to `out`. Empty texts are no pieces: Bedrock refuses them.
+    /// Appends `parts` to `out`. Blank texts are no pieces: Bedrock refuses them.
     pub(super) fn parts<'c>(&mut self, parts: &'c [Part], out: &mut Vec<Block<'c>>) {
         for part in parts {
             out.extend(self.block(&part.content));
@@ -112,7 +112,7 @@ impl<'a> Writer<'a> {
 
     fn block<'c>(&mut self, content: &'c Content) -> Option<Block<'c>> {
         match content {
-            Content::Text(text) | Content::Refusal(text) => (!text.is_empty()).then_some(Block::Text(text)),
+            Content::Text(text) | Content::Refusal(text) => (!text.trim().is_empty()).then_some(Block::Text(text)),
             Content::Image { source, .. } => media(source).map(Block::Image),
             Content::Audio { source } => media(source).map(Block::Audio),
             Content::Document { source, name } => self.document(source, name.as_deref()).map(Block::Document),

@@ -144,8 +144,30 @@ fn turns<'a>(chat: &'a Chat, model: Model<'a>) -> (Vec<Block<'a>>, Vec<Turn<'a>>
             }
         }
     }
+    for turn in turns.iter_mut().filter(|turn| turn.role == "user") {
+        results_first(&mut turn.content);
+    }
     system.retain(|block| matches!(block, Block::Text(_) | Block::CachePoint(_)));
     (system, turns)
+}
+
+/// Moves results of tools, each with the cache point behind it, before what else the user says: Claude takes them
+/// nowhere else (<https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/implement-tool-use>).
+fn results_first(content: &mut Vec<Block<'_>>) {
+    let mut is_last = false;
+    let mut placed: Vec<_> = content
+        .drain(..)
+        .map(|block| {
+            is_last = match block {
+                Block::ToolResult(_) => false,
+                Block::CachePoint(_) => is_last,
+                _ => true,
+            };
+            (is_last, block)
+        })
+        .collect();
+    placed.sort_by_key(|(is_last, _)| *is_last);
+    content.extend(placed.into_iter().map(|(_, block)| block));
 }
 
 /// Labels that Bedrock takes: 16 at most, up to 256 letters each, of a few kinds. One that does not fit is left out

@@ -148,7 +148,7 @@ fn calls_without_thought(chat: &Chat) -> bool {
     let sealed = |reasoned: &Reasoned| reasoned.seal.as_ref().is_some_and(|seal| seal.maker == MAKER);
     let said = |content: &&Content| match content {
         // Neither is sent.
-        Content::Text(text) => !text.is_empty(),
+        Content::Text(text) => !text.trim().is_empty(),
         Content::Reasoning(reasoned) => sealed(reasoned),
         _ => true,
     };

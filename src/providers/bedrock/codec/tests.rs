@@ -301,16 +301,20 @@ fn what_bedrock_would_choke_on_is_written_so_that_it_does_not() {
             message(Role::Assistant, vec![Part::text("")]),
             message(Role::User, vec![Part::text("go")]),
             message(Role::Assistant, vec![call("bad id", "f", "[1"), call("b", "f", "[1]")]),
-            message(Role::User, vec![result("bad id", false, Vec::new())]),
+            message(Role::User, vec![Part::text(" \n"), Part::text("so"), result("bad id", false, Vec::new())]),
         ],
+        tools: vec![Tool { parameters: Json::new(r#"{"properties":{"a":{}}}"#), ..tool("f") }],
         ..Chat::default()
     };
+    let schema = encoded(&chat)["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"]["json"].clone();
+    assert_eq!(schema, json!({"type": "object", "properties": {"a": {}}}));
     let messages = encoded(&chat)["messages"].clone();
     let names = [0, 1].map(|at| messages[0]["content"][at]["document"]["name"].clone());
     assert_eq!(names, [json!("a b"), json!("a b 2")], "no two documents have one name");
     assert_eq!(messages[0]["content"][2]["text"], "go", "no turn is empty, and turns alternate");
     let used = &messages[1]["content"][0]["toolUse"];
     assert_eq!(used["toolUseId"], messages[2]["content"][0]["toolResult"]["toolUseId"]);
+    assert_eq!(messages[2]["content"][1], json!({"text": "so"}), "results come first, and nothing is blank");
     assert_eq!(used["input"], json!({"arguments": "[1"}), "no JSON");
     assert_eq!(messages[1]["content"][1]["toolUse"]["input"], json!({"arguments": "[1]"}), "no object");
 }

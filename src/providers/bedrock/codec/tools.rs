@@ -9,7 +9,8 @@ use crate::{
     model::{Chat, Content, Format, Json, Tool, ToolChoice},
     providers::codec::Goal,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -94,11 +95,29 @@ fn past(chat: &Chat) -> BTreeSet<&str> {
 
 fn spec(tool: &Tool) -> Spec<'_> {
     let input_schema = match &tool.parameters {
-        Some(json) => Schema { json: Cow::Borrowed(json) },
+        Some(json) => of_object(json),
         None => anything(),
     };
     let description = tool.description.as_deref().filter(|text| !text.is_empty()).map(Cow::Borrowed);
     Spec { name: &tool.name, description, input_schema }
+}
+
+/// A schema that does not say `type` is one of an object all the same; Bedrock wants to be told.
+fn of_object(json: &Json) -> Schema<'_> {
+    let said = |mut members: Map<String, Value>| {
+        members.entry("type").or_insert_with(|| "object".into());
+        Json::of(&members)
+    };
+    let bare = || serde_json::from_str::<Map<String, Value>>(json.text()).ok().and_then(said);
+    let typed = serde_json::from_str::<Typed>(json.text()).is_ok();
+    Schema { json: if typed { Cow::Borrowed(json) } else { bare().map_or(Cow::Borrowed(json), Cow::Owned) } }
+}
+
+/// What says `type`, whatever else it says.
+#[derive(Deserialize)]
+struct Typed {
+    #[serde(rename = "type")]
+    _type: IgnoredAny,
 }
 
 /// The schema of an object with any members, or none.
@@ -115,7 +134,7 @@ fn answer(format: &Format) -> Option<Spec<'_>> {
         Format::Json => (Cow::Borrowed(HOW), anything()),
         Format::Schema { description, schema, .. } => {
             let description = description.as_ref().map_or(Cow::Borrowed(HOW), |it| format!("{HOW} {it}").into());
-            (description, Schema { json: Cow::Borrowed(schema) })
+            (description, of_object(schema))
         }
     };
     Some(Spec { name: ANSWER, description: Some(description), input_schema })
