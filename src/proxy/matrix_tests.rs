@@ -4,7 +4,7 @@ use crate::config::{self, Section};
 use crate::dialect;
 use crate::model::{Api, Carry, Chat, Draft, Feature};
 use crate::providers::PROVIDERS;
-use crate::providers::codec::{Codec, Goal};
+use crate::providers::codec::Goal;
 use crate::providers::Provider;
 use std::fmt::Write as _;
 use std::sync::Arc;
