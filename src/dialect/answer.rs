@@ -1,5 +1,6 @@
 //! From the events of an answer to what a client's SDK reads: a stream of events or one body.
 
+use super::gemini;
 use crate::model::{Api, ChatEvent};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
@@ -37,7 +38,6 @@ pub trait AnswerEncoder: Send {
 
 /// Writes answers to calls of `api`, as a `stream` or whole. `None`: `api` is no conversation.
 pub fn encoder(api: Api, stream: bool, about: About) -> Option<Box<dyn AnswerEncoder>> {
-    let _ = (stream, about);
     match api {
         Api::ChatCompletions
         | Api::Completions
@@ -45,5 +45,6 @@ pub fn encoder(api: Api, stream: bool, about: About) -> Option<Box<dyn AnswerEnc
         | Api::Responses
         | Api::Messages
         | Api::CountTokens => None,
+        Api::Generate => Some(gemini::encoder(stream, about)),
     }
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod error;
+mod gemini;
 pub mod models;
 mod node;
 mod path;
@@ -13,7 +14,7 @@ mod parse;
 pub mod strict;
 
 pub use answer::{About, AnswerEncoder, encoder};
-pub use parse::{BadRequest, parse};
+pub use parse::{BadRequest, parse, parse_generate};
 
 use crate::model::{Api, Ask, Chat};
 
@@ -30,5 +31,6 @@ pub fn decode(ask: &Ask) -> Result<Option<Chat>, BadRequest> {
         | Api::Completions
         | Api::Embeddings
         | Api::CountTokens => Ok(None),
+        Api::Generate => gemini::decode(ask).map(Some),
     }
 }
