@@ -175,6 +175,9 @@ impl<'a> Turns<'a> {
     /// A piece of a thought, or its end: a seal belongs to the thought before it, if that has none.
     fn thought(&mut self, text: &str, seal: Option<Seal>, part: &Object<'_>) {
         let sealed = seal.is_some();
+        if text.is_empty() && !sealed {
+            return;
+        }
         if sealed {
             self.chat.uses(Feature::SealedReasoning, part.path("thoughtSignature"));
         }
@@ -342,8 +345,8 @@ fn family(media_type: &str) -> Family {
 }
 
 /// A payload. Google's SDKs write base64 in the alphabet for URLs, which other APIs do not read: only then is it copied.
-fn inline(body: &Bytes, base64: &Cow<'_, str>, media_type: String) -> Source {
-    let bytes = node::slice(body, base64);
+fn inline(body: &Bytes, base64: &str, media_type: String) -> Source {
+    let bytes = node::slice(body, &Cow::Borrowed(base64));
     if memchr::memchr2(b'-', b'_', &bytes).is_none() {
         return Source::Inline { media_type, base64: bytes };
     }
