@@ -68,7 +68,8 @@ pub enum Framing {
 pub fn dialect_of(path: &str, headers: &HeaderMap) -> Dialect {
     match path {
         "/v1/messages" | "/v1/messages/count_tokens" => Dialect::Anthropic,
-        _ if path.starts_with("/v1beta/") => Dialect::Gemini, // nobody else has it
+        "/v1beta/models" => Dialect::Gemini,
+        _ if path.starts_with("/v1beta/models/") => Dialect::Gemini, // nobody else has it
         _ if path.starts_with("/v1/models") => match path.strip_prefix("/v1/models/").and_then(method) {
             Some(_) => Dialect::Gemini,
             None if headers.contains_key("anthropic-version") => Dialect::Anthropic,
