@@ -16,6 +16,8 @@ mod tools;
 mod whole;
 
 #[cfg(test)]
+mod answer_tests;
+#[cfg(test)]
 mod tests;
 
 use super::answer::{About, AnswerEncoder};
