@@ -1,6 +1,6 @@
 //! From the events of an answer to what a client's SDK reads: a stream of events or one body.
 
-use super::{chat, messages, responses};
+use super::{chat, gemini, messages, responses};
 use crate::model::{Api, ChatEvent};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
@@ -44,6 +44,7 @@ pub fn encoder(api: Api, stream: bool, about: About) -> Option<Box<dyn AnswerEnc
         Api::Responses if stream => Some(Box::new(responses::Stream::new(about))),
         Api::Responses => Some(Box::new(responses::Whole::new(about))),
         Api::Messages => Some(messages::encoder(stream, about)),
+        Api::Generate => Some(gemini::encoder(stream, about)),
         Api::Completions | Api::Embeddings | Api::CountTokens => None,
     }
 }

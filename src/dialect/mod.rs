@@ -7,6 +7,7 @@
 mod answer;
 mod chat;
 pub mod error;
+mod gemini;
 mod messages;
 pub mod models;
 mod node;
@@ -16,7 +17,7 @@ mod responses;
 pub mod strict;
 
 pub use answer::{About, AnswerEncoder, encoder};
-pub use parse::{BadRequest, parse};
+pub use parse::{BadRequest, parse, parse_generate};
 
 use crate::model::{Api, Ask, Chat};
 
@@ -30,6 +31,7 @@ pub fn decode(ask: &Ask) -> Result<Option<Chat>, BadRequest> {
         Api::ChatCompletions => chat::decode(ask).map(Some),
         Api::Responses => responses::decode(ask).map(Some),
         Api::Messages => messages::decode(ask).map(Some),
+        Api::Generate => gemini::decode(ask).map(Some),
         Api::Completions | Api::Embeddings | Api::CountTokens => Ok(None),
     }
 }

@@ -27,7 +27,7 @@ impl Refusal {
     /// A required member that is missing.
     pub fn missing(param: &'static str, dialect: Dialect) -> Self {
         match dialect {
-            Dialect::OpenAi => Self {
+            Dialect::OpenAi | Dialect::Gemini => Self {
                 code: Some("missing_required_parameter"),
                 ..Self::bad(format!("Missing required parameter: '{param}'."), Some(param))
             },
@@ -52,7 +52,7 @@ impl Refusal {
     /// The body.
     pub fn body(&self, dialect: Dialect, request_id: &str) -> Value {
         match dialect {
-            Dialect::OpenAi => json!({"error": self.openai()}),
+            Dialect::OpenAi | Dialect::Gemini => json!({"error": self.openai()}),
             Dialect::Anthropic => self.anthropic(request_id),
         }
     }

@@ -91,7 +91,7 @@ impl Ready {
 /// The call that a path means.
 fn api(path: &str) -> Option<Api> {
     let call = path.strip_prefix("/v1/")?;
-    Api::ALL.into_iter().find(|api| api.path() == call)
+    Api::ALL.into_iter().find(|api| *api != Api::Generate && api.path() == call)
 }
 
 impl Call {
@@ -159,7 +159,7 @@ impl Call {
         let name = &*question.model;
         if name.is_empty() {
             return Err(match self.dialect {
-                Dialect::OpenAi => Refusal::bad("you must provide a model parameter", None),
+                Dialect::OpenAi | Dialect::Gemini => Refusal::bad("you must provide a model parameter", None),
                 Dialect::Anthropic => Refusal::missing("model", self.dialect),
             });
         }
@@ -288,7 +288,7 @@ impl Call {
     fn listed(&self) -> Value {
         let data: Vec<Value> = MODELS.iter().map(|id| self.shown(id)).collect();
         match self.dialect {
-            Dialect::OpenAi => json!({"object": "list", "data": data}),
+            Dialect::OpenAi | Dialect::Gemini => json!({"object": "list", "data": data}),
             Dialect::Anthropic => {
                 json!({"data": data, "has_more": false, "first_id": MODELS.first(), "last_id": MODELS.last()})
             }
@@ -297,7 +297,9 @@ impl Call {
 
     fn shown(&self, id: &str) -> Value {
         match self.dialect {
-            Dialect::OpenAi => json!({"id": id, "object": "model", "created": 1_700_000_000, "owned_by": "simulated"}),
+            Dialect::OpenAi | Dialect::Gemini => {
+                json!({"id": id, "object": "model", "created": 1_700_000_000, "owned_by": "simulated"})
+            }
             Dialect::Anthropic => {
                 json!({"type": "model", "id": id, "display_name": id, "created_at": "2026-01-01T00:00:00Z"})
             }
@@ -347,7 +349,7 @@ impl Call {
     /// OpenAI calls it `x-request-id`, Anthropic `request-id`.
     fn id_header(&self) -> (HeaderName, HeaderValue) {
         let name = match self.dialect {
-            Dialect::OpenAi => HeaderName::from_static("x-request-id"),
+            Dialect::OpenAi | Dialect::Gemini => HeaderName::from_static("x-request-id"),
             Dialect::Anthropic => HeaderName::from_static("request-id"),
         };
         let value = HeaderValue::try_from(request_id(self.visit.number)).expect("letters and digits");
