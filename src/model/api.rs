@@ -108,7 +108,7 @@ impl Api {
     /// Whether it is a conversation, which can be translated for another API.
     pub const fn converses(self) -> bool {
         match self {
-            Self::ChatCompletions | Self::Responses | Self::Messages => true,
+            Self::ChatCompletions | Self::Responses | Self::Messages | Self::Generate => true,
             Self::Completions | Self::Embeddings | Self::CountTokens => false,
         }
     }

@@ -221,6 +221,9 @@ const ENVELOPE: &str = "wb1:";
 const ENVELOPE_AS_BASE64: &str = "\"d2IxO";
 
 impl Seal {
+    /// Stands where a dialect wants a proof of a thought that has none; its maker would refuse an empty one.
+    pub const NONE: &'static str = "wb1::";
+
     /// The seal as a client of `dialect_maker`'s own dialect keeps it: bare if it is its own, else in an envelope that
     /// names its maker.
     pub fn written(&self, dialect_maker: &str) -> String {

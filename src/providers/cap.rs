@@ -67,7 +67,6 @@ pub(super) fn write(caps: &Caps, cap: u64, honoured: CapField, only: bool, edits
 
 /// The same for `generationConfig.maxOutputTokens` of a body of [`crate::model::Api::Generate`]: lowered in place, or
 /// inserted, with its `generationConfig` if need be. 0 is no cap.
-#[allow(dead_code, reason = "for the native Gemini provider, which is written apart")]
 pub(super) fn write_generation(caps: &Caps, cap: u64, edits: &mut Edits) {
     let comma = |empty: bool| if empty { "" } else { "," };
     match caps.generation {

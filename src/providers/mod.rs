@@ -43,7 +43,7 @@ pub trait Provider: Send + Sync + fmt::Debug {
     fn endpoint(&self) -> &Endpoint;
 
     /// Path and query of `api` for `model` there, beginning with `/`.
-    fn path(&self, api: Api, model: &str) -> Cow<'_, str>;
+    fn path(&self, api: Api, model: &str, stream: bool) -> Cow<'_, str>;
 
     /// Translates for clients of other dialects; `None`: this kind speaks to its own only.
     fn codec(&self) -> Option<&dyn Codec> {

@@ -93,7 +93,7 @@ pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut Reques
     let translated = attempt.answer.is_translated();
     let path = match translated {
         true => target.provider.codec_path(&target.model, stream),
-        false => target.provider.path(api, &target.model),
+        false => target.provider.path(api, &target.model, stream),
     };
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = Method::POST;

@@ -4,8 +4,8 @@ use crate::config::{self, Section};
 use crate::dialect;
 use crate::model::{Api, Carry, Chat, Draft, Feature};
 use crate::providers::PROVIDERS;
-use crate::providers::codec::Goal;
 use crate::providers::Provider;
+use crate::providers::codec::Goal;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -61,9 +61,8 @@ fn chat(feature: Feature, rest: &str, found: &'static [&'static str]) -> Probe {
 
 /// A user's turn with one part beside its text.
 fn part(feature: Feature, part: &str, found: &'static [&'static str]) -> Probe {
-    let body = format!(
-        r#"{{"model":"m","messages":[{{"role":"user","content":[{{"type":"text","text":"hi"}},{part}]}}]}}"#
-    );
+    let body =
+        format!(r#"{{"model":"m","messages":[{{"role":"user","content":[{{"type":"text","text":"hi"}},{part}]}}]}}"#);
     Probe { feature, api: Api::ChatCompletions, body, found }
 }
 
@@ -172,7 +171,11 @@ fn probes() -> Vec<Probe> {
             r#""reasoning_effort":"high","max_completion_tokens":30000"#,
             &["reasoning_effort", r#""thinking""#, "thinkingConfig", r#""reasoning":{"#],
         ),
-        chat(F::AudioOutput, r#""modalities":["text","audio"],"audio":{"voice":"markvoice","format":"wav"}"#, &["markvoice"]),
+        chat(
+            F::AudioOutput,
+            r#""modalities":["text","audio"],"audio":{"voice":"markvoice","format":"wav"}"#,
+            &["markvoice"],
+        ),
         chat(F::Prediction, r#""prediction":{"type":"content","content":"markpred"}"#, &["markpred"]),
         responses(F::ServerState, r#""previous_response_id":"resp_mark""#, &["resp_mark"]),
         responses(F::Background, r#""background":true"#, &["background"]),

@@ -224,7 +224,7 @@ fn event_count(stream: &str) -> usize {
 
 /// The events of what a client got.
 fn events(stream: &[u8]) -> Vec<SseEvent> {
-    let (mut scanner, mut out) = (SseScanner::new(LIMIT), Vec::new());
+    let (mut scanner, mut out) = (crate::sse::SseScanner::new(LIMIT), Vec::new());
     scanner.push(&Bytes::copy_from_slice(stream), &mut out).expect("short");
     assert_eq!(scanner.finish(), None, "every event is whole");
     out.into_iter().filter(|event| event.has_data).collect()

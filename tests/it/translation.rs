@@ -75,7 +75,8 @@ async fn an_openai_stream_comes_from_claude_event_by_event() {
         assert_eq!(events[0]["choices"][0]["delta"]["role"], "assistant");
         let last = events.last().expect("some");
         assert_eq!((&last["choices"], &last["usage"]["completion_tokens"]), (&json!([]), &json!(7)));
-        let finishes: Vec<_> = events.iter().filter_map(|event| event["choices"][0]["finish_reason"].as_str()).collect();
+        let finishes: Vec<_> =
+            events.iter().filter_map(|event| event["choices"][0]["finish_reason"].as_str()).collect();
         assert_eq!(finishes, ["stop"]);
         assert_eq!(gateway.settled(1).await[0].tokens(), (sample::INPUT, sample::OUTPUT));
     }
@@ -88,13 +89,17 @@ async fn an_anthropic_client_is_answered_by_an_openai_server() {
     let answer = gateway.post("/v1/messages", sample::MESSAGE_ASK).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let body: Value = serde_json::from_str(answer.text()).expect("JSON");
-    assert_eq!((&body["type"], &body["role"], &body["stop_reason"]), (&json!("message"), &json!("assistant"), &json!("end_turn")));
+    assert_eq!(
+        (&body["type"], &body["role"], &body["stop_reason"]),
+        (&json!("message"), &json!("assistant"), &json!("end_turn"))
+    );
     assert_eq!(body["content"], json!([{ "type": "text", "text": "Hello there" }]));
     assert_eq!((&body["usage"]["input_tokens"], &body["usage"]["output_tokens"]), (&json!(11), &json!(7)));
     assert!(answer.field("request-id").is_some(), "the header that Anthropic's SDKs read");
     let streamed = gateway.post("/v1/messages", sample::MESSAGE_STREAM_ASK).await;
     let events = data(&streamed);
-    let names: Vec<_> = events.iter().filter_map(|event| event["type"].as_str()).filter(|name| *name != "ping").collect();
+    let names: Vec<_> =
+        events.iter().filter_map(|event| event["type"].as_str()).filter(|name| *name != "ping").collect();
     assert_eq!((names.first(), names.last()), (Some(&"message_start"), Some(&"message_stop")), "{}", streamed.text());
     assert_eq!(joined(&events, "/delta/text"), "Hello");
     assert_eq!(events.len(), streamed.text().matches("event: ").count(), "each event is named");
@@ -144,7 +149,10 @@ async fn what_cannot_be_said_is_refused_with_its_path_or_dropped_and_told() {
     let strict = in_front_of("anthropic", &upstream, "").await;
     let refused = strict.post("/v1/chat/completions", ask).await;
     let body: Value = serde_json::from_str(refused.text()).expect("JSON");
-    assert_eq!((refused.status, &body["error"]["code"], &body["error"]["param"]), (400, &json!("not_translatable"), &json!("logit_bias")));
+    assert_eq!(
+        (refused.status, &body["error"]["code"], &body["error"]["param"]),
+        (400, &json!("not_translatable"), &json!("logit_bias"))
+    );
     assert_eq!(refused.field("x-should-retry"), Some("false"));
     assert!(upstream.requests().is_empty(), "nothing was sent");
     let lenient = in_front_of("anthropic", &upstream, "translation: { unsupported: drop }").await;
@@ -157,7 +165,10 @@ async fn what_cannot_be_said_is_refused_with_its_path_or_dropped_and_told() {
 
 #[tokio::test]
 async fn errors_of_the_provider_come_in_the_clients_dialect() {
-    let refusal = Script::json(400, r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long"}}"#);
+    let refusal = Script::json(
+        400,
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long"}}"#,
+    );
     let upstream = scripted(refusal).await;
     let gateway = in_front_of("anthropic", &upstream, "").await;
     for ask in [sample::CHAT_ASK, sample::CHAT_STREAM_ASK] {

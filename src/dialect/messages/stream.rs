@@ -94,7 +94,9 @@ impl Stream {
             Open::None => return,
             // Clients that collect the pieces read them as JSON.
             Open::Call { shape, .. } if !shape.said => self.delta(Delta::Json { partial_json: "{}" }, out),
-            Open::Text | Open::Refusal | Open::Thought | Open::Hidden | Open::Call { .. } => {}
+            // Nobody could prove it: marked, so that it never comes to Anthropic as if it were its own.
+            Open::Thought => self.delta(Delta::Signature { signature: Seal::NONE }, out),
+            Open::Text | Open::Refusal | Open::Hidden | Open::Call { .. } => {}
         }
         Event::ContentBlockStop { index: self.index }.write(out);
         self.index = self.index.saturating_add(1);
@@ -136,6 +138,7 @@ impl Stream {
         } else {
             self.enter(Open::Thought, Block::Thinking { thinking: "", signature: "" }, out);
             self.delta(Delta::Signature { signature: &data }, out);
+            self.open = Open::Hidden; // its end is said: nothing is left to add
         }
         self.close(out);
     }

@@ -279,7 +279,7 @@ impl<'b> Decoder<'b> {
     /// <https://platform.claude.com/docs/en/build-with-claude/extended-thinking>
     fn thought(&mut self, block: &mut Fields<'b, '_>) -> Result<Part, BadRequest> {
         let text = block.needed_text("thinking")?.into_owned();
-        let signature = block.text("signature")?.filter(|signature| !signature.is_empty());
+        let signature = block.text("signature")?.filter(|signature| !signature.is_empty() && *signature != Seal::NONE);
         let seal = signature.map(|signature| Seal::read(&signature, MAKER, false));
         let feature = if seal.is_some() { Feature::SealedReasoning } else { Feature::PlainReasoning };
         self.chat.uses(feature, block.at.to_string());

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     dialect::{About, AnswerEncoder},
-    model::{ChatEvent, ServiceTier, Usage},
+    model::{ChatEvent, Seal, ServiceTier, Usage},
 };
 use bytes::BytesMut;
 
@@ -113,7 +113,7 @@ impl AnswerEncoder for Whole {
         let content = self.blocks.iter().map(|block| match block {
             Grown::Text(text) | Grown::Refusal(text) => Block::Text { text },
             Grown::Thought { text, signature } => {
-                Block::Thinking { thinking: text, signature: signature.as_deref().unwrap_or_default() }
+                Block::Thinking { thinking: text, signature: signature.as_deref().unwrap_or(Seal::NONE) }
             }
             Grown::Hidden(data) => Block::RedactedThinking { data },
             Grown::Call { id, name, arguments, .. } => Block::ToolUse { id, name, input: Input::of(arguments) },

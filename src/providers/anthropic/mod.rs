@@ -70,7 +70,7 @@ impl Provider for Anthropic {
         &self.endpoint
     }
 
-    fn path(&self, api: Api, _model: &str) -> Cow<'_, str> {
+    fn path(&self, api: Api, _model: &str, _stream: bool) -> Cow<'_, str> {
         Cow::Borrowed(match api {
             Api::CountTokens => &self.count_tokens,
             _ => &self.messages,

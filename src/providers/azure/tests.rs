@@ -44,7 +44,7 @@ fn both_styles_of_addresses_are_made() {
     ];
     for (settings, api, want) in cases {
         let provider = azure(settings).expect(settings);
-        assert_eq!(provider.path(api, "my gpt"), want, "{settings}");
+        assert_eq!(provider.path(api, "my gpt", false), want, "{settings}");
         assert!(provider.speaks(api) && !provider.speaks(Api::Messages));
     }
     let provider = azure("{ resource: res }").expect("the settings are right");

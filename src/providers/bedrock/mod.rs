@@ -66,8 +66,8 @@ impl Provider for Bedrock {
     }
 
     /// Never called: no API is spoken.
-    fn path(&self, _api: Api, _model: &str) -> Cow<'_, str> {
-        "/"
+    fn path(&self, _api: Api, _model: &str, _stream: bool) -> Cow<'_, str> {
+        Cow::Borrowed("/")
     }
 
     fn codec(&self) -> Option<&dyn Codec> {

@@ -11,7 +11,7 @@ mod tests;
 
 use super::mask::Key;
 use super::{
-    Endpoint, Garbage, OutputText, Provider, Reading, StreamReader,
+    Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, cap,
     codec::{Codec, Meter, Metered},
     failure, passed,
 };
@@ -59,16 +59,16 @@ impl Provider for Gemini {
         "gemini"
     }
 
-    fn speaks(&self, _api: Api) -> bool {
-        false
+    fn speaks(&self, api: Api) -> bool {
+        api == Api::Generate
     }
 
     fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    fn path(&self, _api: Api, _model: &str) -> Cow<'_, str> {
-        Cow::Borrowed("/")
+    fn path(&self, _api: Api, model: &str, stream: bool) -> Cow<'_, str> {
+        self.codec_path(model, stream)
     }
 
     fn codec(&self) -> Option<&dyn Codec> {
@@ -80,8 +80,13 @@ impl Provider for Gemini {
         Cow::Owned(format!("{}/{}:{call}", self.endpoint.base_path, resource(model)))
     }
 
-    fn edits(&self, _ask: &Ask, _target_model: &Bytes, _cap: Option<u64>) -> Edits {
-        Edits::new()
+    /// The model stands in the path.
+    fn edits(&self, ask: &Ask, _target_model: &Bytes, cap: Option<u64>) -> Edits {
+        let mut edits = Edits::new();
+        if let Some(cap) = cap {
+            cap::write_generation(&ask.caps, cap, &mut edits);
+        }
+        edits
     }
 
     fn headers(&self, _api: Api, client: &HeaderMap, head: &mut HeaderMap) {

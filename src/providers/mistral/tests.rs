@@ -38,7 +38,7 @@ fn it_speaks_chat_completions_and_embeddings_only() {
     let provider = mistral();
     let spoken: Vec<_> = Api::ALL.into_iter().filter(|api| provider.speaks(*api)).collect();
     assert_eq!(spoken, [Api::ChatCompletions, Api::Embeddings]);
-    assert_eq!(provider.path(Api::ChatCompletions, "m"), "/v1/chat/completions");
+    assert_eq!(provider.path(Api::ChatCompletions, "m", false), "/v1/chat/completions");
     assert_eq!(
         (&*provider.endpoint().authority, &*provider.codec_path("m", false)),
         ("api.mistral.ai", "/v1/chat/completions")
@@ -99,7 +99,7 @@ fn a_body_that_passes_through_gets_no_stream_options_and_its_own_cap() {
         model_span: at(r#""x""#),
         stream: true,
         include_usage: Some(IncludeUsage::NoOptions { insert_at: 1 }),
-        caps: Caps { insert_at: 1, max_tokens: None, max_completion_tokens: Some(member), max_output_tokens: None },
+        caps: Caps { insert_at: 1, max_completion_tokens: Some(member), ..Caps::default() },
         user: None,
         max_output_tokens: Some(9),
         choices: 1,

@@ -116,7 +116,7 @@ impl Provider for OpenAi {
         &self.endpoint
     }
 
-    fn path(&self, api: Api, model: &str) -> Cow<'_, str> {
+    fn path(&self, api: Api, model: &str, _stream: bool) -> Cow<'_, str> {
         let path = self.paths.iter().find(|(known, _)| *known == api);
         path.map_or(Cow::Borrowed("/"), |(_, path)| path.of(model))
     }
@@ -126,7 +126,7 @@ impl Provider for OpenAi {
     }
 
     fn codec_path(&self, model: &str, _stream: bool) -> Cow<'_, str> {
-        self.path(self.translates.0, model)
+        self.path(self.translates.0, model, false)
     }
 
     fn edits(&self, ask: &Ask, target_model: &Bytes, cap: Option<u64>) -> Edits {

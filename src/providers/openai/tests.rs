@@ -357,8 +357,8 @@ fn the_text_of_a_whole_answer_is_found() {
 fn settings_make_paths_and_credentials() {
     let provider = openai("{ api_key: k, base_url: 'http://127.0.0.1:8000/v1/', organization: o, project: p }");
     let provider = provider.expect("the settings are right");
-    assert_eq!(provider.path(Api::ChatCompletions, "m"), "/v1/chat/completions");
-    assert_eq!(provider.path(Api::Responses, "m"), "/v1/responses");
+    assert_eq!(provider.path(Api::ChatCompletions, "m", false), "/v1/chat/completions");
+    assert_eq!(provider.path(Api::Responses, "m", false), "/v1/responses");
     assert_eq!(&*provider.endpoint().authority, "127.0.0.1:8000");
     let mut client = HeaderMap::new();
     for (name, value) in [

@@ -13,7 +13,7 @@ mod thinking;
 mod tests;
 
 use crate::{
-    model::{Carry, Chat, Feature, Listener},
+    model::{Api, Carry, Chat, Feature, Listener},
     providers::{
         Garbage, Reading,
         codec::{Codec, Goal, StreamDecoder},
@@ -52,6 +52,10 @@ impl fmt::Debug for Messages {
 impl Codec for Messages {
     fn api(&self) -> &'static str {
         "messages"
+    }
+
+    fn native(&self) -> Option<Api> {
+        Some(Api::Messages)
     }
 
     fn maker(&self) -> &'static str {

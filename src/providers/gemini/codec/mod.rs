@@ -31,7 +31,7 @@ pub(super) const MAKER: &str = "gemini";
 pub(super) const JSON_ANSWER: &str = "json_answer";
 
 /// How an answer that cannot be read names its call. No client calls it yet, so it is told as what is translated.
-const API: Api = Api::ChatCompletions;
+const API: Api = Api::Generate;
 
 /// The codec of Gemini's `generateContent`.
 pub(in crate::providers) struct Generate {
@@ -55,6 +55,10 @@ impl fmt::Debug for Generate {
 impl Codec for Generate {
     fn api(&self) -> &'static str {
         "generateContent"
+    }
+
+    fn native(&self) -> Option<Api> {
+        Some(Api::Generate)
     }
 
     fn maker(&self) -> &'static str {

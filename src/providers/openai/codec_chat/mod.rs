@@ -9,7 +9,7 @@ mod shape;
 mod tests;
 
 use crate::{
-    model::{Carry, Chat, Effort, Feature, Listener},
+    model::{Api, Carry, Chat, Effort, Feature, Listener},
     providers::{
         Garbage, Reading,
         cap::CapField,
@@ -94,6 +94,10 @@ impl fmt::Debug for ChatCodec {
 impl Codec for ChatCodec {
     fn api(&self) -> &'static str {
         "chat completions"
+    }
+
+    fn native(&self) -> Option<Api> {
+        Some(Api::ChatCompletions)
     }
 
     fn maker(&self) -> &'static str {

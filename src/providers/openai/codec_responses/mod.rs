@@ -7,7 +7,7 @@ mod encode;
 mod tests;
 
 use crate::{
-    model::{Carry, Chat, Feature, Listener},
+    model::{Api, Carry, Chat, Feature, Listener},
     providers::{
         Garbage, Reading,
         codec::{Codec, Goal, StreamDecoder},
@@ -33,6 +33,10 @@ impl fmt::Debug for ResponsesCodec {
 impl Codec for ResponsesCodec {
     fn api(&self) -> &'static str {
         "responses"
+    }
+
+    fn native(&self) -> Option<Api> {
+        Some(Api::Responses)
     }
 
     fn maker(&self) -> &'static str {
