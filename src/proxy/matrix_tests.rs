@@ -44,6 +44,16 @@ fn kinds() -> Vec<(String, Box<dyn Provider>)> {
     kinds
 }
 
+/// A model that can do what its API can say.
+fn model_of(kind: &str) -> &'static str {
+    match kind {
+        "anthropic" => "claude-sonnet-4-5",
+        "bedrock" => "anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "gemini" => "gemini-3-pro",
+        _ => "m",
+    }
+}
+
 /// A request that uses a feature, and what of it must be found in what is sent, in one of these spellings.
 struct Probe {
     feature: Feature,
@@ -128,7 +138,7 @@ fn probes() -> Vec<Probe> {
             F::FailedToolResult,
             "",
             &called(r#""is_error":true,"content":"no""#),
-            &[r#""is_error":true"#, r#""status":"error""#],
+            &[r#""is_error":true"#, r#""status":"error""#, r#"{"error":"no"}"#],
         ),
         chat(
             F::ForcedTool,
@@ -169,7 +179,7 @@ fn probes() -> Vec<Probe> {
         chat(
             F::ReasoningEffort,
             r#""reasoning_effort":"high","max_completion_tokens":30000"#,
-            &["reasoning_effort", r#""thinking""#, "thinkingConfig", r#""reasoning":{"#],
+            &["reasoning_effort", r#""thinking""#, "thinkingConfig", r#""reasoning":{"#, r#""effort""#],
         ),
         chat(
             F::AudioOutput,
@@ -225,7 +235,7 @@ fn what_a_request_uses_is_noted_and_goes_up_exactly_where_the_matrix_says_so() {
         }
         for (name, provider) in kinds() {
             let codec = provider.codec().expect("it translates");
-            let goal = Goal { model: "m", cap: None, most_output: Some(64_000) };
+            let goal = Goal { model: model_of(provider.kind()), cap: None, most_output: Some(64_000) };
             let sent = codec.encode(&chat, &goal);
             let text = std::str::from_utf8(&sent).expect("UTF-8");
             serde_json::from_str::<serde::de::IgnoredAny>(text).unwrap_or_else(|e| panic!("{name}: {e}: {text}"));

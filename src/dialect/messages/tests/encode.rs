@@ -233,7 +233,7 @@ fn pieces_become_blocks() {
         (
             "a thought that is not sealed",
             vec![thought("a"), thought("b"), text("c")],
-            json!([thinking("ab", ""), said("c")]),
+            json!([thinking("ab", "wb1::"), said("c")]),
         ),
         (
             "two thoughts",
