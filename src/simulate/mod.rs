@@ -48,7 +48,10 @@
 
 mod answer;
 mod anthropic;
+mod auth;
+mod gemini;
 mod knobs;
+mod models;
 mod openai;
 mod question;
 mod record;
@@ -56,6 +59,7 @@ mod refusal;
 mod serve;
 mod server;
 mod stream;
+mod target;
 #[cfg(test)]
 mod tests;
 

@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod faults;
+mod gemini;
 mod openai;
 mod pace;
 mod transport;
