@@ -49,6 +49,7 @@
 mod answer;
 mod anthropic;
 mod auth;
+mod bedrock;
 mod gemini;
 mod knobs;
 mod models;

@@ -3,6 +3,7 @@
 use super::answer::{Answer, Billed, Shape, bill, chosen_tool, plan, prompts, structured};
 use super::anthropic::{self, MessageEvents, request_id};
 use super::auth::{GEMINI_KEY, authorized};
+use super::bedrock::{self, ConverseEvents};
 use super::gemini::{self, GenerateEvents};
 use super::knobs::Knobs;
 use super::models;
@@ -215,6 +216,7 @@ impl Turn {
             Call::Responses => openai::response(&answer),
             Call::Completions => openai::completion(&answer),
             Call::Generate => gemini::response(&answer),
+            Call::Converse => bedrock::response(&answer, self.latency_ms()),
             _ => openai::chat(&answer),
         };
         Ok(Ready::Whole { bytes, pieces: answer.pieces.len(), billed: Some(answer.billed) })
@@ -232,8 +234,14 @@ impl Turn {
                 }
                 Box::new(GenerateEvents::new(answer))
             }
+            Call::Converse => Box::new(ConverseEvents::new(answer, self.latency_ms())),
             _ => Box::new(ChatEvents::new(answer)),
         }
+    }
+
+    /// What an answer says that it took to its first token.
+    fn latency_ms(&self) -> u64 {
+        u64::try_from((self.knobs.latency + self.knobs.first_token).as_millis()).unwrap_or(u64::MAX)
     }
 
     fn plan(&mut self, call: Call, question: &Question<'_>) -> Result<Answer, Refusal> {
@@ -245,6 +253,7 @@ impl Turn {
                 (knobs.cache_write, knobs.cache_write_1h) = (0, 0);
                 gemini::shape(question)?
             }
+            Call::Converse => bedrock::shape(question)?,
             _ => self.shape(call, question)?,
         };
         let mut answer = plan(self.visit.number, created, shape, &self.knobs);

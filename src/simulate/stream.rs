@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Writes server-sent events.
+/// Takes what is sent, and writes server-sent events.
 #[derive(Debug)]
 pub(super) struct Sink {
     out: BytesMut,
@@ -47,6 +47,11 @@ impl Sink {
     pub fn done(&mut self) {
         self.out.extend_from_slice(b"data: [DONE]");
         self.end_event();
+    }
+
+    /// What is no server-sent event.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
     }
 
     fn end_event(&mut self) {

@@ -1,6 +1,7 @@
 //! The simulated provider over real sockets, with a plain hyper client.
 
 mod anthropic;
+mod bedrock;
 mod faults;
 mod gemini;
 mod openai;
