@@ -14,6 +14,8 @@
 //! thoughts if `includeThoughts` is set, Bedrock if `additionalModelRequestFields.thinking` is, both if the knob
 //! `reasoning` is above 0.
 //!
+//! Gemini and Bedrock refuse conversations whose turns are in an order that the real ones refuse (see `turns`).
+//!
 //! # How it counts
 //!
 //! Input: the characters of all text (see `question`), divided by four and rounded up, at least 1; cached and
@@ -71,6 +73,7 @@ mod serve;
 mod server;
 mod stream;
 mod target;
+mod turns;
 #[cfg(test)]
 mod tests;
 

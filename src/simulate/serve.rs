@@ -13,6 +13,7 @@ use super::record::{Books, Visit};
 use super::refusal::Refusal;
 use super::stream::{Events, Fault, Paced, Reply, Sink};
 use super::target::{Call, GENERATE_STREAM, Target, Wire};
+use super::turns;
 use crate::model::{Clock, SystemClock};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
@@ -127,6 +128,7 @@ impl Turn {
         }
         let body = self.read(body).await?;
         let question = self.parse(&body)?;
+        turns::check(self.wire, &body)?;
         let (name, stream) = match &target.in_path {
             Some((name, stream)) => (name, *stream),
             None => (&question.model, question.stream == Some(true)),

@@ -157,8 +157,10 @@ async fn a_tool_is_called_when_required_named_or_asked_for() {
     let asked = json!([{"role": "user", "content": [{"text": "please call the tool"}]}]);
     let body = json!({"messages": asked, "toolConfig": {"tools": tools()}});
     assert_eq!(ask(&bench, WHOLE, &body).await["stopReason"], "tool_use");
+    let called = ask(&bench, WHOLE, &body).await["output"]["message"].clone();
     let result = json!({"toolResult": {"toolUseId": "t", "content": [{"text": "sun"}]}});
-    let body = json!({"messages": [asked[0], {"role": "user", "content": [result]}], "toolConfig": {"tools": tools()}});
+    let result = json!({"role": "user", "content": [result]});
+    let body = json!({"messages": [asked[0], called, result], "toolConfig": {"tools": tools()}});
     assert_eq!(ask(&bench, WHOLE, &body).await["stopReason"], "end_turn");
 }
 
@@ -214,6 +216,8 @@ async fn errors_have_a_message_in_the_body_and_their_name_in_a_header() {
             assert_eq!(members.as_object().map(|it| it.keys().cloned().collect()), Some(vec!["message".to_owned()]));
         }
     }
+    let twice = json!({"messages": [{"role": "user", "content": [{"text": "a"}]}, {"role": "user", "content": [{"text": "b"}]}]});
+    assert!(ask(&bench, WHOLE, &twice).await["message"].as_str().is_some_and(|told| told.contains("alternate")));
     let missing = bench.ask("POST", WHOLE, &[SIGNED], "{}").await;
     assert_eq!(
         (missing.status.as_u16(), &missing.headers["x-amzn-errortype"]),

@@ -151,7 +151,8 @@ async fn a_function_is_called_in_one_part_with_its_arguments_whole() {
     assert_eq!(call["args"], json!({"city": "naïve balance", "days": 7}));
     let result =
         json!({"role": "user", "parts": [{"functionResponse": {"name": "weather", "response": {"output": "sun"}}}]});
-    let body = json!({"contents": [ask, result], "tools": weather("parameters")});
+    let called = events[0]["candidates"][0]["content"].clone();
+    let body = json!({"contents": [ask, called, result], "tools": weather("parameters")});
     assert!(bench.post(WHOLE, &body).await.json()["candidates"][0]["content"]["parts"][0]["text"].is_string());
 }
 
@@ -200,6 +201,8 @@ async fn errors_have_googles_shape() {
             assert!(error["message"].is_string());
         }
     }
+    let unasked = bench.post(WHOLE, &json!({"contents": [{"parts": [{"functionResponse": {"name": "f"}}]}]})).await;
+    assert_eq!((unasked.status.as_u16(), &unasked.json()["error"]["status"]), (400, &json!("INVALID_ARGUMENT")));
     let missing = bench.post(WHOLE, &json!({})).await;
     assert_eq!((missing.status.as_u16(), &missing.json()["error"]["status"]), (400, &json!("INVALID_ARGUMENT")));
     let unknown = bench.post("/v1beta/models/m:paint", &json!({})).await;
