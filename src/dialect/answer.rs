@@ -1,5 +1,6 @@
 //! From the events of an answer to what a client's SDK reads: a stream of events or one body.
 
+use super::{chat, gemini, messages, responses};
 use crate::model::{Api, ChatEvent};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
@@ -37,13 +38,13 @@ pub trait AnswerEncoder: Send {
 
 /// Writes answers to calls of `api`, as a `stream` or whole. `None`: `api` is no conversation.
 pub fn encoder(api: Api, stream: bool, about: About) -> Option<Box<dyn AnswerEncoder>> {
-    let _ = (stream, about);
     match api {
-        Api::ChatCompletions
-        | Api::Completions
-        | Api::Embeddings
-        | Api::Responses
-        | Api::Messages
-        | Api::CountTokens => None,
+        Api::ChatCompletions if stream => Some(Box::new(chat::Stream::new(&about))),
+        Api::ChatCompletions => Some(Box::new(chat::Whole::new(about))),
+        Api::Responses if stream => Some(Box::new(responses::Stream::new(about))),
+        Api::Responses => Some(Box::new(responses::Whole::new(about))),
+        Api::Messages => Some(messages::encoder(stream, about)),
+        Api::Generate => Some(gemini::encoder(stream, about)),
+        Api::Completions | Api::Embeddings | Api::CountTokens => None,
     }
 }

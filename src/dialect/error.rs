@@ -24,6 +24,7 @@ pub fn render(dialect: Dialect, told: &Told<'_>) -> Bytes {
     match dialect {
         Dialect::OpenAi => json(&OpenAiBody { error: openai(told) }),
         Dialect::Anthropic => json(&anthropic(told)),
+        Dialect::Gemini => json(&gemini(told)),
     }
 }
 
@@ -41,6 +42,7 @@ pub fn stream_error(api: Api, told: &Told<'_>, sequence: u64) -> Bytes {
             event(Some("error"), &data)
         }
         Api::Messages | Api::CountTokens => event(Some("error"), &anthropic(told)),
+        Api::Generate => event(None, &gemini(told)),
     }
 }
 
@@ -82,6 +84,37 @@ struct AnthropicError<'a> {
     code: &'a str,
 }
 
+/// `google.rpc.Status` as Google's APIs write it (<https://google.aip.dev/193>).
+#[derive(Serialize)]
+struct GeminiBody<'a> {
+    error: GeminiError<'a>,
+}
+
+#[derive(Serialize)]
+struct GeminiError<'a> {
+    code: u16,
+    message: &'a str,
+    status: &'static str,
+    details: [ErrorInfo<'a>; 1],
+}
+
+/// Holds what is ours: the stable code, the member and the request's id.
+#[derive(Serialize)]
+struct ErrorInfo<'a> {
+    #[serde(rename = "@type")]
+    kind: &'static str,
+    reason: &'a str,
+    domain: &'static str,
+    metadata: ErrorMetadata<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorMetadata<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    param: Option<&'a str>,
+    request_id: &'a str,
+}
+
 fn openai<'a>(told: &Told<'a>) -> OpenAiError<'a> {
     OpenAiError { message: told.message, r#type: openai_type(told), param: told.param, code: told.code }
 }
@@ -89,6 +122,33 @@ fn openai<'a>(told: &Told<'a>) -> OpenAiError<'a> {
 fn anthropic<'a>(told: &Told<'a>) -> AnthropicBody<'a> {
     let error = AnthropicError { r#type: anthropic_type(told.status), message: told.message, code: told.code };
     AnthropicBody { r#type: "error", error, request_id: told.request_id }
+}
+
+fn gemini<'a>(told: &Told<'a>) -> GeminiBody<'a> {
+    let info = ErrorInfo {
+        kind: "type.googleapis.com/google.rpc.ErrorInfo",
+        reason: told.code,
+        domain: "weighbridge",
+        metadata: ErrorMetadata { param: told.param, request_id: told.request_id },
+    };
+    let status = gemini_status(told.status);
+    GeminiBody { error: GeminiError { code: told.status, message: told.message, status, details: [info] } }
+}
+
+/// The canonical code of a status (<https://ai.google.dev/gemini-api/docs/troubleshooting>; what is not in that table
+/// as `google/rpc/code.proto` has it, or as the nearest one).
+fn gemini_status(status: u16) -> &'static str {
+    match status {
+        401 => "UNAUTHENTICATED",
+        402 => "FAILED_PRECONDITION", // Google's word for billing that is not in order
+        403 => "PERMISSION_DENIED",
+        404 => "NOT_FOUND",
+        429 => "RESOURCE_EXHAUSTED",
+        408 | 504 => "DEADLINE_EXCEEDED",
+        502 | 503 | 529 => "UNAVAILABLE",
+        500.. => "INTERNAL",
+        _ => "INVALID_ARGUMENT",
+    }
 }
 
 /// The `type` that api.openai.com sends: nearly always `invalid_request_error` below 500 (a wrong key and an
@@ -163,6 +223,10 @@ mod tests {
         let anthropic = json!({"type": "error", "request_id": "r-1",
             "error": {"type": "not_found_error", "message": message, "code": "model_not_found"}});
         assert_eq!(value(&render(Dialect::Anthropic, &TOLD)), anthropic);
+        let info = json!({"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "model_not_found",
+            "domain": "weighbridge", "metadata": {"param": "model", "request_id": "r-1"}});
+        let gemini = json!({"error": {"code": 404, "message": message, "status": "NOT_FOUND", "details": [info]}});
+        assert_eq!(value(&render(Dialect::Gemini, &TOLD)), gemini);
     }
 
     #[test]
@@ -177,7 +241,9 @@ mod tests {
         let messages = stream_error(Api::Messages, &TOLD, 0);
         let data = messages.strip_prefix(b"event: error\ndata: ").expect("named");
         assert_eq!(value(data)["error"]["type"], "not_found_error");
-        for event in [chat, responses.clone(), messages.clone()] {
+        let generate = stream_error(Api::Generate, &TOLD, 0);
+        assert!(generate.starts_with(b"data: {\"error\":{"), "the SDK looks for exactly this");
+        for event in [chat, responses.clone(), messages.clone(), generate] {
             assert_eq!(event.windows(2).filter(|pair| pair == b"\n\n").count(), 1, "line ends are escaped");
         }
     }
@@ -185,26 +251,27 @@ mod tests {
     #[test]
     fn each_status_has_the_type_of_its_dialect() {
         let cases = [
-            (400, "invalid_request", "invalid_request_error", "invalid_request_error"),
-            (401, "invalid_api_key", "invalid_request_error", "authentication_error"),
-            (402, "budget_exhausted", "insufficient_quota", "billing_error"),
-            (403, "model_not_allowed", "invalid_request_error", "permission_error"),
-            (404, "model_not_found", "invalid_request_error", "not_found_error"),
-            (405, "method_not_allowed", "invalid_request_error", "invalid_request_error"),
-            (408, "request_timeout", "invalid_request_error", "timeout_error"),
-            (413, "request_too_large", "invalid_request_error", "request_too_large"),
-            (429, "rate_limit_exceeded", "requests", "rate_limit_error"),
-            (429, "tokens_per_minute_exceeded", "tokens", "rate_limit_error"),
-            (500, "internal_error", "server_error", "api_error"),
-            (502, "upstream_failed", "server_error", "api_error"),
-            (503, "overloaded", "server_error", "overloaded_error"),
-            (504, "upstream_timeout", "server_error", "timeout_error"),
-            (529, "overloaded", "server_error", "overloaded_error"),
+            (400, "invalid_request", "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"),
+            (401, "invalid_api_key", "invalid_request_error", "authentication_error", "UNAUTHENTICATED"),
+            (402, "budget_exhausted", "insufficient_quota", "billing_error", "FAILED_PRECONDITION"),
+            (403, "model_not_allowed", "invalid_request_error", "permission_error", "PERMISSION_DENIED"),
+            (404, "model_not_found", "invalid_request_error", "not_found_error", "NOT_FOUND"),
+            (405, "method_not_allowed", "invalid_request_error", "invalid_request_error", "INVALID_ARGUMENT"),
+            (408, "request_timeout", "invalid_request_error", "timeout_error", "DEADLINE_EXCEEDED"),
+            (413, "request_too_large", "invalid_request_error", "request_too_large", "INVALID_ARGUMENT"),
+            (429, "rate_limit_exceeded", "requests", "rate_limit_error", "RESOURCE_EXHAUSTED"),
+            (429, "tokens_per_minute_exceeded", "tokens", "rate_limit_error", "RESOURCE_EXHAUSTED"),
+            (500, "internal_error", "server_error", "api_error", "INTERNAL"),
+            (502, "upstream_failed", "server_error", "api_error", "UNAVAILABLE"),
+            (503, "overloaded", "server_error", "overloaded_error", "UNAVAILABLE"),
+            (504, "upstream_timeout", "server_error", "timeout_error", "DEADLINE_EXCEEDED"),
+            (529, "overloaded", "server_error", "overloaded_error", "UNAVAILABLE"),
         ];
-        for (status, code, openai, anthropic) in cases {
+        for (status, code, openai, anthropic, gemini) in cases {
             let told = Told { status, code, ..TOLD };
             assert_eq!(value(&render(Dialect::OpenAi, &told))["error"]["type"], openai, "{status} {code}");
             assert_eq!(value(&render(Dialect::Anthropic, &told))["error"]["type"], anthropic, "{status} {code}");
+            assert_eq!(value(&render(Dialect::Gemini, &told))["error"]["status"], gemini, "{status} {code}");
         }
     }
 }

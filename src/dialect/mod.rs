@@ -5,15 +5,19 @@
 //! it is none of a dialect's business. Nothing here knows providers, keys or Pingora.
 
 mod answer;
+mod chat;
 pub mod error;
+mod gemini;
+mod messages;
 pub mod models;
 mod node;
 mod path;
 mod parse;
+mod responses;
 pub mod strict;
 
 pub use answer::{About, AnswerEncoder, encoder};
-pub use parse::{BadRequest, parse};
+pub use parse::{BadRequest, parse, parse_generate};
 
 use crate::model::{Api, Ask, Chat};
 
@@ -24,11 +28,10 @@ use crate::model::{Api, Ask, Chat};
 /// When a member that is translated is not of its kind: the path is in the message.
 pub fn decode(ask: &Ask) -> Result<Option<Chat>, BadRequest> {
     match ask.api {
-        Api::ChatCompletions
-        | Api::Responses
-        | Api::Messages
-        | Api::Completions
-        | Api::Embeddings
-        | Api::CountTokens => Ok(None),
+        Api::ChatCompletions => chat::decode(ask).map(Some),
+        Api::Responses => responses::decode(ask).map(Some),
+        Api::Messages => messages::decode(ask).map(Some),
+        Api::Generate => gemini::decode(ask).map(Some),
+        Api::Completions | Api::Embeddings | Api::CountTokens => Ok(None),
     }
 }

@@ -25,6 +25,7 @@ pub fn list(dialect: Dialect, models: &[Listed<'_>]) -> Bytes {
             first_id: models.first().map(|model| model.id),
             last_id: models.last().map(|model| model.id),
         }),
+        Dialect::Gemini => json(&GeminiList { models: models.iter().map(gemini).collect() }),
     }
 }
 
@@ -33,6 +34,7 @@ pub fn one(dialect: Dialect, model: &Listed<'_>) -> Bytes {
     match dialect {
         Dialect::OpenAi => json(&openai(model)),
         Dialect::Anthropic => json(&anthropic(model)),
+        Dialect::Gemini => json(&gemini(model)),
     }
 }
 
@@ -65,6 +67,32 @@ struct AnthropicModel<'a> {
     display_name: &'a str,
     /// RFC 3339.
     created_at: String,
+}
+
+/// Without `nextPageToken`: there are no further pages (<https://ai.google.dev/api/models>).
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GeminiList<'a> {
+    models: Vec<GeminiModel<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct GeminiModel<'a> {
+    /// `models/{id}`
+    name: String,
+    version: &'static str,
+    display_name: &'a str,
+    supported_generation_methods: [&'static str; 2],
+}
+
+fn gemini<'a>(model: &Listed<'a>) -> GeminiModel<'a> {
+    GeminiModel {
+        name: format!("models/{}", model.id),
+        version: "001",
+        display_name: model.id,
+        supported_generation_methods: ["generateContent", "streamGenerateContent"],
+    }
 }
 
 fn openai<'a>(model: &Listed<'a>) -> OpenAiModel<'a> {
@@ -103,5 +131,10 @@ mod tests {
         assert_eq!((&page["data"][0], &page["first_id"], &page["last_id"]), (&fast, &json!("fast"), &json!("slow")));
         let empty = json!({"data": [], "has_more": false, "first_id": null, "last_id": null});
         assert_eq!(value(list(Dialect::Anthropic, &[])), empty);
+        let fast = json!({"name": "models/fast", "version": "001", "displayName": "fast",
+            "supportedGenerationMethods": ["generateContent", "streamGenerateContent"]});
+        assert_eq!(value(one(Dialect::Gemini, &models[0])), fast);
+        let page = value(list(Dialect::Gemini, &models));
+        assert_eq!((&page["models"][0], page.as_object().expect("an object").len()), (&fast, 1), "one page");
     }
 }

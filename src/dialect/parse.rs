@@ -1,10 +1,12 @@
 //! From a strict body to what the gateway needs of it. Fields that are not named here are nobody's business.
 
 mod demand;
+mod generate;
 
 use super::path::echo;
-use super::strict::{self, Kind, Member};
+use super::strict::{self, Kind, Member, Shape};
 use crate::model::{Api, Ask, Draft, IncludeUsage, Seal, Span};
+use generate::Generate;
 
 /// A request that cannot be served as it is: a 400.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,14 +24,36 @@ pub struct BadRequest {
 ///
 /// When the body is not strict JSON, or a member that the gateway acts on is not of its kind.
 pub fn parse(api: Api, draft: Draft) -> Result<Ask, BadRequest> {
+    read(api, None, draft)
+}
+
+/// Reads a request whose path names the `model` and tells whether it is a `stream`: [`Api::Generate`].
+///
+/// # Errors
+///
+/// As [`parse`].
+pub fn parse_generate(model: &str, stream: bool, draft: Draft) -> Result<Ask, BadRequest> {
+    read(Api::Generate, Some((model, stream)), draft)
+}
+
+/// Reads the request `draft` of `api`; `path`: the model and whether a stream is asked for, where the body does not tell.
+fn read(api: Api, path: Option<(&str, bool)>, draft: Draft) -> Result<Ask, BadRequest> {
     let body = draft.as_slice();
-    let outline = strict::check(body).map_err(|fault| {
+    let shape = if api == Api::Generate { Shape::Named } else { Shape::Typed };
+    let outline = strict::check_as(body, shape).map_err(|fault| {
         let path = fault.path();
         BadRequest { message: fault.to_string(), param: (!path.is_empty()).then_some(path) }
     })?;
     let known = Known::pick(&outline.members);
-    let (model, model_span) = model(body, known.model)?;
-    let stream = api.streams() && flag(body, "stream", known.stream)?;
+    let generate = (api == Api::Generate).then(|| Generate::pick(body, &outline.members)).transpose()?;
+    let (model, model_span) = match path {
+        Some((model, _)) => (in_path(model, known.model)?, Span { start: 0, end: 0 }),
+        None => model(body, known.model)?,
+    };
+    let stream = match path {
+        Some((_, stream)) => stream,
+        None => api.streams() && flag(body, "stream", known.stream)?,
+    };
     let include_usage = match api {
         Api::ChatCompletions | Api::Completions if stream => {
             Some(include_usage(body, known.stream_options, outline.inside)?)
@@ -37,10 +61,22 @@ pub fn parse(api: Api, draft: Draft) -> Result<Ask, BadRequest> {
         _ => None,
     };
     let user = user(api, body, &known)?;
-    let caps = demand::caps(api, body, &known, outline.inside)?;
-    let choices = choices(api, body, &known)?;
-    let metadata = demand::metadata(api, body, &known);
-    let demand = demand::demand(api, body, &known, &outline)?;
+    let caps = match &generate {
+        Some(generate) => generate.caps(outline.inside)?,
+        None => demand::caps(api, body, &known, outline.inside)?,
+    };
+    let choices = match &generate {
+        Some(generate) => generate.choices(MOST_CHOICES)?,
+        None => choices(api, body, &known)?,
+    };
+    let metadata = match &generate {
+        Some(generate) => generate.metadata(demand::MOST_METADATA),
+        None => demand::metadata(api, body, &known),
+    };
+    let mut demand = demand::demand(api, body, &known, &outline)?;
+    if let Some(generate) = &generate {
+        generate.demand(&mut demand)?;
+    }
     Ok(Ask {
         api,
         model,
@@ -144,6 +180,16 @@ fn model(body: &[u8], member: Option<&Member<'_>>) -> Result<(String, Span), Bad
     }
 }
 
+/// The model that the path names; a second name in the body might be the one that a provider goes by.
+fn in_path(model: &str, member: Option<&Member<'_>>) -> Result<String, BadRequest> {
+    match member {
+        Some(member) if member.kind != Kind::Null => {
+            Err(bad("model", "`model` stands in the path of this call: leave it out of the body".to_owned()))
+        }
+        _ => Ok(model.to_owned()),
+    }
+}
+
 /// A string unescaped, or `None` for `null`.
 fn string(body: &[u8], param: &str, member: &Member<'_>) -> Result<Option<String>, BadRequest> {
     match member.kind {
@@ -221,6 +267,7 @@ fn user(api: Api, body: &[u8], known: &Known<'_>) -> Result<Option<String>, BadR
             let user = read("user", known.user)?;
             Ok(safety.or(user))
         }
+        Api::Generate => Ok(None), // it has no word for it
     }
 }
 
@@ -240,7 +287,7 @@ fn choices(api: Api, body: &[u8], known: &Known<'_>) -> Result<u32, BadRequest> 
             let each = count("n", known.n)?.max(count("best_of", known.best_of)?);
             each.saturating_mul(prompts(body, known.prompt))
         }
-        Api::Embeddings | Api::Responses | Api::Messages | Api::CountTokens => 1,
+        Api::Embeddings | Api::Responses | Api::Messages | Api::CountTokens | Api::Generate => 1,
     };
     Ok(u32::try_from(all).unwrap_or(u32::MAX))
 }

@@ -176,11 +176,30 @@ impl std::error::Error for Fault {}
 ///
 /// The first fault; the caller answers 400 with its `Display`.
 pub fn check(body: &[u8]) -> Result<Outline<'_>, Box<Fault>> {
+    check_as(body, Shape::Typed)
+}
+
+/// How objects say what they are.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// By a member `type`, as OpenAI's and Anthropic's.
+    #[default]
+    Typed,
+    /// By the name of the member that they have, as Google's: `inlineData`, `fileData`.
+    Named,
+}
+
+/// [`check`], with what is noted on the way taken by `shape`.
+///
+/// # Errors
+///
+/// As [`check`].
+pub fn check_as(body: &[u8], shape: Shape) -> Result<Outline<'_>, Box<Fault>> {
     let invalid_at = match std::str::from_utf8(body) {
         Ok(_) => usize::MAX,
         Err(error) => error.valid_up_to(),
     };
-    let mut scan = Scan::new(body, invalid_at);
+    let mut scan = Scan::new(body, invalid_at).shaped(shape);
     let outline = scan.body()?;
     // A byte outside of strings would have been unexpected there; this is for safety.
     if invalid_at != usize::MAX {

@@ -9,6 +9,8 @@ pub enum Dialect {
     OpenAi,
     /// `{"type":"error","error":{"type","message"}}`, `event: message_stop`.
     Anthropic,
+    /// `{"error":{"code","message","status"}}`, no end marker.
+    Gemini,
 }
 
 impl Dialect {
@@ -17,6 +19,7 @@ impl Dialect {
         match self {
             Self::OpenAi => "openai",
             Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
         }
     }
 }
@@ -42,17 +45,20 @@ pub enum Api {
     Messages,
     /// `POST /v1/messages/count_tokens`
     CountTokens,
+    /// `POST /v1beta/models/{model}:generateContent`, `:streamGenerateContent`, and the same below `/v1`.
+    Generate,
 }
 
 impl Api {
     /// All calls, in the order of their declaration.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Embeddings,
         Self::Responses,
         Self::Messages,
         Self::CountTokens,
+        Self::Generate,
     ];
 
     /// The wire format that this call belongs to.
@@ -60,10 +66,12 @@ impl Api {
         match self {
             Self::ChatCompletions | Self::Completions | Self::Embeddings | Self::Responses => Dialect::OpenAi,
             Self::Messages | Self::CountTokens => Dialect::Anthropic,
+            Self::Generate => Dialect::Gemini,
         }
     }
 
-    /// The path below the API's version, without a leading slash: `chat/completions`.
+    /// The path below the API's version, without a leading slash: `chat/completions`. That of [`Api::Generate`] begins
+    /// with the model, so that only its method stands here.
     pub const fn path(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat/completions",
@@ -72,6 +80,7 @@ impl Api {
             Self::Responses => "responses",
             Self::Messages => "messages",
             Self::CountTokens => "messages/count_tokens",
+            Self::Generate => "generateContent",
         }
     }
 
@@ -84,13 +93,14 @@ impl Api {
             Self::Responses => "responses",
             Self::Messages => "messages",
             Self::CountTokens => "count_tokens",
+            Self::Generate => "generate_content",
         }
     }
 
     /// Whether an answer may come as server-sent events.
     pub const fn streams(self) -> bool {
         match self {
-            Self::ChatCompletions | Self::Completions | Self::Responses | Self::Messages => true,
+            Self::ChatCompletions | Self::Completions | Self::Responses | Self::Messages | Self::Generate => true,
             Self::Embeddings | Self::CountTokens => false,
         }
     }

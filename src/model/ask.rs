@@ -63,7 +63,7 @@ pub struct Ask {
     pub body: Draft,
     /// The model that the client named, unescaped.
     pub model: String,
-    /// The value of `model`, with its quotes.
+    /// The value of `model`, with its quotes. Empty where the path names the model (generateContent).
     pub model_span: Span,
     /// Whether a stream was asked for.
     pub stream: bool,
@@ -71,16 +71,17 @@ pub struct Ask {
     pub include_usage: Option<IncludeUsage>,
     /// The caller's end user, from the body: Anthropic's `metadata.user_id`, OpenAI's `safety_identifier` or `user`.
     pub user: Option<String>,
-    /// The output cap that the client set (`max_tokens`, `max_completion_tokens`, `max_output_tokens`).
+    /// The output cap that the client set (`max_tokens`, `max_completion_tokens`, `max_output_tokens`,
+    /// `generationConfig.maxOutputTokens`).
     pub max_output_tokens: Option<u64>,
-    /// How many answers were asked for (`n`), at least 1.
+    /// How many answers were asked for (`n`, `candidateCount`), at least 1.
     pub choices: u32,
     /// Bytes of text that a model reads: the decoded length of all strings of the body but base64 payloads (a
-    /// `data:` URL, or `data` beside `media_type` or `format`), for estimates of input tokens.
+    /// `data:` URL, or `data` beside `media_type`, `format` or `mimeType`), for estimates of input tokens.
     pub text_bytes: u64,
     /// The members that cap the output, and where one may be inserted.
     pub caps: Caps,
-    /// OpenAI's `metadata`: at most 16 pairs; values that are no strings are left out.
+    /// OpenAI's `metadata`, Gemini's `labels`: at most 16 pairs; values that are no strings are left out.
     pub metadata: Vec<(String, String)>,
     /// What it may cost beside its text.
     pub demand: Demand,

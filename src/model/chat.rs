@@ -216,6 +216,10 @@ pub struct Seal {
 /// How the seal of one maker is written where a client of another maker's dialect keeps it.
 const ENVELOPE: &str = "wb1:";
 
+/// The same at the beginning of a text that is base64 (Gemini's signatures are): its quote, and what the envelope's first
+/// letters become.
+const ENVELOPE_AS_BASE64: &str = "\"d2IxO";
+
 impl Seal {
     /// The seal as a client of `dialect_maker`'s own dialect keeps it: bare if it is its own, else in an envelope that
     /// names its maker.
@@ -232,7 +236,7 @@ impl Seal {
 
     /// Whether `body` may hold an envelope: then it must not reach a provider byte for byte.
     pub fn travels_in(body: &[u8]) -> bool {
-        memchr::memmem::find(body, ENVELOPE.as_bytes()).is_some()
+        [ENVELOPE, ENVELOPE_AS_BASE64].iter().any(|begin| memchr::memmem::find(body, begin.as_bytes()).is_some())
     }
 }
 

@@ -36,11 +36,12 @@ pub struct Demand {
     /// Anthropic's `thinking.budget_tokens`, where thinking is enabled. It counts inside the output cap; so does
     /// OpenAI's reasoning, whose `effort` bounds nothing.
     pub thinking_budget: Option<u64>,
-    /// Spoken answers are asked for (`modalities`).
+    /// Spoken answers are asked for (`modalities`, `responseModalities`).
     pub audio_output: bool,
     /// Bytes of OpenAI's `prediction`: what the model rejects of it is billed as output.
     pub prediction_bytes: u64,
-    /// A member whose price is not known here: Anthropic's `speed: fast`, OpenAI's `web_search_options`, `background`.
+    /// A member whose price is not known here: Anthropic's `speed: fast`, OpenAI's `web_search_options`, `background`,
+    /// Gemini's pictures as output.
     pub unpriced: Option<&'static str>,
     /// Anthropic's `inference_geo` names a place: a tenth dearer.
     pub regional: bool,
@@ -90,13 +91,49 @@ pub struct Caps {
     pub max_completion_tokens: Option<CapMember>,
     /// `max_output_tokens`: responses.
     pub max_output_tokens: Option<CapMember>,
+    /// `generationConfig.maxOutputTokens`: generateContent.
+    pub generation: GenerationCap,
+}
+
+/// Where `generationConfig.maxOutputTokens` stands, or may be put.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum GenerationCap {
+    /// There is no `generationConfig`: one may be inserted at [`Caps::insert_at`]. `empty`: the body has no members.
+    NoConfig {
+        /// Whether no comma is needed.
+        empty: bool,
+    },
+    /// `generationConfig` is `null`: the value may be replaced.
+    NullConfig(Span),
+    /// `generationConfig` is an object without the member, which may be inserted just behind its opening brace.
+    NoMember {
+        /// Offset behind `{` of `generationConfig`.
+        insert_at: usize,
+        /// Whether the object has no members.
+        empty: bool,
+    },
+    /// It is there.
+    Member(CapMember),
+    /// Of another API.
+    #[default]
+    Foreign,
+}
+
+impl GenerationCap {
+    /// The member, if it is there.
+    pub const fn member(self) -> Option<CapMember> {
+        match self {
+            Self::Member(member) => Some(member),
+            Self::NoConfig { .. } | Self::NullConfig(_) | Self::NoMember { .. } | Self::Foreign => None,
+        }
+    }
 }
 
 impl Caps {
     /// What the client allows. Of two that differ the larger: a server honours the one or the other. 0 allows what the
     /// target likes: some servers take it for "no cap".
     pub fn tokens(&self) -> Option<u64> {
-        let all = [self.max_tokens, self.max_completion_tokens, self.max_output_tokens];
+        let all = [self.max_tokens, self.max_completion_tokens, self.max_output_tokens, self.generation.member()];
         all.into_iter().flatten().filter_map(|member| member.tokens).filter(|tokens| *tokens > 0).max()
     }
 }

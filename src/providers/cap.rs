@@ -1,6 +1,6 @@
 //! The output cap in a body: lowered where the client set one, else inserted.
 
-use crate::model::{CapMember, Caps, Edits};
+use crate::model::{CapMember, Caps, Edits, GenerationCap};
 use bytes::Bytes;
 
 /// A member that caps the output.
@@ -61,6 +61,31 @@ pub(super) fn write(caps: &Caps, cap: u64, honoured: CapField, only: bool, edits
     for (_, member) in &sent {
         if member.tokens.is_none_or(|tokens| tokens > cap) {
             edits.replace(member.value.range(), Bytes::from(cap.to_string()));
+        }
+    }
+}
+
+/// The same for `generationConfig.maxOutputTokens` of a body of [`crate::model::Api::Generate`]: lowered in place, or
+/// inserted, with its `generationConfig` if need be. 0 is no cap.
+#[allow(dead_code, reason = "for the native Gemini provider, which is written apart")]
+pub(super) fn write_generation(caps: &Caps, cap: u64, edits: &mut Edits) {
+    let comma = |empty: bool| if empty { "" } else { "," };
+    match caps.generation {
+        GenerationCap::Foreign => {}
+        GenerationCap::NoConfig { empty } => {
+            let config = format!("\"generationConfig\":{{\"maxOutputTokens\":{cap}}}{}", comma(empty));
+            edits.replace(caps.insert_at..caps.insert_at, Bytes::from(config));
+        }
+        GenerationCap::NullConfig(value) => {
+            edits.replace(value.range(), Bytes::from(format!("{{\"maxOutputTokens\":{cap}}}")));
+        }
+        GenerationCap::NoMember { insert_at, empty } => {
+            edits.replace(insert_at..insert_at, Bytes::from(format!("\"maxOutputTokens\":{cap}{}", comma(empty))));
+        }
+        GenerationCap::Member(member) => {
+            if member.tokens.is_none_or(|tokens| tokens == 0 || tokens > cap) {
+                edits.replace(member.value.range(), Bytes::from(cap.to_string()));
+            }
         }
     }
 }

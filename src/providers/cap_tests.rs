@@ -2,8 +2,8 @@
 
 use crate::{
     config::{self, Protocol, Section},
-    model::{Api, Ask, CapMember, Caps, Demand, Draft, IncludeUsage, Span},
-    providers::{PROVIDERS, Provider},
+    model::{Api, Ask, CapMember, Caps, Demand, Draft, Edits, GenerationCap, IncludeUsage, Span},
+    providers::{PROVIDERS, Provider, cap::write_generation},
 };
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -46,6 +46,7 @@ fn ask(api: Api, body: &str) -> Ask {
         max_tokens: cap("max_tokens"),
         max_completion_tokens: cap("max_completion_tokens"),
         max_output_tokens: cap("max_output_tokens"),
+        ..Caps::default()
     };
     let stream = member(body, "stream").is_some();
     let include_usage =
@@ -259,5 +260,51 @@ proptest! {
             }
             prop_assert_eq!(sent, want);
         }
+    }
+}
+
+#[test]
+fn the_cap_of_a_generation_is_lowered_in_place_or_put_where_it_belongs() {
+    let at = |body: &str, text: &str| {
+        let start = body.find(text).expect("there");
+        Span { start, end: start + text.len() }
+    };
+    let member = |body: &str, value: &str, tokens| {
+        let key = at(body, "\"maxOutputTokens\"");
+        GenerationCap::Member(CapMember { key, value: at(body, value), tokens })
+    };
+    let (high, low, null) = (
+        r#"{"generationConfig":{"maxOutputTokens":100}}"#,
+        r#"{"generationConfig":{"maxOutputTokens":5}}"#,
+        r#"{"generationConfig":{"maxOutputTokens":null}}"#,
+    );
+    let cases = [
+        ("{}", GenerationCap::NoConfig { empty: true }, r#"{"generationConfig":{"maxOutputTokens":9}}"#),
+        (r#"{"a":1}"#, GenerationCap::NoConfig { empty: false }, r#"{"generationConfig":{"maxOutputTokens":9},"a":1}"#),
+        (
+            r#"{"generationConfig":null}"#,
+            GenerationCap::NullConfig(at(r#"{"generationConfig":null}"#, "null")),
+            r#"{"generationConfig":{"maxOutputTokens":9}}"#,
+        ),
+        (
+            r#"{"generationConfig":{"topP":1}}"#,
+            GenerationCap::NoMember { insert_at: 21, empty: false },
+            r#"{"generationConfig":{"maxOutputTokens":9,"topP":1}}"#,
+        ),
+        (
+            r#"{"generationConfig":{}}"#,
+            GenerationCap::NoMember { insert_at: 21, empty: true },
+            r#"{"generationConfig":{"maxOutputTokens":9}}"#,
+        ),
+        (high, member(high, "100", Some(100)), r#"{"generationConfig":{"maxOutputTokens":9}}"#),
+        (low, member(low, "5", Some(5)), low),
+        (null, member(null, "null", None), r#"{"generationConfig":{"maxOutputTokens":9}}"#),
+        (high, GenerationCap::Foreign, high),
+    ];
+    for (body, generation, want) in cases {
+        let mut edits = Edits::new();
+        write_generation(&Caps { insert_at: 1, generation, ..Caps::default() }, 9, &mut edits);
+        let sent = Draft::copy_of(body.as_bytes()).apply(&edits);
+        assert_eq!(std::str::from_utf8(&sent), Ok(want), "{body}");
     }
 }

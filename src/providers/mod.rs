@@ -4,8 +4,14 @@
 //! passed through byte for byte; for others its [`codec::Codec`] translates.
 
 pub mod anthropic;
+pub mod azure;
+pub mod bedrock;
+pub mod gemini;
+pub mod mistral;
 pub mod openai;
 mod cap;
+#[cfg(test)]
+mod carried;
 pub mod codec;
 mod endpoint;
 mod failure;
@@ -36,8 +42,8 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Where it lives.
     fn endpoint(&self) -> &Endpoint;
 
-    /// Path and query of `api` there, beginning with `/`.
-    fn path(&self, api: Api) -> &str;
+    /// Path and query of `api` for `model` there, beginning with `/`.
+    fn path(&self, api: Api, model: &str) -> Cow<'_, str>;
 
     /// Translates for clients of other dialects; `None`: this kind speaks to its own only.
     fn codec(&self) -> Option<&dyn Codec> {
@@ -57,6 +63,16 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Writes credentials, and those of the client's headers that may be passed on, into `head`. Host, framing,
     /// content type and accepted codings are the caller's.
     fn headers(&self, api: Api, client: &HeaderMap, head: &mut HeaderMap);
+
+    /// Signs a request whose head (host, path, headers) and body are final, where the kind wants that. `now_us`:
+    /// microseconds since the Unix epoch. Called once an attempt: a signature is good for minutes.
+    ///
+    /// # Errors
+    ///
+    /// [`SignFault`] when there is nothing to sign with; the caller takes the next target.
+    fn sign(&self, _head: &mut http::request::Parts, _body: &[u8], _now_us: u64) -> Result<(), SignFault> {
+        Ok(())
+    }
 
     /// Reads one stream. `hide_usage`: the client did not ask for what [`Provider::edits`] added.
     fn stream_reader(&self, api: Api, hide_usage: bool) -> Box<dyn StreamReader>;
@@ -79,6 +95,20 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// `text` (an error body that is passed on) without secrets of this provider, and without anything that looks like
     /// a key.
     fn masked(&self, text: &str) -> String;
+}
+
+/// Why a request cannot be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SignFault {
+    /// No credentials were found yet.
+    #[error("the provider has no credentials yet")]
+    NoCredentials,
+    /// The credentials are out of date and no new ones have come.
+    #[error("the provider's credentials have expired")]
+    Expired,
+    /// Credentials or head hold what no header can carry.
+    #[error("the request cannot be signed: a header holds characters that it cannot carry")]
+    Unwritable,
 }
 
 /// Where a provider lives; resolved asynchronously, never by Pingora.
@@ -224,4 +254,11 @@ pub struct Garbage {
 pub type Build = fn(&config::Provider) -> Result<Box<dyn Provider>, config::ConfigError>;
 
 /// Every kind, by the name used in `kind:`.
-pub const PROVIDERS: &[(&str, Build)] = &[("openai", openai::build), ("anthropic", anthropic::build)];
+pub const PROVIDERS: &[(&str, Build)] = &[
+    ("openai", openai::build),
+    ("azure", azure::build),
+    ("anthropic", anthropic::build),
+    ("gemini", gemini::build),
+    ("bedrock", bedrock::build),
+    ("mistral", mistral::build),
+];

@@ -14,6 +14,13 @@ use tokio::time::{Instant, timeout_at};
 pub enum Path {
     /// A call that reaches a model.
     Call(Api),
+    /// `POST /v1beta/models/{model}:generateContent` or `:streamGenerateContent`, also below `/v1`.
+    Generate {
+        /// The model that is called.
+        model: String,
+        /// Whether the answer comes as events.
+        stream: bool,
+    },
     /// `GET /v1/models`
     Models,
     /// `GET /v1/models/{id}`
@@ -56,11 +63,19 @@ pub enum Framing {
     ContentType,
 }
 
-/// The dialect in which errors about this head are told: Anthropic's paths, or its version header on others.
+/// The dialect in which errors about this head are told: the paths of Anthropic and Google, or their headers on
+/// `/v1/models`, which all have.
 pub fn dialect_of(path: &str, headers: &HeaderMap) -> Dialect {
     match path {
         "/v1/messages" | "/v1/messages/count_tokens" => Dialect::Anthropic,
-        _ if path.starts_with("/v1/models") && headers.contains_key("anthropic-version") => Dialect::Anthropic,
+        "/v1beta/models" => Dialect::Gemini,
+        _ if path.starts_with("/v1beta/models/") => Dialect::Gemini, // nobody else has it
+        _ if path.starts_with("/v1/models") => match path.strip_prefix("/v1/models/").and_then(method) {
+            Some(_) => Dialect::Gemini,
+            None if headers.contains_key("anthropic-version") => Dialect::Anthropic,
+            None if headers.contains_key("x-goog-api-key") => Dialect::Gemini,
+            None => Dialect::OpenAi,
+        },
         _ => Dialect::OpenAi,
     }
 }
@@ -75,12 +90,13 @@ pub fn head(method: &Method, path: &str, version: Version, headers: &HeaderMap) 
     let dialect = dialect_of(path, headers);
     let no_route = || Reject::NoRoute { method: shown(method.as_str()), path: shown(path) };
     let found = find(path).ok_or_else(no_route)?;
-    let allow = if matches!(found, Path::Call(_)) { "POST" } else { "GET" };
+    let call = matches!(found, Path::Call(_) | Path::Generate { .. });
+    let allow = if call { "POST" } else { "GET" };
     let head_of_get = allow == "GET" && method == Method::HEAD;
     if method.as_str() != allow && !head_of_get {
         return Err(Reject::Method { method: shown(method.as_str()), path: shown(path), allow });
     }
-    if matches!(found, Path::Call(_)) {
+    if call {
         content(headers).map_err(Reject::Framing)?;
     }
     Ok(Head { path: found, dialect, length })
@@ -109,14 +125,69 @@ fn find(path: &str) -> Option<Path> {
         "/readyz" => return Some(Path::Ready),
         _ => {}
     }
-    let below = path.strip_prefix("/v1/")?;
+    let beta = path.strip_prefix("/v1beta/");
+    let below = beta.or_else(|| path.strip_prefix("/v1/"))?;
     if below == "models" {
         return Some(Path::Models);
     }
     if let Some(id) = below.strip_prefix("models/") {
-        return (!id.is_empty()).then(|| Path::Model(unescape(id)));
+        return model_path(id);
     }
-    Api::ALL.into_iter().find(|api| api.path() == below).map(Path::Call)
+    let named = |api: &Api| *api != Api::Generate && beta.is_none() && api.path() == below;
+    Api::ALL.into_iter().find(named).map(Path::Call)
+}
+
+/// What stands behind `models/`: a name, or a name and what to do with it.
+fn model_path(id: &str) -> Option<Path> {
+    let Some((model, method)) = method(id) else { return (!id.is_empty()).then(|| Path::Model(unescape(id))) };
+    let stream = match method {
+        "generateContent" => false,
+        "streamGenerateContent" => true,
+        _ => return None,
+    };
+    let model = unescape(model);
+    (!model.is_empty()).then_some(Path::Generate { model, stream })
+}
+
+/// Parts a model's name from one of Google's methods (<https://ai.google.dev/api/all-methods>); a colon in front of
+/// anything else belongs to the name.
+fn method(id: &str) -> Option<(&str, &'static str)> {
+    const METHODS: [&str; 11] = [
+        "generateContent",
+        "streamGenerateContent",
+        "countTokens",
+        "embedContent",
+        "batchEmbedContents",
+        "asyncBatchEmbedContent",
+        "batchGenerateContent",
+        "generateAnswer",
+        "predict",
+        "predictLongRunning",
+        "bidiGenerateContent",
+    ];
+    METHODS.into_iter().find_map(|method| {
+        let model = id.strip_suffix(method)?;
+        Some((
+            model.strip_suffix(':').or_else(|| model.strip_suffix("%3A")).or_else(|| model.strip_suffix("%3a"))?,
+            method,
+        ))
+    })
+}
+
+/// Checks how a stream is to be framed: without `alt=sse` Google's is a JSON array, which is not served.
+///
+/// # Errors
+///
+/// [`Reject::BadRequest`].
+pub fn alt(path: &Path, query: Option<&str>) -> Result<(), Reject> {
+    let sse = || query.is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse" || pair == "$alt=sse"));
+    if !matches!(path, Path::Generate { stream: true, .. }) || sse() {
+        return Ok(());
+    }
+    let message = "`alt` must be `sse`: a stream is served as server-sent events only; call \
+                   `:streamGenerateContent?alt=sse`"
+        .to_owned();
+    Err(Reject::BadRequest { message, param: Some("alt".to_owned()) })
 }
 
 /// Percent-decodes a model's name in a path: SDKs write `/` in a name as `%2F`. What does not decode stays.

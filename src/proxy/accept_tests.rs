@@ -57,6 +57,10 @@ fn errors_are_told_in_the_dialect_of_the_path() {
         ("/v1/models", Dialect::OpenAi, Dialect::Anthropic),
         ("/v1/models/a", Dialect::OpenAi, Dialect::Anthropic),
         ("/v1/chat/completions", Dialect::OpenAi, Dialect::OpenAi),
+        ("/v1beta/models/a:generateContent", Dialect::Gemini, Dialect::Gemini),
+        ("/v1/models/a:streamGenerateContent", Dialect::Gemini, Dialect::Gemini),
+        ("/v1/models/a:countTokens", Dialect::Gemini, Dialect::Gemini),
+        ("/v1beta/models", Dialect::Gemini, Dialect::Gemini),
         ("/nowhere", Dialect::OpenAi, Dialect::OpenAi),
     ];
     for (path, plain, with_version) in cases {
@@ -67,7 +71,7 @@ fn errors_are_told_in_the_dialect_of_the_path() {
 #[test]
 fn each_call_is_found_by_its_path_and_by_post_only() {
     let map = headers(&[("host", "a")]);
-    for api in Api::ALL {
+    for api in Api::ALL.into_iter().filter(|api| *api != Api::Generate) {
         let path = format!("/v1/{}", api.path());
         let read = |method: Method| head(&method, &path, Version::HTTP_11, &map).map(|head| head.path);
         assert_eq!(read(Method::POST), Ok(Path::Call(api)));
@@ -84,6 +88,57 @@ fn a_name_that_does_not_decode_stays_as_it_is() {
     }
 }
 
+#[test]
+fn googles_key_header_tells_its_dialect_where_the_path_does_not() {
+    let google = headers(&[("x-goog-api-key", "k")]);
+    assert_eq!(dialect_of("/v1/models", &google), Dialect::Gemini);
+    assert_eq!(dialect_of("/v1/models/a", &google), Dialect::Gemini);
+    assert_eq!(dialect_of("/v1/chat/completions", &google), Dialect::OpenAi);
+}
+
+#[test]
+fn the_path_of_generate_content_names_the_model_and_the_way() {
+    let map = headers(&[("host", "a")]);
+    let read = |method: Method, path: &str| head(&method, path, Version::HTTP_11, &map).map(|head| head.path);
+    let call = |model: &str, stream| Ok(Path::Generate { model: model.to_owned(), stream });
+    let cases = [
+        ("/v1beta/models/fast:generateContent", call("fast", false)),
+        ("/v1/models/fast:streamGenerateContent", call("fast", true)),
+        ("/v1beta/models/org/llama3:8b:generateContent", call("org/llama3:8b", false)),
+        ("/v1beta/models/org%2Ffast%3AstreamGenerateContent", call("org/fast", true)),
+    ];
+    for (path, want) in cases {
+        assert_eq!(read(Method::POST, path), want, "{path}");
+        assert!(matches!(read(Method::GET, path), Err(Reject::Method { allow: "POST", .. })), "{path}");
+    }
+    for path in [
+        "/v1/models/fast:countTokens",
+        "/v1beta/models/fast:embedContent",
+        "/v1beta/models/:generateContent",
+        "/v1/generateContent",
+        "/v1beta/chat/completions",
+        "/v1beta/models/",
+        "/v1beta/tunedModels/a:generateContent",
+    ] {
+        assert!(matches!(read(Method::POST, path), Err(Reject::NoRoute { .. })), "{path}");
+    }
+    assert_eq!(read(Method::GET, "/v1beta/models"), Ok(Path::Models));
+    assert_eq!(read(Method::GET, "/v1/models/llama3:8b"), Ok(Path::Model("llama3:8b".to_owned())));
+}
+
+#[test]
+fn a_stream_is_served_as_events_only() {
+    let path = |stream| Path::Generate { model: "m".to_owned(), stream };
+    for query in [None, Some(""), Some("alt=json"), Some("xalt=sse"), Some("alt=sse2")] {
+        let refused = alt(&path(true), query);
+        assert!(matches!(&refused, Err(Reject::BadRequest { param: Some(param), .. }) if param == "alt"), "{query:?}");
+        assert_eq!(alt(&path(false), query), Ok(()), "{query:?}");
+    }
+    for query in ["alt=sse", "a=b&alt=sse", "$alt=sse"] {
+        assert_eq!(alt(&path(true), Some(query)), Ok(()), "{query}");
+    }
+}
+
 proptest! {
     /// What an SDK escapes comes back.
     #[test]
@@ -97,7 +152,7 @@ proptest! {
 
     /// Whatever stands in a path: no panic.
     #[test]
-    fn no_path_does_harm(path in "[/%a-f0-9v.]{0,40}") {
+    fn no_path_does_harm(path in "(/v1(beta)?/models/)?[/%a-f0-9v.:]{0,40}(:generateContent)?") {
         let _found = head(&Method::POST, &path, Version::HTTP_2, &HeaderMap::new());
         let _name = unescape(&path);
     }

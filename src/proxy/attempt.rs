@@ -187,6 +187,11 @@ impl Attempt {
         self.row.as_ref()?.durability()
     }
 
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// Length of the body.
     pub fn body_len(&self) -> usize {
         self.body.len()

@@ -133,6 +133,11 @@ impl Exchange {
         }
     }
 
+    /// The time, in microseconds since the Unix epoch.
+    pub fn now_us(&self) -> u64 {
+        self.services.clock.now_us()
+    }
+
     /// The attempt under way.
     pub fn attempt(&self) -> Option<&Attempt> {
         self.attempt.as_ref()

@@ -152,9 +152,14 @@ fn asked(request: &ExplainRequest, api: Api) -> Result<Ask, String> {
         (None, Api::Completions) => json!({ "prompt": "hi" }),
         (None, Api::Embeddings | Api::Responses) => json!({ "input": "hi" }),
         (None, Api::Messages) => json!({ "max_tokens": 1024, "messages": [{ "role": "user", "content": "hi" }] }),
+        (None, Api::Generate) => json!({ "contents": [{ "role": "user", "parts": [{ "text": "hi" }] }] }),
         (None, Api::ChatCompletions | Api::CountTokens) => json!({ "messages": [{ "role": "user", "content": "hi" }] }),
     };
     let Value::Object(members) = &mut body else { return Err("it must be an object".to_owned()) };
+    if api == Api::Generate {
+        let draft = Draft::copy_of(body.to_string().as_bytes());
+        return dialect::parse_generate(&request.model, false, draft).map_err(|bad| bad.message);
+    }
     members.insert("model".to_owned(), Value::from(request.model.as_str()));
     dialect::parse(api, Draft::copy_of(body.to_string().as_bytes())).map_err(|bad| bad.message)
 }

@@ -2,6 +2,7 @@
 
 use super::exchange::{Exchange, Shared};
 use super::reject::Reject;
+use super::replay::TROUBLE;
 use super::target::Target;
 use super::trouble::Trouble;
 use crate::providers::codec::{Codec, Framing};
@@ -11,7 +12,6 @@ use http::{Method, Version};
 use pingora::http::RequestHeader;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
-use std::borrow::Cow;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -75,6 +75,7 @@ pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut Reques
     let api = exchange.opened.ask.api;
     let stream = exchange.opened.ask.stream;
     let query = exchange.opened.query.clone();
+    let now_us = exchange.now_us();
     let Some(attempt) = exchange.attempt_mut() else { return Err(Error::new(ErrorType::InternalError)) };
     attempt.connected(http2);
     let target = &attempt.target;
@@ -92,17 +93,21 @@ pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut Reques
     let translated = attempt.answer.is_translated();
     let path = match translated {
         true => target.provider.codec_path(&target.model, stream),
-        false => Cow::Borrowed(target.provider.path(api)),
+        false => target.provider.path(api, &target.model),
     };
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = Method::POST;
     parts.version = head.version;
     parts.headers = headers;
     parts.uri = match query.filter(|_| !translated) {
-        Some(query) => format!("{path}?{query}").parse(),
+        Some(query) => format!("{path}{}{query}", if path.contains('?') { '&' } else { '?' }).parse(),
         None => path.parse(),
     }
     .map_err(|_| Error::new(ErrorType::InvalidHTTPHeader))?;
+    target.provider.sign(&mut parts, attempt.body(), now_us).map_err(|fault| {
+        tracing::error!(provider = %target.provider_name, %fault, "a request cannot be signed");
+        Error::explain(TROUBLE, "the request cannot be signed")
+    })?;
     *head = RequestHeader::from(parts);
     Ok(())
 }

@@ -37,6 +37,8 @@ mod unpriced;
 mod used;
 mod views;
 #[cfg(test)]
+mod matrix_tests;
+#[cfg(test)]
 mod staging;
 
 pub use bound::{Bound, Maker, Terms, Unbounded, bound, bound_on, passes_cap};

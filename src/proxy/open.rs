@@ -75,9 +75,11 @@ impl Opening<'_> {
             Path::Health => return Ok(Next::Answer(200, Bytes::from_static(b"{\"status\":\"ok\"}"))),
             Path::Ready => return Ok(self.readiness()),
             Path::Call(api) => Some(*api),
+            Path::Generate { .. } => Some(Api::Generate),
             Path::Models | Path::Model(_) => None,
         };
         local.api = api;
+        accept::alt(&head.path, session.req_header().uri.query())?;
         let caller = self.authenticate(&session.req_header().headers).await?; // before a byte of the body is read
         local.caller = Some(Arc::clone(&caller));
         let governing = self.gateway.snapshot.governed.of(&caller);
@@ -89,8 +91,11 @@ impl Opening<'_> {
         let bounds = BodyBounds { most: services.bounds.max_body_bytes, within: services.bounds.body_timeout };
         let body = accept::body(session, &head, bounds, &services.buffers).await?;
         let bytes_in = body.draft.len();
-        let ask = dialect::parse(api, body.draft)
-            .map_err(|bad| Reject::BadRequest { message: bad.message, param: bad.param })?; // one strict pass
+        let ask = match &head.path {
+            Path::Generate { model, stream } => dialect::parse_generate(model, *stream, body.draft),
+            _ => dialect::parse(api, body.draft),
+        };
+        let ask = ask.map_err(|bad| Reject::BadRequest { message: bad.message, param: bad.param })?; // one strict pass
         let route = self.route(&ask, &caller, local)?;
         let headers = &session.req_header().headers;
         // What the caller's own credential says of the user is the only word that is vouched for.

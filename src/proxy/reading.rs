@@ -2,9 +2,57 @@
 
 use super::outgoing::Out;
 use super::translate::Translation;
+use crate::providers::codec::Framing;
 use crate::providers::{OutputText, Reading, Seen, StreamReader};
-use crate::sse::SseEvent;
+use crate::sse::{AwsScanner, SseEvent, SseScanner};
+use bytes::Bytes;
 use std::ops::Range;
+
+/// From the bytes of a stream to its events.
+pub enum Scanner {
+    /// Server-sent events.
+    Sse(SseScanner),
+    /// Amazon's event stream.
+    Aws(AwsScanner),
+}
+
+impl Scanner {
+    /// Of streams framed like this, with events of at most `most` bytes.
+    pub fn new(framing: Framing, most: usize) -> Self {
+        match framing {
+            Framing::Sse => Self::Sse(SseScanner::new(most)),
+            Framing::Aws => Self::Aws(AwsScanner::new(most)),
+        }
+    }
+
+    /// Takes a piece and appends the events that it completes.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing more can be read.
+    pub fn push(&mut self, piece: &Bytes, out: &mut Vec<SseEvent>) -> Result<(), String> {
+        match self {
+            Self::Sse(scanner) => scanner.push(piece, out).map_err(|error| error.to_string()),
+            Self::Aws(scanner) => scanner.push(piece, out).map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Bytes held back because their event is not complete yet.
+    pub fn pending(&self) -> usize {
+        match self {
+            Self::Sse(scanner) => scanner.pending(),
+            Self::Aws(scanner) => scanner.pending(),
+        }
+    }
+
+    /// The body ended: what is left of an event.
+    pub fn finish(&mut self) -> Option<SseEvent> {
+        match self {
+            Self::Sse(scanner) => scanner.finish(),
+            Self::Aws(scanner) => scanner.finish(),
+        }
+    }
+}
 
 /// What reads the events of a stream.
 pub enum Reader {

@@ -8,7 +8,7 @@ mod known;
 use super::bound;
 use super::bounds::Share;
 use super::outgoing::Out;
-use super::reading::Reader;
+use super::reading::{Reader, Scanner};
 use super::refusal::{self, Refusal, is_compressed, retry_after};
 use super::tail::Tail;
 use super::translate::{self, Translation};
@@ -17,7 +17,7 @@ use crate::dialect::AnswerEncoder;
 use crate::model::Api;
 use crate::providers::codec::Framing;
 use crate::providers::{OutputText, Provider, Reading, Seen};
-use crate::sse::{SseEvent, SseScanner};
+use crate::sse::SseEvent;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode, header};
 use std::sync::Arc;
@@ -87,7 +87,7 @@ enum Kind {
 }
 
 struct Stream {
-    scanner: SseScanner,
+    scanner: Scanner,
     reader: Reader,
     events: Vec<SseEvent>,
     held: BytesMut,
@@ -163,12 +163,13 @@ impl Answer {
         }
         let kind = self.content_type.as_ref().map_or(&b""[..], header::HeaderValue::as_bytes);
         let essence = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
-        let is_sse = essence.eq_ignore_ascii_case(self.framing().1);
+        let (framing, kind) = self.framing();
+        let is_sse = essence.eq_ignore_ascii_case(kind);
         match (self.expect.stream, is_sse) {
             (true, true) => {
                 let reader = self.reader();
                 self.kind = Kind::Stream(Box::new(Stream {
-                    scanner: SseScanner::new(MAX_EVENT_BYTES),
+                    scanner: Scanner::new(framing, MAX_EVENT_BYTES),
                     reader,
                     events: Vec::with_capacity(4),
                     held: BytesMut::new(),
@@ -271,7 +272,7 @@ impl Answer {
             return Ok(release); // what follows does not count any more
         }
         match scanned {
-            Err(error) => self.fail(Trouble::Garbage(error.to_string()), release),
+            Err(why) => self.fail(Trouble::Garbage(why), release),
             Ok(()) if self.past_its_cap() => self.fail(Trouble::PastCap, release),
             Ok(()) if self.account() => Ok(release),
             Ok(()) => self.fail(Trouble::BuffersFull, release),

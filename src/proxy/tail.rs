@@ -44,7 +44,8 @@ impl Tail {
     /// Finds the usage: the last member of that name that is one.
     pub fn read(&self, provider: &dyn Provider, api: Api) -> Reading {
         const TRIES: usize = 8;
-        let places = memchr::memmem::rfind_iter(&self.bytes, b"\"usage\"").take(TRIES);
+        let name: &[u8] = if api == Api::Generate { b"\"usageMetadata\"" } else { b"\"usage\"" };
+        let places = memchr::memmem::rfind_iter(&self.bytes, name).take(TRIES);
         let mut readings = places.map(|at| read_from(provider, api, &self.bytes[at..]));
         readings.find(Reading::has_figures).unwrap_or_default()
     }
@@ -57,6 +58,7 @@ fn read_from(provider: &dyn Provider, api: Api, rest: &[u8]) -> Reading {
         Api::Embeddings => b"{\"data\":[],",
         Api::Responses => b"{\"output\":[],",
         Api::Messages | Api::CountTokens => b"{\"content\":[],",
+        Api::Generate => b"{\"candidates\":[],",
     };
     // To the end of the answer, for what else it reports (the tier); else the member alone.
     let all = [content, rest].concat();

@@ -5,9 +5,11 @@
 //! `data` lines make one event. What a field means is not decided here, and nothing is decoded: UTF-8 may be cut
 //! anywhere.
 
+mod aws;
 mod fields;
 mod scanner;
 
+pub use aws::{AwsScanner, BrokenMessage, ERROR, EXCEPTION};
 pub use scanner::SseScanner;
 
 use bytes::Bytes;

@@ -22,6 +22,7 @@ pub fn count_input(encoding: Encoding, api: Api, body: &[u8]) -> u64 {
         Api::Embeddings => count.prompt(&body["input"]),
         Api::Responses => count.responses(&body),
         Api::Messages | Api::CountTokens => count.anthropic(&body),
+        Api::Generate => count.gemini(&body),
     }
 }
 
@@ -56,6 +57,27 @@ impl Count {
     fn anthropic(&self, body: &Value) -> u64 {
         let system = self.content(&body["system"]);
         system + self.messages(&body["messages"]) + PER_REPLY + self.tools(&body["tools"])
+    }
+
+    /// Gemini's members may be named in two ways.
+    fn gemini(&self, body: &Value) -> u64 {
+        let either = |object: &Value, camel: &str, snake: &str| object.get(camel).unwrap_or(&object[snake]).clone();
+        let part = |part: &Value| {
+            let call = either(part, "functionCall", "function_call");
+            let result = either(part, "functionResponse", "function_response");
+            let names = self.text(text_of(&call["name"])) + self.text(text_of(&result["name"]));
+            self.text(text_of(&part["text"])) + names + self.json(&call["args"]) + self.json(&result["response"])
+        };
+        let parts = |content: &Value| items(&content["parts"]).map(part).sum::<u64>();
+        let turns: u64 = items(&body["contents"]).map(|turn| PER_MESSAGE + 1 + parts(turn)).sum();
+        let system = either(body, "systemInstruction", "system_instruction");
+        let system = if system.is_object() { PER_MESSAGE + 1 + parts(&system) } else { 0 };
+        let config = either(body, "generationConfig", "generation_config");
+        let schema = self.json(&either(&config, "responseSchema", "response_schema"))
+            + self.json(&either(&config, "responseJsonSchema", "response_json_schema"));
+        let declared = items(&body["tools"]).map(|tool| either(tool, "functionDeclarations", "function_declarations"));
+        let tools: u64 = declared.map(|functions| items(&functions).map(|tool| self.json(tool)).sum::<u64>()).sum();
+        turns + system + PER_REPLY + schema + tools
     }
 
     fn messages(&self, messages: &Value) -> u64 {
@@ -208,6 +230,20 @@ mod tests {
         let plain = count(Encoding::O200kBase, Api::ChatCompletions, plain);
         assert_eq!(plain, PER_MESSAGE + 1 + 6 + PER_REPLY);
         assert_eq!(count(Encoding::O200kBase, Api::ChatCompletions, parts), plain);
+    }
+
+    #[test]
+    fn every_text_of_generate_content_counts_in_both_spellings() {
+        let base = count(Encoding::O200kBase, Api::Generate, r#"{"contents":[{"parts":[{"text":"hi"}]}]}"#);
+        assert_eq!(base, PER_MESSAGE + 1 + 1 + PER_REPLY);
+        for names in [["systemInstruction", "functionDeclarations"], ["system_instruction", "function_declarations"]] {
+            let body = format!(
+                r#"{{"{}":{{"parts":[{{"text":"be kind"}}]}},"contents":[{{"parts":[{{"text":"hi"}}]}}],"tools":[{{"{}":
+                [{{"name":"get_the_weather"}}]}}]}}"#,
+                names[0], names[1]
+            );
+            assert!(count(Encoding::O200kBase, Api::Generate, &body) > base + 10, "{body}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::{
 
 /// Most pairs that OpenAI's `metadata` may have
 /// (<https://platform.openai.com/docs/api-reference/chat/create#chat-create-metadata>); more are left out.
-const MOST_METADATA: usize = 16;
+pub(super) const MOST_METADATA: usize = 16;
 
 /// The members that cap the output of `api`.
 pub(super) fn caps(api: Api, body: &[u8], known: &Known<'_>, insert_at: usize) -> Result<Caps, BadRequest> {
@@ -25,7 +25,7 @@ pub(super) fn caps(api: Api, body: &[u8], known: &Known<'_>, insert_at: usize) -
         }
         Api::Completions | Api::Messages => caps.max_tokens = read("max_tokens", known.max_tokens)?,
         Api::Responses => caps.max_output_tokens = read("max_output_tokens", known.max_output_tokens)?,
-        Api::Embeddings | Api::CountTokens => {}
+        Api::Embeddings | Api::CountTokens | Api::Generate => {}
     }
     Ok(caps)
 }
@@ -33,14 +33,17 @@ pub(super) fn caps(api: Api, body: &[u8], known: &Known<'_>, insert_at: usize) -
 /// The string pairs of OpenAI's `metadata`.
 pub(super) fn metadata(api: Api, body: &[u8], known: &Known<'_>) -> Vec<(String, String)> {
     let openai = !matches!(api, Api::Messages | Api::CountTokens);
-    let Some(metadata) = known.metadata.filter(|member| openai && member.kind == Kind::Object) else {
-        return Vec::new();
-    };
-    let members = strict::members(body, metadata.value);
+    pairs(body, known.metadata.filter(|_| openai), MOST_METADATA)
+}
+
+/// The first `most` pairs of an object whose values are strings.
+pub(super) fn pairs(body: &[u8], object: Option<&Member<'_>>, most: usize) -> Vec<(String, String)> {
+    let Some(object) = object.filter(|member| member.kind == Kind::Object) else { return Vec::new() };
+    let members = strict::members(body, object.value);
     let strings = members.iter().filter(|member| member.kind == Kind::String);
     let pair =
         |member: &Member<'_>| (String::from_utf8_lossy(&member.key).into_owned(), strict::string(body, member.value));
-    strings.take(MOST_METADATA).map(pair).collect()
+    strings.take(most).map(pair).collect()
 }
 
 /// What the request may cost beside its text.
@@ -64,7 +67,7 @@ pub(super) fn demand(api: Api, body: &[u8], known: &Known<'_>, outline: &Outline
     match api {
         Api::ChatCompletions | Api::Completions | Api::Responses => openai(api, body, known, &mut demand)?,
         Api::Messages => anthropic(body, known, &mut demand)?,
-        Api::Embeddings | Api::CountTokens => {}
+        Api::Embeddings | Api::CountTokens | Api::Generate => {}
     }
     Ok(demand)
 }
@@ -152,6 +155,7 @@ fn runs_at_client(api: Api, kind: &str) -> bool {
         Api::ChatCompletions | Api::Completions | Api::Embeddings | Api::Responses => {
             matches!(kind, "computer_use_preview" | "computer" | "local_shell" | "apply_patch")
         }
+        Api::Generate => false, // its tools have no types
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each object collects a [`Gist`] of its members; when it ends, its `type` decides what it was. Nothing is looked at
 //! twice, and names and values are compared unescaped, so that an escape hides nothing.
 
+use super::Shape;
 use super::text::unescape;
 use crate::model::Span;
 use std::borrow::Cow;
@@ -58,7 +59,14 @@ pub(super) enum Section {
 }
 
 impl Section {
-    pub(super) fn of(name: &[u8]) -> Self {
+    pub(super) fn of(name: &[u8], shape: Shape) -> Self {
+        if shape == Shape::Named {
+            // `tools` of Google's have no types: they are read apart.
+            return match name {
+                b"contents" | b"systemInstruction" | b"system_instruction" => Self::Content,
+                _ => Self::Plain,
+            };
+        }
         match name {
             b"input" => Self::Input,
             b"tools" => Self::Tools,
@@ -97,13 +105,37 @@ impl What {
             _ => Self::Other,
         }
     }
+
+    /// By the media type of Google's `inlineData` and `fileData`. Of sound and films elsewhere not even the length is
+    /// known, and a document or a film that is sent may be compressed.
+    fn of_media(kind: &[u8], inline: bool) -> Self {
+        let is = |family: &[u8]| kind.get(..family.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(family));
+        if is(b"image/") {
+            Self::Image
+        } else if is(b"audio/") && inline {
+            Self::Audio
+        } else {
+            Self::Unseen
+        }
+    }
+}
+
+/// Whether the object that is called `name` is a part of the one around it, which tells what it is.
+pub(super) fn is_part_of(name: &[u8], shape: Shape) -> bool {
+    match shape {
+        Shape::Typed => matches!(name, b"image_url" | b"file" | b"source" | b"input_audio" | b"container" | b"audio"),
+        Shape::Named => matches!(name, b"inlineData" | b"inline_data" | b"fileData" | b"file_data"),
+    }
 }
 
 /// What the members of one object told.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Gist {
+    shape: Shape,
     what: What,
     kind: Option<Span>,
+    /// `mimeType`.
+    media: Option<Span>,
     /// Bytes of base64 in it, and in the object that holds its source.
     payload: u64,
     /// A byte of what it refers to.
@@ -118,11 +150,23 @@ pub(super) struct Gist {
 }
 
 impl Gist {
+    pub(super) fn new(shape: Shape) -> Self {
+        Self { shape, ..Self::default() }
+    }
+
     /// Adds a string; `value` with its quotes. `payload`: it is base64.
     #[inline]
     pub(super) fn string(&mut self, name: &[u8], bytes: &[u8], value: Span, payload: bool, tally: &mut Tally) {
         if payload {
             self.payload += (value.end - value.start).saturating_sub(2) as u64;
+        }
+        if self.shape == Shape::Named {
+            match name {
+                b"mimeType" | b"mime_type" => self.media = Some(value),
+                b"data" | b"fileUri" | b"file_uri" => self.mark = Some(value.start),
+                _ => {}
+            }
+            return;
         }
         match name {
             b"type" => {
@@ -151,7 +195,19 @@ impl Gist {
 
     /// Adds an object that was concluded as `child`.
     #[inline]
-    pub(super) fn object(&mut self, name: &[u8], child: &Self, start: usize, tally: &mut Tally) {
+    pub(super) fn object(&mut self, name: &[u8], child: &Self, bytes: &[u8], start: usize, tally: &mut Tally) {
+        if self.shape == Shape::Named {
+            if is_part_of(name, Shape::Named) {
+                if self.what != What::Other {
+                    note_unseen(tally, start); // in both spellings: who knows which one is read
+                }
+                let media = child.media.map(|media| text(bytes, media));
+                self.what = What::of_media(media.as_deref().unwrap_or_default(), name.starts_with(b"inline"));
+                self.payload += child.payload;
+                self.mark = child.mark;
+            }
+            return;
+        }
         match name {
             b"cache_control" => tally.cache_writes = true,
             b"image_url" | b"file" | b"source" | b"input_audio" | b"container" => {

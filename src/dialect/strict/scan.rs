@@ -1,9 +1,9 @@
 //! The pass itself: recursive descent over bytes.
 
-use super::gist::{Gist, Section, Tally};
+use super::gist::{Gist, Section, Tally, is_part_of};
 use super::keys::{Keys, Scope};
 use super::text::{escape, is_base64, is_data_url, plain_run, unescape};
-use super::{Byte, Fault, Kind, MAX_DEPTH, Member, Outline, Reason};
+use super::{Byte, Fault, Kind, MAX_DEPTH, Member, Outline, Reason, Shape};
 use crate::{dialect::path, model::Span};
 use std::borrow::Cow;
 
@@ -22,6 +22,8 @@ pub(super) struct Scan<'a> {
     lent: bool,
     /// What the object that ended last told.
     last: Gist,
+    /// How objects say what they are.
+    shape: Shape,
     /// Where the first byte is that is no UTF-8; `usize::MAX` if there is none.
     invalid_at: usize,
 }
@@ -40,7 +42,12 @@ impl<'a> Scan<'a> {
         let (tally, last) = (Tally::default(), Gist::default());
         let section = Section::default();
         let keys = Keys::default();
-        Self { bytes, at: 0, depth: 0, keys, text_bytes: 0, tally, section, lent: false, last, invalid_at }
+        let shape = Shape::default();
+        Self { bytes, at: 0, depth: 0, keys, text_bytes: 0, tally, section, lent: false, last, shape, invalid_at }
+    }
+
+    pub(super) fn shaped(self, shape: Shape) -> Self {
+        Self { shape, ..self }
     }
 
     /// Over one value of `bytes`; offsets stay those of `bytes`.
@@ -108,7 +115,7 @@ impl<'a> Scan<'a> {
         self.enter()?;
         let mut scope = self.keys.open();
         let mut payload = Payload::default();
-        let mut gist = Gist::default();
+        let mut gist = Gist::new(self.shape);
         let mut more = self.first_or_end(b'}');
         while more {
             let name_at = self.at;
@@ -118,7 +125,7 @@ impl<'a> Scan<'a> {
             self.peek_token();
             let value = self.at;
             if outline.is_some() && matches!(self.bytes.get(value), Some(b'{' | b'[')) {
-                self.section = Section::of(&name);
+                self.section = Section::of(&name, self.shape);
             }
             let kind = self
                 .member_value(&name, &mut payload, &mut gist)
@@ -161,7 +168,8 @@ impl<'a> Scan<'a> {
 
     /// The value of the member `name`.
     fn member_value(&mut self, name: &[u8], payload: &mut Payload, gist: &mut Gist) -> Checked<Kind> {
-        if matches!(name, b"media_type" | b"format") {
+        let named = self.shape == Shape::Named;
+        if matches!(name, b"media_type" | b"format") || (named && matches!(name, b"mimeType" | b"mime_type")) {
             payload.beside = true;
         }
         let start = self.at;
@@ -191,16 +199,20 @@ impl<'a> Scan<'a> {
         }
         let (start, section) = (self.at, self.section);
         // Arguments of a tool, which a model reads as the text that they are, whatever they look like.
-        if name == b"input" && self.depth >= ITEM_DEPTH {
+        let arguments = match self.shape {
+            Shape::Typed => name == b"input" && self.depth >= ITEM_DEPTH,
+            Shape::Named => matches!(name, b"args" | b"response"),
+        };
+        if arguments {
             self.section = Section::Plain;
         }
-        self.lent = matches!(name, b"image_url" | b"file" | b"source" | b"input_audio" | b"container" | b"audio");
+        self.lent = is_part_of(name, self.shape);
         let kind = self.value()?;
         self.lent = false;
         self.section = section;
         if kind == Kind::Object && section != Section::Plain {
             let last = self.last;
-            gist.object(name, &last, start, &mut self.tally);
+            gist.object(name, &last, self.bytes, start, &mut self.tally);
         }
         Ok(kind)
     }

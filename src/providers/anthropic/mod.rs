@@ -1,5 +1,6 @@
-//! Anthropic's API: messages and the counting of tokens. Nothing is translated.
+//! Anthropic's API: messages and the counting of tokens. Clients of other dialects are translated by `codec`.
 
+pub(super) mod codec;
 mod settings;
 mod stream;
 mod usage;
@@ -11,13 +12,15 @@ mod tests;
 use super::cap::{self, CapField};
 use super::mask::Key;
 use super::rename::rename;
-use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
+use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, codec::Codec, failure, passed};
 use crate::{
     config::{self, ConfigError},
     model::{Api, Ask, Edits},
 };
 use bytes::Bytes;
+use codec::Messages;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::borrow::Cow;
 use std::fmt;
 
 /// Makes a provider of kind `anthropic`.
@@ -32,6 +35,7 @@ pub fn build(provider: &config::Provider) -> Result<Box<dyn Provider>, ConfigErr
 /// An account at Anthropic, or a server that speaks its API.
 struct Anthropic {
     key: Key,
+    codec: Messages,
     endpoint: Endpoint,
     messages: String,
     count_tokens: String,
@@ -66,11 +70,19 @@ impl Provider for Anthropic {
         &self.endpoint
     }
 
-    fn path(&self, api: Api) -> &str {
-        match api {
+    fn path(&self, api: Api, _model: &str) -> Cow<'_, str> {
+        Cow::Borrowed(match api {
             Api::CountTokens => &self.count_tokens,
             _ => &self.messages,
-        }
+        })
+    }
+
+    fn codec(&self) -> Option<&dyn Codec> {
+        Some(&self.codec)
+    }
+
+    fn codec_path(&self, _model: &str, _stream: bool) -> Cow<'_, str> {
+        Cow::Borrowed(&self.messages)
     }
 
     fn edits(&self, ask: &Ask, target_model: &Bytes, cap: Option<u64>) -> Edits {

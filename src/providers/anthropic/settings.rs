@@ -1,6 +1,6 @@
 //! The settings of kind `anthropic`.
 
-use super::Anthropic;
+use super::{Anthropic, codec::Messages};
 use crate::{
     config::{self, ConfigError},
     model::Api,
@@ -44,5 +44,6 @@ pub(super) fn read(provider: &config::Provider) -> Result<Anthropic, ConfigError
     let version = HeaderValue::from_str(&settings.version).map_err(|_| bad("version"))?;
     let path = |api: Api| format!("{}/{}", endpoint.base_path, api.path());
     let (messages, count_tokens) = (path(Api::Messages), path(Api::CountTokens));
-    Ok(Anthropic { key, endpoint, messages, count_tokens, credential, version })
+    let codec = Messages::new(key.clone());
+    Ok(Anthropic { key, codec, endpoint, messages, count_tokens, credential, version })
 }

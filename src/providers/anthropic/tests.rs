@@ -272,8 +272,8 @@ fn the_version_may_stand_in_the_base_url_or_not() {
     ];
     for (settings, want) in cases {
         let provider = anthropic(settings).expect(settings);
-        assert_eq!(provider.path(Api::Messages), want, "{settings}");
-        assert_eq!(provider.path(Api::CountTokens), format!("{want}/count_tokens"), "{settings}");
+        assert_eq!(provider.path(Api::Messages, "m"), want, "{settings}");
+        assert_eq!(provider.path(Api::CountTokens, "m"), format!("{want}/count_tokens"), "{settings}");
     }
     assert!(anthropic("{ organization: x }").is_err());
 }

@@ -1,17 +1,24 @@
 //! OpenAI's API, and all that speak it: vLLM, llama.cpp, Ollama, Groq, Mistral, DeepSeek, Together …
 //!
-//! Chat completions, completions, embeddings and responses. Nothing is translated.
+//! Chat completions, completions, embeddings and responses. Clients of other dialects are translated to chat
+//! completions or to responses. Kinds that speak the same API elsewhere (`azure`, `mistral`) are made of this one with
+//! paths, credentials and manners of their own.
 
+mod body;
+pub(super) mod call_id;
 mod chat;
+pub(super) mod codec_chat;
+pub(super) mod codec_responses;
 mod responses;
-mod settings;
+pub(super) mod settings;
 mod usage;
 mod whole;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::cap::{self, CapField};
+use super::codec::Codec;
 use super::mask::Key;
 use super::rename::rename;
 use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
@@ -21,7 +28,8 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use std::fmt;
+use std::borrow::Cow;
+use std::fmt::{self, Write};
 
 /// Makes a provider of kind `openai`.
 ///
@@ -33,52 +41,98 @@ pub fn build(provider: &config::Provider) -> Result<Box<dyn Provider>, ConfigErr
 }
 
 /// An account at OpenAI, or a server that speaks its API.
-struct OpenAi {
-    key: Key,
-    endpoint: Endpoint,
-    paths: [String; 4],
+pub(super) struct OpenAi {
+    /// The name of the kind.
+    pub(super) kind: &'static str,
+    pub(super) key: Key,
+    pub(super) endpoint: Endpoint,
+    /// The calls that it serves, and where.
+    pub(super) paths: Vec<(Api, Path)>,
     /// Credentials: `authorization`, `openai-organization`, `openai-project`, as far as they are set.
-    credentials: Vec<(HeaderName, HeaderValue)>,
+    pub(super) credentials: Vec<(HeaderName, HeaderValue)>,
     /// What caps the output of a chat completion.
-    chat_cap: CapField,
-    /// The file says so: the server knows no other.
-    chat_cap_only: bool,
+    pub(super) chat_cap: CapField,
+    /// The server knows no other.
+    pub(super) chat_cap_only: bool,
+    /// Usage comes in streams only if it is asked for.
+    pub(super) asks_for_usage: bool,
+    /// What clients of other dialects are translated to.
+    pub(super) translates: (Api, Box<dyn Codec>),
 }
 
 impl fmt::Debug for OpenAi {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("OpenAi").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        out.debug_struct("OpenAi").field("kind", &self.kind).field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 
-/// The calls of this kind, in the order of [`OpenAi::paths`].
-const APIS: [Api; 4] = [Api::ChatCompletions, Api::Completions, Api::Embeddings, Api::Responses];
+/// The calls of OpenAI itself.
+pub(super) const APIS: [Api; 4] = [Api::ChatCompletions, Api::Completions, Api::Embeddings, Api::Responses];
+
+/// Where a call goes.
+#[derive(Debug)]
+pub(super) struct Path {
+    /// The path, or what stands in front of the model's name.
+    pub(super) head: String,
+    /// What stands behind the model's name; `None`: the path does not name it.
+    pub(super) tail: Option<String>,
+}
+
+impl Path {
+    /// A path that does not name the model.
+    pub(super) const fn plain(path: String) -> Self {
+        Self { head: path, tail: None }
+    }
+
+    fn of(&self, model: &str) -> Cow<'_, str> {
+        let Some(tail) = &self.tail else { return Cow::Borrowed(&self.head) };
+        let mut path = self.head.clone();
+        for byte in model.bytes() {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+                path.push(char::from(byte));
+            } else {
+                // Writing to a text cannot fail.
+                let _ = write!(path, "%{byte:02X}");
+            }
+        }
+        path.push_str(tail);
+        Cow::Owned(path)
+    }
+}
 
 /// The client's headers that go up. Organisation and project are ours to say, like the key.
 static PASSED: [HeaderName; 2] = [HeaderName::from_static("openai-beta"), header::USER_AGENT];
 
 impl Provider for OpenAi {
     fn kind(&self) -> &'static str {
-        "openai"
+        self.kind
     }
 
     fn speaks(&self, api: Api) -> bool {
-        APIS.contains(&api)
+        self.paths.iter().any(|(known, _)| *known == api)
     }
 
     fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    fn path(&self, api: Api) -> &str {
-        let index = APIS.iter().position(|known| *known == api);
-        index.and_then(|index| self.paths.get(index)).map_or("/", String::as_str)
+    fn path(&self, api: Api, model: &str) -> Cow<'_, str> {
+        let path = self.paths.iter().find(|(known, _)| *known == api);
+        path.map_or(Cow::Borrowed("/"), |(_, path)| path.of(model))
+    }
+
+    fn codec(&self) -> Option<&dyn Codec> {
+        Some(&*self.translates.1)
+    }
+
+    fn codec_path(&self, model: &str, _stream: bool) -> Cow<'_, str> {
+        self.path(self.translates.0, model)
     }
 
     fn edits(&self, ask: &Ask, target_model: &Bytes, cap: Option<u64>) -> Edits {
         let mut edits = Edits::new();
         rename(ask, target_model, &mut edits);
-        if let Some(include_usage) = ask.include_usage.filter(|_| ask.stream) {
+        if let Some(include_usage) = ask.include_usage.filter(|_| ask.stream && self.asks_for_usage) {
             ask_for_usage(include_usage, &mut edits);
         }
         if let (Some(cap), Some((field, only))) = (cap, self.cap_field(ask.api)) {
@@ -109,7 +163,7 @@ impl Provider for OpenAi {
         match api {
             Api::ChatCompletions | Api::Completions => chat::output_of_whole(api, body),
             Api::Responses => responses::output_of_whole(body),
-            Api::Embeddings | Api::Messages | Api::CountTokens => OutputText::default(),
+            Api::Embeddings | Api::Messages | Api::CountTokens | Api::Generate => OutputText::default(),
         }
     }
 
@@ -129,7 +183,7 @@ impl OpenAi {
             Api::ChatCompletions => Some((self.chat_cap, self.chat_cap_only)),
             Api::Completions => Some((CapField::Older, false)),
             Api::Responses => Some((CapField::Responses, false)),
-            Api::Embeddings | Api::Messages | Api::CountTokens => None,
+            Api::Embeddings | Api::Messages | Api::CountTokens | Api::Generate => None,
         }
     }
 }

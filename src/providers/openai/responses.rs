@@ -112,13 +112,15 @@ impl Reader {
         };
         match name {
             b"response.completed" | b"response.incomplete" => {
-                self.last(read.response);
+                last(read.response, &self.key, &mut self.reading);
                 Seen::End
             }
-            b"response.failed" => Seen::Error(self.last(read.response).unwrap_or_else(|| self.unnamed())),
-            b"error" => Seen::Error(self.error(event, read.error)),
+            b"response.failed" => {
+                Seen::Error(last(read.response, &self.key, &mut self.reading).unwrap_or_else(unnamed))
+            }
+            b"error" => Seen::Error(error(event, read.error, &self.key)),
             // A body's error that was sent as an event, by servers that know no better.
-            b"" if is_given(read.error) => Seen::Error(self.error(event, read.error)),
+            b"" if is_given(read.error) => Seen::Error(error(event, read.error, &self.key)),
             // Sound is no text; it is counted by the provider or not at all.
             b"response.audio.delta" | b"response.output_audio.delta" => Seen::Output { strip: None },
             name if name.ends_with(b".delta") => {
@@ -130,30 +132,31 @@ impl Reader {
             _ => Seen::Quiet { strip: None },
         }
     }
+}
 
-    /// Takes the figures of the last event; its error, if it has one.
-    fn last(&mut self, response: Option<&RawValue>) -> Option<UpstreamError> {
-        let response: Response<'_> = serde_json::from_str(response?.get()).ok()?;
-        usage::take_tier(response.service_tier.as_str(), &mut self.reading);
-        if let Some(given) = response.usage.filter(|usage| is_given(Some(usage))) {
-            usage::take(Api::Responses, given, &mut self.reading);
-            self.reading.complete = self.reading.usage.is_some();
-        }
-        response.error.map(|error| failure::in_stream(error, &self.key))
+/// Takes the figures of the event that ends a stream into `reading`; its error, if it has one.
+pub(super) fn last(response: Option<&RawValue>, key: &Key, reading: &mut Reading) -> Option<UpstreamError> {
+    let response: Response<'_> = serde_json::from_str(response?.get()).ok()?;
+    usage::take_tier(response.service_tier.as_str(), reading);
+    if let Some(given) = response.usage.filter(|usage| is_given(Some(usage))) {
+        usage::take(Api::Responses, given, reading);
+        reading.complete = reading.usage.is_some();
     }
+    response.error.map(|error| failure::in_stream(error, key))
+}
 
-    /// The error of an `error` event: in a member, or as the event itself.
-    fn error(&self, event: &SseEvent, member: Option<&RawValue>) -> UpstreamError {
-        let whole = || serde_json::from_slice::<&RawValue>(&event.data).ok();
-        match member.or_else(whole) {
-            Some(error) => failure::in_stream(error, &self.key),
-            None => self.unnamed(),
-        }
+/// The error of an `error` event: in a member, or as the event itself.
+pub(super) fn error(event: &SseEvent, member: Option<&RawValue>, key: &Key) -> UpstreamError {
+    let whole = || serde_json::from_slice::<&RawValue>(&event.data).ok();
+    match member.or_else(whole) {
+        Some(error) => failure::in_stream(error, key),
+        None => unnamed(),
     }
+}
 
-    fn unnamed(&self) -> UpstreamError {
-        UpstreamError { status: 500, message: "the response failed; the provider did not say why".to_owned() }
-    }
+/// The error of a response that failed and does not say why.
+pub(super) fn unnamed() -> UpstreamError {
+    UpstreamError { status: 500, message: "the response failed; the provider did not say why".to_owned() }
 }
 
 impl StreamReader for Reader {

@@ -1,9 +1,12 @@
 //! The settings of kind `openai`.
 
-use super::{APIS, OpenAi};
+use super::codec_chat::{ChatCodec, Manner};
+use super::codec_responses::ResponsesCodec;
+use super::{APIS, OpenAi, Path};
 use crate::{
-    config::{self, ConfigError},
-    providers::{cap::CapField, endpoint::endpoint, mask::Key},
+    config::{self, ConfigError, Section},
+    model::Api,
+    providers::{cap::CapField, codec::Codec, endpoint::endpoint, mask::Key},
 };
 use http::{HeaderName, HeaderValue, header};
 
@@ -26,6 +29,45 @@ struct Settings {
     /// nothing else for its reasoning models; `max_tokens` where `base_url` is set, which all servers know.
     #[serde(default)]
     output_cap_field: Option<CapField>,
+    /// What clients of other dialects are translated to. Chat completions are known to all servers; responses keep
+    /// what a reasoning model thought between the calls of its tools.
+    #[serde(default)]
+    translate_to: TranslateTo,
+}
+
+/// What clients of other dialects are translated to.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::providers) enum TranslateTo {
+    /// Chat completions.
+    #[default]
+    ChatCompletions,
+    /// Responses.
+    Responses,
+}
+
+impl TranslateTo {
+    /// The call, and who speaks it.
+    pub(in crate::providers) fn codec(self, manner: Manner, cap: CapField, key: &Key) -> (Api, Box<dyn Codec>) {
+        let key = key.clone();
+        match self {
+            Self::ChatCompletions => (Api::ChatCompletions, Box::new(ChatCodec { manner, cap, key })),
+            Self::Responses => (Api::Responses, Box::new(ResponsesCodec { key })),
+        }
+    }
+}
+
+/// Refuses what caps no chat completion.
+///
+/// # Errors
+///
+/// When `field` is the Responses API's own.
+pub(in crate::providers) fn check_cap(section: &Section, field: Option<CapField>) -> Result<(), ConfigError> {
+    if field == Some(CapField::Responses) {
+        let why = "is `max_tokens` or `max_completion_tokens`; `max_output_tokens` is the Responses API's own";
+        return Err(section.error("output_cap_field", why.to_owned()));
+    }
+    Ok(())
 }
 
 fn default_base_url() -> String {
@@ -36,10 +78,7 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
     let section = &provider.settings;
     let settings: Settings = section.read()?;
     let endpoint = endpoint(&settings.base_url).map_err(|why| section.error("base_url", why))?;
-    if settings.output_cap_field == Some(CapField::Responses) {
-        let why = "is `max_tokens` or `max_completion_tokens`; `max_output_tokens` is the Responses API's own";
-        return Err(section.error("output_cap_field", why.to_owned()));
-    }
+    check_cap(section, settings.output_cap_field)?;
     let chat_cap_only = settings.output_cap_field.is_some();
     let default_cap = if section.has("base_url") { CapField::Older } else { CapField::Newer };
     let chat_cap = settings.output_cap_field.unwrap_or(default_cap);
@@ -59,6 +98,18 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
             credentials.push((HeaderName::from_static(name), value));
         }
     }
-    let paths = APIS.map(|api| format!("{}/{}", endpoint.base_path, api.path()));
-    Ok(OpenAi { key, endpoint, paths, credentials, chat_cap, chat_cap_only })
+    // OpenAI itself, whatever its region: `eu.api.openai.com`.
+    let own = endpoint.host.ends_with("api.openai.com");
+    let manner = if own { Manner::OPENAI } else { Manner::OTHERS };
+    Ok(OpenAi {
+        kind: "openai",
+        paths: APIS.map(|api| (api, Path::plain(format!("{}/{}", endpoint.base_path, api.path())))).into(),
+        translates: settings.translate_to.codec(manner, chat_cap, &key),
+        key,
+        endpoint,
+        credentials,
+        chat_cap,
+        chat_cap_only,
+        asks_for_usage: true,
+    })
 }

@@ -1,10 +1,12 @@
 //! Golden streams and bodies, written from OpenAI's public reference; edits; headers.
 
+pub(in crate::providers) mod carried;
 mod edits;
+mod targets;
 
 use super::*;
 use crate::{
-    model::{ServiceTier, Usage},
+    model::{ChatEvent, ServiceTier, Usage},
     providers::{Seen, lenient, openai::chat},
     sse::{SseEvent, SseScanner},
 };
@@ -355,8 +357,8 @@ fn the_text_of_a_whole_answer_is_found() {
 fn settings_make_paths_and_credentials() {
     let provider = openai("{ api_key: k, base_url: 'http://127.0.0.1:8000/v1/', organization: o, project: p }");
     let provider = provider.expect("the settings are right");
-    assert_eq!(provider.path(Api::ChatCompletions), "/v1/chat/completions");
-    assert_eq!(provider.path(Api::Responses), "/v1/responses");
+    assert_eq!(provider.path(Api::ChatCompletions, "m"), "/v1/chat/completions");
+    assert_eq!(provider.path(Api::Responses, "m"), "/v1/responses");
     assert_eq!(&*provider.endpoint().authority, "127.0.0.1:8000");
     let mut client = HeaderMap::new();
     for (name, value) in [
@@ -441,4 +443,30 @@ fn output_is_bounded() {
         reader.event(&event);
     }
     assert_eq!((reader.output().text().len(), reader.output().bytes()), (600_000, 1_800_000));
+}
+
+/// An event of an answer in one line.
+pub(in crate::providers) fn tell(event: &ChatEvent<'_>) -> String {
+    let line = match event {
+        ChatEvent::Start { id } => format!("start {}", id.as_deref().unwrap_or_default()),
+        ChatEvent::Text { choice, text } => return format!("{choice} text {text}"),
+        ChatEvent::Refusal { choice, text } => format!("{choice} refusal {text}"),
+        ChatEvent::Reasoning { choice, text } => return format!("{choice} thought {text}"),
+        ChatEvent::Sealed { choice, seal } => {
+            format!("{choice} sealed {} {}{}", seal.maker, seal.data, if seal.hidden { " hidden" } else { "" })
+        }
+        ChatEvent::ToolStart { choice, call, id, name } => format!("{choice} call {call} {id} {name}"),
+        ChatEvent::ToolArguments { choice, call, json } => return format!("{choice} arguments {call} {json}"),
+        ChatEvent::Citation { choice, citation } => {
+            let [url, title] = [&citation.url, &citation.title].map(|text| text.as_deref().unwrap_or_default());
+            format!("{choice} cites {url} {title}")
+        }
+        ChatEvent::Logprobs { choice, json } => format!("{choice} logprobs {json}"),
+        ChatEvent::Media { choice, media_type, base64 } => format!("{choice} media {media_type} {base64}"),
+        ChatEvent::Finish { choice, reason, stop } => {
+            format!("{choice} finish {reason:?} {}", stop.as_deref().unwrap_or_default())
+        }
+        ChatEvent::Usage { usage, .. } => format!("usage {} {}", usage.input_total(), usage.output_total()),
+    };
+    line.trim_end().to_owned()
 }

@@ -1,0 +1,307 @@
+//! From a request to the conversation that it is.
+//!
+//! The members are those of Anthropic's reference, <https://platform.claude.com/docs/en/api/messages/create>, and of
+//! its beta, <https://platform.claude.com/docs/en/api/beta/messages/create>.
+
+use super::fields::{At, Fields};
+use crate::{
+    dialect::{
+        BadRequest,
+        node::{Node, raw},
+    },
+    model::{Ask, CacheMark, Chat, Effort, Feature, Format, Json, Tool, ToolChoice},
+};
+use bytes::Bytes;
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// A conversation in the making.
+pub(super) struct Decoder<'b> {
+    /// The client's body.
+    pub(super) body: &'b Bytes,
+    pub(super) chat: Chat,
+    /// Names of the tools that were called, by the call's id.
+    pub(super) calls: HashMap<Cow<'b, str>, Cow<'b, str>>,
+}
+
+/// The conversation that `ask` is.
+///
+/// # Errors
+///
+/// When a member that is translated is not of its kind; its path is in the message.
+pub(in crate::dialect) fn decode(ask: &Ask) -> Result<Chat, BadRequest> {
+    let body = ask.body.bytes();
+    let node = Node::read(&body)
+        .map_err(|_| BadRequest { message: "the body must be a JSON object".to_owned(), param: None })?;
+    let chat = Chat { stream: ask.stream, ..Chat::default() };
+    let mut decoder = Decoder { body: &body, chat, calls: HashMap::new() };
+    decoder.request(Fields::of(node, &At::Body)?)?;
+    Ok(decoder.chat)
+}
+
+impl<'b> Decoder<'b> {
+    fn request(&mut self, mut body: Fields<'b, '_>) -> Result<(), BadRequest> {
+        // The parse before this one acted on them.
+        body.any("model");
+        body.any("stream");
+        self.chat.max_output_tokens = body.whole("max_tokens")?;
+        self.system(&mut body)?;
+        self.messages(&mut body)?;
+        for (index, tool) in body.list("tools")?.into_iter().enumerate() {
+            self.tool(tool, &At::Body.member("tools").item(index))?;
+        }
+        self.tool_choice(&mut body)?;
+        self.sampling(&mut body)?;
+        self.thinking(&mut body)?;
+        self.output(&mut body)?;
+        self.labels(&mut body)?;
+        self.kept(&mut body)?;
+        body.done(&mut self.chat);
+        Ok(())
+    }
+
+    /// One tool. Those that have a type and no schema are Anthropic's own, whoever runs them:
+    /// <https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-reference>.
+    fn tool(&mut self, node: Node<'b>, at: &At<'_>) -> Result<(), BadRequest> {
+        let mut tool = Fields::of(node, at)?;
+        if tool.text("type")?.is_some_and(|kind| kind != "custom") {
+            self.chat.uses(Feature::HostedTool, at.to_string());
+            return Ok(());
+        }
+        let name = tool.needed_text("name")?.into_owned();
+        let description = tool.text("description")?.map(Cow::into_owned);
+        let schema_at = at.member("input_schema");
+        let parameters = match tool.any("input_schema") {
+            Some(schema @ Node::Map(_)) => json(&schema),
+            Some(other) => return Err(schema_at.wrong_kind("an object", &other)),
+            None => return Err(schema_at.missing("the JSON Schema of the tool's arguments")),
+        };
+        let strict = tool.flag("strict")?;
+        if strict == Some(true) {
+            tool.uses("strict", Feature::StrictTool, &mut self.chat);
+        }
+        let cache = self.cache(&mut tool)?;
+        // It asks for arguments to be streamed as they are made, which is how they come from anybody else.
+        tool.flag("eager_input_streaming")?;
+        if tool.flag("defer_loading")? == Some(true) {
+            tool.uses("defer_loading", Feature::Unknown, &mut self.chat);
+        }
+        let callers = tool.list("allowed_callers")?;
+        if callers.iter().any(|caller| *caller != Node::Text(Cow::Borrowed("direct"))) {
+            tool.uses("allowed_callers", Feature::Unknown, &mut self.chat);
+        }
+        if !tool.list("input_examples")?.is_empty() {
+            tool.uses("input_examples", Feature::Unknown, &mut self.chat);
+        }
+        tool.done(&mut self.chat);
+        self.chat.tools.push(Tool { name, description, parameters, strict, cache });
+        Ok(())
+    }
+
+    fn tool_choice(&mut self, body: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
+        let at = At::Body.member("tool_choice");
+        let Some(node) = body.any("tool_choice") else { return Ok(()) };
+        let mut choice = Fields::of(node, &at)?;
+        let kind = choice.needed_text("type")?;
+        self.chat.tool_choice = Some(match &*kind {
+            "auto" => ToolChoice::Auto,
+            "none" => ToolChoice::None,
+            "any" => ToolChoice::Required,
+            "tool" => ToolChoice::Named(choice.needed_text("name")?.into_owned()),
+            _ => return Err(at.member("type").bad("must be `auto`, `any`, `tool` or `none`")),
+        });
+        if matches!(&*kind, "any" | "tool") {
+            self.chat.uses(Feature::ForcedTool, at.to_string());
+        }
+        if choice.flag("disable_parallel_tool_use")? == Some(true) {
+            self.chat.parallel_tool_calls = Some(false);
+            choice.uses("disable_parallel_tool_use", Feature::ParallelToolControl, &mut self.chat);
+        }
+        choice.done(&mut self.chat);
+        Ok(())
+    }
+
+    /// Temperature and the like. 1 is the API's own default of `temperature` and `top_p`, which some clients always
+    /// send: it goes on to whom it can be said, and is missed nowhere else.
+    fn sampling(&mut self, body: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
+        let is_default = |value: Option<f64>| value.is_none_or(|value| value.total_cmp(&1.0).is_eq());
+        self.chat.sampling.temperature = body.number("temperature")?;
+        if !is_default(self.chat.sampling.temperature) {
+            body.uses("temperature", Feature::Temperature, &mut self.chat);
+        }
+        self.chat.sampling.top_p = body.number("top_p")?;
+        if !is_default(self.chat.sampling.top_p) {
+            body.uses("top_p", Feature::TopP, &mut self.chat);
+        }
+        self.chat.sampling.top_k = body.whole("top_k")?;
+        if self.chat.sampling.top_k.is_some() {
+            body.uses("top_k", Feature::TopK, &mut self.chat);
+        }
+        let at = At::Body.member("stop_sequences");
+        for (index, stop) in body.list("stop_sequences")?.into_iter().enumerate() {
+            match stop {
+                Node::Text(stop) => self.chat.stop.push(stop.into_owned()),
+                other => return Err(at.item(index).wrong_kind("a string", &other)),
+            }
+        }
+        if !self.chat.stop.is_empty() {
+            self.chat.uses(Feature::StopSequences, at.to_string());
+        }
+        Ok(())
+    }
+
+    /// `disabled` needs no note: where thinking cannot be spoken of, none is asked for.
+    /// <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>
+    fn thinking(&mut self, body: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
+        let at = At::Body.member("thinking");
+        let Some(node) = body.any("thinking") else { return Ok(()) };
+        let mut thinking = Fields::of(node, &at)?;
+        let kind = thinking.needed_text("type")?;
+        let said = &mut self.chat.thinking;
+        match &*kind {
+            "enabled" => {
+                let tokens = thinking.whole("budget_tokens")?;
+                said.budget_tokens =
+                    Some(tokens.ok_or_else(|| at.member("budget_tokens").missing("a number of tokens"))?);
+            }
+            "adaptive" => said.adaptive = true,
+            "disabled" => said.off = true,
+            // Yet to come, or of one model only (`between_tools`).
+            _ => thinking.uses("type", Feature::Unknown, &mut self.chat),
+        }
+        let said = &mut self.chat.thinking;
+        match thinking.text("display")?.as_deref() {
+            None => {}
+            Some("omitted") => said.shown = Some(false),
+            Some(_) => said.shown = Some(true),
+        }
+        if said.is_on() {
+            self.chat.uses(Feature::ReasoningEffort, at.to_string());
+        }
+        thinking.done(&mut self.chat);
+        Ok(())
+    }
+
+    /// Effort and the shape of the answer; `output_format` is where the shape stood in the beta.
+    /// <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>,
+    /// <https://platform.claude.com/docs/en/build-with-claude/effort>
+    fn output(&mut self, body: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
+        if let Some(format) = body.any("output_format") {
+            self.format(format, &At::Body.member("output_format"))?;
+        }
+        let at = At::Body.member("output_config");
+        let Some(node) = body.any("output_config") else { return Ok(()) };
+        let mut config = Fields::of(node, &at)?;
+        if let Some(word) = config.text("effort")? {
+            let effort = Effort::by_name(&word).filter(|effort| *effort != Effort::None);
+            let effort =
+                effort.ok_or_else(|| at.member("effort").bad("must be `low`, `medium`, `high`, `xhigh` or `max`"))?;
+            self.chat.thinking.effort = Some(effort);
+            config.uses("effort", Feature::ReasoningEffort, &mut self.chat);
+        }
+        if let Some(format) = config.any("format") {
+            self.format(format, &at.member("format"))?;
+        }
+        config.done(&mut self.chat);
+        Ok(())
+    }
+
+    fn format(&mut self, node: Node<'b>, at: &At<'_>) -> Result<(), BadRequest> {
+        let mut format = Fields::of(node, at)?;
+        if format.needed_text("type")? != "json_schema" {
+            return Err(at.member("type").bad("must be `json_schema`"));
+        }
+        let schema_at = at.member("schema");
+        let schema = format.any("schema").ok_or_else(|| schema_at.missing("a JSON Schema"))?;
+        // An API that knows both keeps exactly only to a schema that leaves nothing open, and refuses others.
+        let strict = is_closed(&schema).then_some(true);
+        let schema = json(&schema).ok_or_else(|| schema_at.bad("must be a JSON Schema"))?;
+        self.chat.format = Format::Schema { name: SCHEMA.to_owned(), description: None, schema, strict };
+        self.chat.uses(Feature::JsonSchema, at.to_string());
+        format.done(&mut self.chat);
+        Ok(())
+    }
+
+    fn labels(&mut self, body: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
+        let at = At::Body.member("metadata");
+        if let Some(node) = body.any("metadata") {
+            let mut metadata = Fields::of(node, &at)?;
+            if let Some(user) = metadata.text("user_id")?.filter(|user| !user.is_empty()) {
+                self.chat.user = Some(user.into_owned());
+                metadata.uses("user_id", Feature::User, &mut self.chat);
+            }
+            metadata.done(&mut self.chat);
+        }
+        if let Some(tier) = body.text("service_tier")?.filter(|tier| tier != "auto") {
+            self.chat.service_tier = Some(tier.into_owned());
+            body.uses("service_tier", Feature::ServiceTier, &mut self.chat);
+        }
+        if body.text("speed")?.is_some_and(|speed| speed != "standard") {
+            body.uses("speed", Feature::Unknown, &mut self.chat);
+        }
+        Ok(())
+    }
+
+    /// What stands for things that are not in the body, and the marker that stands for the whole of it.
+    fn kept(&mut self, body: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
+        for name in ["container", "thread"] {
+            if body.any(name).is_some() {
+                body.uses(name, Feature::ServerState, &mut self.chat);
+            }
+        }
+        if !body.list("mcp_servers")?.is_empty() {
+            body.uses("mcp_servers", Feature::HostedTool, &mut self.chat);
+        }
+        // It marks the last block that can be cached:
+        // <https://platform.claude.com/docs/en/build-with-claude/prompt-caching>.
+        if let Some(mark) = self.cache(body)?
+            && let Some(last) = self.chat.messages.last_mut().and_then(|message| message.parts.last_mut())
+        {
+            last.cache.get_or_insert(mark);
+        }
+        Ok(())
+    }
+
+    /// The `cache_control` of `fields`.
+    pub(super) fn cache(&mut self, fields: &mut Fields<'b, '_>) -> Result<Option<CacheMark>, BadRequest> {
+        let at = fields.at.member("cache_control");
+        let Some(node) = fields.any("cache_control") else { return Ok(None) };
+        let mut control = Fields::of(node, &at)?;
+        control.text("type")?;
+        let hour = control.text("ttl")?.is_some_and(|ttl| ttl == "1h");
+        self.chat.uses(Feature::CacheMarkers, at.to_string());
+        control.done(&mut self.chat);
+        Ok(Some(CacheMark { hour }))
+    }
+}
+
+/// The name of the answer's schema, which has none here and must have one elsewhere.
+const SCHEMA: &str = "answer";
+
+/// `node` as JSON text.
+pub(super) fn json(node: &Node<'_>) -> Option<Json> {
+    raw(node).map(Json::from)
+}
+
+/// Whether each object in `schema` names all its members as required and allows no others.
+fn is_closed(schema: &Node<'_>) -> bool {
+    let map = match schema {
+        Node::List(list) => return list.iter().all(is_closed),
+        Node::Map(map) => map,
+        _ => return true,
+    };
+    let member = |name: &str| map.0.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+    let closed = match member("properties") {
+        Some(Node::Map(properties)) => {
+            let required = match member("required") {
+                Some(Node::List(required)) => required.as_slice(),
+                _ => &[],
+            };
+            let is_required = |name: &str| required.iter().any(|it| matches!(it, Node::Text(it) if it == name));
+            properties.0.iter().all(|(name, schema)| is_required(name) && is_closed(schema))
+                && member("additionalProperties") == Some(&Node::Bool(false))
+        }
+        _ => member("type") != Some(&Node::Text(Cow::Borrowed("object"))),
+    };
+    closed && map.0.iter().filter(|(key, _)| key != "properties").all(|(_, value)| is_closed(value))
+}

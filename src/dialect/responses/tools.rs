@@ -1,0 +1,118 @@
+//! Tools of a request, and which of them must be called.
+
+use super::members::{Members, wrong};
+use crate::{
+    dialect::{
+        BadRequest,
+        node::{Node, raw},
+    },
+    model::{Chat, Feature, Tool, ToolChoice},
+};
+
+/// Reads `tools`, `tool_choice` and `parallel_tool_calls`. <https://platform.openai.com/docs/guides/function-calling>
+pub(super) fn read(root: &mut Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
+    list(root, chat)?;
+    choice(root, chat)?;
+    chat.parallel_tool_calls = root.flag("parallel_tool_calls")?;
+    if chat.parallel_tool_calls == Some(false) {
+        chat.uses(Feature::ParallelToolControl, "parallel_tool_calls");
+    }
+    Ok(())
+}
+
+/// Takes the `tools` of `from`, which is the body or an item that brings more of them.
+pub(super) fn list(from: &mut Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
+    let path = from.at("tools");
+    for (index, node) in from.list("tools")?.unwrap_or_default().into_iter().enumerate() {
+        tool(Members::of(node, format!("{path}[{index}]"))?, chat)?;
+    }
+    Ok(())
+}
+
+fn tool(mut from: Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
+    match &*from.needed("type")? {
+        "function" => {}
+        "custom" => {
+            chat.uses(Feature::CustomTool, from.path());
+            return Ok(());
+        }
+        _ => {
+            chat.uses(Feature::HostedTool, from.path());
+            return Ok(());
+        }
+    }
+    let name = from.needed("name")?.into_owned();
+    let description = from.text("description")?.map(Into::into);
+    let parameters = match from.take("parameters") {
+        None => None,
+        Some(schema @ Node::Map(_)) => raw(&schema).map(Into::into),
+        Some(other) => return Err(wrong(from.at("parameters"), "a JSON Schema object", &other)),
+    };
+    let strict = from.flag("strict")?;
+    if strict == Some(true) {
+        chat.uses(Feature::StrictTool, from.at("strict"));
+    }
+    from.rest(chat);
+    chat.tools.push(Tool { name, description, parameters, strict, cache: None });
+    Ok(())
+}
+
+const CHOICES: &str = "`auto`, `none`, `required`";
+
+fn choice(root: &mut Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
+    let object = match root.take("tool_choice") {
+        None => return Ok(()),
+        Some(Node::Text(word)) => {
+            chat.tool_choice = Some(by_word(&word).ok_or_else(|| root.unknown_word("tool_choice", &word, CHOICES))?);
+            if chat.tool_choice == Some(ToolChoice::Required) {
+                chat.uses(Feature::ForcedTool, "tool_choice");
+            }
+            return Ok(());
+        }
+        Some(object @ Node::Map(_)) => object,
+        Some(other) => return Err(wrong("tool_choice".to_owned(), "a string or an object", &other)),
+    };
+    let mut object = Members::of(object, "tool_choice".to_owned())?;
+    match &*object.needed("type")? {
+        "function" => {
+            chat.tool_choice = Some(ToolChoice::Named(object.needed("name")?.into_owned()));
+            chat.uses(Feature::ForcedTool, "tool_choice");
+            object.rest(chat);
+        }
+        "allowed_tools" => allowed(object, chat)?,
+        "custom" => chat.uses(Feature::CustomTool, "tool_choice"),
+        _ => chat.uses(Feature::HostedTool, "tool_choice"),
+    }
+    Ok(())
+}
+
+fn by_word(word: &str) -> Option<ToolChoice> {
+    match word {
+        "auto" => Some(ToolChoice::Auto),
+        "none" => Some(ToolChoice::None),
+        "required" => Some(ToolChoice::Required),
+        _ => None,
+    }
+}
+
+/// Only some of the tools may be called: the others are as good as not there.
+fn allowed(mut object: Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
+    let mode = object.needed("mode")?;
+    let choice = by_word(&mode).filter(|choice| *choice != ToolChoice::None);
+    let choice = choice.ok_or_else(|| object.unknown_word("mode", &mode, "`auto`, `required`"))?;
+    if choice == ToolChoice::Required {
+        chat.uses(Feature::ForcedTool, "tool_choice");
+    }
+    let mut names = Vec::new();
+    for (index, node) in object.list("tools")?.unwrap_or_default().into_iter().enumerate() {
+        let mut tool = Members::of(node, format!("tool_choice.tools[{index}]"))?;
+        // Of the other types, that they are declared is noted.
+        if &*tool.needed("type")? == "function" {
+            names.push(tool.needed("name")?.into_owned());
+        }
+    }
+    object.rest(chat);
+    chat.tools.retain(|tool| names.contains(&tool.name));
+    chat.tool_choice = Some(choice);
+    Ok(())
+}

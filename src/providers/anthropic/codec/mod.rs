@@ -1,0 +1,123 @@
+//! Translates to Anthropic's messages and back.
+//!
+//! Reference: <https://platform.claude.com/docs/en/api/messages>. Claude on other platforms speaks it as well.
+
+mod ability;
+mod blocks;
+mod decode;
+mod encode;
+mod format;
+mod thinking;
+
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    model::{Carry, Chat, Feature, Listener},
+    providers::{
+        Garbage, Reading,
+        codec::{Codec, Goal, StreamDecoder},
+        mask::Key,
+    },
+};
+use bytes::Bytes;
+use std::fmt;
+
+/// Whose seals are understood.
+pub(super) const MAKER: &str = "anthropic";
+
+/// The tool whose input is the answer where JSON is asked of a model that has no structured output. The decoder knows
+/// nothing of the request, so a call of this very name is always the answer.
+pub(super) const JSON_ANSWER: &str = "json_answer";
+
+/// The codec of Anthropic's messages.
+pub(in crate::providers) struct Messages {
+    /// Masked in what the provider says of errors.
+    key: Key,
+}
+
+impl Messages {
+    /// Errors are told without `key`.
+    pub(in crate::providers) fn new(key: Key) -> Self {
+        Self { key }
+    }
+}
+
+impl fmt::Debug for Messages {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Messages")
+    }
+}
+
+impl Codec for Messages {
+    fn api(&self) -> &'static str {
+        "messages"
+    }
+
+    fn maker(&self) -> &'static str {
+        MAKER
+    }
+
+    fn carries(&self, feature: Feature) -> Carry {
+        match feature {
+            Feature::ImageInline
+            | Feature::ImageUrl
+            | Feature::DocumentInline
+            | Feature::DocumentUrl
+            | Feature::RichToolResult
+            | Feature::FailedToolResult
+            | Feature::ForcedTool
+            | Feature::ParallelToolControl
+            | Feature::JsonSchema
+            | Feature::Temperature
+            | Feature::TopP
+            | Feature::TopK
+            | Feature::StopSequences
+            | Feature::ReasoningEffort
+            | Feature::SealedReasoning
+            | Feature::CacheMarkers
+            | Feature::ServiceTier
+            | Feature::User => Carry::Yes,
+            Feature::JsonObject => Carry::Emulated,
+            Feature::FileId
+            | Feature::AudioInput
+            | Feature::VideoInput
+            | Feature::StrictTool
+            | Feature::CustomTool
+            | Feature::HostedTool
+            | Feature::Penalties
+            | Feature::Seed
+            | Feature::LogitBias
+            | Feature::Logprobs
+            | Feature::Choices
+            | Feature::PlainReasoning
+            | Feature::AudioOutput
+            | Feature::ImageOutput
+            | Feature::Citations
+            | Feature::Prediction
+            | Feature::ServerState
+            | Feature::Background
+            | Feature::SafetySettings
+            | Feature::CachedContent
+            | Feature::CacheKey
+            | Feature::Metadata
+            | Feature::Store
+            | Feature::Verbosity
+            | Feature::ParticipantName
+            | Feature::ImageDetail
+            | Feature::Unknown => Carry::No,
+        }
+    }
+
+    fn encode(&self, chat: &Chat, to: &Goal<'_>) -> Bytes {
+        encode::body(chat, to)
+    }
+
+    fn decoder(&self) -> Box<dyn StreamDecoder> {
+        Box::new(decode::Decoder::new(self.key.clone()))
+    }
+
+    fn decode_whole(&self, body: &[u8], out: &mut Listener<'_>) -> Result<Reading, Garbage> {
+        decode::whole(body, self.key.clone(), out)
+    }
+}

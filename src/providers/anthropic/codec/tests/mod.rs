@@ -1,0 +1,4 @@
+//! Golden requests and answers, written from Anthropic's public reference.
+
+mod decode;
+mod encode;

@@ -1,0 +1,132 @@
+//! Google's Gemini API: `generateContent`. Clients of other dialects are translated by `codec`.
+//!
+//! Reference: <https://ai.google.dev/api/generate-content>. The model stands in the path, not in the body.
+
+pub(super) mod codec;
+mod settings;
+pub(super) mod usage;
+
+#[cfg(test)]
+mod tests;
+
+use super::mask::Key;
+use super::{
+    Endpoint, Garbage, OutputText, Provider, Reading, StreamReader,
+    codec::{Codec, Meter, Metered},
+    failure, passed,
+};
+use crate::{
+    config::{self, ConfigError},
+    model::{Api, Ask, Edits},
+};
+use bytes::Bytes;
+use codec::Generate;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use std::borrow::Cow;
+use std::fmt;
+
+/// Makes a provider of kind `gemini`.
+///
+/// # Errors
+///
+/// When a setting is wrong.
+pub fn build(provider: &config::Provider) -> Result<Box<dyn Provider>, ConfigError> {
+    settings::read(provider).map(|gemini| Box::new(gemini) as Box<dyn Provider>)
+}
+
+/// An account at Google, or a server that speaks its API.
+struct Gemini {
+    key: Key,
+    codec: Generate,
+    endpoint: Endpoint,
+    /// `x-goog-api-key`.
+    credential: Option<HeaderValue>,
+}
+
+impl fmt::Debug for Gemini {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Gemini").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+const API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+
+/// The client's headers that go up.
+static PASSED: [HeaderName; 2] = [HeaderName::from_static("x-goog-api-client"), header::USER_AGENT];
+
+impl Provider for Gemini {
+    fn kind(&self) -> &'static str {
+        "gemini"
+    }
+
+    fn speaks(&self, _api: Api) -> bool {
+        false
+    }
+
+    fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    fn path(&self, _api: Api, _model: &str) -> Cow<'_, str> {
+        Cow::Borrowed("/")
+    }
+
+    fn codec(&self) -> Option<&dyn Codec> {
+        Some(&self.codec)
+    }
+
+    fn codec_path(&self, model: &str, stream: bool) -> Cow<'_, str> {
+        let call = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
+        Cow::Owned(format!("{}/{}:{call}", self.endpoint.base_path, resource(model)))
+    }
+
+    fn edits(&self, _ask: &Ask, _target_model: &Bytes, _cap: Option<u64>) -> Edits {
+        Edits::new()
+    }
+
+    fn headers(&self, _api: Api, client: &HeaderMap, head: &mut HeaderMap) {
+        passed::pass(client, head, &PASSED);
+        if let Some(credential) = &self.credential {
+            head.insert(API_KEY, credential.clone());
+        }
+    }
+
+    fn stream_reader(&self, _api: Api, _hide_usage: bool) -> Box<dyn StreamReader> {
+        Box::new(Metered::new(self.codec.decoder()))
+    }
+
+    fn read_whole(&self, _api: Api, body: &[u8]) -> Result<Reading, Garbage> {
+        self.codec.decode_whole(body, &mut |_| {})
+    }
+
+    fn output_of_whole(&self, _api: Api, body: &[u8]) -> OutputText {
+        let mut meter = Meter::default();
+        // What is no answer says nothing.
+        let _ = self.codec.decode_whole(body, &mut |event| meter.take(&event));
+        meter.output().clone()
+    }
+
+    fn error_message(&self, body: &[u8]) -> Option<String> {
+        failure::message(codec::unwrapped(body), &self.key)
+    }
+
+    fn masked(&self, text: &str) -> String {
+        self.key.mask(text)
+    }
+}
+
+/// A model's resource: `models/gemini-2.5-flash`, or as it stands where it names another kind (`tunedModels/x`). What no
+/// path can hold is escaped.
+fn resource(model: &str) -> String {
+    let mut out = String::with_capacity(model.len() + 8);
+    if !model.contains('/') {
+        out.push_str("models/");
+    }
+    for byte in model.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b'@' => out.push(byte.into()),
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
