@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Serves a simulated provider (OpenAI and Anthropic wire formats) for demos, tests and load tests
+/// Serves a simulated provider (wire formats of OpenAI, Anthropic, Gemini, Bedrock) for demos, tests and load tests
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Address to listen on, such as `127.0.0.1:9000`; HTTP/1.1 and h2c, or TLS

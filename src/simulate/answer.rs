@@ -78,6 +78,8 @@ pub(super) struct Answer {
     pub pieces: Pieces,
     /// The name of the tool that is called; the pieces are its arguments then.
     pub tool: Option<String>,
+    /// What is told of the model's thoughts before the answer, where that was asked for.
+    pub thought: Option<String>,
     pub finish: Finish,
     pub billed: Billed,
     /// Whether usage is reported; for OpenAI's chunks, whether it was asked for, too.
@@ -158,21 +160,25 @@ const VOCABULARY: [&str; 32] = [
     "lights", "burn", "until", "morning", "comes", "天秤",
 ];
 
-/// Which member of the request holds the schema of a structured answer, and which caps it.
-pub(super) struct Shape<'a> {
+/// What a request asks for, whatever its wire format.
+#[derive(Default)]
+pub(super) struct Shape {
     pub input: Words,
     pub cap: Option<u32>,
-    /// The wrapper of a JSON schema, if the answer is to be JSON.
-    pub format: Option<&'a RawValue>,
+    pub choices: Option<u32>,
+    /// The tool that is to be called.
+    pub call: Option<ToolCall>,
+    /// The text of an answer that is to be JSON.
+    pub json: Option<String>,
+    /// Whether the client wants to read the model's thoughts.
+    pub thinks_aloud: bool,
 }
 
 /// Decides what is answered.
-pub(super) fn plan(number: u64, created: u64, question: &Question<'_>, shape: &Shape<'_>, knobs: &Knobs) -> Answer {
-    let choices = question.n.unwrap_or(1).clamp(1, 128);
+pub(super) fn plan(number: u64, created: u64, shape: Shape, knobs: &Knobs) -> Answer {
+    let choices = shape.choices.unwrap_or(1).clamp(1, 128);
     let cap = shape.cap.unwrap_or(u32::MAX).max(1);
-    let call = chosen_tool(question, shape.input.asks_for_tool);
-    let json = shape.format.and_then(structured);
-    let (pieces, short) = match (&call, json) {
+    let (pieces, short) = match (&shape.call, shape.json) {
         (Some(call), _) => Pieces::cut(&call.arguments, cap),
         (None, Some(text)) => Pieces::cut(&text, cap),
         (None, None) => {
@@ -180,7 +186,7 @@ pub(super) fn plan(number: u64, created: u64, question: &Question<'_>, shape: &S
             (Pieces::Words { seed: knobs.seed, count }, count < knobs.output_tokens)
         }
     };
-    let finish = match (short, &call) {
+    let finish = match (short, &shape.call) {
         (true, _) => Finish::Length,
         (false, Some(_)) => Finish::Tool,
         (false, None) => Finish::Stop,
@@ -190,15 +196,24 @@ pub(super) fn plan(number: u64, created: u64, question: &Question<'_>, shape: &S
         number,
         created,
         model: String::new(),
-        service_tier: question.service_tier.as_deref().filter(|tier| *tier != "auto").unwrap_or("default").to_owned(),
+        service_tier: "default".to_owned(),
         choices,
-        tool: call.map(|call| call.name),
+        tool: shape.call.map(|call| call.name),
+        thought: thought(knobs).filter(|_| shape.thinks_aloud),
         pieces,
         finish,
         billed: bill(tokens_of(shape.input.chars), sent, knobs),
         reports: !knobs.no_usage,
-        include_usage: question.stream_options.as_ref().and_then(|it| it.include_usage).unwrap_or(false),
+        include_usage: false,
     }
+}
+
+/// Providers show a summary of what the model thought, which is shorter than what they bill.
+fn thought(knobs: &Knobs) -> Option<String> {
+    let count = knobs.reasoning.min(12);
+    let mut text = String::new();
+    Pieces::Words { seed: knobs.seed.wrapping_add(1), count }.write(0..count, &mut text);
+    (count > 0).then_some(text)
 }
 
 /// The bill of `fresh` input and `sent` output tokens.
@@ -221,16 +236,32 @@ pub(super) fn prompts(raw: Option<&RawValue>) -> Option<(Words, u32)> {
     Some((Words::of(chars), u32::try_from(each.len()).unwrap_or(u32::MAX)))
 }
 
-struct Call {
-    name: String,
-    arguments: String,
+/// A call of a tool.
+#[derive(Debug)]
+pub(super) struct ToolCall {
+    pub name: String,
+    /// JSON.
+    pub arguments: String,
+}
+
+impl ToolCall {
+    /// A call with the simplest arguments that the schema allows.
+    pub fn of(name: &str, schema: Option<&Value>) -> Self {
+        let arguments = schema.map_or_else(|| json!({}), example);
+        Self { name: name.to_owned(), arguments: arguments.to_string() }
+    }
+}
+
+/// The simplest value that a JSON schema allows.
+pub(super) fn example(schema: &Value) -> Value {
+    instance(schema, schema, 0)
 }
 
 /// The tool that is called: the one that `tool_choice` names, or the first if a call is required or asked for.
 ///
 /// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-tool_choice>,
 /// <https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use#forcing-tool-use>
-fn chosen_tool(question: &Question<'_>, asked: bool) -> Option<Call> {
+pub(super) fn chosen_tool(question: &Question<'_>, asked: bool) -> Option<ToolCall> {
     let tools: Vec<Value> = serde_json::from_str(question.tools?.get()).ok()?;
     let choice: Value = question.tool_choice.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
     let mode = choice.as_str().or_else(|| choice.get("type").and_then(Value::as_str)).unwrap_or("auto");
@@ -245,25 +276,29 @@ fn chosen_tool(question: &Question<'_>, asked: bool) -> Option<Call> {
     };
     let tool = tools.iter().find(|tool| name(tool).is_some_and(|name| wanted.is_none_or(|wanted| wanted == name)))?;
     let schema = ["/function/parameters", "/parameters", "/input_schema"].iter().find_map(|at| tool.pointer(at));
-    let arguments = schema.map_or_else(|| json!({}), |schema| instance(schema, schema, 0));
-    Some(Call { name: name(tool)?, arguments: arguments.to_string() })
+    Some(ToolCall::of(&name(tool)?, schema))
 }
 
 /// The text of a JSON answer, if the format asks for one.
-fn structured(format: &RawValue) -> Option<String> {
+pub(super) fn structured(format: &RawValue) -> Option<String> {
     let format: Value = serde_json::from_str(format.get()).ok()?;
     let format = format.get("format").unwrap_or(&format);
     match format.get("type")?.as_str()? {
-        "json_object" => Some(json!({"answer": "the balance weighs every token"}).to_string()),
+        "json_object" => Some(any_json()),
         "json_schema" => {
             let schema = format.pointer("/json_schema/schema").or_else(|| format.get("schema"))?;
-            Some(instance(schema, schema, 0).to_string())
+            Some(example(schema).to_string())
         }
         _ => None,
     }
 }
 
-/// The simplest value that a JSON schema allows; it knows types, `enum`, `const`, `anyOf`, local `$ref` and
+/// JSON where no schema is given.
+pub(super) fn any_json() -> String {
+    json!({"answer": "the balance weighs every token"}).to_string()
+}
+
+/// The simplest value that a JSON schema allows; it knows types (Gemini's schemas write them in capitals), `enum`, `const`, `anyOf`, local `$ref` and
 /// `required`, and stops at a depth of 16.
 fn instance(schema: &Value, root: &Value, depth: u8) -> Value {
     if depth > 16 {
@@ -280,7 +315,7 @@ fn instance(schema: &Value, root: &Value, depth: u8) -> Value {
         return at(first);
     }
     let kind = schema.get("type").map(|kind| kind.as_str().or_else(|| kind.pointer("/0").and_then(Value::as_str)));
-    match kind.flatten().unwrap_or("object") {
+    match kind.flatten().unwrap_or("object").to_ascii_lowercase().as_str() {
         "string" => json!("naïve balance"),
         "integer" => schema.get("minimum").cloned().unwrap_or(json!(7)),
         "number" => schema.get("minimum").cloned().unwrap_or(json!(1.5)),

@@ -65,7 +65,8 @@ pub struct Knobs {
     /// Output tokens reported as reasoning, on top of those sent
     #[arg(long, default_value_t = 0)]
     pub reasoning: u32,
-    /// Refuse requests that do not carry this key (`authorization: Bearer` or `x-api-key`) with 401
+    /// Refuse requests that do not carry this key (`authorization: Bearer`, `x-api-key`, `x-goog-api-key`, or as the
+    /// access key id of a signature)
     #[arg(long, value_name = "KEY")]
     pub api_key: Option<String>,
     /// Requests kept for inspection; the oldest is dropped

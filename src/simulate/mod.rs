@@ -1,11 +1,20 @@
-//! A simulated provider: OpenAI's and Anthropic's wire formats over real sockets, for demos, tests and load tests.
+//! A simulated provider: the wire formats of OpenAI, Anthropic, Gemini and Bedrock (Converse) over real sockets, for
+//! demos, tests and load tests.
 //!
 //! It is written from the providers' public references and not from this crate's own codecs, so that one
 //! misunderstanding cannot hide in both. It may use `model` and `sse` and nothing else of the crate.
 //!
 //! Calls: `POST /v1/chat/completions`, `/v1/completions`, `/v1/responses`, `/v1/embeddings`, `/v1/messages`,
-//! `/v1/messages/count_tokens`; `GET /v1/models`, `/v1/models/{id}`. Any model's name is taken. `GET
-//! /_simulate/stats` and `/_simulate/requests` show its books.
+//! `/v1/messages/count_tokens`, `/v1beta/models/{model}:generateContent`, `…:streamGenerateContent?alt=sse` (both also
+//! under `/v1`), `/model/{modelId}/converse`, `/model/{modelId}/converse-stream`; `GET /v1/models`, `/v1/models/{id}`
+//! and the same under `/v1beta`. Any model's name is taken. `GET /_simulate/stats` and `/_simulate/requests` show its
+//! books.
+//!
+//! A tool is called when the request forces it, or when the user's last words contain "call the tool". Gemini tells its
+//! thoughts if `includeThoughts` is set, Bedrock if `additionalModelRequestFields.thinking` is, both if the knob
+//! `reasoning` is above 0.
+//!
+//! Gemini and Bedrock refuse conversations whose turns are in an order that the real ones refuse (see `turns`).
 //!
 //! # How it counts
 //!
@@ -17,7 +26,8 @@
 //!
 //! Flags of `weighbridge simulate` set them for all requests. One request sets its own by its model's name
 //! (`sim-small?first_token=2s&tps=50`), and, stronger, by a header (`x-simulate: error=429,retry_after=7`). Pairs
-//! are separated by `,` or `&`. A wrong one is answered with 400 that names it.
+//! are separated by `,` or `&`. A wrong one is answered with 400 that names it. In a path the name is percent-encoded
+//! (`/v1beta/models/gemini%3Ferror=503%26retry_after=7:generateContent`).
 //!
 //! | flag | per request | meaning | default |
 //! | --- | --- | --- | --- |
@@ -34,21 +44,27 @@
 //! | `--cut-after` | `cut`, `cut_after` | the connection (h2: the stream) is reset after N chunks; otherwise as above | off |
 //! | `--error-after` | `error_after` | streams: an error event after N chunks, then the end; 0: after the opening events, before any output | off |
 //! | `--no-usage` | `no_usage=yes` | no usage is reported, although asked | off |
-//! | `--crlf` | `crlf=yes` | lines end with CRLF | off |
+//! | `--crlf` | `crlf=yes` | lines end with CRLF; Gemini's always do, Bedrock has none | off |
 //! | `--retry-after` | `retry_after` | header of errors, in seconds | off |
 //! | `--seed` | `seed` | chooses words and failures | `0` |
 //! | `--cached` | `cached` | input tokens read from a cache | `0` |
-//! | `--cache-write` | `cache_write` | input tokens written to a cache (Anthropic: 5 minutes; OpenAI: 30) | `0` |
-//! | `--cache-write-1h` | `cache_write_1h` | input tokens written to a cache for longer (Anthropic: 1 hour; OpenAI: 12) | `0` |
+//! | `--cache-write` | `cache_write` | input tokens written to a cache (Anthropic, Bedrock: 5 minutes; OpenAI: 30; Gemini has none) | `0` |
+//! | `--cache-write-1h` | `cache_write_1h` | input tokens written to a cache for longer (Anthropic, Bedrock: 1 hour; OpenAI: 12; Gemini has none) | `0` |
 //! | `--reasoning` | `reasoning` | output tokens spent on reasoning | `0` |
-//! | `--api-key` | | requests without this key get 401 | any key |
+//! | `--api-key` | | requests without this key get 401 (Gemini, Bedrock: 403); Bedrock's is a Bearer token or the access key id of a signature, of which nothing else is checked; without any it answers 403 always | any key |
 //! | `--record` | | requests kept for inspection | `10000` |
 //!
-//! A chunk is one event of output (of each choice); opening and closing events are none.
+//! A chunk is one event of output (of each choice); opening and closing events are none. Gemini sends a function's
+//! arguments in one part, which is one chunk. Bedrock's error within a stream is a `modelStreamErrorException` that
+//! tells the status, but for the statuses 400, 429 and 500, which have exceptions of their own.
 
 mod answer;
 mod anthropic;
+mod auth;
+mod bedrock;
+mod gemini;
 mod knobs;
+mod models;
 mod openai;
 mod question;
 mod record;
@@ -56,6 +72,8 @@ mod refusal;
 mod serve;
 mod server;
 mod stream;
+mod target;
+mod turns;
 #[cfg(test)]
 mod tests;
 

@@ -51,6 +51,22 @@ pub(super) struct Question<'a> {
     pub dimensions: Option<usize>,
     #[serde(default)]
     pub encoding_format: Option<String>,
+    /// Gemini's messages.
+    #[serde(default)]
+    pub contents: Option<Words>,
+    #[serde(default, alias = "systemInstruction")]
+    pub system_instruction: Option<Loose>,
+    /// Gemini: which function is called. Bedrock: that, and the tools themselves.
+    #[serde(borrow, default, rename = "toolConfig", alias = "tool_config")]
+    pub tool_config: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "generationConfig", alias = "generation_config")]
+    pub generation_config: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "inferenceConfig")]
+    pub inference_config: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "outputConfig")]
+    pub output_config: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "additionalModelRequestFields")]
+    pub additional_fields: Option<&'a RawValue>,
 }
 
 /// `stream_options`.
@@ -97,8 +113,8 @@ pub(super) fn tokens_of(chars: u64) -> u64 {
 
 /// What was found in the text of a request.
 ///
-/// Characters are counted in strings that stand under a member `content`, `text`, `arguments` or `output`, alone or
-/// in lists; names, roles, types, ids and image data are not text.
+/// Characters are counted in strings that stand under a member `content`, `parts`, `text`, `arguments`, `output` or
+/// `response`, alone or in lists; names, roles, types, ids and image data are not text.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Words {
     /// Characters, not bytes.
@@ -205,6 +221,11 @@ impl<'de> Visitor<'de> for Reader {
                 }
                 Member::Role => role = Some(turn(members.next_value()?)),
                 Member::Type => answers_tool |= matches!(members.next_value()?, Kind::OfTool),
+                Member::OfTool => {
+                    let part = members.next_value_seed(Self { counts: false })?;
+                    all.chars = all.chars.saturating_add(part.chars);
+                    answers_tool = true;
+                }
                 Member::Other => {
                     members.next_value::<IgnoredAny>()?;
                 }
@@ -240,12 +261,24 @@ impl<'de> Visitor<'de> for Reader {
 #[derive(serde::Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
 enum Member {
+    #[serde(alias = "parts")]
     Content,
     Text,
     Arguments,
+    #[serde(alias = "response")]
     Output,
     Role,
     Type,
+    /// Gemini and Bedrock have no `type`: the member's name says what a part is.
+    #[serde(
+        rename = "functionCall",
+        alias = "function_call",
+        alias = "functionResponse",
+        alias = "function_response",
+        alias = "toolUse",
+        alias = "toolResult"
+    )]
+    OfTool,
     #[serde(other)]
     Other,
 }
@@ -298,6 +331,17 @@ mod tests {
                 r#"[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:xx"}}]}]"#,
                 0,
             ),
+            ("Gemini's parts", r#"[{"role":"user","parts":[{"text":"abc"},{"inlineData":{"data":"xx"}}]}]"#, 3),
+            (
+                "Gemini's results",
+                r#"[{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"output":"abcd"}}}]}]"#,
+                4,
+            ),
+            (
+                "Bedrock's results",
+                r#"[{"role":"user","content":[{"toolResult":{"toolUseId":"t","content":[{"text":"abcd"}]}}]}]"#,
+                4,
+            ),
             ("no content", r#"[{"role":"assistant","content":null}]"#, 0),
         ];
         for (name, json, want) in cases {
@@ -325,6 +369,19 @@ mod tests {
                 format!(r#"[{ask},{{"type":"function_call_output","output":"4"}}]"#),
                 false,
             ),
+            (
+                "answered in Gemini's way",
+                format!(
+                    r#"[{ask},{{"role":"user","parts":[{{"functionResponse":{{"name":"f","response":{{"x":1}}}}}}]}}]"#
+                ),
+                false,
+            ),
+            (
+                "answered in Bedrock's way",
+                format!(r#"[{ask},{{"role":"user","content":[{{"toolResult":{{"content":[{{"text":"4"}}]}}}}]}}]"#),
+                false,
+            ),
+            ("asked in Gemini's way", r#"[{"parts":[{"text":"please call the tool"}]}]"#.to_owned(), true),
             ("asked of the model", r#"[{"role":"assistant","content":"call the tool"}]"#.to_owned(), false),
             ("later message", format!(r#"[{ask},{{"role":"user","content":"never mind"}}]"#), false),
         ];

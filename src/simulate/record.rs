@@ -3,6 +3,7 @@
 //! Tests compare these with the gateway's ledger. Credentials are kept in clear: this is a fake.
 
 use super::answer::Billed;
+use super::target::{CONVERSE, CONVERSE_STREAM, GENERATE, GENERATE_STREAM, Target};
 use hyper::http::request::Parts;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -127,7 +128,7 @@ struct Totals {
 }
 
 /// Paths that are counted one by one; `other` takes the rest.
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 12] = [
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/responses",
@@ -135,6 +136,10 @@ const PATHS: [&str; 8] = [
     "/v1/models",
     "/v1/messages",
     "/v1/messages/count_tokens",
+    GENERATE,
+    GENERATE_STREAM,
+    CONVERSE,
+    CONVERSE_STREAM,
     "other",
 ];
 
@@ -200,9 +205,12 @@ impl Books {
         let number = self.requests.fetch_add(1, Relaxed).wrapping_add(1);
         self.totals.open.fetch_add(1, Relaxed);
         let path = head.uri.path();
-        let at = PATHS
-            .iter()
-            .position(|known| *known == path || (path.starts_with("/v1/models/") && *known == "/v1/models"));
+        let name = match Target::of(path) {
+            Some(target) => target.name,
+            None if path.starts_with("/v1/models/") => "/v1/models",
+            None => path,
+        };
+        let at = PATHS.iter().position(|known| *known == name);
         if let Some(count) = self.totals.by_path.get(at.unwrap_or(PATHS.len() - 1)) {
             count.fetch_add(1, Relaxed);
         }

@@ -1,9 +1,10 @@
-//! Errors in the exact shape of each dialect.
+//! Errors in the exact shape of each wire format.
 //!
 //! OpenAI: <https://platform.openai.com/docs/guides/error-codes>. Anthropic:
-//! <https://platform.claude.com/docs/en/api/errors>.
+//! <https://platform.claude.com/docs/en/api/errors>. Gemini: <https://ai.google.dev/gemini-api/docs/troubleshooting>.
+//! Bedrock: <https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html>.
 
-use crate::model::Dialect;
+use super::target::Wire;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
@@ -25,13 +26,22 @@ impl Refusal {
     }
 
     /// A required member that is missing.
-    pub fn missing(param: &'static str, dialect: Dialect) -> Self {
-        match dialect {
-            Dialect::OpenAi | Dialect::Gemini => Self {
+    pub fn missing(param: &'static str, wire: Wire) -> Self {
+        match wire {
+            Wire::OpenAi => Self {
                 code: Some("missing_required_parameter"),
                 ..Self::bad(format!("Missing required parameter: '{param}'."), Some(param))
             },
-            Dialect::Anthropic => Self::bad(format!("{param}: Field required"), None),
+            Wire::Anthropic => Self::bad(format!("{param}: Field required"), None),
+            Wire::Gemini => {
+                Self::bad(format!("* GenerateContentRequest.{param}: {param} is not specified\n"), Some(param))
+            }
+            Wire::Bedrock => Self::bad(
+                format!(
+                    "1 validation error detected: Value at '{param}' failed to satisfy constraint: Member must not be null"
+                ),
+                Some(param),
+            ),
         }
     }
 
@@ -50,10 +60,12 @@ impl Refusal {
     }
 
     /// The body.
-    pub fn body(&self, dialect: Dialect, request_id: &str) -> Value {
-        match dialect {
-            Dialect::OpenAi | Dialect::Gemini => json!({"error": self.openai()}),
-            Dialect::Anthropic => self.anthropic(request_id),
+    pub fn body(&self, wire: Wire, request_id: &str) -> Value {
+        match wire {
+            Wire::OpenAi => json!({"error": self.openai()}),
+            Wire::Anthropic => self.anthropic(request_id),
+            Wire::Gemini => self.gemini(),
+            Wire::Bedrock => json!({"message": self.message}),
         }
     }
 
@@ -85,5 +97,40 @@ impl Refusal {
             _ => "invalid_request_error",
         };
         json!({"type": "error", "error": {"type": kind, "message": self.message}, "request_id": request_id})
+    }
+
+    /// Gemini's whole error, which is also what an event of a stream holds that breaks off.
+    pub fn gemini(&self) -> Value {
+        let status = match self.status.as_u16() {
+            401 => "UNAUTHENTICATED",
+            403 => "PERMISSION_DENIED",
+            404 => "NOT_FOUND",
+            409 => "ABORTED",
+            429 => "RESOURCE_EXHAUSTED",
+            499 => "CANCELLED",
+            501 => "UNIMPLEMENTED",
+            503 => "UNAVAILABLE",
+            504 => "DEADLINE_EXCEEDED",
+            500.. => "INTERNAL",
+            _ => "INVALID_ARGUMENT",
+        };
+        json!({"error": {"code": self.status.as_u16(), "message": self.message, "status": status}})
+    }
+
+    /// The name that Bedrock gives an error in the header `x-amzn-errortype`.
+    pub fn bedrock(&self) -> &'static str {
+        if let Some(code) = self.code {
+            return code;
+        }
+        match self.status.as_u16() {
+            403 => "AccessDeniedException",
+            404 => "ResourceNotFoundException",
+            408 => "ModelTimeoutException",
+            424 => "ModelErrorException",
+            429 => "ThrottlingException",
+            503 => "ServiceUnavailableException",
+            500.. => "InternalServerException",
+            _ => "ValidationException",
+        }
     }
 }

@@ -1,18 +1,24 @@
 //! One request: read, understood, and answered as the knobs say.
 
-use super::answer::{Answer, Billed, Shape, bill, plan, prompts};
+use super::answer::{Answer, Billed, Shape, bill, chosen_tool, plan, prompts, structured};
 use super::anthropic::{self, MessageEvents, request_id};
+use super::auth::{GEMINI_KEY, authorized};
+use super::bedrock::{self, ConverseEvents};
+use super::gemini::{self, GenerateEvents};
 use super::knobs::Knobs;
+use super::models;
 use super::openai::{self, ChatEvents, CompletionEvents, ResponseEvents};
 use super::question::{Loose, Question, Words, tokens_of};
 use super::record::{Books, Visit};
 use super::refusal::Refusal;
-use super::stream::{Events, Fault, Paced, Reply};
-use crate::model::{Api, Clock, Dialect, SystemClock};
+use super::stream::{Events, Fault, Paced, Reply, Sink};
+use super::target::{Call, GENERATE_STREAM, Target, Wire};
+use super::turns;
+use crate::model::{Clock, SystemClock};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
@@ -34,14 +40,11 @@ const MAX_BODY_BYTES: usize = 256 * 1024 * 1024;
 /// The header that carries knobs of one request.
 const KNOBS_HEADER: &str = "x-simulate";
 
-/// The models that are listed; any other name is answered as well.
-const MODELS: [&str; 3] = ["sim-small", "sim-large", "sim-embed"];
-
 /// A request that is being answered.
-struct Call {
+struct Turn {
     knobs: Arc<Knobs>,
     visit: Visit,
-    dialect: Dialect,
+    wire: Wire,
 }
 
 /// Answers a request. `Err` never happens; hyper's services have it in their signature.
@@ -51,12 +54,12 @@ pub(super) async fn serve(provider: Arc<Provider>, request: Request<Incoming>) -
         return Ok(page(&provider.books, &head));
     }
     let visit = provider.books.open(&head);
-    let mut call = Call { knobs: Arc::clone(&provider.knobs), visit, dialect: dialect(&head) };
-    let answered = call.answer(&head, body).await;
+    let mut turn = Turn { knobs: Arc::clone(&provider.knobs), visit, wire: wire(&head) };
+    let answered = turn.answer(&head, body).await;
     Ok(match answered {
-        Ok(Ready::Whole { bytes, billed, .. }) => call.whole(StatusCode::OK, bytes, billed),
-        Ok(Ready::Stream(answer, events)) => call.stream(*answer, events),
-        Err(refusal) => call.refuse(&refusal),
+        Ok(Ready::Whole { bytes, billed, .. }) => turn.whole(StatusCode::OK, bytes, billed),
+        Ok(Ready::Stream(answer, events)) => turn.stream(*answer, events),
+        Err(refusal) => turn.refuse(&refusal),
     })
 }
 
@@ -76,9 +79,26 @@ enum Ready {
     Stream(Box<Answer>, Box<dyn Events>),
 }
 
-fn dialect(head: &Parts) -> Dialect {
-    let anthropic = head.uri.path().starts_with("/v1/messages") || head.headers.contains_key("anthropic-version");
-    if anthropic { Dialect::Anthropic } else { Dialect::OpenAi }
+/// Errors of requests that are no call have a shape, too.
+fn wire(head: &Parts) -> Wire {
+    let path = head.uri.path();
+    if let Some(target) = Target::of(path) {
+        return target.call.wire();
+    }
+    if path.starts_with("/v1/messages") || head.headers.contains_key("anthropic-version") {
+        Wire::Anthropic
+    } else if path.starts_with("/v1beta/") || head.headers.contains_key(GEMINI_KEY) {
+        Wire::Gemini
+    } else if path.starts_with("/model/") {
+        Wire::Bedrock
+    } else {
+        Wire::OpenAi
+    }
+}
+
+/// Whether the query has `alt=sse`.
+fn asks_for_events(query: Option<&str>) -> bool {
+    query.is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"))
 }
 
 impl Ready {
@@ -88,55 +108,39 @@ impl Ready {
     }
 }
 
-/// The call that a path means.
-fn api(path: &str) -> Option<Api> {
-    let call = path.strip_prefix("/v1/")?;
-    Api::ALL.into_iter().find(|api| *api != Api::Generate && api.path() == call)
-}
-
-impl Call {
+impl Turn {
     async fn answer(&mut self, head: &Parts, body: Incoming) -> Result<Ready, Refusal> {
         if let Some(given) = head.headers.get(KNOBS_HEADER) {
             let pairs = given.to_str().map_err(|_| Refusal::bad("`x-simulate` is no text", None))?;
             Arc::make_mut(&mut self.knobs).apply(pairs).map_err(|bad| Refusal::bad(bad.to_string(), None))?;
         }
-        self.authorized(&head.headers)?;
-        let Some(api) = api(head.uri.path()) else { return self.models(head).await };
+        authorized(self.wire, &head.headers, self.knobs.api_key.as_deref())?;
+        let Some(target) = Target::of(head.uri.path()) else { return self.models(head).await };
         if head.method != Method::POST {
             let message = format!("Not allowed to {} on {}", head.method, head.uri.path());
             return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, ..Refusal::bad(message, None) });
         }
-        if api.dialect() == Dialect::Anthropic && !head.headers.contains_key("anthropic-version") {
+        if self.wire == Wire::Anthropic && !head.headers.contains_key("anthropic-version") {
             return Err(Refusal::bad("anthropic-version: header is required", None));
+        }
+        if target.name == GENERATE_STREAM && !asks_for_events(head.uri.query()) {
+            return Err(Refusal::bad("only `alt=sse` is simulated, not a stream that is one JSON array", Some("alt")));
         }
         let body = self.read(body).await?;
         let question = self.parse(&body)?;
-        let model = self.model(&question)?;
-        self.visit.asked(&question.model, question.stream == Some(true));
+        turns::check(self.wire, &body)?;
+        let (name, stream) = match &target.in_path {
+            Some((name, stream)) => (name, *stream),
+            None => (&question.model, question.stream == Some(true)),
+        };
+        let model = self.model(name)?;
+        self.visit.asked(name, stream);
         self.fate().await?;
-        let ready = self.think(api, &question, model)?;
+        let ready = self.think(target.call, &question, model, stream)?;
         if let Ready::Whole { pieces, .. } = ready {
             self.thinking_time(pieces).await;
         }
         Ok(ready)
-    }
-
-    /// # Errors
-    ///
-    /// 401 when a key is asked for and not given.
-    fn authorized(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let Some(key) = &self.knobs.api_key else { return Ok(()) };
-        let bearer = headers.get(AUTHORIZATION).and_then(|it| it.as_bytes().strip_prefix(b"Bearer "));
-        let plain = headers.get("x-api-key").map(HeaderValue::as_bytes);
-        if bearer == Some(key.as_bytes()) || plain == Some(key.as_bytes()) {
-            return Ok(());
-        }
-        Err(Refusal {
-            status: StatusCode::UNAUTHORIZED,
-            message: "Incorrect API key provided.".to_owned(),
-            param: None,
-            code: None,
-        })
     }
 
     async fn read(&self, body: Incoming) -> Result<Bytes, Refusal> {
@@ -155,12 +159,11 @@ impl Call {
     }
 
     /// The model's name, without its suffix, which is applied to the knobs.
-    fn model(&mut self, question: &Question<'_>) -> Result<String, Refusal> {
-        let name = &*question.model;
+    fn model(&mut self, name: &str) -> Result<String, Refusal> {
         if name.is_empty() {
-            return Err(match self.dialect {
-                Dialect::OpenAi | Dialect::Gemini => Refusal::bad("you must provide a model parameter", None),
-                Dialect::Anthropic => Refusal::missing("model", self.dialect),
+            return Err(match self.wire {
+                Wire::OpenAi => Refusal::bad("you must provide a model parameter", None),
+                Wire::Anthropic | Wire::Gemini | Wire::Bedrock => Refusal::missing("model", self.wire),
             });
         }
         let Some((name, pairs)) = name.split_once('?') else { return Ok(name.to_owned()) };
@@ -192,52 +195,75 @@ impl Call {
         }
     }
 
-    fn think(&mut self, api: Api, question: &Question<'_>, model: String) -> Result<Ready, Refusal> {
-        if api == Api::CountTokens {
-            let input = self.input(api, question)?;
+    fn think(&mut self, call: Call, question: &Question<'_>, model: String, stream: bool) -> Result<Ready, Refusal> {
+        if call == Call::CountTokens {
+            let input = self.input(call, question)?;
             return Ok(Ready::free(anthropic::count(tokens_of(input.chars))));
         }
-        if api == Api::Embeddings {
+        if call == Call::Embeddings {
             let (bytes, tokens) = openai::embeddings(question, &model, !self.knobs.no_usage)?;
             let billed = bill(tokens, 0, &Knobs::default());
             self.visit.billed(&billed);
             return Ok(Ready::Whole { bytes, pieces: 0, billed: Some(billed) });
         }
-        let mut answer = self.plan(api, question)?;
+        let mut answer = self.plan(call, question)?;
         answer.model = model;
         self.visit.billed(&answer.billed);
-        if question.stream == Some(true) {
-            let events: Box<dyn Events> = match api {
-                Api::Messages => Box::new(MessageEvents),
-                Api::Responses => Box::new(ResponseEvents::new(&answer)),
-                Api::Completions => Box::new(CompletionEvents::new(&answer)),
-                _ => Box::new(ChatEvents::new(&answer)),
-            };
+        if stream {
+            let events = self.events(call, &answer);
             return Ok(Ready::Stream(Box::new(answer), events));
         }
-        let bytes = match api {
-            Api::Messages => anthropic::message(&answer),
-            Api::Responses => openai::response(&answer),
-            Api::Completions => openai::completion(&answer),
+        let bytes = match call {
+            Call::Messages => anthropic::message(&answer),
+            Call::Responses => openai::response(&answer),
+            Call::Completions => openai::completion(&answer),
+            Call::Generate => gemini::response(&answer),
+            Call::Converse => bedrock::response(&answer, self.latency_ms()),
             _ => openai::chat(&answer),
         };
         Ok(Ready::Whole { bytes, pieces: answer.pieces.len(), billed: Some(answer.billed) })
     }
 
-    fn plan(&self, api: Api, question: &Question<'_>) -> Result<Answer, Refusal> {
-        let input = self.input(api, question)?;
-        let (cap, format) = match api {
-            Api::Responses => (question.max_output_tokens, question.text),
-            Api::ChatCompletions => (question.max_completion_tokens.or(question.max_tokens), question.response_format),
-            _ => (question.max_tokens, None),
-        };
-        if api == Api::Messages && cap.is_none() {
-            return Err(Refusal::missing("max_tokens", Dialect::Anthropic));
+    fn events(&mut self, call: Call, answer: &Answer) -> Box<dyn Events> {
+        match call {
+            Call::Messages => Box::new(MessageEvents),
+            Call::Responses => Box::new(ResponseEvents::new(answer)),
+            Call::Completions => Box::new(CompletionEvents::new(answer)),
+            Call::Generate => {
+                if answer.tool.is_some() {
+                    // The arguments are one part, so they are one chunk.
+                    Arc::make_mut(&mut self.knobs).chunk_tokens = answer.pieces.len().max(1);
+                }
+                Box::new(GenerateEvents::new(answer))
+            }
+            Call::Converse => Box::new(ConverseEvents::new(answer, self.latency_ms())),
+            _ => Box::new(ChatEvents::new(answer)),
         }
+    }
+
+    /// What an answer says that it took to its first token.
+    fn latency_ms(&self) -> u64 {
+        u64::try_from((self.knobs.latency + self.knobs.first_token).as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn plan(&mut self, call: Call, question: &Question<'_>) -> Result<Answer, Refusal> {
         let created = SystemClock.now_us() / 1_000_000;
-        let shape = Shape { input, cap, format };
-        let mut answer = plan(self.visit.number, created, question, &shape, &self.knobs);
-        if let (Api::Completions, Some((_, count))) = (api, prompts(question.prompt)) {
+        let shape = match call {
+            Call::Generate => {
+                let knobs = Arc::make_mut(&mut self.knobs);
+                // Writing is not billed by tokens: <https://ai.google.dev/gemini-api/docs/pricing>.
+                (knobs.cache_write, knobs.cache_write_1h) = (0, 0);
+                gemini::shape(question)?
+            }
+            Call::Converse => bedrock::shape(question)?,
+            _ => self.shape(call, question)?,
+        };
+        let mut answer = plan(self.visit.number, created, shape, &self.knobs);
+        answer.include_usage = question.stream_options.as_ref().and_then(|it| it.include_usage).unwrap_or(false);
+        if let Some(tier) = question.service_tier.as_deref().filter(|tier| *tier != "auto") {
+            tier.clone_into(&mut answer.service_tier);
+        }
+        if let (Call::Completions, Some((_, count))) = (call, prompts(question.prompt)) {
             // Every prompt gets its `n` choices.
             answer.choices = answer.choices.saturating_mul(count.clamp(1, 128));
             answer.billed.sent = u64::from(answer.pieces.len()) * u64::from(answer.choices);
@@ -245,12 +271,33 @@ impl Call {
         Ok(answer)
     }
 
+    /// What OpenAI's and Anthropic's calls ask for.
+    fn shape(&self, call: Call, question: &Question<'_>) -> Result<Shape, Refusal> {
+        let input = self.input(call, question)?;
+        let (cap, format) = match call {
+            Call::Responses => (question.max_output_tokens, question.text),
+            Call::Chat => (question.max_completion_tokens.or(question.max_tokens), question.response_format),
+            _ => (question.max_tokens, None),
+        };
+        if call == Call::Messages && cap.is_none() {
+            return Err(Refusal::missing("max_tokens", self.wire));
+        }
+        Ok(Shape {
+            input,
+            cap,
+            choices: question.n,
+            call: chosen_tool(question, input.asks_for_tool),
+            json: format.and_then(structured),
+            thinks_aloud: false,
+        })
+    }
+
     /// The text that the model reads.
-    fn input(&self, api: Api, question: &Question<'_>) -> Result<Words, Refusal> {
+    fn input(&self, call: Call, question: &Question<'_>) -> Result<Words, Refusal> {
         let aside = |loose: Option<Loose>| loose.map_or(0, |loose| loose.0.chars);
-        let mut input = match api {
-            Api::Responses => {
-                let raw = question.input.ok_or_else(|| Refusal::missing("input", self.dialect))?;
+        let mut input = match call {
+            Call::Responses => {
+                let raw = question.input.ok_or_else(|| Refusal::missing("input", self.wire))?;
                 let text = if raw.get().starts_with('"') {
                     serde_json::from_str::<Loose>(raw.get()).map(|loose| loose.0)
                 } else {
@@ -258,26 +305,28 @@ impl Call {
                 };
                 text.map_err(|error| Refusal::bad(format!("Invalid 'input': {error}"), Some("input")))?
             }
-            Api::Completions => match prompts(question.prompt) {
+            Call::Completions => match prompts(question.prompt) {
                 Some((words, _)) => words,
-                None => return Err(Refusal::missing("prompt", self.dialect)),
+                None => return Err(Refusal::missing("prompt", self.wire)),
             },
-            _ => question.messages.ok_or_else(|| Refusal::missing("messages", self.dialect))?,
+            _ => question.messages.ok_or_else(|| Refusal::missing("messages", self.wire))?,
         };
         input.chars = input.chars.saturating_add(aside(question.system)).saturating_add(aside(question.instructions));
         Ok(input)
     }
 
-    /// `GET /v1/models` and `/v1/models/{id}`, in both dialects; anything else is not there.
+    /// `GET /v1/models` and `/v1/models/{id}`, in each wire format that has them; anything else is not there.
     async fn models(&self, head: &Parts) -> Result<Ready, Refusal> {
         let path = head.uri.path();
-        let id = path.strip_prefix("/v1/models").filter(|_| head.method == Method::GET);
+        let below = path.strip_prefix("/v1/models").or_else(|| path.strip_prefix("/v1beta/models"));
+        let id = below.filter(|_| head.method == Method::GET);
         let shown = match id {
-            Some("" | "/") => self.listed(),
-            Some(id) => self.shown(id.trim_start_matches('/')),
+            Some("" | "/") => models::listed(self.wire),
+            Some(id) => models::shown(self.wire, id.trim_start_matches('/')),
             None => {
                 let message = format!("Invalid URL ({} {path})", head.method);
-                let code = Some("unknown_url");
+                let code = if self.wire == Wire::Bedrock { "UnknownOperationException" } else { "unknown_url" };
+                let code = Some(code);
                 return Err(Refusal { status: StatusCode::NOT_FOUND, code, ..Refusal::bad(message, None) });
             }
         };
@@ -285,33 +334,16 @@ impl Call {
         Ok(Ready::free(shown.to_string().into_bytes()))
     }
 
-    fn listed(&self) -> Value {
-        let data: Vec<Value> = MODELS.iter().map(|id| self.shown(id)).collect();
-        match self.dialect {
-            Dialect::OpenAi | Dialect::Gemini => json!({"object": "list", "data": data}),
-            Dialect::Anthropic => {
-                json!({"data": data, "has_more": false, "first_id": MODELS.first(), "last_id": MODELS.last()})
-            }
-        }
-    }
-
-    fn shown(&self, id: &str) -> Value {
-        match self.dialect {
-            Dialect::OpenAi | Dialect::Gemini => {
-                json!({"id": id, "object": "model", "created": 1_700_000_000, "owned_by": "simulated"})
-            }
-            Dialect::Anthropic => {
-                json!({"type": "model", "id": id, "display_name": id, "created_at": "2026-01-01T00:00:00Z"})
-            }
-        }
-    }
-
     fn refuse(self, refusal: &Refusal) -> Response<Reply> {
-        let body = refusal.body(self.dialect, &request_id(self.visit.number)).to_string();
+        let wire = self.wire;
+        let body = refusal.body(wire, &request_id(self.visit.number)).to_string();
         let retry_after = self.knobs.retry_after.map(HeaderValue::from);
         let mut response = self.whole(refusal.status, body.into_bytes(), None);
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
+        if wire == Wire::Bedrock {
+            response.headers_mut().insert("x-amzn-errortype", HeaderValue::from_static(refusal.bedrock()));
         }
         response
     }
@@ -331,29 +363,39 @@ impl Call {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(id.0, id.1);
+        headers.extend(id);
         response
     }
 
     fn stream(self, answer: Answer, events: Box<dyn Events>) -> Response<Reply> {
         self.visit.answered(StatusCode::OK.as_u16());
         let id = self.id_header();
-        let mut response = Response::new(Reply::Paced(Box::new(Paced::new(answer, events, self.knobs, self.visit))));
+        // Gemini's lines end so: <https://ai.google.dev/api/generate-content>.
+        let sink = Sink::new(self.knobs.crlf || self.wire == Wire::Gemini);
+        let kind = match self.wire {
+            Wire::OpenAi | Wire::Anthropic => "text/event-stream; charset=utf-8",
+            Wire::Gemini => "text/event-stream",
+            Wire::Bedrock => "application/vnd.amazon.eventstream",
+        };
+        let paced = Paced::new(answer, events, sink, self.knobs, self.visit);
+        let mut response = Response::new(Reply::Paced(Box::new(paced)));
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
-        headers.insert("cache-control", HeaderValue::from_static("no-cache"));
-        headers.insert(id.0, id.1);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        headers.extend(id);
         response
     }
 
-    /// OpenAI calls it `x-request-id`, Anthropic `request-id`.
-    fn id_header(&self) -> (HeaderName, HeaderValue) {
-        let name = match self.dialect {
-            Dialect::OpenAi | Dialect::Gemini => HeaderName::from_static("x-request-id"),
-            Dialect::Anthropic => HeaderName::from_static("request-id"),
+    /// The request's id in the answer's head, under each provider's name; Gemini has it in the body alone.
+    fn id_header(&self) -> Option<(HeaderName, HeaderValue)> {
+        let name = match self.wire {
+            Wire::OpenAi => HeaderName::from_static("x-request-id"),
+            Wire::Anthropic => HeaderName::from_static("request-id"),
+            Wire::Bedrock => HeaderName::from_static("x-amzn-requestid"),
+            Wire::Gemini => return None,
         };
         let value = HeaderValue::try_from(request_id(self.visit.number)).expect("letters and digits");
-        (name, value)
+        Some((name, value))
     }
 }
 

@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Writes server-sent events.
+/// Takes what is sent, and writes server-sent events.
 #[derive(Debug)]
 pub(super) struct Sink {
     out: BytesMut,
@@ -23,6 +23,11 @@ pub(super) struct Sink {
 }
 
 impl Sink {
+    /// With lines that end with CRLF, or with LF.
+    pub fn new(crlf: bool) -> Self {
+        Self { out: BytesMut::with_capacity(1024), line_end: if crlf { "\r\n" } else { "\n" } }
+    }
+
     /// An event with a name, as Anthropic's and the Responses API's are.
     pub fn named(&mut self, name: &str, data: &impl Serialize) {
         self.out.extend_from_slice(b"event: ");
@@ -42,6 +47,11 @@ impl Sink {
     pub fn done(&mut self) {
         self.out.extend_from_slice(b"data: [DONE]");
         self.end_event();
+    }
+
+    /// What is no server-sent event.
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
     }
 
     fn end_event(&mut self) {
@@ -113,10 +123,8 @@ const BEFORE_CUT: Duration = Duration::from_millis(5);
 
 impl Paced {
     /// Starts the clock.
-    pub fn new(answer: Answer, events: Box<dyn Events>, knobs: Arc<Knobs>, mut visit: Visit) -> Self {
+    pub fn new(answer: Answer, events: Box<dyn Events>, sink: Sink, knobs: Arc<Knobs>, mut visit: Visit) -> Self {
         visit.streams();
-        let line_end = if knobs.crlf { "\r\n" } else { "\n" };
-        let sink = Sink { out: BytesMut::with_capacity(1024), line_end };
         let started = Instant::now();
         Self { answer, events, knobs, visit, sink, phase: Phase::Open, started, sleep: None, flush: false }
     }

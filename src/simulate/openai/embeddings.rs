@@ -1,12 +1,10 @@
 //! `POST /v1/embeddings`: <https://platform.openai.com/docs/api-reference/embeddings>.
 
-use crate::{
-    model::Dialect,
-    simulate::{
-        knobs::mix,
-        question::{Inputs, Question},
-        refusal::Refusal,
-    },
+use crate::simulate::{
+    knobs::mix,
+    question::{Inputs, Question},
+    refusal::Refusal,
+    target::Wire,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,7 +23,7 @@ pub(in crate::simulate) fn embeddings(
     model: &str,
     reports: bool,
 ) -> Result<(Vec<u8>, u64), Refusal> {
-    let raw = question.input.ok_or_else(|| Refusal::missing("input", Dialect::OpenAi))?;
+    let raw = question.input.ok_or_else(|| Refusal::missing("input", Wire::OpenAi))?;
     let inputs: Inputs = serde_json::from_str(raw.get())
         .map_err(|_| Refusal::bad("'$.input' is invalid. Please check the API reference.", Some("input")))?;
     let dimensions = question.dimensions.unwrap_or(DIMENSIONS);

@@ -1,7 +1,9 @@
 //! The simulated provider over real sockets, with a plain hyper client.
 
 mod anthropic;
+mod bedrock;
 mod faults;
+mod gemini;
 mod openai;
 mod pace;
 mod transport;

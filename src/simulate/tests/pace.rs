@@ -4,7 +4,7 @@ use crate::simulate::answer::{Answer, Billed, Finish, Pieces};
 use crate::simulate::anthropic::MessageEvents;
 use crate::simulate::knobs::Knobs;
 use crate::simulate::record::Books;
-use crate::simulate::stream::Paced;
+use crate::simulate::stream::{Paced, Sink};
 use http_body_util::BodyExt;
 use hyper::Request;
 use std::sync::Arc;
@@ -23,13 +23,14 @@ async fn times(knobs: &str, tokens: u32) -> Vec<u128> {
         choices: 1,
         pieces: Pieces::Words { seed: 0, count: tokens },
         tool: None,
+        thought: None,
         finish: Finish::Stop,
         billed: Billed::default(),
         reports: true,
         include_usage: false,
     };
     let start = Instant::now();
-    let mut body = Paced::new(answer, Box::new(MessageEvents), Arc::new(all), visit);
+    let mut body = Paced::new(answer, Box::new(MessageEvents), Sink::new(false), Arc::new(all), visit);
     let mut times = Vec::new();
     while let Some(frame) = body.frame().await {
         let bytes = frame.ok().and_then(|frame| frame.into_data().ok()).expect("data");

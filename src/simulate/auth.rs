@@ -1,0 +1,57 @@
+//! Who may ask: credentials as each provider takes them. Only their presence and the key are looked at.
+
+use super::refusal::Refusal;
+use super::target::Wire;
+use hyper::StatusCode;
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+
+/// Gemini's header: <https://ai.google.dev/gemini-api/docs/api-key>.
+pub(super) const GEMINI_KEY: &str = "x-goog-api-key";
+
+/// # Errors
+///
+/// When a key is asked for and another is given, or none; for Bedrock also when there are no credentials at all.
+pub(super) fn authorized(wire: Wire, headers: &HeaderMap, key: Option<&str>) -> Result<(), Refusal> {
+    match wire {
+        Wire::OpenAi | Wire::Anthropic => {
+            let good = |key: &str| bearer(headers) == Some(key) || text(headers, "x-api-key") == Some(key);
+            refuse_unless(key.is_none_or(good), StatusCode::UNAUTHORIZED, "Incorrect API key provided.", None)
+        }
+        Wire::Gemini => {
+            let good = key.is_none_or(|key| text(headers, GEMINI_KEY) == Some(key));
+            refuse_unless(good, StatusCode::FORBIDDEN, "API key not valid. Please pass a valid API key.", None)
+        }
+        Wire::Bedrock => bedrock(headers, key),
+    }
+}
+
+/// Takes any signature, and any token of an API key; the key that is asked for is such a token or the signer's access
+/// key id.
+///
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>,
+/// <https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html>
+fn bedrock(headers: &HeaderMap, key: Option<&str>) -> Result<(), Refusal> {
+    let given = text(headers, AUTHORIZATION.as_str()).unwrap_or_default();
+    let signer = given.strip_prefix("AWS4-HMAC-SHA256 ").map(|rest| {
+        let scope = rest.split(',').find_map(|pair| pair.trim().strip_prefix("Credential="));
+        scope.and_then(|scope| scope.split('/').next()).unwrap_or_default()
+    });
+    let Some(who) = signer.or_else(|| bearer(headers)) else {
+        let code = Some("MissingAuthenticationTokenException");
+        return refuse_unless(false, StatusCode::FORBIDDEN, "Missing Authentication Token", code);
+    };
+    let message = "The security token included in the request is invalid.";
+    refuse_unless(key.is_none_or(|key| who == key), StatusCode::FORBIDDEN, message, Some("UnrecognizedClientException"))
+}
+
+fn refuse_unless(good: bool, status: StatusCode, message: &str, code: Option<&'static str>) -> Result<(), Refusal> {
+    if good { Ok(()) } else { Err(Refusal { status, message: message.to_owned(), param: None, code }) }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    text(headers, AUTHORIZATION.as_str())?.strip_prefix("Bearer ")
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).map(HeaderValue::to_str)?.ok()
+}
