@@ -201,13 +201,13 @@ async fn a_stream_that_breaks_ends_in_the_clients_error_event() {
 #[tokio::test]
 async fn a_budget_lowers_the_cap_of_a_translated_request_too() {
     let upstream = Upstream::start().await;
-    // 8 USD a million of output, 2 of input: 0.001 USD pay for some 100 tokens of output beside a short prompt.
+    // 8 USD a million of output, 2 of input: 0.01 USD pay for some 1,200 tokens of output beside a short prompt.
     let setup = Setup::new().providers("anthropic", &[&upstream]).model("fast", 1, "");
-    let gateway = setup.search("budgets: [{ usd: 0.001, per: day }]").start().await;
+    let gateway = setup.search("budgets: [{ usd: 0.01, per: day }]").start().await;
     let ask = r#"{"model":"fast","messages":[{"role":"user","content":"hi"}],"max_tokens":100000}"#;
     let answer = gateway.post("/v1/chat/completions", ask).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let told: u64 = answer.field("x-weighbridge-output-cap").expect("a lowered cap is told").parse().expect("a number");
     assert_eq!(upstream.only().json()["max_tokens"], told);
-    assert!(told < 125, "{told} tokens of output would cost more than the budget");
+    assert!(told < 1_250, "{told} tokens of output would cost more than the budget");
 }

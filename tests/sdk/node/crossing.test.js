@@ -24,6 +24,12 @@ const models = [
   ["responses on Claude", aiOpenAI("claude")],
   ["messages on Claude", aiAnthropic("claude")],
   ["messages on OpenAI", aiAnthropic("fast")],
+  ["chat on Gemini", aiOpenAI.chat("gemini")],
+  ["responses on Gemini", aiOpenAI("gemini")],
+  ["messages on Gemini", aiAnthropic("gemini")],
+  ["chat on Bedrock", aiOpenAI.chat("bedrock")],
+  ["responses on Bedrock", aiOpenAI("bedrock")],
+  ["messages on Bedrock", aiAnthropic("bedrock")],
 ];
 
 for (const [name, model] of models) {

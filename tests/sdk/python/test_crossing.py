@@ -21,12 +21,15 @@ PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgG
 class OpenAIOnClaude(unittest.TestCase):
     """OpenAI's SDK; the model `claude` is Anthropic's."""
 
+    MODEL = "claude"
+    CANNOT = ("logit_bias", {"50256": -100})
+
     def setUp(self):
         self.client = openai.OpenAI(base_url=f"{GATEWAY}/v1", api_key=KEY, max_retries=0)
         self.addCleanup(self.client.close)
 
     def chat(self, **more):
-        return self.client.chat.completions.create(**{"model": "claude", "messages": HELLO, **more})
+        return self.client.chat.completions.create(**{"model": self.MODEL, "messages": HELLO, **more})
 
     def tool(self):
         return {"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}
@@ -34,13 +37,13 @@ class OpenAIOnClaude(unittest.TestCase):
     def test_text(self):
         answer = self.chat()
         self.assertTrue(answer.choices[0].message.content)
-        self.assertEqual((answer.object, answer.model), ("chat.completion", "claude"))
+        self.assertEqual((answer.object, answer.model), ("chat.completion", self.MODEL))
         self.assertIn(answer.choices[0].finish_reason, ("stop", "length"))
         self.assertEqual(answer.usage.total_tokens, answer.usage.prompt_tokens + answer.usage.completion_tokens)
 
     def test_stream(self):
         with self.client.chat.completions.stream(
-            model="claude", messages=HELLO, stream_options={"include_usage": True}
+            model=self.MODEL, messages=HELLO, stream_options={"include_usage": True}
         ) as stream:
             final = stream.get_final_completion()
         self.assertTrue(final.choices[0].message.content)
@@ -59,7 +62,7 @@ class OpenAIOnClaude(unittest.TestCase):
         self.assertTrue(self.chat(messages=turn, tools=[self.tool()]).choices[0].message)
 
     def test_tool_arguments_are_streamed(self):
-        with self.client.chat.completions.stream(model="claude", messages=CALL_A_TOOL, tools=[self.tool()]) as stream:
+        with self.client.chat.completions.stream(model=self.MODEL, messages=CALL_A_TOOL, tools=[self.tool()]) as stream:
             final = stream.get_final_completion()
         json.loads(final.choices[0].message.tool_calls[0].function.arguments)
 
@@ -74,9 +77,9 @@ class OpenAIOnClaude(unittest.TestCase):
         self.assertTrue(self.chat(reasoning_effort="low", max_completion_tokens=8000).choices[0].message.content)
 
     def test_responses(self):
-        answer = self.client.responses.create(model="claude", input="Hello", instructions="Be brief.")
+        answer = self.client.responses.create(model=self.MODEL, input="Hello", instructions="Be brief.")
         self.assertEqual((answer.status, bool(answer.output_text)), ("completed", True))
-        with self.client.responses.stream(model="claude", input="Hello") as stream:
+        with self.client.responses.stream(model=self.MODEL, input="Hello") as stream:
             names = [event.type for event in stream]
             final = stream.get_final_response()
         self.assertEqual((names[0], names[-1]), ("response.created", "response.completed"))
@@ -85,19 +88,20 @@ class OpenAIOnClaude(unittest.TestCase):
 
     def test_responses_call_tools(self):
         tool = {"type": "function", "name": "weather", "parameters": SCHEMA, "strict": False}
-        answer = self.client.responses.create(model="claude", input="please call the tool", tools=[tool])
+        answer = self.client.responses.create(model=self.MODEL, input="please call the tool", tools=[tool])
         call = next(item for item in answer.output if item.type == "function_call")
         json.loads(call.arguments)
         turn = [{"role": "user", "content": "please call the tool"}, call.model_dump(exclude_none=True)]
         turn.append({"type": "function_call_output", "call_id": call.call_id, "output": "sunny"})
-        self.assertEqual(self.client.responses.create(model="claude", input=turn, tools=[tool]).status, "completed")
+        self.assertEqual(self.client.responses.create(model=self.MODEL, input=turn, tools=[tool]).status, "completed")
 
     def test_what_cannot_be_said_is_a_bad_request(self):
+        name, value = self.CANNOT
         with self.assertRaises(openai.BadRequestError) as raised:
-            self.chat(logit_bias={"50256": -100})
-        self.assertEqual((raised.exception.code, raised.exception.param), ("not_translatable", "logit_bias"))
+            self.chat(**{name: value})
+        self.assertEqual((raised.exception.code, raised.exception.param), ("not_translatable", name))
 
-    def test_errors_are_the_sdks_own_classes(self):
+    def errors_are_the_sdks_own_classes(self):
         for model, error in (
             ("claude-refused", openai.BadRequestError),
             ("claude-limited", openai.RateLimitError),
@@ -108,23 +112,41 @@ class OpenAIOnClaude(unittest.TestCase):
                 with self.subTest(model=model, stream=stream), self.assertRaises(error):
                     self.chat(model=model, stream=stream)
 
+    def test_errors_are_the_sdks_own_classes(self):
+        if self.MODEL == "claude":
+            self.errors_are_the_sdks_own_classes()
+
     def test_an_error_in_mid_stream_raises(self):
-        for model in ("claude-error-inside", "claude-cut"):
+        for model in (f"{self.MODEL}-error-inside", f"{self.MODEL}-cut"):
             with self.subTest(model=model), self.assertRaises(openai.APIError):
                 list(self.chat(model=model, stream=True))
             with self.subTest(model=model, api="responses"), self.assertRaises(openai.APIError):
                 list(self.client.responses.create(model=model, input="Hello", stream=True))
 
 
+class OpenAIOnGemini(OpenAIOnClaude):
+    """The same; the model is Google's."""
+
+    MODEL = "gemini"
+
+
+class OpenAIOnBedrock(OpenAIOnClaude):
+    """The same; the model is at Amazon's Bedrock."""
+
+    MODEL = "bedrock"
+
+
 class AnthropicOnOpenAI(unittest.TestCase):
     """Anthropic's SDK; the model `fast` is OpenAI's."""
+
+    MODEL = "fast"
 
     def setUp(self):
         self.client = anthropic.Anthropic(base_url=GATEWAY, api_key=KEY, max_retries=0)
         self.addCleanup(self.client.close)
 
     def ask(self, **more):
-        return self.client.messages.create(**{"model": "fast", "max_tokens": 64, "messages": HELLO, **more})
+        return self.client.messages.create(**{"model": self.MODEL, "max_tokens": 64, "messages": HELLO, **more})
 
     def tool(self):
         return {"name": "weather", "description": "tells it", "input_schema": SCHEMA}
@@ -136,7 +158,7 @@ class AnthropicOnOpenAI(unittest.TestCase):
         self.assertGreater(answer.usage.output_tokens, 0)
 
     def test_stream(self):
-        with self.client.messages.stream(model="fast", max_tokens=64, messages=HELLO) as stream:
+        with self.client.messages.stream(model=self.MODEL, max_tokens=64, messages=HELLO) as stream:
             text = "".join(stream.text_stream)
             final = stream.get_final_message()
         self.assertEqual(text, final.content[0].text)
@@ -153,7 +175,7 @@ class AnthropicOnOpenAI(unittest.TestCase):
 
     def test_tool_arguments_are_streamed(self):
         with self.client.messages.stream(
-            model="fast", max_tokens=64, messages=CALL_A_TOOL, tools=[self.tool()]
+            model=self.MODEL, max_tokens=64, messages=CALL_A_TOOL, tools=[self.tool()]
         ) as stream:
             kinds = {event.type for event in stream}
             final = stream.get_final_message()
@@ -162,11 +184,13 @@ class AnthropicOnOpenAI(unittest.TestCase):
 
     def test_what_was_dropped_is_told(self):
         raw = self.client.messages.with_raw_response.create(
-            model="fast",
+            model=self.MODEL,
             max_tokens=64,
             system=[{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
             messages=HELLO,
         )
+        if self.MODEL == "bedrock":
+            return  # it has cache points
         self.assertIn("system[0].cache_control", raw.headers["x-weighbridge-dropped"])
 
     def test_errors_are_the_sdks_own_classes(self):
@@ -186,3 +210,21 @@ class AnthropicOnOpenAI(unittest.TestCase):
                 with self.client.messages.stream(model=model, max_tokens=64, messages=HELLO) as stream:
                     for _ in stream:
                         pass
+
+
+class AnthropicOnResponses(AnthropicOnOpenAI):
+    """The same; the model is OpenAI's by its Responses API."""
+
+    MODEL = "reasoner"
+
+
+class AnthropicOnGemini(AnthropicOnOpenAI):
+    """The same; the model is Google's."""
+
+    MODEL = "gemini"
+
+
+class AnthropicOnBedrock(AnthropicOnOpenAI):
+    """The same; the model is at Amazon's Bedrock."""
+
+    MODEL = "bedrock"

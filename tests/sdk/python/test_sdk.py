@@ -337,6 +337,7 @@ class Anthropic(unittest.TestCase):
 
 if __name__ == "__main__":
     from test_crossing import *  # noqa: F403: the tests of clients in front of other makers' models
+    from test_gemini import *  # noqa: F403
 
     result = unittest.main(exit=False, verbosity=2).result
     failed = len(result.failures) + len(result.errors)
