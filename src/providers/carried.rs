@@ -12,7 +12,7 @@ use bytes::Bytes;
 pub(super) fn obeys(codec: &dyn Codec, model: &str) {
     let sent = |chat: &Chat| codec.encode(chat, &Goal { model, cap: None, most_output: Some(20_000) });
     for feature in Feature::ALL {
-        let carried = codec.carries(feature) != Carry::No;
+        let carried = codec.carries(feature, model) != Carry::No;
         match with_and_without(feature, codec.maker()) {
             Some((with, without)) => {
                 assert_eq!(sent(&with) != sent(&without), carried, "{feature:?} at {model}");

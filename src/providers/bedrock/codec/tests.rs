@@ -361,7 +361,7 @@ fn said(feature: Feature) -> Option<Value> {
 #[test]
 fn what_is_carried_is_there() {
     for feature in Feature::ALL {
-        let carried = converse().carries(feature) != Carry::No;
+        let carried = converse().carries(feature, SONNET) != Carry::No;
         assert_eq!(said(feature).is_some(), carried, "{feature:?}");
     }
 }

@@ -163,7 +163,7 @@ fn in_options(feature: Feature) -> Option<(Chat, &'static str)> {
 pub(in crate::providers) fn check(codec: &dyn Codec) {
     let to = Goal { model: "m", cap: None, most_output: None };
     for feature in Feature::ALL {
-        let carried = codec.carries(feature) != Carry::No;
+        let carried = codec.carries(feature, to.model) != Carry::No;
         let Some((chat, probe)) = with(feature) else {
             assert!(!carried, "{feature:?} has no word, so that {} cannot carry it", codec.api());
             continue;
