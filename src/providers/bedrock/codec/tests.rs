@@ -8,7 +8,7 @@ use crate::{
         CacheMark, Content, Effort, Format, Json, Message, Part, Reasoned, Role, Seal, Source, Tool, ToolCall,
         ToolChoice, ToolResult,
     },
-    providers::bedrock::credentials::Keys,
+    providers::{bedrock::credentials::Keys, carried, codec::gaps},
 };
 use serde_json::{Value, json};
 
@@ -364,6 +364,18 @@ fn what_is_carried_is_there() {
         let carried = converse().carries(feature, SONNET) != Carry::No;
         assert_eq!(said(feature).is_some(), carried, "{feature:?}");
     }
+}
+
+#[test]
+fn nothing_is_left_out_in_silence() {
+    let others = ["amazon.nova-pro-v1:0", "meta.llama3-3-70b-instruct-v1:0", "mistral.mistral-large-2407-v1:0"];
+    let claudes = [SONNET, "us.anthropic.claude-opus-4-7", "anthropic.claude-opus-5-5"];
+    for model in others.into_iter().chain(claudes) {
+        carried::hides_nothing(&converse(), model);
+    }
+    carried::obeys(&converse(), SONNET);
+    carried::obeys(&converse(), "us.anthropic.claude-opus-5-5");
+    carried::obeys(&converse(), "meta.llama3-3-70b-instruct-v1:0");
 }
 
 #[test]

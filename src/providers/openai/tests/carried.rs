@@ -7,6 +7,7 @@ use crate::{
     },
     providers::{
         cap::CapField,
+        carried::hides_nothing,
         codec::{Codec, Goal},
         mask::Key,
         openai::{
@@ -173,6 +174,7 @@ pub(in crate::providers) fn check(codec: &dyn Codec) {
         serde_json::from_str::<serde_json::Value>(body).expect("it is JSON");
         assert_eq!(body.contains(probe), carried, "{feature:?} at {codec:?}: {body}");
     }
+    hides_nothing(codec, "m");
 }
 
 #[test]

@@ -355,7 +355,15 @@ fn sampling_is_said_where_the_model_takes_it() {
 
 #[test]
 fn what_is_carried_is_there_and_what_is_not_is_not() {
-    for model in ["claude-sonnet-4-5", "claude-3-5-haiku-20241022", "local"] {
+    for model in [
+        "claude-sonnet-4-5",
+        "claude-3-5-haiku-20241022",
+        "local",
+        "claude-sonnet-4-6",
+        "claude-opus-4-7",
+        "claude-opus-5-5",
+        "claude-fable-5",
+    ] {
         carried::obeys(&codec(), model);
     }
 }

@@ -271,7 +271,7 @@ fn sampling_is_said_where_the_model_takes_it() {
 
 #[test]
 fn what_is_carried_is_there_and_what_is_not_is_not() {
-    for model in ["gemini-2.5-flash", "gemini-3-pro-preview"] {
+    for model in ["gemini-2.5-flash", "gemini-3-pro-preview", "gemini-4-argon", "gemini-flash-latest"] {
         carried::obeys(&codec(), model);
     }
 }
