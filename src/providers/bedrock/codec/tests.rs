@@ -1,6 +1,7 @@
 //! Golden requests, written from AWS's public reference.
 
 mod decode;
+mod left_out;
 
 use super::*;
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
         CacheMark, Content, Effort, Format, Json, Message, Part, Reasoned, Role, Seal, Source, Tool, ToolCall,
         ToolChoice, ToolResult,
     },
-    providers::{bedrock::credentials::Keys, carried, codec::gaps},
+    providers::{bedrock::credentials::Keys, carried},
 };
 use serde_json::{Value, json};
 
