@@ -5,7 +5,7 @@ use crate::{
     model::{Chat, Content, Effort, Message, Reasoned, Role},
     providers::{
         anthropic::codec::{Ability, Off},
-        codec::Goal,
+        codec::{Goal, is_forced},
     },
 };
 use serde_json::{Map, Value, json};
@@ -139,10 +139,14 @@ const LEAST_BUDGET: u64 = 1024;
 
 /// Claude's `thinking`; left out where it is off, which is the default. A budget lies inside of the output cap; under a
 /// cap that has no room for the least budget the model cannot think, nor in the middle of calls that it did not begin
-/// with a thought of its own: Claude refuses both.
+/// with a thought of its own, nor before a call that it must make: Claude refuses all three
+/// (<https://platform.claude.com/docs/en/build-with-claude/extended-thinking>).
 fn thinking(chat: &Chat, to: &Goal<'_>) -> Option<Value> {
     let model = Model(to.model);
     if !model.is_claude() || !chat.thinking.is_on() {
+        return None;
+    }
+    if is_forced(chat) && !chat.tools.is_empty() && !model.never_calls_by_force() {
         return None;
     }
     if model.adapts() {

@@ -330,8 +330,8 @@ fn said(feature: Feature) -> Option<Value> {
     chat.thinking.budget_tokens = Some(2_000);
     chat.service_tier = Some("flex".to_owned());
     chat.metadata = vec![("a".to_owned(), "b".to_owned())];
-    chat.tool_choice = Some(ToolChoice::Required);
     match feature {
+        Feature::ForcedTool => chat.tool_choice = Some(ToolChoice::Required),
         Feature::JsonObject => chat.format = Format::Json,
         Feature::JsonSchema => chat.format = schema(),
         _ => {}

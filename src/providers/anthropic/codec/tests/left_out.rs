@@ -2,9 +2,10 @@
 
 use super::encode::{asking, call, codec, message, result, says, thought, tool};
 use crate::{
-    model::{Chat, Effort, Feature, Format, Json, Role, Thinking, ToolChoice},
+    model::{Chat, Content, Effort, Feature, Format, Json, Part, Role, Source, Thinking, ToolChoice},
     providers::codec::{Codec, Gaps, Goal, gaps},
 };
+use bytes::Bytes;
 
 const ALL: [(Feature, &str); 9] = [
     (Feature::Temperature, "temperature"),
@@ -137,6 +138,15 @@ fn a_call_that_cannot_be_forced_is_not_asked_for() {
     let free = Chat { tool_choice: None, ..forced() };
     assert_eq!(codec().encode(&forced(), &goal), codec().encode(&free, &goal));
     assert_eq!(refused(Chat { tools: vec![], ..forced() }, "claude-sonnet-4-5"), ["tool_choice"], "there is none");
+}
+
+#[test]
+fn a_text_that_is_none_is_not_lost() {
+    let source = Source::Inline { media_type: "text/plain".to_owned(), base64: Bytes::from_static(b"/w==") };
+    let part = Part::new(Content::Document { source, name: None });
+    let chat = Chat { messages: vec![message(Role::User, vec![part])], ..Chat::default() };
+    let body = codec().encode(&chat, &Goal { model: "m", cap: None, most_output: None });
+    assert!(std::str::from_utf8(&body).expect("UTF-8").contains("/w=="), "Anthropic says what is wrong with it");
 }
 
 #[test]

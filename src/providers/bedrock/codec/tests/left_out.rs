@@ -71,6 +71,14 @@ fn thinking_that_has_no_room_is_told_and_never_refused() {
     chat.messages.push(message(Role::Assistant, vec![call("a", "f", "{}")]));
     chat.messages.push(message(Role::User, vec![result("a", false, Vec::new())]));
     assert_eq!(dropped(SONNET, chat), ["thinking"], "a call without its thought");
+    let forced = |model| {
+        let chat = Chat { tool_choice: Some(ToolChoice::Required), ..thinking(budget(), None) };
+        (encoded_for(model, &chat)["additionalModelRequestFields"].clone(), dropped(model, chat))
+    };
+    for model in [SONNET, "anthropic.claude-sonnet-4-6"] {
+        assert_eq!(forced(model), (Value::Null, vec!["thinking".to_owned()]), "a forced call at {model}");
+    }
+    assert_eq!(forced(OPUS).0["thinking"]["type"], "adaptive", "no call is forced there");
     assert_eq!(dropped(SONNET, thinking(off(), None)), NOTHING, "it is off anyway");
     assert_eq!(dropped("anthropic.claude-opus-5", thinking(off(), None)), ["thinking"], "it is on unless told");
 }
