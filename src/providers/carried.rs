@@ -1,7 +1,7 @@
 //! The law of every codec, for its tests: what it says that it carries changes the body, and what it does not carry
-//! leaves the body as it was.
+//! leaves the body as it was. What leaves it as it was is told.
 
-use super::codec::{Codec, Goal};
+use super::codec::{Codec, Gaps, Goal, gaps};
 use crate::model::{
     CacheMark, Carry, Chat, Content, Effort, Feature, Format, Json, Message, Part, Reasoned, Role, Seal, Source, Tool,
     ToolCall, ToolChoice, ToolResult,
@@ -10,14 +10,42 @@ use bytes::Bytes;
 
 /// Holds `codec` to the law, at a target of the name `model`.
 pub(super) fn obeys(codec: &dyn Codec, model: &str) {
-    let sent = |chat: &Chat| codec.encode(chat, &Goal { model, cap: None, most_output: Some(20_000) });
+    let goal = Goal { model, cap: None, most_output: Some(20_000) };
+    let sent = |chat: &Chat| codec.encode(chat, &goal);
     for feature in Feature::ALL {
-        let carried = codec.carries(feature) != Carry::No;
+        let carried = codec.carries(feature, model) != Carry::No;
         match with_and_without(feature, codec.maker()) {
-            Some((with, without)) => {
+            Some((mut with, without)) => {
                 assert_eq!(sent(&with) != sent(&without), carried, "{feature:?} at {model}");
+                with.uses(feature, "here");
+                assert_eq!(gaps(codec, &with, &goal) == Gaps::default(), carried, "{feature:?} at {model}: told");
             }
             None => assert!(!carried, "{feature:?} has no word in `Chat`"),
+        }
+    }
+    hides_nothing(codec, model);
+}
+
+/// Holds `codec` to its promise that nothing is left out in silence: of any two things asked for at once, in histories and
+/// under caps that have room for them and that have not, the one that does not change the body is told.
+pub(super) fn hides_nothing(codec: &dyn Codec, model: &str) {
+    let called = said_by(Role::User, result(false, vec![Part::text("r")]));
+    for (base, most_output) in [(said(vec![]), 20_000), (said(vec![]), 1_100), (called, 20_000)] {
+        let goal = Goal { model, cap: None, most_output: Some(most_output) };
+        for (first, second) in Feature::ALL.iter().flat_map(|first| Feature::ALL.map(|second| (*first, second))) {
+            let formats = [first, second].iter().all(|one| matches!(one, Feature::JsonObject | Feature::JsonSchema));
+            let (Some(change), Some(more)) = (member(first), member(second)) else { continue };
+            if first == second || formats {
+                continue;
+            }
+            let mut chat = base.clone();
+            change(&mut chat);
+            let before = codec.encode(&chat, &goal);
+            more(&mut chat);
+            chat.uses(second, "here");
+            let hidden = codec.encode(&chat, &goal) == before;
+            let told = gaps(codec, &chat, &goal) != Gaps::default();
+            assert!(told || !hidden, "{second:?} beside {first:?} at {model}, of {most_output} tokens: {before:?}");
         }
     }
 }

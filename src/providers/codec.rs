@@ -2,7 +2,7 @@
 
 use super::{Garbage, OutputText, Reading, Seen, StreamReader, UpstreamError};
 use crate::{
-    model::{Api, Carry, Chat, ChatEvent, Feature, Finish, Listener, Use},
+    model::{Api, Carry, Chat, ChatEvent, Content, Feature, Finish, Listener, Part, Source, ToolChoice, Use},
     sse::SseEvent,
 };
 use bytes::Bytes;
@@ -21,8 +21,15 @@ pub trait Codec: Send + Sync + fmt::Debug {
     /// Whose seals ([`crate::model::Seal`]) it understands.
     fn maker(&self) -> &'static str;
 
-    /// What becomes of `feature`. What is not carried is left out by [`Codec::encode`], which does not tell.
-    fn carries(&self, feature: Feature) -> Carry;
+    /// What becomes of `feature` at the model of this name. What is not carried is left out by [`Codec::encode`], which
+    /// does not tell.
+    fn carries(&self, feature: Feature, model: &str) -> Carry;
+
+    /// What of `chat.uses` [`Codec::encode`] leaves out for `goal` though the model could carry it: what something else
+    /// in the conversation excludes, or what this one value has no word for.
+    fn leaves_out(&self, _chat: &Chat, _goal: &Goal<'_>) -> Vec<Use> {
+        Vec::new()
+    }
 
     /// The body of the request.
     fn encode(&self, chat: &Chat, to: &Goal<'_>) -> Bytes;
@@ -106,17 +113,54 @@ pub struct Gaps {
     pub hints: Vec<String>,
 }
 
-/// What of `chat` the API of `codec` cannot say.
-pub fn gaps(codec: &dyn Codec, chat: &Chat) -> Gaps {
+/// What of `chat` the API of `codec` cannot say to `goal.model`. Thinking that the model could do but this request has no
+/// room for is told like a hint: a budget that does not fit must not make a request fail.
+pub fn gaps(codec: &dyn Codec, chat: &Chat, goal: &Goal<'_>) -> Gaps {
+    let left_out = codec.leaves_out(chat, goal);
     let mut gaps = Gaps::default();
     for used in &chat.uses {
-        match codec.carries(used.feature) {
-            Carry::Yes | Carry::Emulated => {}
-            Carry::No if used.feature.is_hint() => gaps.hints.push(used.path.clone()),
-            Carry::No => gaps.unsupported.push(used.clone()),
+        let carried = codec.carries(used.feature, goal.model) != Carry::No;
+        match (carried, left_out.contains(used)) {
+            (true, false) => {}
+            (true, true) if used.feature == Feature::ReasoningEffort => gaps.hints.push(used.path.clone()),
+            _ if used.feature.is_hint() => gaps.hints.push(used.path.clone()),
+            _ => gaps.unsupported.push(used.clone()),
         }
     }
     gaps
+}
+
+/// What `chat` uses of `features`.
+pub(super) fn uses_of(chat: &Chat, features: &[Feature]) -> Vec<Use> {
+    chat.uses.iter().filter(|used| features.contains(&used.feature)).cloned().collect()
+}
+
+/// Whether a call is asked for of a request that declares no tools: no API can be told so.
+pub(super) fn forces_nothing(chat: &Chat) -> bool {
+    is_forced(chat) && chat.tools.is_empty()
+}
+
+/// Whether the model must call a tool.
+pub(super) fn is_forced(chat: &Chat) -> bool {
+    matches!(chat.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_)))
+}
+
+/// Sounds that the API would have to fetch. Like the decoders, this goes through the parts in order.
+pub(super) fn sounds_to_fetch(chat: &Chat) -> Vec<Use> {
+    fn inner(part: &Part) -> &[Part] {
+        match &part.content {
+            Content::ToolResult(result) => &result.parts,
+            _ => std::slice::from_ref(part),
+        }
+    }
+    let parts = chat.messages.iter().flat_map(|message| &message.parts).flat_map(inner);
+    let sounds = parts.filter_map(|part| match &part.content {
+        Content::Audio { source } => Some(source),
+        _ => None,
+    });
+    let uses = chat.uses.iter().filter(|used| used.feature == Feature::AudioInput);
+    let pairs = uses.zip(sounds).filter(|(_, source)| !matches!(source, Source::Inline { .. }));
+    pairs.map(|(used, _)| used.clone()).collect()
 }
 
 /// Meters what a decoder tells: its texts, and whether there was output.

@@ -9,27 +9,27 @@
 
 /// What a model takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ability {
+pub(in crate::providers) struct Ability {
     /// `output_config.format`: from 4.5 on.
-    pub(super) structured: bool,
+    pub(in crate::providers) structured: bool,
     /// `thinking: adaptive` and `output_config.effort` (from 4.6 on); else a budget of tokens.
-    pub(super) adaptive: bool,
+    pub(in crate::providers) adaptive: bool,
     /// The effort `xhigh`: from 4.7 on.
-    pub(super) xhigh: bool,
+    pub(in crate::providers) xhigh: bool,
     /// `temperature`, `top_p`, `top_k`: up to 4.6.
-    pub(super) sampling: bool,
+    pub(in crate::providers) sampling: bool,
     /// `temperature` together with `top_p`: before 4.1.
-    pub(super) both_samplers: bool,
+    pub(in crate::providers) both_samplers: bool,
     /// `tool_choice` of `any` or `tool`: not where thinking cannot be parted from calls (Fable and Mythos from 5.1 on,
     /// Opus and Sonnet from 5.5 on).
-    pub(super) forced_calls: bool,
+    pub(in crate::providers) forced_calls: bool,
     /// How it is told not to think.
-    pub(super) off: Off,
+    pub(in crate::providers) off: Off,
 }
 
 /// How a model is told not to think.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Off {
+pub(in crate::providers) enum Off {
     /// It does not unless it is told to.
     Default,
     /// `thinking: disabled`.
@@ -42,7 +42,7 @@ pub(super) enum Off {
 
 impl Ability {
     /// Of the model of this name.
-    pub(super) fn of(model: &str) -> Self {
+    pub(in crate::providers) fn of(model: &str) -> Self {
         let (family, version) = version(model);
         let deep = matches!(family, "fable" | "mythos");
         let off = match (family, version) {

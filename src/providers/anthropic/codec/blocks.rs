@@ -205,12 +205,13 @@ fn place(source: &Source) -> Option<Place<'_>> {
 }
 
 /// A document: base64 is for PDF, and plain text is sent as text
-/// (<https://platform.claude.com/docs/en/build-with-claude/pdf-support>).
+/// (<https://platform.claude.com/docs/en/build-with-claude/pdf-support>). What says that it is text and is none goes up
+/// as it is, to be refused there rather than lost here.
 fn document(source: &Source) -> Option<Place<'_>> {
     match source {
         Source::Inline { media_type, base64 } if media_type.starts_with("text/") => {
-            let text = STANDARD.decode(base64).ok().and_then(|bytes| String::from_utf8(bytes).ok())?;
-            Some(Place::Text { media_type: "text/plain", data: text.into() })
+            let text = STANDARD.decode(base64).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            text.map_or_else(|| place(source), |text| Some(Place::Text { media_type: "text/plain", data: text.into() }))
         }
         other => place(other),
     }

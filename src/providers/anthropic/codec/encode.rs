@@ -4,10 +4,10 @@ use super::JSON_ANSWER;
 use super::ability::Ability;
 use super::blocks::{Block, CacheControl, Turn, conversation};
 use super::format::Shape;
-use super::thinking::{self, Form, Said};
+use super::thinking::{self, Form, Said, ends_in_bare_calls};
 use crate::{
     model::{Chat, Content, Json, Source, Tool, ToolChoice},
-    providers::codec::Goal,
+    providers::codec::{Goal, is_forced},
 };
 use bytes::Bytes;
 use serde::Serialize;
@@ -17,6 +17,11 @@ use std::collections::BTreeSet;
 
 /// `max_tokens` where neither the client nor the gateway nor the model tells one; the API must have it.
 const DEFAULT_MAX_TOKENS: u64 = 4_096;
+
+/// `max_tokens`.
+pub(super) fn max_tokens(chat: &Chat, to: &Goal<'_>) -> u64 {
+    to.output_cap(chat).or(to.most_output).unwrap_or(DEFAULT_MAX_TOKENS)
+}
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -88,7 +93,7 @@ impl<'a> Schema<'a> {
 }
 
 #[derive(Serialize)]
-struct Choice<'a> {
+pub(super) struct Choice<'a> {
     r#type: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,
@@ -97,19 +102,19 @@ struct Choice<'a> {
 }
 
 impl Choice<'_> {
-    fn is_forced(&self) -> bool {
+    pub(super) fn is_forced(&self) -> bool {
         matches!(self.r#type, "any" | "tool")
     }
 }
 
 #[derive(Default, Serialize)]
-struct Sampled {
+pub(super) struct Sampled {
     #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f64>,
+    pub(super) temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    top_p: Option<f64>,
+    pub(super) top_p: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    top_k: Option<u64>,
+    pub(super) top_k: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -134,7 +139,7 @@ struct OutputFormat<'a> {
 /// The body for `to`.
 pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
     let ability = Ability::of(to.model);
-    let max_tokens = to.output_cap(chat).or(to.most_output).unwrap_or(DEFAULT_MAX_TOKENS);
+    let max_tokens = max_tokens(chat, to);
     let (mut system, messages) = conversation(chat);
     let shape = Shape::of(chat, ability);
     let tools = functions(chat, shape);
@@ -143,7 +148,7 @@ pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
         system.push(Block::Text { text: Cow::Borrowed(CALL_FOR_ANSWER), cache_control: None });
     }
     let forced = tool_choice.as_ref().is_some_and(Choice::is_forced);
-    let said = thinking::said(&chat.thinking, ability, max_tokens, forced, &messages);
+    let said = thinking::said(&chat.thinking, ability, max_tokens, forced, || ends_in_bare_calls(&messages));
     let format = match shape {
         Shape::Native(schema) => Some(OutputFormat { r#type: "json_schema", schema }),
         Shape::Free | Shape::Tool(..) => None,
@@ -159,8 +164,7 @@ pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
         tools,
         tool_choice,
         sampling: sampling(chat, ability, &said),
-        // What is of white space only is refused.
-        stop_sequences: chat.stop.iter().map(String::as_str).filter(|stop| !stop.trim().is_empty()).collect(),
+        stop_sequences: chat.stop.iter().map(String::as_str).filter(|stop| is_taken(stop)).collect(),
         metadata: chat.user.as_deref().map(|user_id| Metadata { user_id }),
         service_tier: chat.service_tier.as_deref().and_then(tier),
         thinking: said.form,
@@ -169,6 +173,11 @@ pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
     let mut out = Vec::with_capacity(size(chat));
     serde_json::to_writer(&mut out, &body).expect("texts and numbers serialize");
     out.into()
+}
+
+/// Whether a stop sequence is taken: what is of white space only is refused.
+pub(super) fn is_taken(stop: &str) -> bool {
+    !stop.trim().is_empty()
 }
 
 /// About as long as the body: what is large in it is base64, which is written into the body once.
@@ -228,7 +237,7 @@ fn called(chat: &Chat) -> BTreeSet<&str> {
 }
 
 /// <https://platform.claude.com/docs/en/agents-and-tools/tool-use/define-tools>
-fn choice<'a>(chat: &'a Chat, shape: Shape<'a>, ability: Ability) -> Option<Choice<'a>> {
+pub(super) fn choice<'a>(chat: &'a Chat, shape: Shape<'a>, ability: Ability) -> Option<Choice<'a>> {
     let single = chat.parallel_tool_calls == Some(false);
     let of = |r#type, name| Some(Choice { r#type, name, disable_parallel_tool_use: single });
     if matches!(shape, Shape::Tool(..)) {
@@ -242,7 +251,8 @@ fn choice<'a>(chat: &'a Chat, shape: Shape<'a>, ability: Ability) -> Option<Choi
     if chat.tools.is_empty() {
         return Some(Choice { r#type: "none", name: None, disable_parallel_tool_use: false });
     }
-    match &chat.tool_choice {
+    let forced_in_vain = !ability.forced_calls && is_forced(chat);
+    match chat.tool_choice.as_ref().filter(|_| !forced_in_vain) {
         Some(ToolChoice::None) => Some(Choice { r#type: "none", name: None, disable_parallel_tool_use: false }),
         Some(ToolChoice::Required) => of("any", None),
         Some(ToolChoice::Named(name)) => of("tool", Some(name)),
@@ -254,7 +264,7 @@ fn choice<'a>(chat: &'a Chat, shape: Shape<'a>, ability: Ability) -> Option<Choi
 
 /// Sampling, as far as the model takes it. With thinking on, `temperature` and `top_k` are the model's own and `top_p` is
 /// 0.95 at least; from 4.1 on one of `temperature` and `top_p` is taken.
-fn sampling(chat: &Chat, ability: Ability, said: &Said) -> Sampled {
+pub(super) fn sampling(chat: &Chat, ability: Ability, said: &Said) -> Sampled {
     let asked = &chat.sampling;
     if !ability.sampling {
         return Sampled::default();
@@ -280,7 +290,7 @@ fn sampling(chat: &Chat, ability: Ability, said: &Said) -> Sampled {
 
 /// `auto` may use what was bought in advance, `standard_only` may not: OpenAI's `default` says the same. Others are not
 /// known here.
-fn tier(asked: &str) -> Option<&'static str> {
+pub(super) fn tier(asked: &str) -> Option<&'static str> {
     match asked {
         "auto" => Some("auto"),
         "standard_only" | "standard" | "default" => Some("standard_only"),

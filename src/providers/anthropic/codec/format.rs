@@ -1,7 +1,10 @@
 //! Structured output: the API's own form, or a tool whose input is the answer.
 
 use super::ability::Ability;
-use crate::model::{Chat, Format, Json, ToolChoice};
+use crate::{
+    model::{Chat, Format, Json},
+    providers::codec::is_forced,
+};
 use serde_json::Value;
 
 /// How the answer is brought into shape.
@@ -18,12 +21,12 @@ pub(super) enum Shape<'a> {
 impl<'a> Shape<'a> {
     /// How `chat` asks for it. Structured output is generally available from version 4.5 on, for schemas of a subset of
     /// JSON Schema (<https://platform.claude.com/docs/en/build-with-claude/structured-outputs>). Older models, other
-    /// schemas and plain JSON have the tool. Where another tool must be called, the answer has no shape.
+    /// schemas and plain JSON have the tool. Where another tool must be called and can be, the answer has no shape.
     pub(super) fn of(chat: &'a Chat, ability: Ability) -> Self {
         match &chat.format {
             Format::Text => Self::Free,
             Format::Schema { schema, .. } if ability.structured && is_native(schema) => Self::Native(schema),
-            _ if matches!(chat.tool_choice, Some(ToolChoice::Required | ToolChoice::Named(_))) => Self::Free,
+            _ if ability.forced_calls && is_forced(chat) => Self::Free,
             Format::Json => Self::Tool(None, None),
             Format::Schema { schema, description, .. } => Self::Tool(Some(schema), description.as_deref()),
         }

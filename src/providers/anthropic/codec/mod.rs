@@ -7,19 +7,21 @@ mod blocks;
 mod decode;
 mod encode;
 mod format;
+mod left_out;
 mod thinking;
 
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    model::{Api, Carry, Chat, Feature, Listener},
+    model::{Api, Carry, Chat, Feature, Listener, Use},
     providers::{
         Garbage, Reading,
         codec::{Codec, Goal, StreamDecoder},
         mask::Key,
     },
 };
+pub(in crate::providers) use ability::{Ability, Off};
 use bytes::Bytes;
 use std::fmt;
 
@@ -62,8 +64,10 @@ impl Codec for Messages {
         MAKER
     }
 
-    fn carries(&self, feature: Feature) -> Carry {
+    fn carries(&self, feature: Feature, model: &str) -> Carry {
         match feature {
+            Feature::Temperature | Feature::TopP | Feature::TopK if !Ability::of(model).sampling => Carry::No,
+            Feature::ForcedTool if !Ability::of(model).forced_calls => Carry::No,
             Feature::ImageInline
             | Feature::ImageUrl
             | Feature::DocumentInline
@@ -111,6 +115,10 @@ impl Codec for Messages {
             | Feature::ImageDetail
             | Feature::Unknown => Carry::No,
         }
+    }
+
+    fn leaves_out(&self, chat: &Chat, goal: &Goal<'_>) -> Vec<Use> {
+        left_out::uses(chat, goal)
     }
 
     fn encode(&self, chat: &Chat, to: &Goal<'_>) -> Bytes {

@@ -40,7 +40,15 @@ const LEAST: u64 = 1_024;
 
 /// What is to be said of `asked`. A call that is `forced` excludes thinking, and what must be called counts more
 /// (<https://platform.claude.com/docs/en/build-with-claude/extended-thinking>).
-pub(super) fn said(asked: &Thinking, ability: Ability, max_tokens: u64, forced: bool, turns: &[Turn<'_>]) -> Said {
+///
+/// `bare_calls` tells whether the history [ends in bare calls](ends_in_bare_calls).
+pub(super) fn said(
+    asked: &Thinking,
+    ability: Ability,
+    max_tokens: u64,
+    forced: bool,
+    bare_calls: impl FnOnce() -> bool,
+) -> Said {
     if !asked.is_said() {
         return Said::default();
     }
@@ -63,7 +71,7 @@ pub(super) fn said(asked: &Thinking, ability: Ability, max_tokens: u64, forced: 
         let most = if form == Some(Form::Disabled) { Effort::High } else { Effort::Max };
         return Said { form, effort: effort.and_then(|effort| word(effort.min(most), ability)) };
     }
-    let fits = on && !forced && !ends_in_bare_calls(turns);
+    let fits = on && !forced && !bare_calls();
     let budget = budget(asked, max_tokens).filter(|_| fits);
     Said { form: budget.map(|budget_tokens| Form::Enabled { budget_tokens }), effort: None }
 }
@@ -102,7 +110,7 @@ const fn word(effort: Effort, ability: Ability) -> Option<&'static str> {
 
 /// Whether the model's last turn calls tools without having thought: going on with a budget is refused then, for the
 /// turn of a model that thinks begins with its thought.
-fn ends_in_bare_calls(turns: &[Turn<'_>]) -> bool {
+pub(super) fn ends_in_bare_calls(turns: &[Turn<'_>]) -> bool {
     let Some(last) = turns.iter().rev().find(|turn| turn.role == "assistant") else { return false };
     let has = |wanted: fn(&Block<'_>) -> bool| last.content.iter().any(wanted);
     has(|block| matches!(block, Block::ToolUse { .. }))

@@ -64,7 +64,7 @@ impl Inference<'_> {
 }
 
 #[derive(Serialize)]
-struct Tier {
+pub(super) struct Tier {
     r#type: &'static str,
 }
 
@@ -79,8 +79,8 @@ pub(super) fn encode(chat: &Chat, to: &Goal<'_>) -> Bytes {
     let sampling = &chat.sampling;
     let inference_config = Inference {
         max_tokens: to.output_cap(chat),
-        temperature: sampling.temperature,
-        top_p: sampling.top_p,
+        temperature: sampling.temperature.filter(|_| Model(to.model).samples()),
+        top_p: sampling.top_p.filter(|_| Model(to.model).samples()),
         stop_sequences: &chat.stop,
     };
     // Claude tells which stop sequence came up if it is asked to; others ignore the question.
@@ -172,7 +172,7 @@ fn results_first(content: &mut Vec<Block<'_>>) {
 
 /// Labels that Bedrock takes: 16 at most, up to 256 letters each, of a few kinds. One that does not fit is left out
 /// rather than the request refused for it.
-fn labels(chat: &Chat) -> BTreeMap<&str, &str> {
+pub(super) fn labels(chat: &Chat) -> BTreeMap<&str, &str> {
     let fits = |text: &str| {
         text.len() <= 256 && text.chars().all(|c| c.is_ascii_alphanumeric() || " \t:_@$#=/+,-.".contains(c))
     };
@@ -182,7 +182,7 @@ fn labels(chat: &Chat) -> BTreeMap<&str, &str> {
 
 /// The tier in Bedrock's word; `auto` and what it does not know is its own default
 /// (<https://docs.aws.amazon.com/bedrock/latest/userguide/service-tiers-inference.html>).
-fn tier(word: &str) -> Option<Tier> {
+pub(super) fn tier(word: &str) -> Option<Tier> {
     let r#type = match word {
         "default" | "standard_only" => "default",
         "flex" => "flex",

@@ -3,7 +3,10 @@
 use super::MAKER;
 use crate::{
     model::{Chat, Content, Effort, Message, Reasoned, Role},
-    providers::codec::Goal,
+    providers::{
+        anthropic::codec::{Ability, Off},
+        codec::{Goal, is_forced},
+    },
 };
 use serde_json::{Map, Value, json};
 
@@ -32,10 +35,27 @@ impl Model<'_> {
         self.is_claude() || self.is_nova() || self.is_unnamed()
     }
 
+    /// Whether sampling can be told: the newer Claudes refuse it.
+    pub(super) fn samples(self) -> bool {
+        !self.is_claude() || Ability::of(self.0).sampling
+    }
+
+    /// Whether it is a Claude that cannot be made to call a tool, for it cannot part its calls from its thoughts.
+    pub(super) fn never_calls_by_force(self) -> bool {
+        self.is_claude() && !Ability::of(self.0).forced_calls
+    }
+
+    /// Whether it does not think unless it is told to.
+    pub(super) fn thinks_only_when_told(self) -> bool {
+        self.is_claude() && Ability::of(self.0).off == Off::Default
+    }
+
     /// How it can be made to call a tool: `tool` is known to Claude and Nova, `any` to Mistral's too
     /// (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolChoice.html>).
     pub(super) fn forces(self) -> Forces {
-        if self.is_claude() || self.is_nova() || self.is_unnamed() {
+        if self.never_calls_by_force() {
+            Forces::Nothing
+        } else if self.is_claude() || self.is_nova() || self.is_unnamed() {
             Forces::Tool
         } else if self.0.contains("mistral.") {
             Forces::Any
@@ -79,7 +99,7 @@ pub(super) fn thinks(chat: &Chat, to: &Goal<'_>) -> bool {
 pub(super) fn additional(chat: &Chat, to: &Goal<'_>) -> Map<String, Value> {
     let model = Model(to.model);
     let mut fields = Map::new();
-    if let Some(top_k) = chat.sampling.top_k {
+    if let Some(top_k) = chat.sampling.top_k.filter(|_| model.samples()) {
         if model.is_nova() {
             // <https://docs.aws.amazon.com/nova/latest/userguide/using-converse-api.html>
             fields.insert("inferenceConfig".to_owned(), json!({ "topK": top_k }));
@@ -119,10 +139,14 @@ const LEAST_BUDGET: u64 = 1024;
 
 /// Claude's `thinking`; left out where it is off, which is the default. A budget lies inside of the output cap; under a
 /// cap that has no room for the least budget the model cannot think, nor in the middle of calls that it did not begin
-/// with a thought of its own: Claude refuses both.
+/// with a thought of its own, nor before a call that it must make: Claude refuses all three
+/// (<https://platform.claude.com/docs/en/build-with-claude/extended-thinking>).
 fn thinking(chat: &Chat, to: &Goal<'_>) -> Option<Value> {
     let model = Model(to.model);
     if !model.is_claude() || !chat.thinking.is_on() {
+        return None;
+    }
+    if is_forced(chat) && !chat.tools.is_empty() && !model.never_calls_by_force() {
         return None;
     }
     if model.adapts() {

@@ -6,13 +6,15 @@
 //! - Seals are `anthropic`'s: only Claude signs what it thinks, with the signatures that Anthropic's own API writes.
 //! - JSON by a schema is the arguments of a tool named [`ANSWER`] that the model is made to call; the decoder tells
 //!   them as text. A client's own tool of that name would be taken for it.
-//! - What a model of some maker does not know is refused by Bedrock in plain words, not guessed here.
+//! - What a model of some maker does not know is refused by Bedrock in plain words, not guessed here; of Claude it is
+//!   known, by the same rules as at Anthropic.
 
 mod block;
 mod decode;
 mod encode;
 mod fault;
 mod fields;
+mod left_out;
 mod said;
 mod tools;
 
@@ -22,7 +24,7 @@ mod tests;
 pub(super) use fault::message;
 
 use crate::{
-    model::{Carry, Chat, Feature, Listener},
+    model::{Carry, Chat, Feature, Listener, Use},
     providers::{
         Garbage, Reading,
         bedrock::credentials::Credentials,
@@ -30,6 +32,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
+use fields::Model;
 use std::fmt;
 use std::sync::Arc;
 
@@ -66,8 +69,18 @@ impl Codec for Converse {
         MAKER
     }
 
-    fn carries(&self, feature: Feature) -> Carry {
-        carries(feature)
+    fn carries(&self, feature: Feature, model: &str) -> Carry {
+        let model = Model(model);
+        match feature {
+            Feature::CacheMarkers if !model.caches() => Carry::No,
+            Feature::Temperature | Feature::TopP | Feature::TopK if !model.samples() => Carry::No,
+            Feature::ForcedTool if model.never_calls_by_force() => Carry::No,
+            feature => carries(feature),
+        }
+    }
+
+    fn leaves_out(&self, chat: &Chat, goal: &Goal<'_>) -> Vec<Use> {
+        left_out::uses(chat, goal)
     }
 
     fn encode(&self, chat: &Chat, to: &Goal<'_>) -> Bytes {
@@ -87,7 +100,7 @@ impl Codec for Converse {
     }
 }
 
-/// What becomes of each feature. `strict` tools and plain thoughts are known to some models only, and the rest would
+/// What becomes of each feature at a model that knows it. `strict` tools and plain thoughts are known to some models only, and the rest would
 /// refuse the request for a hint.
 fn carries(feature: Feature) -> Carry {
     match feature {

@@ -1,6 +1,7 @@
 //! Golden requests, written from AWS's public reference.
 
 mod decode;
+mod left_out;
 
 use super::*;
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
         CacheMark, Content, Effort, Format, Json, Message, Part, Reasoned, Role, Seal, Source, Tool, ToolCall,
         ToolChoice, ToolResult,
     },
-    providers::bedrock::credentials::Keys,
+    providers::{bedrock::credentials::Keys, carried},
 };
 use serde_json::{Value, json};
 
@@ -329,8 +330,8 @@ fn said(feature: Feature) -> Option<Value> {
     chat.thinking.budget_tokens = Some(2_000);
     chat.service_tier = Some("flex".to_owned());
     chat.metadata = vec![("a".to_owned(), "b".to_owned())];
-    chat.tool_choice = Some(ToolChoice::Required);
     match feature {
+        Feature::ForcedTool => chat.tool_choice = Some(ToolChoice::Required),
         Feature::JsonObject => chat.format = Format::Json,
         Feature::JsonSchema => chat.format = schema(),
         _ => {}
@@ -361,9 +362,21 @@ fn said(feature: Feature) -> Option<Value> {
 #[test]
 fn what_is_carried_is_there() {
     for feature in Feature::ALL {
-        let carried = converse().carries(feature) != Carry::No;
+        let carried = converse().carries(feature, SONNET) != Carry::No;
         assert_eq!(said(feature).is_some(), carried, "{feature:?}");
     }
+}
+
+#[test]
+fn nothing_is_left_out_in_silence() {
+    let others = ["amazon.nova-pro-v1:0", "meta.llama3-3-70b-instruct-v1:0", "mistral.mistral-large-2407-v1:0"];
+    let claudes = [SONNET, "us.anthropic.claude-opus-4-7", "anthropic.claude-opus-5-5"];
+    for model in others.into_iter().chain(claudes) {
+        carried::hides_nothing(&converse(), model);
+    }
+    carried::obeys(&converse(), SONNET);
+    carried::obeys(&converse(), "us.anthropic.claude-opus-5-5");
+    carried::obeys(&converse(), "meta.llama3-3-70b-instruct-v1:0");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     model::{Chat, Content, Format, Json, Tool, ToolChoice},
-    providers::codec::Goal,
+    providers::codec::{Goal, is_forced},
 };
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::{Map, Value};
@@ -74,7 +74,7 @@ impl<'a> Config<'a> {
         let answer = answer(&chat.format);
         let tool_choice = match &answer {
             Some(_) => Some(choice_of_answer(chat, to, offered)),
-            None => choice(chat.tool_choice.as_ref()),
+            None => choice(chat.tool_choice.as_ref().filter(|_| !(model.never_calls_by_force() && is_forced(chat)))),
         };
         tools.extend(answer.map(Entry::ToolSpec));
         (!tools.is_empty()).then_some(Self { tools, tool_choice })
@@ -143,7 +143,9 @@ fn answer(format: &Format) -> Option<Spec<'_>> {
 /// With tools of the client's the model must call one of them or give the answer. Claude cannot be forced while it
 /// thinks, so it is asked only.
 fn choice_of_answer<'a>(chat: &'a Chat, to: &Goal<'_>, offered: bool) -> Choice<'a> {
-    if let (Some(ToolChoice::Named(name)), true) = (&chat.tool_choice, offered) {
+    if let (Some(ToolChoice::Named(name)), true) =
+        (&chat.tool_choice, offered && !Model(to.model).never_calls_by_force())
+    {
         return Choice::Tool { name };
     }
     match Model(to.model).forces() {

@@ -40,7 +40,7 @@ impl Ability {
         Self { version, pro: model.contains("pro"), flash: model.contains("flash") }
     }
 
-    /// Sampling and penalties: from version 4 on they are ignored or refused.
+    /// Sampling, penalties and several answers: from version 4 on they are ignored or refused.
     pub(super) const fn sampling(self) -> bool {
         self.version < 4 || self.version == u8::MAX
     }

@@ -4,8 +4,8 @@ use super::JSON_ANSWER;
 use super::ability::{Ability, ThinkingConfig};
 use super::contents::{Instruction, Turn, conversation};
 use crate::{
-    model::{Chat, Content, Format, Json, Source, Tool, ToolChoice},
-    providers::codec::Goal,
+    model::{Chat, Content, Feature, Format, Json, Source, Tool, ToolChoice, Use},
+    providers::codec::{Goal, forces_nothing, uses_of},
 };
 use bytes::Bytes;
 use serde::Serialize;
@@ -144,6 +144,22 @@ pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
     out.into()
 }
 
+/// What [`body`] leaves out that the model could be told: a shape of the answer that loses to a call that must come, a
+/// call of no tool, and a tier that has no word here.
+pub(super) fn left_out(chat: &Chat, ability: Ability) -> Vec<Use> {
+    let mut lost = Vec::new();
+    if chat.format != Format::Text && Shape::of(chat, ability) == Shape::Free {
+        lost.extend([Feature::JsonObject, Feature::JsonSchema]);
+    }
+    if forces_nothing(chat) {
+        lost.push(Feature::ForcedTool);
+    }
+    if chat.service_tier.as_deref().is_some_and(|asked| tier(asked).is_none()) {
+        lost.push(Feature::ServiceTier);
+    }
+    uses_of(chat, &lost)
+}
+
 fn functions(chat: &Chat, shape: Shape) -> Vec<Function<'_>> {
     let mut functions: Vec<_> = chat.tools.iter().map(function).collect();
     if shape == Shape::Tool {
@@ -198,7 +214,7 @@ fn config<'a>(chat: &'a Chat, to: &Goal<'_>, ability: Ability, shape: Shape) -> 
         frequency_penalty: sampled(asked.frequency_penalty),
         stop_sequences: &chat.stop,
         seed: asked.seed.map(seed),
-        candidate_count: (chat.choices > 1).then_some(chat.choices),
+        candidate_count: (chat.choices > 1 && ability.sampling()).then_some(chat.choices),
         response_mime_type,
         response_json_schema,
         response_logprobs: chat.logprobs.map(|_| true),

@@ -13,13 +13,14 @@ mod tests;
 pub(super) use decode::unwrapped;
 
 use crate::{
-    model::{Api, Carry, Chat, Feature, Listener},
+    model::{Api, Carry, Chat, Feature, Listener, Use},
     providers::{
         Garbage, Reading,
         codec::{Codec, Goal, StreamDecoder},
         mask::Key,
     },
 };
+use ability::Ability;
 use bytes::Bytes;
 use std::fmt;
 
@@ -65,8 +66,13 @@ impl Codec for Generate {
         MAKER
     }
 
-    fn carries(&self, feature: Feature) -> Carry {
+    fn carries(&self, feature: Feature, model: &str) -> Carry {
         match feature {
+            Feature::Temperature | Feature::TopP | Feature::TopK | Feature::Penalties | Feature::Choices
+                if !Ability::of(model).sampling() =>
+            {
+                Carry::No
+            }
             Feature::ImageInline
             | Feature::ImageUrl
             | Feature::DocumentInline
@@ -114,6 +120,10 @@ impl Codec for Generate {
             | Feature::ImageDetail
             | Feature::Unknown => Carry::No,
         }
+    }
+
+    fn leaves_out(&self, chat: &Chat, goal: &Goal<'_>) -> Vec<Use> {
+        encode::left_out(chat, Ability::of(goal.model))
     }
 
     fn encode(&self, chat: &Chat, to: &Goal<'_>) -> Bytes {

@@ -9,13 +9,16 @@ mod shape;
 mod tests;
 
 use crate::{
-    model::{Api, Carry, Chat, Effort, Feature, Listener},
+    model::{Api, Carry, Chat, Effort, Feature, Listener, Use},
     providers::{
         Garbage, Reading,
         cap::CapField,
-        codec::{Codec, Goal, StreamDecoder},
+        codec::{Codec, Goal, StreamDecoder, forces_nothing, sounds_to_fetch, uses_of},
         mask::Key,
-        openai::call_id::Ids,
+        openai::{
+            body::{effort, tier},
+            call_id::Ids,
+        },
     },
 };
 use bytes::Bytes;
@@ -104,7 +107,7 @@ impl Codec for ChatCodec {
         "openai"
     }
 
-    fn carries(&self, feature: Feature) -> Carry {
+    fn carries(&self, feature: Feature, _model: &str) -> Carry {
         match feature {
             Feature::ImageInline
             | Feature::ImageUrl
@@ -158,6 +161,18 @@ impl Codec for ChatCodec {
         }
     }
 
+    fn leaves_out(&self, chat: &Chat, _goal: &Goal<'_>) -> Vec<Use> {
+        let silent = |tier: &str| self::tier(tier).is_none();
+        let lost = [
+            (chat.stop.len() > self.manner.most_stops, Feature::StopSequences),
+            (chat.service_tier.as_deref().is_some_and(silent), Feature::ServiceTier),
+            (chat.thinking.is_said() && effort(&chat.thinking).is_none(), Feature::ReasoningEffort),
+            (forces_nothing(chat), Feature::ForcedTool),
+        ];
+        let lost: Vec<_> = lost.into_iter().filter(|(lost, _)| *lost).map(|(_, feature)| feature).collect();
+        [uses_of(chat, &lost), sounds_to_fetch(chat)].concat()
+    }
+
     fn encode(&self, chat: &Chat, to: &Goal<'_>) -> Bytes {
         encode::body(self, chat, to)
     }
@@ -178,6 +193,7 @@ impl ChatCodec {
 
     /// Whether `feature` goes up.
     fn takes(&self, feature: Feature) -> bool {
-        self.carries(feature) != Carry::No
+        // What it takes is the server's, whichever the model.
+        self.carries(feature, "") != Carry::No
     }
 }

@@ -6,7 +6,10 @@ use crate::{
         ChatEvent, Content, Finish, Format, Json, Message, Part, Reasoned, Role, Sampling, ServiceTier, Source,
         Thinking, Tool, ToolCall, ToolChoice, ToolResult,
     },
-    providers::{codec::Decoded, openai::tests::tell},
+    providers::{
+        codec::{Decoded, gaps},
+        openai::tests::tell,
+    },
     sse::{SseEvent, SseScanner},
 };
 use proptest::prelude::*;
@@ -371,4 +374,43 @@ proptest! {
         }
         prop_assert!(starts <= 1 && finishes <= 1);
     }
+}
+
+#[test]
+fn what_is_left_out_is_told() {
+    let told = |manner: Manner, mut chat: Chat| {
+        for (feature, path) in [
+            (Feature::StopSequences, "stop"),
+            (Feature::ServiceTier, "service_tier"),
+            (Feature::ReasoningEffort, "thinking"),
+            (Feature::ForcedTool, "tool_choice"),
+            (Feature::AudioInput, "audio[0]"),
+            (Feature::AudioInput, "audio[1]"),
+        ] {
+            chat.uses(feature, path);
+        }
+        let gaps = gaps(&codec(manner), &chat, &Goal { model: "gpt-5.1", cap: None, most_output: None });
+        (gaps.unsupported.into_iter().map(|used| used.path).collect::<Vec<_>>(), gaps.hints)
+    };
+    let refused = |path: &str| (vec![path.to_owned()], vec![]);
+    let dropped = |path: &str| (vec![], vec![path.to_owned()]);
+    let nothing = (vec![], vec![]);
+    let stops = |count: usize| Chat { stop: vec!["END".to_owned(); count], ..Chat::default() };
+    assert_eq!(told(Manner::OPENAI, stops(4)), nothing);
+    assert_eq!(told(Manner::OPENAI, stops(5)), refused("stop"));
+    assert_eq!(told(Manner::OTHERS, stops(5)), nothing);
+    let tier = |tier: &str| Chat { service_tier: Some(tier.to_owned()), ..Chat::default() };
+    assert_eq!(told(Manner::OPENAI, tier("reserved")), dropped("service_tier"));
+    assert_eq!(told(Manner::OPENAI, tier("standard_only")), nothing);
+    let thinking = |thinking| Chat { thinking, ..Chat::default() };
+    let off = Thinking { off: true, ..Thinking::default() };
+    assert_eq!(told(Manner::OPENAI, thinking(off)), dropped("thinking"), "never refused");
+    let budget = Thinking { budget_tokens: Some(9), ..Thinking::default() };
+    assert_eq!(told(Manner::OPENAI, thinking(budget)), nothing);
+    let forced = Chat { tool_choice: Some(ToolChoice::Required), ..Chat::default() };
+    assert_eq!(told(Manner::OPENAI, forced), refused("tool_choice"), "there is no tool");
+    let inline = Source::Inline { media_type: "audio/mpeg".to_owned(), base64: Bytes::from_static(b"SUQz") };
+    let sounds = [inline, Source::Url("https://h/a.mp3".to_owned())].map(|source| Content::Audio { source });
+    let chat = Chat { messages: vec![turn(Role::User, sounds.into())], ..Chat::default() };
+    assert_eq!(told(Manner::OPENAI, chat), refused("audio[1]"), "nothing fetches it");
 }

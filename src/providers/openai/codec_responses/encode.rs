@@ -2,7 +2,8 @@
 
 use crate::{
     model::{
-        Chat, Content, Effort, Format, Message, Part, Reasoned, Role, Source, Tool, ToolCall, ToolChoice, ToolResult,
+        Chat, Content, Effort, Format, Message, Part, Reasoned, Role, Source, Thinking, Tool, ToolCall, ToolChoice,
+        ToolResult,
     },
     providers::{
         codec::Goal,
@@ -247,16 +248,20 @@ fn text(chat: &Chat, body: &mut Body) {
     });
 }
 
-/// Effort and summary, and what must be asked for apart. A summary is asked for only if it is to be shown: some
-/// accounts may not have it.
-fn thinking(chat: &Chat, body: &mut Body) {
+/// The words for effort and summary. A summary is asked for only if it is to be shown: some accounts may not have it.
+pub(super) fn reasoned(thinking: &Thinking) -> (Option<&'static str>, Option<&'static str>) {
     // `max` is newer than most models.
-    let effort = effort(&chat.thinking).map(|effort| effort.min(Effort::XHigh).name());
-    let summary = chat.thinking.shown.filter(|shown| *shown && chat.thinking.is_on());
+    let effort = effort(thinking).map(|effort| effort.min(Effort::XHigh).name());
+    (effort, (thinking.shown == Some(true) && thinking.is_on()).then_some("auto"))
+}
+
+/// Effort and summary, and what must be asked for apart.
+fn thinking(chat: &Chat, body: &mut Body) {
+    let (effort, summary) = reasoned(&chat.thinking);
     if effort.is_some() || summary.is_some() {
         body.key("reasoning").object(|body| {
             body.maybe("effort", effort.as_ref());
-            body.maybe("summary", summary.map(|_| "auto").as_ref());
+            body.maybe("summary", summary.as_ref());
         });
     }
     let thoughts = chat.thinking.is_on().then_some("reasoning.encrypted_content");

@@ -7,11 +7,12 @@ mod encode;
 mod tests;
 
 use crate::{
-    model::{Api, Carry, Chat, Feature, Listener},
+    model::{Api, Carry, Chat, Feature, Listener, Use},
     providers::{
         Garbage, Reading,
-        codec::{Codec, Goal, StreamDecoder},
+        codec::{Codec, Goal, StreamDecoder, forces_nothing, uses_of},
         mask::Key,
+        openai::body::tier,
     },
 };
 use bytes::Bytes;
@@ -43,7 +44,7 @@ impl Codec for ResponsesCodec {
         "openai"
     }
 
-    fn carries(&self, feature: Feature) -> Carry {
+    fn carries(&self, feature: Feature, _model: &str) -> Carry {
         match feature {
             Feature::ImageInline
             | Feature::ImageUrl
@@ -92,6 +93,17 @@ impl Codec for ResponsesCodec {
             | Feature::ParticipantName
             | Feature::Unknown => Carry::No,
         }
+    }
+
+    fn leaves_out(&self, chat: &Chat, _goal: &Goal<'_>) -> Vec<Use> {
+        let silent = |tier: &str| self::tier(tier).is_none();
+        let lost = [
+            (chat.service_tier.as_deref().is_some_and(silent), Feature::ServiceTier),
+            (chat.thinking.is_said() && encode::reasoned(&chat.thinking) == (None, None), Feature::ReasoningEffort),
+            (forces_nothing(chat), Feature::ForcedTool),
+        ];
+        let lost: Vec<_> = lost.into_iter().filter(|(lost, _)| *lost).map(|(_, feature)| feature).collect();
+        uses_of(chat, &lost)
     }
 
     fn encode(&self, chat: &Chat, to: &Goal<'_>) -> Bytes {

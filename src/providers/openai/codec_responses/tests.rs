@@ -6,7 +6,10 @@ use crate::{
         ChatEvent, Content, Effort, Finish, Format, Json, Message, Part, Reasoned, Role, Seal, ServiceTier, Source,
         Thinking, Tool, ToolCall, ToolChoice, ToolResult,
     },
-    providers::{codec::Decoded, openai::tests::tell},
+    providers::{
+        codec::{Decoded, Gaps, gaps},
+        openai::tests::tell,
+    },
     sse::{SseEvent, SseScanner},
 };
 use proptest::prelude::*;
@@ -307,4 +310,21 @@ proptest! {
         }
         prop_assert!(starts <= 1 && finishes <= 1);
     }
+}
+
+#[test]
+fn what_is_left_out_is_told() {
+    let told = |mut chat: Chat| {
+        chat.uses(Feature::ServiceTier, "service_tier");
+        chat.uses(Feature::ReasoningEffort, "thinking");
+        gaps(&codec(), &chat, &Goal { model: "gpt-5.1", cap: None, most_output: None })
+    };
+    let dropped = |path: &str| Gaps { hints: vec![path.to_owned()], ..Gaps::default() };
+    let adaptive = |shown| Thinking { adaptive: true, shown, ..Thinking::default() };
+    assert_eq!(told(Chat { thinking: adaptive(None), ..Chat::default() }), dropped("thinking"));
+    assert_eq!(told(Chat { thinking: adaptive(Some(true)), ..Chat::default() }), Gaps::default());
+    let tier = |tier: &str| Chat { service_tier: Some(tier.to_owned()), ..Chat::default() };
+    assert_eq!(told(tier("reserved")), dropped("service_tier"));
+    assert_eq!(told(tier("flex")), Gaps::default());
+    assert_eq!(told(Chat { max_output_tokens: Some(5), ..Chat::default() }), Gaps::default(), "more room harms nobody");
 }

@@ -7,6 +7,7 @@ use crate::{
     },
     providers::{
         cap::CapField,
+        carried::hides_nothing,
         codec::{Codec, Goal},
         mask::Key,
         openai::{
@@ -163,7 +164,7 @@ fn in_options(feature: Feature) -> Option<(Chat, &'static str)> {
 pub(in crate::providers) fn check(codec: &dyn Codec) {
     let to = Goal { model: "m", cap: None, most_output: None };
     for feature in Feature::ALL {
-        let carried = codec.carries(feature) != Carry::No;
+        let carried = codec.carries(feature, to.model) != Carry::No;
         let Some((chat, probe)) = with(feature) else {
             assert!(!carried, "{feature:?} has no word, so that {} cannot carry it", codec.api());
             continue;
@@ -173,6 +174,7 @@ pub(in crate::providers) fn check(codec: &dyn Codec) {
         serde_json::from_str::<serde_json::Value>(body).expect("it is JSON");
         assert_eq!(body.contains(probe), carried, "{feature:?} at {codec:?}: {body}");
     }
+    hides_nothing(codec, "m");
 }
 
 #[test]

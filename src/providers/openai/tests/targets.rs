@@ -40,6 +40,6 @@ fn thoughts_go_up_to_other_servers_only() {
         ("{ base_url: 'http://127.0.0.1:8000/v1' }", Carry::Yes),
     ] {
         let provider = openai(settings).expect(settings);
-        assert_eq!(provider.codec().expect("a codec").carries(Feature::PlainReasoning), want, "{settings}");
+        assert_eq!(provider.codec().expect("a codec").carries(Feature::PlainReasoning, "m"), want, "{settings}");
     }
 }

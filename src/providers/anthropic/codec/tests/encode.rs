@@ -15,7 +15,7 @@ use crate::{
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-fn codec() -> Messages {
+pub(super) fn codec() -> Messages {
     Messages::new(Key::new(None))
 }
 
@@ -27,15 +27,15 @@ fn sent(chat: &Chat, model: &str) -> Value {
     sent_to(chat, Goal { model, cap: None, most_output: None })
 }
 
-fn message(role: Role, parts: Vec<Part>) -> Message {
+pub(super) fn message(role: Role, parts: Vec<Part>) -> Message {
     Message { role, name: None, parts }
 }
 
-fn says(role: Role, text: &str) -> Message {
+pub(super) fn says(role: Role, text: &str) -> Message {
     message(role, vec![Part::text(text)])
 }
 
-fn asking() -> Chat {
+pub(super) fn asking() -> Chat {
     Chat { messages: vec![says(Role::User, "Hi")], ..Chat::default() }
 }
 
@@ -47,7 +47,7 @@ fn json_text(value: &Value) -> Json {
     Json::of(value).expect("it serializes")
 }
 
-fn tool(name: &str, parameters: Option<Value>) -> Tool {
+pub(super) fn tool(name: &str, parameters: Option<Value>) -> Tool {
     Tool {
         name: name.to_owned(),
         description: None,
@@ -57,16 +57,16 @@ fn tool(name: &str, parameters: Option<Value>) -> Tool {
     }
 }
 
-fn call(id: &str, arguments: &str) -> Part {
+pub(super) fn call(id: &str, arguments: &str) -> Part {
     let call = ToolCall { id: id.to_owned(), name: "look".to_owned(), arguments: arguments.to_owned() };
     Part::new(Content::ToolCall(call))
 }
 
-fn result(id: &str, failed: bool, parts: Vec<Part>) -> Part {
+pub(super) fn result(id: &str, failed: bool, parts: Vec<Part>) -> Part {
     Part::new(Content::ToolResult(ToolResult { id: id.to_owned(), name: None, failed, parts }))
 }
 
-fn thought(text: &str, maker: &str, data: &str, hidden: bool) -> Part {
+pub(super) fn thought(text: &str, maker: &str, data: &str, hidden: bool) -> Part {
     let seal = Seal { maker: maker.to_owned(), data: data.to_owned(), hidden };
     Part::new(Content::Reasoning(Reasoned { text: text.to_owned(), seal: Some(seal) }))
 }
@@ -355,7 +355,15 @@ fn sampling_is_said_where_the_model_takes_it() {
 
 #[test]
 fn what_is_carried_is_there_and_what_is_not_is_not() {
-    for model in ["claude-sonnet-4-5", "claude-3-5-haiku-20241022", "local"] {
+    for model in [
+        "claude-sonnet-4-5",
+        "claude-3-5-haiku-20241022",
+        "local",
+        "claude-sonnet-4-6",
+        "claude-opus-4-7",
+        "claude-opus-5-5",
+        "claude-fable-5",
+    ] {
         carried::obeys(&codec(), model);
     }
 }

@@ -2,12 +2,12 @@
 
 use crate::{
     model::{
-        Chat, Content, Effort, Format, Json, Message, Part, Reasoned, Role, Sampling, Seal, Source, Thinking, Tool,
-        ToolCall, ToolChoice, ToolResult,
+        Chat, Content, Effort, Feature, Format, Json, Message, Part, Reasoned, Role, Sampling, Seal, Source, Thinking,
+        Tool, ToolCall, ToolChoice, ToolResult,
     },
     providers::{
         carried,
-        codec::{Codec, Goal},
+        codec::{Codec, Goal, gaps},
         gemini::codec::Generate,
         mask::Key,
     },
@@ -270,8 +270,45 @@ fn sampling_is_said_where_the_model_takes_it() {
 }
 
 #[test]
+fn what_is_left_out_is_told() {
+    let told = |mut chat: Chat, model: &str| {
+        for (feature, path) in [
+            (Feature::Temperature, "temperature"),
+            (Feature::TopK, "topK"),
+            (Feature::Penalties, "presencePenalty"),
+            (Feature::Choices, "candidateCount"),
+            (Feature::JsonObject, "responseMimeType"),
+            (Feature::ForcedTool, "mode"),
+            (Feature::ReasoningEffort, "thinkingBudget"),
+            (Feature::ServiceTier, "serviceTier"),
+        ] {
+            chat.uses(feature, path);
+        }
+        let gaps = gaps(&codec(), &chat, &Goal { model, cap: None, most_output: None });
+        gaps.unsupported.into_iter().map(|used| used.path).chain(gaps.hints).collect::<Vec<_>>()
+    };
+    let nothing: [&str; 0] = [];
+    assert_eq!(told(asking(), "gemini-3-pro-preview"), nothing);
+    assert_eq!(told(asking(), "gemini-4-argon"), ["temperature", "topK", "presencePenalty", "candidateCount"]);
+    assert_eq!(told(asking(), "gemini-flash-latest"), nothing);
+    let forced = Chat {
+        tools: vec![tool("f", None)],
+        tool_choice: Some(ToolChoice::Required),
+        format: Format::Json,
+        ..asking()
+    };
+    assert_eq!(told(forced.clone(), "gemini-2.5-flash"), ["responseMimeType"], "the call counts more");
+    assert_eq!(told(forced.clone(), "gemini-3-pro-preview"), nothing, "both at once");
+    assert_eq!(told(Chat { tools: vec![], ..forced }, "gemini-3-pro-preview"), ["mode"], "there is no tool");
+    let tier = |tier: &str| Chat { service_tier: Some(tier.to_owned()), ..asking() };
+    assert_eq!(told(tier("reserved"), "m"), ["serviceTier"]);
+    assert_eq!(told(tier("flex"), "m"), nothing);
+    assert_eq!(sent(&Chat { choices: 3, ..asking() }, "gemini-4-argon").get("generationConfig"), None);
+}
+
+#[test]
 fn what_is_carried_is_there_and_what_is_not_is_not() {
-    for model in ["gemini-2.5-flash", "gemini-3-pro-preview"] {
+    for model in ["gemini-2.5-flash", "gemini-3-pro-preview", "gemini-4-argon", "gemini-flash-latest"] {
         carried::obeys(&codec(), model);
     }
 }
