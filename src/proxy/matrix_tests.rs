@@ -240,7 +240,7 @@ fn what_a_request_uses_is_noted_and_goes_up_exactly_where_the_matrix_says_so() {
             let text = std::str::from_utf8(&sent).expect("UTF-8");
             serde_json::from_str::<serde::de::IgnoredAny>(text).unwrap_or_else(|e| panic!("{name}: {e}: {text}"));
             let found = probe.found.iter().any(|found| text.contains(found));
-            let carried = codec.carries(probe.feature) != Carry::No;
+            let carried = codec.carries(probe.feature, goal.model) != Carry::No;
             if found != carried {
                 let row = format!("{:?} at {name}: carried {carried}, found {found}: {text}", probe.feature);
                 writeln!(wrong, "{row}").expect("a string takes all");
@@ -262,7 +262,7 @@ fn matrix() -> String {
     for feature in Feature::ALL {
         write!(table, "\n| {} |", feature.label()).expect("a string takes all");
         for (_, provider) in &kinds {
-            let word = match provider.codec().expect("it translates").carries(feature) {
+            let word = match provider.codec().expect("it translates").carries(feature, model_of(provider.kind())) {
                 Carry::Yes => "yes",
                 Carry::Emulated => "emulated",
                 Carry::No if feature.is_hint() => "dropped",

@@ -13,14 +13,6 @@ use bytes::{Bytes, BytesMut};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A request as a target of another API gets it.
-pub struct Translated {
-    /// What is asked.
-    pub chat: Arc<Chat>,
-    /// Paths of what is left out.
-    pub dropped: Vec<String>,
-}
-
 /// The body of an attempt, what was left out of it, and what writes the answer if it is translated.
 pub type Written = (Bytes, Vec<String>, Option<Box<dyn AnswerEncoder>>);
 
@@ -31,12 +23,12 @@ impl Opened {
     ///
     /// [`Reject::BadRequest`] when the body is no conversation, [`Reject::Untranslatable`] when the target cannot be told
     /// something that matters and the model refuses then.
-    pub fn fit(&mut self, target: &Target) -> Result<Option<Translated>, Reject> {
+    pub fn fit(&mut self, target: &Target) -> Result<Option<Arc<Chat>>, Reject> {
         let Some(codec) = target.provider.codec().filter(|_| target.way(&self.ask) == Some(Way::Translated)) else {
             return Ok(None);
         };
         let chat = self.conversation()?;
-        let Gaps { unsupported, hints } = gaps(codec, &chat);
+        let unsupported = gaps(codec, &chat, &goal(target, None)).unsupported;
         if let (Some(first), false) = (unsupported.first(), target.drops) {
             return Err(Reject::Untranslatable {
                 model: self.plan.route().name.to_string(),
@@ -46,22 +38,20 @@ impl Opened {
                 field: first.path.clone(),
             });
         }
-        let paths = unsupported.into_iter().map(|used| used.path).chain(hints).chain(strange_seals(codec, &chat));
-        let dropped: BTreeSet<String> = paths.collect();
-        Ok(Some(Translated { chat, dropped: dropped.into_iter().collect() }))
+        Ok(Some(chat))
     }
 
     /// The body that goes to `target`, what is left out of it, and what writes the answer if it is translated.
-    pub fn write(&mut self, target: &Target, terms: &Spending, translated: Option<Translated>) -> Written {
+    pub fn write(&mut self, target: &Target, terms: &Spending, translated: Option<Arc<Chat>>) -> Written {
         let codec = target.provider.codec();
-        let (Some(translated), Some(codec)) = (translated, codec) else {
+        let (Some(chat), Some(codec)) = (translated, codec) else {
             let edits = target.provider.edits(&self.ask, &target.model_json, terms.cap);
             return (self.ask.body.apply(&edits), Vec::new(), None);
         };
-        let goal = Goal { model: &target.model, cap: terms.cap, most_output: target.max_output_tokens };
-        let body = codec.encode(&translated.chat, &goal);
+        let goal = goal(target, terms.cap);
+        let body = codec.encode(&chat, &goal);
         let request = self.ask.body.apply(&Edits::new());
-        (body, translated.dropped, Some(encoder(self, request)))
+        (body, left_out(codec, &chat, &goal), Some(encoder(self, request)))
     }
 
     /// The conversation that is asked for, decoded once.
@@ -78,6 +68,18 @@ impl Opened {
         self.chat = Some(Arc::clone(&chat));
         Ok(chat)
     }
+}
+
+/// What a request is written for that goes to `target`.
+fn goal(target: &Target, cap: Option<u64>) -> Goal<'_> {
+    Goal { model: &target.model, cap, most_output: target.max_output_tokens }
+}
+
+/// Paths of what is not told to the target.
+fn left_out(codec: &dyn Codec, chat: &Chat, goal: &Goal<'_>) -> Vec<String> {
+    let Gaps { unsupported, hints } = gaps(codec, chat, goal);
+    let paths = unsupported.into_iter().map(|used| used.path).chain(hints).chain(strange_seals(codec, chat));
+    paths.collect::<BTreeSet<String>>().into_iter().collect()
 }
 
 /// Paths of thoughts that another maker than `codec`'s sealed: they are of no use to its models.

@@ -11,7 +11,13 @@ use std::time::Duration;
 
 fn env(name: &str) -> Option<String> {
     match name {
-        "OPENAI_API_KEY" | "ANTHROPIC_API_KEY" | "GROQ_API_KEY" => Some("sk-planted-secret".to_owned()),
+        "OPENAI_API_KEY"
+        | "ANTHROPIC_API_KEY"
+        | "GROQ_API_KEY"
+        | "AZURE_OPENAI_API_KEY"
+        | "GEMINI_API_KEY"
+        | "AWS_ACCESS_KEY_ID"
+        | "AWS_SECRET_ACCESS_KEY" => Some("sk-planted-secret".to_owned()),
         "PLANTED" => Some("planted-secret".to_owned()),
         "TWO" => Some("2".to_owned()),
         "EMPTY" => Some(String::new()),

@@ -248,7 +248,7 @@ fn pieces_become_blocks() {
         (
             "words of a hidden thought",
             vec![thought("a"), sealed("openai", "e", true)],
-            json!([thinking("a", ""), {"type": "redacted_thinking", "data": "wb1:openai:e"}]),
+            json!([thinking("a", "wb1::"), {"type": "redacted_thinking", "data": "wb1:openai:e"}]),
         ),
         ("a refusal", vec![text("a"), refusal], json!([said("a"), said("no")])),
         (
