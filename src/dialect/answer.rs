@@ -30,6 +30,16 @@ pub trait AnswerEncoder: Send {
     /// (the last event), 0 where there is none.
     fn end(&mut self, out: &mut BytesMut) -> usize;
 
+    /// Whether something came too late to be told: arguments of a call that the dialect had to end before.
+    fn lost(&self) -> bool {
+        false
+    }
+
+    /// Whether the whole answer is kept until its end, because the last event tells it again (Responses).
+    fn keeps(&self) -> bool {
+        false
+    }
+
     /// The number that the next event would carry, where events are numbered (Responses); else 0.
     fn next_sequence(&self) -> u64 {
         0
@@ -37,7 +47,11 @@ pub trait AnswerEncoder: Send {
 }
 
 /// Writes answers to calls of `api`, as a `stream` or whole. `None`: `api` is no conversation.
-pub fn encoder(api: Api, stream: bool, about: About) -> Option<Box<dyn AnswerEncoder>> {
+pub fn encoder(api: Api, stream: bool, mut about: About) -> Option<Box<dyn AnswerEncoder>> {
+    if matches!(api, Api::Messages | Api::Generate) {
+        // These repeat nothing of it: a stream must not hold a large request to its end.
+        about.request = Bytes::new();
+    }
     match api {
         Api::ChatCompletions if stream => Some(Box::new(chat::Stream::new(&about))),
         Api::ChatCompletions => Some(Box::new(chat::Whole::new(about))),
@@ -46,5 +60,35 @@ pub fn encoder(api: Api, stream: bool, about: About) -> Option<Box<dyn AnswerEnc
         Api::Messages => Some(messages::encoder(stream, about)),
         Api::Generate => Some(gemini::encoder(stream, about)),
         Api::Completions | Api::Embeddings | Api::CountTokens => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn about(request: Bytes) -> About {
+        About { id: "x".into(), model: "m".into(), created_s: 1, include_usage: false, request }
+    }
+
+    #[test]
+    fn every_conversation_has_an_encoder_and_nothing_else_has() {
+        for api in Api::ALL {
+            for stream in [false, true] {
+                assert_eq!(encoder(api, stream, about(Bytes::new())).is_some(), api.converses(), "{api}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_does_not_hold_the_request() {
+        for api in Api::ALL.into_iter().filter(|api| api.converses()) {
+            for stream in [false, true] {
+                let request = Bytes::from(br#"{"model":"m","input":"a long one"}"#.to_vec());
+                let encoder = encoder(api, stream, about(request.clone())).expect("a conversation");
+                assert!(request.is_unique(), "{api}, stream: {stream}");
+                drop(encoder);
+            }
+        }
     }
 }

@@ -49,7 +49,7 @@ impl Opened {
         let api = self.ask.api;
         loop {
             let target = self.plan.take_next(|target| target.serves(api))?;
-            let translated = match self.fit(&target) {
+            let translated = match self.fit(&target, &services.buffers) {
                 Ok(translated) => translated,
                 Err(reject) => {
                     self.plan.passed_over();

@@ -95,6 +95,14 @@ impl Reader {
         }
     }
 
+    /// Bytes that are held until the end of the answer.
+    pub fn held(&self) -> usize {
+        match self {
+            Self::Passed(_) => 0,
+            Self::Translated(translation) => translation.held(),
+        }
+    }
+
     /// The number of the next event, where events are numbered.
     pub fn next_sequence(&self) -> u64 {
         match self {

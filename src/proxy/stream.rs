@@ -296,7 +296,8 @@ impl Answer {
     /// Brings the share to what is held; false when the gateway's buffers do not leave that much.
     fn account(&mut self) -> bool {
         let Kind::Stream(stream) = &self.kind else { return true };
-        let held = stream.held.len().saturating_add(stream.scanner.pending());
+        let held =
+            [stream.scanner.pending(), stream.reader.held()].into_iter().fold(stream.held.len(), usize::saturating_add);
         let counted = held.saturating_sub(UNCOUNTED_BYTES);
         let fits = self.share.grow_to(counted);
         self.share.shrink_to(counted);

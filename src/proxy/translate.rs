@@ -1,17 +1,25 @@
 //! Where a client's dialect and a provider's codec meet: what fits, and one answer on its way through both.
 
 use super::attempt::Spending;
+use super::bounds::Buffers;
 use super::exchange::Opened;
 use super::reject::Reject;
 use super::target::{Target, Way};
 use crate::dialect::{self, About, AnswerEncoder};
-use crate::model::{Chat, Content, Edits, Feature};
+use crate::model::{Api, Chat, Content, Edits, Feature};
 use crate::providers::codec::{Codec, Decoded, Gaps, Goal, Meter, StreamDecoder, gaps};
 use crate::providers::{Garbage, OutputText, Provider, Reading, Seen};
 use crate::sse::SseEvent;
 use bytes::{Bytes, BytesMut};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// Room for an event that is kept between two of them.
+const MOST_KEPT: usize = 64 * 1024;
+/// Most values of a body that are translated: a tree of them takes many times their bytes.
+const MOST_VALUES: usize = 2_000_000;
+/// Bytes that a value takes in such a tree, at most, while it grows.
+const VALUE_BYTES: usize = 96;
 
 /// The body of an attempt, what was left out of it, and what writes the answer if it is translated.
 pub type Written = (Bytes, Vec<String>, Option<Box<dyn AnswerEncoder>>);
@@ -22,12 +30,12 @@ impl Opened {
     /// # Errors
     ///
     /// [`Reject::BadRequest`] when the body is no conversation, [`Reject::Untranslatable`] when the target cannot be told
-    /// something that matters and the model refuses then.
-    pub fn fit(&mut self, target: &Target) -> Result<Option<Arc<Chat>>, Reject> {
+    /// something that matters and the model refuses then, [`Reject::BuffersFull`].
+    pub fn fit(&mut self, target: &Target, buffers: &Buffers) -> Result<Option<Arc<Chat>>, Reject> {
         let Some(codec) = target.provider.codec().filter(|_| target.way(&self.ask) == Some(Way::Translated)) else {
             return Ok(None);
         };
-        let chat = self.conversation()?;
+        let chat = self.conversation(buffers)?;
         let unsupported = gaps(codec, &chat, &goal(target, None)).unsupported;
         if let (Some(first), false) = (unsupported.first(), target.drops) {
             return Err(Reject::Untranslatable {
@@ -55,13 +63,22 @@ impl Opened {
     }
 
     /// The conversation that is asked for, decoded once.
-    fn conversation(&mut self) -> Result<Arc<Chat>, Reject> {
+    fn conversation(&mut self, buffers: &Buffers) -> Result<Arc<Chat>, Reject> {
         if let Some(chat) = &self.chat {
             return Ok(Arc::clone(chat));
         }
         // An attempt before may have edited the body: what was sent is decoded.
         self.ask.body.apply(&Edits::new());
         let bad = |message: String, param| Reject::BadRequest { message, param };
+        // Each value but the first of its list or object stands behind a comma.
+        let values = memchr::memchr_iter(b',', self.ask.body.as_slice()).count();
+        if values > MOST_VALUES {
+            return Err(bad(
+                format!("the body has more than {MOST_VALUES} values, which are too many to be translated"),
+                None,
+            ));
+        }
+        let _tree = buffers.take(values * VALUE_BYTES).ok_or(Reject::BuffersFull)?;
         let chat = dialect::decode(&self.ask).map_err(|wrong| bad(wrong.message, wrong.param))?;
         let chat = chat.ok_or_else(|| bad(format!("`{}` cannot be translated", self.ask.api), None))?;
         let chat = Arc::new(chat);
@@ -113,10 +130,16 @@ impl Translation {
     pub fn event(&mut self, event: &SseEvent) -> Seen {
         let Self { decoder, encoder, meter, made } = self;
         made.clear();
+        if made.capacity() > MOST_KEPT {
+            *made = BytesMut::new();
+        }
         let decoded = decoder.event(event, &mut |event| {
             meter.take(&event);
             encoder.event(&event, made);
         });
+        if encoder.lost() {
+            return Seen::Garbage(lost());
+        }
         match decoded {
             Decoded::More if meter.had_output() => Seen::Output { strip: None },
             Decoded::More => Seen::Quiet { strip: None },
@@ -141,6 +164,11 @@ impl Translation {
         self.made.clear();
     }
 
+    /// Bytes that are held until the end of the answer.
+    pub fn held(&self) -> usize {
+        if self.encoder.keeps() { usize::try_from(self.meter.output().bytes()).unwrap_or(usize::MAX) } else { 0 }
+    }
+
     /// Whether the provider's body may end here.
     pub fn may_end(&self) -> bool {
         self.decoder.may_end()
@@ -162,6 +190,11 @@ impl Translation {
     }
 }
 
+/// The client's dialect could not tell something any more that the provider said late.
+fn lost() -> Garbage {
+    Garbage { api: Api::ChatCompletions, why: "arguments of a tool's call came after other content".to_owned() }
+}
+
 /// An answer that came whole, in the client's dialect, with what it reports and what it says.
 ///
 /// # Errors
@@ -178,6 +211,9 @@ pub fn whole(
         meter.take(&event);
         encoder.event(&event, &mut out);
     })?;
+    if encoder.lost() {
+        return Err(lost());
+    }
     encoder.end(&mut out);
     Ok((out.freeze(), reading, meter.output().clone()))
 }

@@ -211,3 +211,56 @@ async fn a_budget_lowers_the_cap_of_a_translated_request_too() {
     assert_eq!(upstream.only().json()["max_tokens"], told);
     assert!(told < 1_250, "{told} tokens of output would cost more than the budget");
 }
+
+#[tokio::test]
+async fn what_a_dialect_cannot_tell_any_more_breaks_the_stream_and_is_not_left_out() {
+    let call = |arguments: &str, more: &str| {
+        format!(
+            "data: {{\"id\":\"c1\",\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":0,{more}\"function\":{{{}\"arguments\":\"{arguments}\"}}}}]}},\"finish_reason\":null}}]}}\n\n",
+            if more.is_empty() { "" } else { "\"name\":\"f\"," }
+        )
+    };
+    let begun = call("{\\\"a\\\"", "\"id\":\"call_1\",\"type\":\"function\",");
+    let events =
+        [begun, sample::chat_delta(" "), call(":1}", ""), sample::CHAT_FINISH.to_owned(), sample::CHAT_DONE.to_owned()];
+    let upstream = scripted(Script::sse().body(events.concat()).end()).await;
+    let gateway = in_front_of("openai", &upstream, "").await;
+    let answer = gateway.post("/v1/messages", sample::MESSAGE_STREAM_ASK).await;
+    // All of it came in one piece, so it may have been seen before anything was told.
+    let whole = answer.status == 200 && answer.text().contains("message_stop");
+    assert!(!whole, "half of a call's arguments is no answer: {}", answer.text());
+    assert!(answer.text().contains("error"), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_body_of_too_many_values_is_refused_where_it_would_be_translated() {
+    let upstream = Upstream::start().await;
+    let gateway = in_front_of("anthropic", &upstream, "").await;
+    let many = "1,".repeat(2_000_001);
+    let ask = format!(r#"{{"model":"fast","messages":[{{"role":"user","content":"hi"}}],"x":[{many}1]}}"#);
+    let refused = gateway.post("/v1/chat/completions", ask).await;
+    assert_eq!(refused.openai_error(400), "invalid_request");
+    assert!(refused.text().contains("too many to be translated"), "{}", refused.text());
+    assert!(upstream.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_thought_that_another_maker_sealed_does_not_reach_a_provider() {
+    let upstream = Upstream::start().await;
+    let gateway = in_front_of("anthropic", &upstream, "").await;
+    // As a client of Anthropic's keeps what an OpenAI-compatible server thought, and what Gemini signed.
+    let ask = r#"{"model":"fast","max_tokens":16,"messages":[{"role":"user","content":"hi"},
+        {"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"wb1::"},{"type":"thinking","thinking":"so","signature":"wb1:gemini:c2ln"},{"type":"text","text":"a"}]},
+        {"role":"user","content":"go on"}]}"#;
+    let answer = gateway.post("/v1/messages", ask).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let sent = upstream.only().text().to_owned();
+    assert!(!sent.contains("thinking") && !sent.contains("wb1") && sent.contains("go on"), "{sent}");
+    assert!(
+        answer.field("x-weighbridge-dropped").is_some_and(|paths| paths.contains("messages[1].content")),
+        "{answer:?}"
+    );
+    let own = ask.replace("wb1::", "own-1").replace("wb1:gemini:c2ln", "own-2");
+    assert_eq!(gateway.post("/v1/messages", own.clone()).await.status, 200);
+    assert_eq!(upstream.requests()[1].body, sample::renamed(own.as_bytes(), "model-a"), "its own pass as they are");
+}

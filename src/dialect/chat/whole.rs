@@ -15,6 +15,8 @@ use serde_json::value::RawValue;
 /// Collects an answer and writes it at its end.
 pub(in crate::dialect) struct Whole {
     about: About,
+    /// The client speaks of `functions`.
+    functions: bool,
     choices: Vec<Choice>,
     usage: Option<Usage>,
     tier: Option<&'static str>,
@@ -111,8 +113,10 @@ struct Audio<'a> {
 }
 
 impl Whole {
-    pub(in crate::dialect) const fn new(about: About) -> Self {
-        Self { about, choices: Vec::new(), usage: None, tier: None }
+    /// Lets go of the request, which may be large.
+    pub(in crate::dialect) fn new(mut about: About) -> Self {
+        let functions = speaks_of_functions(&std::mem::take(&mut about.request));
+        Self { about, functions, choices: Vec::new(), usage: None, tier: None }
     }
 
     fn choice(&mut self, index: u32) -> &mut Choice {
@@ -184,7 +188,7 @@ impl AnswerEncoder for Whole {
             self.choice(0);
         }
         self.choices.sort_unstable_by_key(|choice| choice.index);
-        let functions = speaks_of_functions(&self.about.request);
+        let functions = self.functions;
         let id = format!("chatcmpl-{}", self.about.id);
         let created = self.about.created_s;
         let logprobs: Vec<_> = self.choices.iter_mut().map(Choice::take_logprobs).collect();

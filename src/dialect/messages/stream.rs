@@ -25,6 +25,8 @@ pub(super) struct Stream {
     ending: Ending,
     usage: Usage,
     tier: Option<ServiceTier>,
+    /// Arguments came for a call whose block was over.
+    lost: bool,
 }
 
 /// The block that is open.
@@ -62,6 +64,7 @@ impl Stream {
             ending: Ending::default(),
             usage: Usage::default(),
             tier: None,
+            lost: false,
         }
     }
 
@@ -185,8 +188,10 @@ impl Stream {
             }
         } else if let Some(waiting) = self.waiting.iter_mut().find(|waiting| waiting.call == of) {
             waiting.json.push_str(json);
+        } else {
+            // The call's block is over: white space behind whole JSON says nothing, anything else would be missing.
+            self.lost |= !json.trim_ascii().is_empty();
         }
-        // Else the call's JSON was whole, and nothing is left to be said of it.
     }
 }
 
@@ -213,6 +218,10 @@ impl AnswerEncoder for Stream {
             }
             _ => {}
         }
+    }
+
+    fn lost(&self) -> bool {
+        self.lost
     }
 
     fn end(&mut self, out: &mut BytesMut) -> usize {

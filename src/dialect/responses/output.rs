@@ -40,12 +40,14 @@ pub(super) struct Output {
     /// The tier that is billed.
     pub tier: Option<ServiceTier>,
     finish: Option<Finish>,
+    /// Arguments came for a call whose item was over.
+    lost: bool,
 }
 
 impl Output {
     /// Of the answer to the request `request`.
     pub(super) const fn new(request: Arc<str>) -> Self {
-        Self { request, items: Vec::new(), usage: None, tier: None, finish: None }
+        Self { request, items: Vec::new(), usage: None, tier: None, finish: None, lost: false }
     }
 
     /// Takes what the first answer says. Sound has no item in a response.
@@ -201,6 +203,13 @@ impl Output {
                 _ => {}
             }
         }
+        // The call's item is over: white space behind whole JSON says nothing, anything else would be missing.
+        self.lost |= !json.trim_ascii().is_empty();
+    }
+
+    /// Whether arguments came for a call whose item was over.
+    pub(super) const fn lost(&self) -> bool {
+        self.lost
     }
 
     /// The API's citations name a web address: others have no place in it.

@@ -45,6 +45,14 @@ impl AnswerEncoder for Stream {
         output.take(event, &mut |item, change| wire.change(item, change, out));
     }
 
+    fn lost(&self) -> bool {
+        self.output.lost()
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
     fn end(&mut self, out: &mut BytesMut) -> usize {
         self.begin(out);
         let Self { about, echo, output, wire, .. } = self;

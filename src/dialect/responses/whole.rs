@@ -30,6 +30,10 @@ impl AnswerEncoder for Whole {
         self.output.take(event, &mut |_, _| {});
     }
 
+    fn lost(&self) -> bool {
+        self.output.lost()
+    }
+
     fn end(&mut self, out: &mut BytesMut) -> usize {
         self.output.close_at_end(&mut |_, _| {});
         let response = Response::ended(&self.about, &self.echo, &self.output);
