@@ -77,6 +77,24 @@ impl Goal<'_> {
     }
 }
 
+/// Answers of a request that are told apart; one that has more is not read.
+pub(super) const MOST_CHOICES: usize = 128;
+
+/// Why more of them are not read.
+pub(super) const TOO_MANY_CHOICES: &str = "it has more than 128 choices";
+
+/// Tool calls of one answer; one that has more is not read.
+pub(super) const MOST_CALLS: usize = 1_024;
+
+/// Why more of them are not read.
+pub(super) const TOO_MANY_CALLS: &str = "an answer has more than 1024 tool calls";
+
+/// Items or blocks of one answer that are kept apart; one that has more is not read.
+pub(super) const MOST_ITEMS: usize = 4_096;
+
+/// Why more of them are not read.
+pub(super) const TOO_MANY_ITEMS: &str = "an answer has more than 4096 pieces of output";
+
 /// Reads the events of one stream, in order.
 pub trait StreamDecoder: Send {
     /// Takes `event`, telling `out` what it says.
