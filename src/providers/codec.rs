@@ -120,6 +120,9 @@ pub enum Decoded {
     Error(UpstreamError),
     /// No event of this API.
     Garbage(Garbage),
+    /// JSON of a shape that the decoder does not know: garbage to who translates, for a piece of the answer may be lost;
+    /// output to who passes it through.
+    Odd(Garbage),
 }
 
 /// What of `chat` an API cannot say: what must be refused, and what may be dropped as long as it is told.
@@ -237,6 +240,7 @@ impl StreamReader for Metered {
         let Self { decoder, meter } = self;
         match decoder.event(event, &mut |event| meter.take(&event)) {
             Decoded::More if meter.had_output() => Seen::Output { strip: None },
+            Decoded::Odd(_) => Seen::Output { strip: None },
             Decoded::More => Seen::Quiet { strip: None },
             Decoded::End => Seen::End,
             Decoded::Error(error) => Seen::Error(error),
