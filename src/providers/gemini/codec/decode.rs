@@ -1,6 +1,9 @@
 //! Answers: streams and whole ones, which are of the same shape.
 
-use super::{API, JSON_ANSWER, MAKER};
+use super::{
+    API, JSON_ANSWER, MAKER,
+    ending::{Fault, is_spoilt, reason},
+};
 use crate::{
     model::{ChatEvent, Citation, Finish, Listener, Seal},
     providers::{
@@ -352,14 +355,6 @@ impl Choice {
     }
 }
 
-/// Why an answer cannot be told on.
-enum Fault {
-    /// The model or its server broke it off.
-    Spoilt(String),
-    /// It is more than is kept apart.
-    TooMany(&'static str),
-}
-
 impl StreamDecoder for Decoder {
     fn event(&mut self, event: &SseEvent, out: &mut Listener<'_>) -> Decoded {
         if !event.has_data {
@@ -432,40 +427,6 @@ fn beside<'a, T: Deserialize<'a>>(member: Option<&'a RawValue>) -> Option<T> {
 
 fn garbage(why: &str) -> Garbage {
     Garbage { api: API, why: why.to_owned() }
-}
-
-/// <https://ai.google.dev/api/generate-content#FinishReason>
-fn reason(word: &str) -> Option<Finish> {
-    Some(match word {
-        "" | "FINISH_REASON_UNSPECIFIED" => return None,
-        "MAX_TOKENS" | "CONTINUATION" => Finish::Length,
-        "SAFETY"
-        | "RECITATION"
-        | "LANGUAGE"
-        | "BLOCKLIST"
-        | "PROHIBITED_CONTENT"
-        | "SPII"
-        | "IMAGE_SAFETY"
-        | "IMAGE_PROHIBITED_CONTENT"
-        | "IMAGE_RECITATION"
-        | "ESCALATION"
-        | "MODEL_ARMOR" => Finish::ContentFilter,
-        _ => Finish::Stop,
-    })
-}
-
-/// Whether an answer that ended for this reason is broken rather than over; `said`: some of it came before. A reason
-/// that is yet to come is none.
-fn is_spoilt(word: &str, said: bool) -> bool {
-    match word {
-        "MALFORMED_FUNCTION_CALL"
-        | "MALFORMED_RESPONSE"
-        | "UNEXPECTED_TOOL_CALL"
-        | "TOO_MANY_TOOL_CALLS"
-        | "MISSING_THOUGHT_SIGNATURE" => true,
-        "OTHER" | "IMAGE_OTHER" | "NO_IMAGE" => !said,
-        _ => false,
-    }
 }
 
 /// Sources of the text: each with the words that it supports, or all of them where no words are told.

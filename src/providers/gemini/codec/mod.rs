@@ -6,6 +6,7 @@ mod ability;
 mod contents;
 mod decode;
 mod encode;
+mod ending;
 
 #[cfg(test)]
 mod tests;
