@@ -77,6 +77,24 @@ impl Goal<'_> {
     }
 }
 
+/// Answers of a request that are told apart; one that has more is not read.
+pub(super) const MOST_CHOICES: usize = 128;
+
+/// Why more of them are not read.
+pub(super) const TOO_MANY_CHOICES: &str = "it has more than 128 choices";
+
+/// Tool calls of one answer; one that has more is not read.
+pub(super) const MOST_CALLS: usize = 1_024;
+
+/// Why more of them are not read.
+pub(super) const TOO_MANY_CALLS: &str = "an answer has more than 1024 tool calls";
+
+/// Items or blocks of one answer that are kept apart; one that has more is not read.
+pub(super) const MOST_ITEMS: usize = 4_096;
+
+/// Why more of them are not read.
+pub(super) const TOO_MANY_ITEMS: &str = "an answer has more than 4096 pieces of output";
+
 /// Reads the events of one stream, in order.
 pub trait StreamDecoder: Send {
     /// Takes `event`, telling `out` what it says.
@@ -102,6 +120,9 @@ pub enum Decoded {
     Error(UpstreamError),
     /// No event of this API.
     Garbage(Garbage),
+    /// JSON of a shape that the decoder does not know: garbage to who translates, for a piece of the answer may be lost;
+    /// output to who passes it through.
+    Odd(Garbage),
 }
 
 /// What of `chat` an API cannot say: what must be refused, and what may be dropped as long as it is told.
@@ -219,6 +240,7 @@ impl StreamReader for Metered {
         let Self { decoder, meter } = self;
         match decoder.event(event, &mut |event| meter.take(&event)) {
             Decoded::More if meter.had_output() => Seen::Output { strip: None },
+            Decoded::Odd(_) => Seen::Output { strip: None },
             Decoded::More => Seen::Quiet { strip: None },
             Decoded::End => Seen::End,
             Decoded::Error(error) => Seen::Error(error),

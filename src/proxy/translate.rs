@@ -146,6 +146,7 @@ impl Translation {
             Decoded::End => Seen::End,
             Decoded::Error(error) => Seen::Error(error),
             Decoded::Garbage(garbage) => Seen::Garbage(garbage),
+            Decoded::Odd(garbage) => Seen::Garbage(garbage),
         }
     }
 

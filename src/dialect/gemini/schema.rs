@@ -4,6 +4,7 @@
 use super::object::is_named;
 use crate::dialect::node::{Map, Node};
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// `node` as JSON Schema. What is JSON Schema already (types in small letters) stays as it is.
 pub(super) fn json_schema(node: Node<'_>) -> Node<'_> {
@@ -69,10 +70,13 @@ fn allow_null(members: &mut Vec<(Cow<'_, str>, Node<'_>)>) {
 
 /// Models write members in the order of the schema: `propertyOrdering` tells it.
 fn sort(members: &mut [(Cow<'_, str>, Node<'_>)], order: &[Node<'_>]) {
-    let place = |name: &str| {
-        let named = |node: &Node<'_>| matches!(node, Node::Text(text) if text == name);
-        order.iter().position(named).unwrap_or(order.len())
-    };
+    let mut places = HashMap::<&str, usize>::with_capacity(order.len());
+    for (place, name) in order.iter().enumerate() {
+        if let Node::Text(name) = name {
+            places.entry(name).or_insert(place);
+        }
+    }
+    let place = |name: &str| places.get(name).copied().unwrap_or(order.len());
     if let Some((_, Node::Map(properties))) = members.iter_mut().find(|(name, _)| name == "properties") {
         properties.0.sort_by_key(|(name, _)| place(name));
     }
@@ -91,3 +95,23 @@ const KEYWORDS: [&str; 10] = [
     "additionalProperties",
     "prefixItems",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hundred_thousand_members_come_in_the_order_that_is_told() {
+        let properties: Vec<_> = (0..100_000).map(|n| format!(r#""m{n}":{{}}"#)).collect();
+        let order: Vec<_> = (0..100_000).rev().map(|n| format!(r#""m{n}""#)).collect();
+        let (properties, order) = (properties.join(","), order.join(","));
+        let text = format!(r#"{{"properties":{{{properties},"new":{{}}}},"propertyOrdering":["m99999",{order}]}}"#);
+        let Node::Map(mut schema) = json_schema(Node::read(text.as_bytes()).expect("JSON")) else {
+            panic!("an object")
+        };
+        let Some(Node::Map(sorted)) = schema.take("properties") else { panic!("members") };
+        let names: Vec<_> = sorted.0.iter().map(|(name, _)| name.to_string()).collect();
+        let want: Vec<_> = (0..100_000).rev().map(|n| format!("m{n}")).chain(["new".to_owned()]).collect();
+        assert!(names == want);
+    }
+}

@@ -11,6 +11,7 @@ use crate::{
     model::{Chat, Feature, Json, Tool, ToolChoice},
 };
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 /// Reads `tools`.
 pub(super) fn declared(tools: Vec<Node<'_>>, chat: &mut Chat) -> Result<(), BadRequest> {
@@ -94,6 +95,24 @@ fn names(calling: &mut Object<'_>) -> Result<Vec<String>, BadRequest> {
 /// same.
 fn narrow(allowed: &[String], chat: &mut Chat) {
     if !allowed.is_empty() {
-        chat.tools.retain(|tool| allowed.contains(&tool.name));
+        let allowed: HashSet<_> = allowed.iter().collect();
+        chat.tools.retain(|tool| allowed.contains(&&tool.name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_hundred_thousand_tools_those_that_are_allowed_stay() {
+        let tool =
+            |n: usize| Tool { name: format!("f{n}"), description: None, parameters: None, strict: None, cache: None };
+        let mut chat = Chat { tools: (0..100_000).map(tool).collect(), ..Chat::default() };
+        let allowed: Vec<_> = (1..100_000).rev().map(|n| format!("f{n}")).collect();
+        narrow(&allowed, &mut chat);
+        assert_eq!(chat.tools.len(), 99_999);
+        narrow(&[], &mut chat);
+        assert_eq!(chat.tools.len(), 99_999, "no names allow all");
     }
 }

@@ -13,7 +13,7 @@ use crate::{
 };
 use bytes::Bytes;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A conversation in the making.
 pub(super) struct Decoder<'b> {
@@ -297,11 +297,36 @@ fn is_closed(schema: &Node<'_>) -> bool {
                 Some(Node::List(required)) => required.as_slice(),
                 _ => &[],
             };
-            let is_required = |name: &str| required.iter().any(|it| matches!(it, Node::Text(it) if it == name));
-            properties.0.iter().all(|(name, schema)| is_required(name) && is_closed(schema))
+            let names = required.iter().filter_map(|node| match node {
+                Node::Text(name) => Some(&**name),
+                _ => None,
+            });
+            let required: HashSet<&str> = names.collect();
+            properties.0.iter().all(|(name, schema)| required.contains(&**name) && is_closed(schema))
                 && member("additionalProperties") == Some(&Node::Bool(false))
         }
         _ => member("type") != Some(&Node::Text(Cow::Borrowed("object"))),
     };
     closed && map.0.iter().filter(|(key, _)| key != "properties").all(|(_, value)| is_closed(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_of_a_hundred_thousand_members_is_closed_if_all_are_required() {
+        let schema = |all: usize| {
+            let properties: Vec<_> = (0..100_000).map(|n| format!(r#""m{n}":{{"type":"string"}}"#)).collect();
+            let required: Vec<_> = (0..all).rev().map(|n| format!(r#""m{n}""#)).collect();
+            let (properties, required) = (properties.join(","), required.join(","));
+            format!(
+                r#"{{"type":"object","properties":{{{properties}}},"required":[{required}],"additionalProperties":false}}"#
+            )
+        };
+        for (all, closed) in [(100_000, true), (99_999, false)] {
+            let text = schema(all);
+            assert_eq!(is_closed(&Node::read(text.as_bytes()).expect("JSON")), closed, "{all}");
+        }
+    }
 }

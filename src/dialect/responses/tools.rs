@@ -8,6 +8,7 @@ use crate::{
     },
     model::{Chat, Feature, Tool, ToolChoice},
 };
+use std::collections::HashSet;
 
 /// Reads `tools`, `tool_choice` and `parallel_tool_calls`. <https://platform.openai.com/docs/guides/function-calling>
 pub(super) fn read(root: &mut Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
@@ -103,16 +104,38 @@ fn allowed(mut object: Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
     if choice == ToolChoice::Required {
         chat.uses(Feature::ForcedTool, "tool_choice");
     }
-    let mut names = Vec::new();
+    let mut names = HashSet::new();
     for (index, node) in object.list("tools")?.unwrap_or_default().into_iter().enumerate() {
         let mut tool = Members::of(node, format!("tool_choice.tools[{index}]"))?;
         // Of the other types, that they are declared is noted.
         if &*tool.needed("type")? == "function" {
-            names.push(tool.needed("name")?.into_owned());
+            names.insert(tool.needed("name")?.into_owned());
         }
     }
     object.rest(chat);
     chat.tools.retain(|tool| names.contains(&tool.name));
     chat.tool_choice = Some(choice);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_hundred_thousand_tools_those_that_are_allowed_stay() {
+        let named = |n: usize| format!(r#"{{"type":"function","name":"f{n}"}}"#);
+        let tools: Vec<_> = (0..100_000).map(named).collect();
+        let allowed: Vec<_> = (1..100_000).rev().map(named).collect();
+        let (tools, allowed) = (tools.join(","), allowed.join(","));
+        let text = format!(
+            r#"{{"tools":[{tools}],"tool_choice":{{"type":"allowed_tools","mode":"auto","tools":[{allowed}]}}}}"#
+        );
+        let root = Node::read(text.as_bytes()).expect("JSON");
+        let mut chat = Chat::default();
+        let mut root = Members::of(root, String::new()).expect("an object");
+        read(&mut root, &mut chat).expect("tools");
+        assert_eq!(chat.tools.len(), 99_999);
+        assert_eq!(chat.tools.first().map(|tool| &*tool.name), Some("f1"));
+    }
 }

@@ -97,17 +97,17 @@ impl Provider for Gemini {
     }
 
     fn stream_reader(&self, _api: Api, _hide_usage: bool) -> Box<dyn StreamReader> {
-        Box::new(Metered::new(self.codec.decoder()))
+        Box::new(Metered::new(self.codec.passing_decoder()))
     }
 
     fn read_whole(&self, _api: Api, body: &[u8]) -> Result<Reading, Garbage> {
-        self.codec.decode_whole(body, &mut |_| {})
+        self.codec.read_passing(body, &mut |_| {})
     }
 
     fn output_of_whole(&self, _api: Api, body: &[u8]) -> OutputText {
         let mut meter = Meter::default();
         // What is no answer says nothing.
-        let _ = self.codec.decode_whole(body, &mut |event| meter.take(&event));
+        let _ = self.codec.read_passing(body, &mut |event| meter.take(&event));
         meter.output().clone()
     }
 

@@ -6,7 +6,7 @@ use crate::{
     providers::{
         Garbage, Reading, UpstreamError,
         anthropic::usage::{Figures, Known},
-        codec::{Decoded, StreamDecoder},
+        codec::{Decoded, MOST_CALLS, StreamDecoder, TOO_MANY_CALLS},
         failure,
         lenient::{Text, Unread, is_given, raw, read},
         mask::Key,
@@ -173,7 +173,9 @@ impl Decoder {
             b"content_block_start" => {
                 if let Some(block) = &read.content_block {
                     self.begin("", out);
-                    self.block(read.index.unwrap_or(0), block, out);
+                    if let Err(garbage) = self.block(read.index.unwrap_or(0), block, out) {
+                        return Decoded::Garbage(garbage);
+                    }
                 }
             }
             b"content_block_delta" => {
@@ -219,7 +221,11 @@ impl Decoder {
     }
 
     /// A block begins, or came whole. What a server's own tools do is no part of the answer.
-    fn block(&mut self, index: u64, block: &Block<'_>, out: &mut Listener<'_>) {
+    ///
+    /// # Errors
+    ///
+    /// When it is a call more than are kept apart.
+    fn block(&mut self, index: u64, block: &Block<'_>, out: &mut Listener<'_>) -> Result<(), Garbage> {
         self.close(out);
         match block.r#type.as_str() {
             "text" => {
@@ -234,17 +240,21 @@ impl Decoder {
                 seal(block.signature.as_str(), false, out);
             }
             "redacted_thinking" => seal(block.data.as_str(), true, out),
-            "tool_use" => self.call(index, block, out),
+            "tool_use" => self.call(index, block, out)?,
             _ => {}
         }
+        Ok(())
     }
 
-    fn call(&mut self, index: u64, block: &Block<'_>, out: &mut Listener<'_>) {
+    fn call(&mut self, index: u64, block: &Block<'_>, out: &mut Listener<'_>) -> Result<(), Garbage> {
         let input = block.input.map(RawValue::get).filter(|input| input.starts_with('{'));
         let whole = input.filter(|input| input.len() > 2).map(Box::from);
         let name = block.name.as_str();
         let call = (name != JSON_ANSWER).then_some(self.calls);
         if let Some(call) = call {
+            if call as usize >= MOST_CALLS {
+                return Err(garbage(TOO_MANY_CALLS));
+            }
             let id = match block.id.as_str() {
                 "" => Cow::Owned(format!("call_{call}")),
                 id => Cow::Borrowed(id),
@@ -253,6 +263,7 @@ impl Decoder {
             self.calls = self.calls.saturating_add(1);
         }
         self.open = Some(Open { index, call, whole, written: false });
+        Ok(())
     }
 
     /// A piece of a block.
@@ -313,6 +324,31 @@ impl Decoder {
     }
 }
 
+/// Whether `event`, of whatever shape, is one of those that are read; one that tells no type may be any.
+fn is_known(event: &SseEvent) -> bool {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow, default)]
+        r#type: Text<'a>,
+    }
+    let named = read::<Named<'_>>(&event.data);
+    let name = match &named {
+        Ok(Named { r#type: Text::Plain(name) }) => name.as_bytes(),
+        _ => &event.name[..],
+    };
+    let known: [&[u8]; 8] = [
+        b"message_start",
+        b"content_block_start",
+        b"content_block_delta",
+        b"content_block_stop",
+        b"message_delta",
+        b"message_stop",
+        b"error",
+        b"",
+    ];
+    known.contains(&name)
+}
+
 impl StreamDecoder for Decoder {
     fn event(&mut self, event: &SseEvent, out: &mut Listener<'_>) -> Decoded {
         if !event.has_data {
@@ -320,6 +356,8 @@ impl StreamDecoder for Decoder {
         }
         match read::<Event<'_>>(&event.data) {
             Ok(read) => self.take(event, &read, out),
+            // A piece of the answer that cannot be told would be lost in silence; of other events nothing can be told.
+            Err(Unread::UnknownShape) if is_known(event) => Decoded::Garbage(garbage("an event has an unknown shape")),
             Err(Unread::UnknownShape) => Decoded::More,
             Err(Unread::NoJson) => Decoded::Garbage(garbage("an event is not JSON")),
         }
@@ -340,7 +378,7 @@ pub(super) fn whole(body: &[u8], key: Key, out: &mut Listener<'_>) -> Result<Rea
     let mut decoder = Decoder::new(key);
     decoder.begin(whole.id.as_str(), out);
     for (index, block) in (0..).zip(content) {
-        decoder.block(index, block, out);
+        decoder.block(index, block, out)?;
     }
     decoder.finish(&whole.stop_reason, &whole.stop_sequence, whole.stop_details.as_ref(), out);
     decoder.end(Finish::Stop, None, out);

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 /// A piece of a turn, of instructions, or of a tool's result: each place takes some of them.
 #[derive(Serialize)]
@@ -90,13 +90,13 @@ impl CachePoint {
 /// Writes pieces one after another.
 pub(super) struct Writer<'a> {
     model: Model<'a>,
-    /// Names of documents so far: no two may be the same.
-    names: BTreeSet<String>,
+    /// Names of documents so far, for no two may be the same: each with the number that the next of that name may get.
+    names: HashMap<String, u32>,
 }
 
 impl<'a> Writer<'a> {
     pub(super) fn new(model: Model<'a>) -> Self {
-        Self { model, names: BTreeSet::new() }
+        Self { model, names: HashMap::new() }
     }
 
     /// Appends `parts` to `out`. Blank texts are no pieces: Bedrock refuses them.
@@ -144,12 +144,18 @@ impl<'a> Writer<'a> {
     /// A name that Bedrock takes and that no other document has.
     fn name(&mut self, name: &str) -> String {
         let neutral = document_name(name);
-        let mut unique = neutral.clone();
-        let mut count = 1_u32;
-        while !self.names.insert(unique.clone()) {
-            count = count.saturating_add(1);
-            unique = format!("{neutral} {count}");
+        let Some(mut number) = self.names.get(&neutral).copied() else {
+            self.names.insert(neutral.clone(), 2);
+            return neutral;
+        };
+        let mut unique = format!("{neutral} {number}");
+        // One may be called so itself.
+        while self.names.contains_key(&unique) {
+            number = number.saturating_add(1);
+            unique = format!("{neutral} {number}");
         }
+        self.names.insert(neutral, number.saturating_add(1));
+        self.names.insert(unique.clone(), 2);
         unique
     }
 }
@@ -263,6 +269,16 @@ mod tests {
         for (name, want) in cases {
             assert_eq!(document_name(name), want, "{name}");
         }
+    }
+
+    #[test]
+    fn a_hundred_thousand_documents_of_one_name_get_numbers() {
+        let mut writer = Writer::new(Model("amazon.nova-pro-v1:0"));
+        let names: Vec<_> = ["a", "a 3", "a", "a", "a 3"].into_iter().map(|name| writer.name(name)).collect();
+        assert_eq!(names, ["a", "a 3", "a 2", "a 4", "a 3 2"]);
+        let names: std::collections::HashSet<_> = (0..100_000).map(|_| writer.name("")).collect();
+        assert_eq!(names.len(), 100_000);
+        assert!(names.contains("document 100000"));
     }
 
     #[test]

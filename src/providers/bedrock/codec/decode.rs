@@ -2,17 +2,17 @@
 
 use super::{
     fault,
-    said::{Call, Cited, Told},
+    said::{self, Call, Cited, Told},
 };
 use crate::{
     model::{Api, ChatEvent, Listener},
     providers::{
-        Garbage, Reading,
+        Garbage, Reading, UpstreamError,
         bedrock::{
             credentials::Credentials,
             usage::{Figures, Tier},
         },
-        codec::{Decoded, StreamDecoder},
+        codec::{Decoded, MOST_ITEMS, StreamDecoder, TOO_MANY_CALLS, TOO_MANY_ITEMS},
         lenient::{Count, Text, Unread, is_given, read},
     },
     sse::SseEvent,
@@ -162,10 +162,21 @@ impl Decoder {
             // Nothing is said behind the end but what it cost.
             _ if self.told.is_finished() && name != b"metadata" => {}
             b"messageStart" => self.told.begin(out),
-            b"contentBlockStart" => self.start(index, event.start.as_ref(), out),
-            b"contentBlockDelta" => self.delta(index, event.delta.as_ref(), out),
+            b"contentBlockStart" => {
+                if let Err(garbage) = self.start(index, event.start.as_ref(), out) {
+                    return Decoded::Garbage(garbage);
+                }
+            }
+            b"contentBlockDelta" => {
+                if let Err(garbage) = self.delta(index, event.delta.as_ref(), out) {
+                    return Decoded::Garbage(garbage);
+                }
+            }
             b"contentBlockStop" => self.stop(index, out),
             b"messageStop" => {
+                if let Some(message) = said::spoilt(event.stop_reason.as_str()) {
+                    return Decoded::Error(UpstreamError { status: 502, message });
+                }
                 while let Some(index) = self.open.keys().next().copied() {
                     self.stop(index, out);
                 }
@@ -179,24 +190,38 @@ impl Decoder {
         if self.told.is_finished() && self.metered { Decoded::End } else { Decoded::More }
     }
 
-    fn start(&mut self, index: u64, start: Option<&Start<'_>>, out: &mut Listener<'_>) {
-        let Some(start) = start else { return };
+    fn start(&mut self, index: u64, start: Option<&Start<'_>>, out: &mut Listener<'_>) -> Result<(), Garbage> {
+        let Some(start) = start else { return Ok(()) };
         // A block that was not ended ends where its place is taken.
         self.stop(index, out);
+        self.has_room(index)?;
         if let Some(call) = &start.tool_use {
             let open = if call.r#type.says_something() {
                 Open::Aside
             } else {
-                Open::Call(self.told.call(call.tool_use_id.as_str(), call.name.as_str(), out), false)
+                let told = self.told.call(call.tool_use_id.as_str(), call.name.as_str(), out);
+                Open::Call(told.ok_or_else(|| garbage(TOO_MANY_CALLS))?, false)
             };
             self.open.insert(index, open);
         } else if let Some(picture) = &start.image {
             self.open.insert(index, Open::Picture(picture.format.as_str().to_owned()));
         }
+        Ok(())
     }
 
-    fn delta(&mut self, index: u64, delta: Option<&Delta<'_>>, out: &mut Listener<'_>) {
-        let Some(delta) = delta else { return };
+    /// # Errors
+    ///
+    /// When too many blocks are open for another one.
+    fn has_room(&self, index: u64) -> Result<(), Garbage> {
+        let room = self.open.len() < MOST_ITEMS || self.open.contains_key(&index);
+        room.then_some(()).ok_or_else(|| garbage(TOO_MANY_ITEMS))
+    }
+
+    fn delta(&mut self, index: u64, delta: Option<&Delta<'_>>, out: &mut Listener<'_>) -> Result<(), Garbage> {
+        let Some(delta) = delta else { return Ok(()) };
+        if delta.reasoning_content.is_some() {
+            self.has_room(index)?;
+        }
         let Self { told, open, .. } = self;
         told.text(delta.text.as_str(), out);
         if let Some(arguments) = &delta.tool_use
@@ -222,6 +247,7 @@ impl Decoder {
             let bytes = picture.source.as_ref().map_or("", |source| source.bytes.as_str());
             told.media(format, bytes, out);
         }
+        Ok(())
     }
 
     fn stop(&mut self, index: u64, out: &mut Listener<'_>) {
@@ -242,6 +268,10 @@ impl Decoder {
     }
 }
 
+/// The events that are read.
+const EVENTS: [&[u8]; 6] =
+    [b"messageStart", b"contentBlockStart", b"contentBlockDelta", b"contentBlockStop", b"messageStop", b"metadata"];
+
 impl StreamDecoder for Decoder {
     fn event(&mut self, event: &SseEvent, out: &mut Listener<'_>) -> Decoded {
         if let Some(error) = fault::of_event(event, &self.credentials) {
@@ -252,7 +282,10 @@ impl StreamDecoder for Decoder {
         }
         match read::<Event<'_>>(&event.data) {
             Ok(read) => self.read(&event.name, &read, out),
-            // Something that we do not know: nothing can be told of it.
+            // A piece of the answer that cannot be told would be lost in silence; of other events nothing can be told.
+            Err(Unread::UnknownShape) if EVENTS.contains(&&*event.name) => {
+                Decoded::Garbage(garbage("an event has an unknown shape"))
+            }
             Err(Unread::UnknownShape) => Decoded::More,
             Err(Unread::NoJson) => Decoded::Garbage(garbage("an event is not JSON")),
         }
@@ -335,10 +368,13 @@ pub(super) fn whole(body: &[u8], out: &mut Listener<'_>) -> Result<Reading, Garb
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| garbage("it is no JSON object of its shape"))?;
     let content = answer.output.and_then(|output| output.message).and_then(|message| message.content);
     let content = content.ok_or_else(|| garbage("`output.message.content` is missing"))?;
+    if let Some(why) = said::spoilt(answer.stop_reason.as_str()) {
+        return Err(garbage(&why));
+    }
     let mut told = Told::default();
     told.begin(out);
     for block in &content {
-        tell(block, &mut told, out);
+        tell(block, &mut told, out)?;
     }
     told.finish(answer.stop_reason.as_str(), &stop_sequence(answer.additional_model_response_fields), out);
     let Some(usage) = answer.usage.filter(|usage| is_given(Some(usage))) else { return Ok(Reading::default()) };
@@ -350,7 +386,7 @@ pub(super) fn whole(body: &[u8], out: &mut Listener<'_>) -> Result<Reading, Garb
     Ok(reading)
 }
 
-fn tell(block: &Block<'_>, told: &mut Told, out: &mut Listener<'_>) {
+fn tell(block: &Block<'_>, told: &mut Told, out: &mut Listener<'_>) -> Result<(), Garbage> {
     told.text(block.text.as_str(), out);
     if let Some(thought) = &block.reasoning_content {
         if let Some(reasoned) = &thought.reasoning_text {
@@ -361,6 +397,7 @@ fn tell(block: &Block<'_>, told: &mut Told, out: &mut Listener<'_>) {
     }
     if let Some(call) = block.tool_use.as_ref().filter(|call| !call.r#type.says_something()) {
         let which = told.call(call.tool_use_id.as_str(), call.name.as_str(), out);
+        let which = which.ok_or_else(|| garbage(TOO_MANY_CALLS))?;
         told.arguments(which, call.input.map_or("{}", RawValue::get), out);
     }
     if let Some(cited) = &block.citations_content {
@@ -375,6 +412,7 @@ fn tell(block: &Block<'_>, told: &mut Told, out: &mut Listener<'_>) {
         let bytes = picture.source.as_ref().map_or("", |source| source.bytes.as_str());
         told.media(picture.format.as_str(), bytes, out);
     }
+    Ok(())
 }
 
 fn tell_usage(reading: &Reading, out: &mut Listener<'_>) {

@@ -3,7 +3,10 @@
 use super::{ANSWER, MAKER};
 use crate::{
     model::{ChatEvent, Citation, Finish, Listener, Seal},
-    providers::lenient::{Count, Text},
+    providers::{
+        codec::MOST_CALLS,
+        lenient::{Count, Text},
+    },
 };
 use serde::Deserialize;
 use std::borrow::Cow;
@@ -56,17 +59,20 @@ impl Told {
         }
     }
 
-    /// A call begins.
-    pub(super) fn call(&mut self, id: &str, name: &str, out: &mut Listener<'_>) -> Call {
+    /// A call begins; `None`: there are more than are kept apart.
+    pub(super) fn call(&mut self, id: &str, name: &str, out: &mut Listener<'_>) -> Option<Call> {
         self.begin(out);
         if name == ANSWER {
-            return Call::Answer;
+            return Some(Call::Answer);
         }
         let call = self.calls;
+        if call as usize >= MOST_CALLS {
+            return None;
+        }
         self.calls = self.calls.saturating_add(1);
         let id = if id.is_empty() { Cow::Owned(format!("call_{call}")) } else { Cow::Borrowed(id) };
         out(ChatEvent::ToolStart { choice: 0, call, id, name: name.into() });
-        Call::Tool(call)
+        Some(Call::Tool(call))
     }
 
     /// A piece of a call's arguments.
@@ -107,8 +113,7 @@ impl Told {
     }
 
     /// `stopReason` (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>). The answer by a
-    /// schema is a call for Bedrock and the end for the client. `malformed_…` is an answer that the model spoilt and is
-    /// told as its end: what came of it is there to be seen.
+    /// schema is a call for Bedrock and the end for the client.
     fn reason(&self, reason: &str) -> Finish {
         match reason {
             "tool_use" if self.calls > 0 => Finish::ToolCalls,
@@ -122,6 +127,13 @@ impl Told {
             _ => Finish::Stop,
         }
     }
+}
+
+/// What is to be said of an answer that the model spoilt, if `reason` tells so
+/// (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>).
+pub(super) fn spoilt(reason: &str) -> Option<String> {
+    let spoilt = matches!(reason, "malformed_model_output" | "malformed_tool_use");
+    spoilt.then(|| format!("the provider ended the answer with `{reason}`"))
 }
 
 /// Where a piece of the text comes from

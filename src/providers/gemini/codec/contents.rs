@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// A part: one of its members is set, and perhaps a signature.
 #[derive(Debug, Default, Serialize)]
@@ -114,7 +115,7 @@ const UNSIGNED: &str = "skip_thought_signature_validator";
 pub(super) fn conversation(chat: &Chat, ability: Ability) -> (Option<Instruction<'_>>, Vec<Turn<'_>>) {
     let leading = chat.messages.iter().take_while(|message| message.role == Role::System).count();
     let (first, rest) = chat.messages.split_at(leading);
-    let mut writer = Writer { chat, ability, turns: Vec::new() };
+    let mut writer = Writer { names: names(chat), ability, turns: Vec::new() };
     for message in rest {
         writer.message(message);
     }
@@ -142,7 +143,8 @@ fn finish(turn: &mut Turn<'_>, ability: Ability) {
 }
 
 struct Writer<'a> {
-    chat: &'a Chat,
+    /// The tools that the calls were for, by their ids.
+    names: HashMap<&'a str, &'a str>,
     ability: Ability,
     turns: Vec<Turn<'a>>,
 }
@@ -195,20 +197,21 @@ impl<'a> Writer<'a> {
         let media = result.parts.iter().filter(|part| text(&part.content).is_none());
         let media: Vec<_> = media.filter_map(|part| piece(&part.content)).collect();
         let (parts, behind) = if self.ability.rich_results() { (media, Vec::new()) } else { (Vec::new(), media) };
-        let name = result.name.as_deref().or_else(|| self.name_of(&result.id)).unwrap_or("tool");
+        let name = result.name.as_deref().or_else(|| self.names.get(&*result.id).copied()).unwrap_or("tool");
         let answer = Answer { id: &result.id, name, response, parts };
         out.push(Piece { function_response: Some(answer), ..Piece::default() });
         out.extend(behind);
     }
+}
 
-    /// The tool that the call `id` was for.
-    fn name_of(&self, id: &str) -> Option<&'a str> {
-        let parts = self.chat.messages.iter().rev().flat_map(|message| &message.parts);
-        parts.into_iter().find_map(|part| match &part.content {
-            Content::ToolCall(call) if call.id == id => Some(&*call.name),
-            _ => None,
-        })
-    }
+/// The tools that the calls of `chat` are for, by the calls' ids.
+fn names(chat: &Chat) -> HashMap<&str, &str> {
+    let parts = chat.messages.iter().flat_map(|message| &message.parts);
+    let calls = parts.filter_map(|part| match &part.content {
+        Content::ToolCall(call) => Some((&*call.id, &*call.name)),
+        _ => None,
+    });
+    calls.collect()
 }
 
 fn called(call: &ToolCall) -> Piece<'_> {

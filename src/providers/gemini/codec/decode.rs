@@ -1,11 +1,16 @@
 //! Answers: streams and whole ones, which are of the same shape.
 
-use super::{API, JSON_ANSWER, MAKER};
+use super::{
+    API, JSON_ANSWER, MAKER,
+    ending::{Fault, is_spoilt, reason},
+};
 use crate::{
     model::{ChatEvent, Citation, Finish, Listener, Seal},
     providers::{
         Garbage, Reading, UpstreamError,
-        codec::{Decoded, StreamDecoder, finish_with_calls},
+        codec::{
+            Decoded, MOST_CALLS, MOST_CHOICES, StreamDecoder, TOO_MANY_CALLS, TOO_MANY_CHOICES, finish_with_calls,
+        },
         failure,
         gemini::usage::{Figures, Known},
         lenient::{Text, Unread, is_given, raw, read},
@@ -177,15 +182,16 @@ struct Choice {
     calls: u32,
     /// Thoughts were told that no signature has proved yet.
     thinking: bool,
+    /// Something was told that is no thought.
+    said: bool,
     finished: bool,
 }
-
-/// Answers of a request that are told apart; more are not read.
-const MOST_CHOICES: usize = 128;
 
 /// Reads a stream.
 pub(super) struct Decoder {
     key: Key,
+    /// The client reads the answer itself: a spoilt one is its to judge.
+    passed: bool,
     known: Known,
     reading: Reading,
     begun: bool,
@@ -197,21 +203,31 @@ pub(super) struct Decoder {
 impl Decoder {
     pub(super) fn new(key: Key) -> Self {
         let (known, reading) = (Known::default(), Reading::default());
-        Self { key, known, reading, begun: false, choices: Vec::new(), calls: 0 }
+        Self { key, passed: false, known, reading, begun: false, choices: Vec::new(), calls: 0 }
     }
 
-    fn take(&mut self, answer: &Answer<'_>, out: &mut Listener<'_>) {
+    /// Reads a stream that passes through as it is.
+    pub(super) fn passing(key: Key) -> Self {
+        Self { passed: true, ..Self::new(key) }
+    }
+
+    /// # Errors
+    ///
+    /// When the answer is spoilt, or is more than is kept apart. The figures are read all the same.
+    fn take(&mut self, answer: &Answer<'_>, out: &mut Listener<'_>) -> Result<(), Fault> {
         let id = answer.response_id.as_str();
         if !std::mem::replace(&mut self.begun, true) {
             out(ChatEvent::Start { id: (!id.is_empty()).then_some(Cow::Borrowed(id)) });
         }
+        let mut taken = Ok(());
         for candidate in answer.candidates.iter().flatten() {
-            self.candidate(candidate, id, out);
+            taken = taken.and(self.candidate(candidate, id, out));
         }
         if answer.prompt_feedback.as_ref().is_some_and(|feedback| feedback.block_reason.says_something()) {
             self.blocked(out);
         }
         self.usage(answer.usage_metadata.as_ref(), out);
+        if self.passed { Ok(()) } else { taken }
     }
 
     fn usage(&mut self, figures: Option<&Figures<'_>>, out: &mut Listener<'_>) {
@@ -239,11 +255,12 @@ impl Decoder {
         }
     }
 
-    fn candidate(&mut self, candidate: &Candidate<'_>, id: &str, out: &mut Listener<'_>) {
-        let Some(at) = self.place(candidate.index.unwrap_or(0)) else { return };
-        let Some(choice) = self.choices.get_mut(at).filter(|choice| !choice.finished) else { return };
+    fn candidate(&mut self, candidate: &Candidate<'_>, id: &str, out: &mut Listener<'_>) -> Result<(), Fault> {
+        let at = self.place(candidate.index.unwrap_or(0)).ok_or(Fault::TooMany(TOO_MANY_CHOICES))?;
+        let Some(choice) = self.choices.get_mut(at).filter(|choice| !choice.finished) else { return Ok(()) };
+        let mut taken = Ok(());
         for part in candidate.content.iter().flat_map(|content| &content.parts).flatten() {
-            choice.part(part, id, &mut self.calls, out);
+            taken = taken.and(choice.part(part, id, &mut self.calls, out));
         }
         if let Some(grounding) = beside::<Grounding<'_>>(candidate.grounding_metadata) {
             grounded(choice.index, &grounding, out);
@@ -255,11 +272,17 @@ impl Decoder {
         if let Some(json) = beside::<Logprobs<'_>>(candidate.logprobs_result).as_ref().and_then(logprobs) {
             out(ChatEvent::Logprobs { choice: choice.index, json: json.into() });
         }
-        if let Some(reason) = reason(candidate.finish_reason.as_str()) {
+        let word = candidate.finish_reason.as_str();
+        if !self.passed && is_spoilt(word, choice.said) {
+            choice.finished = true;
+            return Err(Fault::Spoilt(format!("the provider ended the answer with `{word}`")));
+        }
+        if let Some(reason) = reason(word) {
             choice.finished = true;
             let reason = finish_with_calls(reason, choice.calls > 0);
             out(ChatEvent::Finish { choice: choice.index, reason, stop: None });
         }
+        taken
     }
 
     /// Where the answer of this number stands.
@@ -278,7 +301,7 @@ impl Decoder {
 }
 
 impl Choice {
-    fn part(&mut self, part: &Part<'_>, id: &str, calls: &mut u32, out: &mut Listener<'_>) {
+    fn part(&mut self, part: &Part<'_>, id: &str, calls: &mut u32, out: &mut Listener<'_>) -> Result<(), Fault> {
         let text = part.text.as_str();
         let thought = part.thought == Some(true);
         if thought && !text.is_empty() {
@@ -293,24 +316,31 @@ impl Choice {
             out(ChatEvent::Sealed { choice: self.index, seal });
         }
         if !thought && !text.is_empty() {
+            self.said = true;
             out(ChatEvent::Text { choice: self.index, text: Cow::Borrowed(text) });
         }
         if let Some(call) = &part.function_call {
-            self.call(call, id, calls, out);
+            self.call(call, id, calls, out)?;
         }
         if let Some(blob) = part.inline_data.as_ref().filter(|blob| blob.data.says_something()) {
             let (media_type, base64) = (blob.mime_type.as_str().into(), blob.data.as_str().into());
+            self.said = true;
             out(ChatEvent::Media { choice: self.index, media_type, base64 });
         }
+        Ok(())
     }
 
     /// A call, which always comes whole. One without an id gets one that no other answer has.
-    fn call(&mut self, call: &Call<'_>, id: &str, calls: &mut u32, out: &mut Listener<'_>) {
+    fn call(&mut self, call: &Call<'_>, id: &str, calls: &mut u32, out: &mut Listener<'_>) -> Result<(), Fault> {
         let (choice, number) = (self.index, self.calls);
+        self.said = true;
         let json = call.args.map(RawValue::get).filter(|args| args.starts_with('{')).unwrap_or("{}");
         if call.name.as_str() == JSON_ANSWER {
             out(ChatEvent::Text { choice, text: json.into() });
-            return;
+            return Ok(());
+        }
+        if number as usize >= MOST_CALLS {
+            return Err(Fault::TooMany(TOO_MANY_CALLS));
         }
         let made_up = || match id {
             "" => Cow::Owned(format!("call_{calls}")),
@@ -321,6 +351,7 @@ impl Choice {
         out(ChatEvent::ToolArguments { choice, call: number, json: json.into() });
         self.calls = self.calls.saturating_add(1);
         *calls = calls.saturating_add(1);
+        Ok(())
     }
 }
 
@@ -333,11 +364,13 @@ impl StreamDecoder for Decoder {
         let data = event.data.slice_ref(unwrapped(&event.data));
         match read::<Answer<'_>>(&data) {
             Ok(Answer { error: Some(error), .. }) if is_given(Some(error)) => Decoded::Error(self.error(error)),
-            Ok(answer) if data.len() == event.data.len() && !data.starts_with(b"[") => {
-                self.take(&answer, out);
-                Decoded::More
-            }
-            Ok(_) | Err(Unread::UnknownShape) => Decoded::More,
+            Ok(answer) if data.len() == event.data.len() && !data.starts_with(b"[") => match self.take(&answer, out) {
+                Ok(()) => Decoded::More,
+                Err(Fault::Spoilt(message)) => Decoded::Error(UpstreamError { status: 502, message }),
+                Err(Fault::TooMany(why)) => Decoded::Garbage(garbage(why)),
+            },
+            // A piece of the answer that cannot be told would be lost in silence.
+            Ok(_) | Err(Unread::UnknownShape) => Decoded::Odd(garbage("an event has an unknown shape")),
             Err(Unread::NoJson) => Decoded::Garbage(garbage("an event is not JSON")),
         }
     }
@@ -352,7 +385,7 @@ impl StreamDecoder for Decoder {
 }
 
 /// Reads an answer that came whole.
-pub(super) fn whole(body: &[u8], key: Key, out: &mut Listener<'_>) -> Result<Reading, Garbage> {
+pub(super) fn whole(body: &[u8], mut decoder: Decoder, out: &mut Listener<'_>) -> Result<Reading, Garbage> {
     // An array would be read as the members in their order.
     let object = Some(body).filter(|body| body.trim_ascii_start().starts_with(b"{"));
     let answer = object.and_then(|body| serde_json::from_slice::<Answer<'_>>(body).ok());
@@ -363,8 +396,10 @@ pub(super) fn whole(body: &[u8], key: Key, out: &mut Listener<'_>) -> Result<Rea
     if answer.candidates.as_ref().is_none_or(Vec::is_empty) && answer.prompt_feedback.is_none() {
         return Err(garbage("`candidates` is missing"));
     }
-    let mut decoder = Decoder::new(key);
-    decoder.take(&answer, out);
+    decoder.take(&answer, out).map_err(|fault| match fault {
+        Fault::Spoilt(message) => garbage(&message),
+        Fault::TooMany(why) => garbage(why),
+    })?;
     for choice in decoder.choices.iter().filter(|choice| !choice.finished) {
         let reason = finish_with_calls(Finish::Stop, choice.calls > 0);
         out(ChatEvent::Finish { choice: choice.index, reason, stop: None });
@@ -392,27 +427,6 @@ fn beside<'a, T: Deserialize<'a>>(member: Option<&'a RawValue>) -> Option<T> {
 
 fn garbage(why: &str) -> Garbage {
     Garbage { api: API, why: why.to_owned() }
-}
-
-/// <https://ai.google.dev/api/generate-content#FinishReason>
-fn reason(word: &str) -> Option<Finish> {
-    Some(match word {
-        "" | "FINISH_REASON_UNSPECIFIED" => return None,
-        "MAX_TOKENS" | "CONTINUATION" => Finish::Length,
-        "SAFETY"
-        | "RECITATION"
-        | "LANGUAGE"
-        | "BLOCKLIST"
-        | "PROHIBITED_CONTENT"
-        | "SPII"
-        | "IMAGE_SAFETY"
-        | "IMAGE_PROHIBITED_CONTENT"
-        | "IMAGE_RECITATION"
-        | "ESCALATION"
-        | "MODEL_ARMOR" => Finish::ContentFilter,
-        // `STOP`, and what went wrong without being withheld: `OTHER`, `MALFORMED_FUNCTION_CALL` …
-        _ => Finish::Stop,
-    })
 }
 
 /// Sources of the text: each with the words that it supports, or all of them where no words are told.

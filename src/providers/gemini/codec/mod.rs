@@ -6,6 +6,7 @@ mod ability;
 mod contents;
 mod decode;
 mod encode;
+mod ending;
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,20 @@ impl Generate {
     /// Errors are told without `key`.
     pub(in crate::providers) fn new(key: Key) -> Self {
         Self { key }
+    }
+
+    /// Reads a stream that passes through as it is: what is spoilt is told as its end.
+    pub(in crate::providers) fn passing_decoder(&self) -> Box<dyn StreamDecoder> {
+        Box::new(decode::Decoder::passing(self.key.clone()))
+    }
+
+    /// Reads an answer that came whole and passes through as it is.
+    ///
+    /// # Errors
+    ///
+    /// When the body is no answer.
+    pub(in crate::providers) fn read_passing(&self, body: &[u8], out: &mut Listener<'_>) -> Result<Reading, Garbage> {
+        decode::whole(body, decode::Decoder::passing(self.key.clone()), out)
     }
 }
 
@@ -135,6 +150,6 @@ impl Codec for Generate {
     }
 
     fn decode_whole(&self, body: &[u8], out: &mut Listener<'_>) -> Result<Reading, Garbage> {
-        decode::whole(body, self.key.clone(), out)
+        decode::whole(body, decode::Decoder::new(self.key.clone()), out)
     }
 }

@@ -2,7 +2,10 @@
 //! ids and names.
 
 use super::shape::{Call, ToolCall};
-use crate::model::{ChatEvent, Listener};
+use crate::{
+    model::{ChatEvent, Listener},
+    providers::codec::MOST_CALLS,
+};
 use std::borrow::Cow;
 
 /// The calls of one answer.
@@ -39,12 +42,16 @@ impl Calls {
         self.told > 0
     }
 
-    /// Takes one piece. `whole`: of an answer that came whole, where each piece is a call of its own.
-    pub(super) fn take(&mut self, choice: u32, piece: &ToolCall<'_>, whole: bool, out: &mut Listener<'_>) {
+    /// Takes one piece; false: it begins a call more than are kept apart. `whole`: of an answer that came whole, where each
+    /// piece is a call of its own.
+    pub(super) fn take(&mut self, choice: u32, piece: &ToolCall<'_>, whole: bool, out: &mut Listener<'_>) -> bool {
         let none = Call::default();
         let call = piece.function.as_ref().or(piece.custom.as_ref()).unwrap_or(&none);
         let (id, name) = (piece.id.as_str(), call.name.as_str());
         let found = if whole { None } else { self.find(piece.index.0, id, name) };
+        if found.is_none() && self.calls.len() >= MOST_CALLS {
+            return false;
+        }
         let at = found.unwrap_or_else(|| {
             self.calls.push(Known {
                 index: piece.index.0,
@@ -55,6 +62,7 @@ impl Calls {
             self.calls.len() - 1
         });
         self.tell(at, choice, name, call.arguments(), out);
+        true
     }
 
     /// Takes the single call of the API before tools.

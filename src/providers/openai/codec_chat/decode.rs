@@ -7,7 +7,7 @@ use crate::{
     model::{Api, ChatEvent, Citation, Finish, Listener},
     providers::{
         Garbage, Reading, UpstreamError,
-        codec::{Decoded, StreamDecoder, finish_with_calls},
+        codec::{Decoded, MOST_CHOICES, StreamDecoder, TOO_MANY_CALLS, TOO_MANY_CHOICES, finish_with_calls},
         failure,
         lenient::{Text, Unread, is_given, read},
         mask::Key,
@@ -24,8 +24,10 @@ pub(super) fn whole(body: &[u8], key: &Key, out: &mut Listener<'_>) -> Result<Re
         return Err(garbage(if error { "it is an error" } else { "`choices` is missing" }));
     }
     let mut decoder = Decoder { whole: true, ..Decoder::new(key.clone()) };
-    if let Decoded::Error(_) = decoder.chunk(chunk, out) {
-        return Err(garbage("it is an error"));
+    match decoder.chunk(chunk, out) {
+        Decoded::Error(_) => return Err(garbage("it is an error")),
+        Decoded::Garbage(garbage) => return Err(garbage),
+        _ => {}
     }
     decoder.end(out);
     Ok(decoder.reading)
@@ -71,8 +73,8 @@ impl Decoder {
             self.start(&chunk.id, out);
         }
         for (at, choice) in choices.into_iter().enumerate() {
-            if let Err(error) = self.choice(at, choice, out) {
-                return Decoded::Error(error);
+            if let Err(fault) = self.choice(at, choice, out) {
+                return fault;
             }
         }
         if let Some(given) = chunk.usage.filter(|usage| is_given(Some(usage))) {
@@ -101,10 +103,13 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// When the choice ended because the server failed.
-    fn choice(&mut self, at: usize, from: Choice<'_>, out: &mut Listener<'_>) -> Result<(), UpstreamError> {
+    /// When the choice ended because the server failed, or there is too much to keep apart.
+    fn choice(&mut self, at: usize, from: Choice<'_>, out: &mut Listener<'_>) -> Result<(), Decoded> {
         let number = from.index.0.or_else(|| u32::try_from(at).ok()).unwrap_or_default();
         let known = self.answers.iter().position(|answer| answer.choice == number);
+        if known.is_none() && self.answers.len() >= MOST_CHOICES {
+            return Err(Decoded::Garbage(garbage(TOO_MANY_CHOICES)));
+        }
         let at = known.unwrap_or_else(|| {
             self.answers.push(Answer { choice: number, ..Answer::default() });
             self.answers.len() - 1
@@ -112,14 +117,15 @@ impl Decoder {
         let whole = self.whole;
         let Some(answer) = self.answers.get_mut(at).filter(|answer| !answer.over) else { return Ok(()) };
         if let Some(delta) = from.delta.or(from.message) {
-            answer.delta(delta, whole, out);
+            answer.delta(delta, whole, out).map_err(Decoded::Garbage)?;
         }
         let logprobs = inside::<Logprobs<'_>>(from.logprobs).and_then(|logprobs| logprobs.content);
         if let Some(list) = logprobs.map(|list| list.get()).filter(|list| list.starts_with('[') && *list != "[]") {
             out(ChatEvent::Logprobs { choice: number, json: list.into() });
         }
         if from.finish_reason.says_something() {
-            answer.finish = Some(reason(from.finish_reason.as_str(), &from.stop_reason)?);
+            let reason = reason(from.finish_reason.as_str(), &from.stop_reason);
+            answer.finish = Some(reason.map_err(Decoded::Error)?);
         }
         Ok(())
     }
@@ -150,7 +156,10 @@ impl Decoder {
 }
 
 impl Answer {
-    fn delta(&mut self, delta: Delta<'_>, whole: bool, out: &mut Listener<'_>) {
+    /// # Errors
+    ///
+    /// When it calls too many tools.
+    fn delta(&mut self, delta: Delta<'_>, whole: bool, out: &mut Listener<'_>) -> Result<(), Garbage> {
         let choice = self.choice;
         // Some servers send reasoning under both names.
         if delta.reasoning != delta.reasoning_content {
@@ -165,7 +174,9 @@ impl Answer {
         }
         refusal(choice, delta.refusal, out);
         for call in delta.tool_calls.iter().flatten() {
-            self.calls.take(choice, call, whole, out);
+            if !self.calls.take(choice, call, whole, out) {
+                return Err(garbage(TOO_MANY_CALLS));
+            }
         }
         if let Some(call) = delta.function_call {
             self.calls.take_function(choice, call, out);
@@ -193,6 +204,7 @@ impl Answer {
                 out(ChatEvent::Media { choice, media_type: media_type.into(), base64: audio.data.as_str().into() });
             }
         }
+        Ok(())
     }
 }
 

@@ -414,3 +414,28 @@ fn what_is_left_out_is_told() {
     let chat = Chat { messages: vec![turn(Role::User, sounds.into())], ..Chat::default() };
     assert_eq!(told(Manner::OPENAI, chat), refused("audio[1]"), "nothing fetches it");
 }
+
+#[test]
+fn more_choices_or_calls_than_are_kept_apart_are_refused() {
+    let choices =
+        |count: u32| -> Vec<_> { (0..count).map(|n| json!({"index": n, "delta": {"content": "a"}})).collect() };
+    let calls = |count: u32| -> Vec<_> {
+        (0..count).map(|n| json!({"index": n, "id": format!("c{n}"), "function": {"name": "f"}})).collect()
+    };
+    let called = |count| json!({"choices": [{"index": 0, "message": {"tool_calls": calls(count)}}]});
+    let cases = [
+        (json!({"choices": choices(128)}), None),
+        (json!({"choices": choices(129)}), Some("it has more than 128 choices")),
+        (called(1_024), None),
+        (called(1_025), Some("an answer has more than 1024 tool calls")),
+    ];
+    for (body, want) in cases {
+        let streamed = match read(&format!("data: {body}\n\n")).1 {
+            Decoded::Garbage(garbage) => Some(garbage.why),
+            _ => None,
+        };
+        assert_eq!(streamed.as_deref(), want);
+        let whole = codec(Manner::OTHERS).decode_whole(body.to_string().as_bytes(), &mut |_| {});
+        assert_eq!(whole.err().map(|garbage| garbage.why).as_deref(), want);
+    }
+}

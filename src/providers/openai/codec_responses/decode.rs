@@ -4,7 +4,7 @@ use crate::{
     model::{Api, ChatEvent, Citation, Finish, Listener, Seal},
     providers::{
         Garbage, Reading,
-        codec::{Decoded, StreamDecoder, finish_with_calls},
+        codec::{Decoded, MOST_CALLS, MOST_ITEMS, StreamDecoder, TOO_MANY_CALLS, TOO_MANY_ITEMS, finish_with_calls},
         lenient::{Text, Unread, is_given, raw, read},
         mask::Key,
         openai::{codec_chat::Index, responses},
@@ -140,7 +140,7 @@ pub(super) fn whole(body: &[u8], key: &Key, out: &mut Listener<'_>) -> Result<Re
     }
     let mut decoder = Decoder::new(key.clone());
     decoder.start(&response.id, out);
-    decoder.output(response.output, out).ok_or_else(|| garbage("`output` has an unknown shape"))?;
+    decoder.output(response.output, out)?;
     decoder.last(Some(raw), response.status.as_str() == "incomplete", out);
     Ok(decoder.reading)
 }
@@ -195,8 +195,8 @@ impl Decoder {
                 self.start(&response.map(|response| response.id).unwrap_or_default(), out);
             }
             b"response.completed" | b"response.incomplete" => {
-                self.complete(read.response, name == b"response.incomplete", out);
-                return Decoded::End;
+                let done = self.complete(read.response, name == b"response.incomplete", out);
+                return done.map_or_else(Decoded::Garbage, |()| Decoded::End);
             }
             b"response.failed" | b"response.cancelled" => {
                 let told = responses::last(read.response, &self.key, &mut self.reading);
@@ -205,15 +205,19 @@ impl Decoder {
             b"error" => return Decoded::Error(responses::error(event, read.error, &self.key)),
             // A body's error that was sent as an event, by servers that know no better.
             b"" if is_given(read.error) => return Decoded::Error(responses::error(event, read.error, &self.key)),
-            name => self.piece(name, read, out),
+            name => return self.piece(name, read, out).map_or_else(Decoded::Garbage, |()| Decoded::More),
         }
         Decoded::More
     }
 
     /// Takes an event of the output.
-    fn piece(&mut self, name: &[u8], read: Event<'_>, out: &mut Listener<'_>) {
-        let at = self.item(read.output_index);
-        let Some(known) = self.items.get_mut(at) else { return };
+    ///
+    /// # Errors
+    ///
+    /// When there is too much to keep apart.
+    fn piece(&mut self, name: &[u8], read: Event<'_>, out: &mut Listener<'_>) -> Result<(), Garbage> {
+        let at = self.item(read.output_index)?;
+        let Some(known) = self.items.get_mut(at) else { return Ok(()) };
         match name {
             b"response.output_text.delta" => {
                 known.text |= told(read.delta, out, |text| ChatEvent::Text { choice: 0, text });
@@ -252,26 +256,31 @@ impl Decoder {
             }
             b"response.output_item.added" => {
                 if let Some(item) = inside::<Item<'_>>(read.item).filter(Item::is_call) {
-                    self.call(at, &item, out);
+                    self.call(at, &item, out)?;
                 }
             }
             b"response.output_item.done" => {
                 if let Some(item) = inside::<Item<'_>>(read.item) {
-                    self.item_done(at, item, out);
+                    self.item_done(at, item, out)?;
                 }
             }
             _ => {}
         }
+        Ok(())
     }
 
     /// Where the item stands that an event is about; without a number it is the last one.
-    fn item(&mut self, index: Index) -> usize {
+    fn item(&mut self, index: Index) -> Result<usize, Garbage> {
         let last = self.items.last().map(|known| known.index);
         let index = index.0.or(last).unwrap_or_default();
-        self.items.iter().rposition(|known| known.index == index).unwrap_or_else(|| {
-            self.items.push(Known { index, ..Known::default() });
-            self.items.len() - 1
-        })
+        if let Some(at) = self.items.iter().rposition(|known| known.index == index) {
+            return Ok(at);
+        }
+        if self.items.len() >= MOST_ITEMS {
+            return Err(garbage(TOO_MANY_ITEMS));
+        }
+        self.items.push(Known { index, ..Known::default() });
+        Ok(self.items.len() - 1)
     }
 
     fn start(&mut self, id: &Text<'_>, out: &mut Listener<'_>) {
@@ -282,68 +291,62 @@ impl Decoder {
     }
 
     /// A call begins.
-    fn call(&mut self, at: usize, item: &Item<'_>, out: &mut Listener<'_>) {
-        let Some(known) = self.items.get_mut(at).filter(|known| known.call.is_none()) else { return };
+    fn call(&mut self, at: usize, item: &Item<'_>, out: &mut Listener<'_>) -> Result<(), Garbage> {
+        let Some(known) = self.items.get_mut(at).filter(|known| known.call.is_none()) else { return Ok(()) };
         let call = self.calls;
+        if call as usize >= MOST_CALLS {
+            return Err(garbage(TOO_MANY_CALLS));
+        }
         self.calls = self.calls.saturating_add(1);
         known.call = Some(call);
         let id = [&item.call_id, &item.id].into_iter().map(Text::as_str).find(|id| !id.is_empty());
         let id = id.map_or_else(|| Cow::Owned(format!("call_{call}")), Cow::Borrowed);
         out(ChatEvent::ToolStart { choice: 0, call, id, name: item.name.as_str().into() });
+        Ok(())
     }
 
     /// An item is whole: what was not told in pieces is told now.
-    fn item_done(&mut self, at: usize, item: Item<'_>, out: &mut Listener<'_>) {
+    fn item_done(&mut self, at: usize, item: Item<'_>, out: &mut Listener<'_>) -> Result<(), Garbage> {
         if item.is_call() {
-            self.call(at, &item, out);
+            self.call(at, &item, out)?;
         }
-        let Some(known) = self.items.get_mut(at) else { return };
-        if item.r#type.as_str() == "reasoning" {
-            return known.thought_done(item, out);
+        if let Some(known) = self.items.get_mut(at) {
+            known.done(item, out);
         }
-        if item.is_call() && !known.arguments {
-            let custom = item.r#type.as_str() == "custom_tool_call";
-            return known.arguments(if custom { item.input } else { item.arguments }, out);
-        }
-        if !item.result.as_str().is_empty() && item.r#type.as_str() == "image_generation_call" {
-            let format = Some(item.output_format.as_str()).filter(|format| !format.is_empty()).unwrap_or("png");
-            let media_type = format!("image/{format}").into();
-            known.media |= told(item.result, out, |base64| ChatEvent::Media { choice: 0, media_type, base64 });
-        }
-        let (texts, refusals, cites) = (!known.text, !known.refusal, !known.citations);
-        for part in item.content.into_iter().flatten() {
-            if texts {
-                known.text |= told(part.text, out, |text| ChatEvent::Text { choice: 0, text });
-                logprobs(part.logprobs, out);
-            }
-            if refusals {
-                known.refusal |= told(part.refusal, out, |text| ChatEvent::Refusal { choice: 0, text });
-            }
-            let annotations: Option<Vec<Annotation<'_>>> = inside(part.annotations).filter(|_| cites);
-            for annotation in annotations.into_iter().flatten() {
-                known.citations |= citation(annotation, out);
-            }
-        }
+        Ok(())
     }
 
-    /// The whole output; `None` when it has an unknown shape.
-    fn output(&mut self, output: Option<&RawValue>, out: &mut Listener<'_>) -> Option<()> {
-        for (index, item) in inside::<Vec<Item<'_>>>(output)?.into_iter().enumerate() {
-            let at = self.item(Index(u32::try_from(index).ok()));
-            self.item_done(at, item, out);
+    /// The whole output.
+    ///
+    /// # Errors
+    ///
+    /// When it has an unknown shape, or more than is kept apart.
+    fn output(&mut self, output: Option<&RawValue>, out: &mut Listener<'_>) -> Result<(), Garbage> {
+        let items = inside::<Vec<Item<'_>>>(output).ok_or_else(|| garbage("`output` has an unknown shape"))?;
+        for (index, item) in items.into_iter().enumerate() {
+            let at = self.item(Index(u32::try_from(index).ok()))?;
+            self.item_done(at, item, out)?;
         }
-        Some(())
+        Ok(())
     }
 
     /// The stream is over: what its last event alone says.
-    fn complete(&mut self, response: Option<&RawValue>, incomplete: bool, out: &mut Listener<'_>) {
+    fn complete(
+        &mut self,
+        response: Option<&RawValue>,
+        incomplete: bool,
+        out: &mut Listener<'_>,
+    ) -> Result<(), Garbage> {
         if !self.items.iter().any(Known::was_told)
             && let Some(response) = inside::<Response<'_>>(response)
         {
             self.start(&response.id, out);
-            self.output(response.output, out);
+            if is_given(response.output) {
+                self.output(response.output, out)?;
+            }
         }
         self.last(response, incomplete, out);
+        Ok(())
     }
 
     /// Tells why the answer is over, and what was used.
@@ -368,6 +371,36 @@ impl Decoder {
 impl Known {
     const fn was_told(&self) -> bool {
         self.call.is_some() || self.text || self.refusal || self.thought || self.sealed || self.media
+    }
+
+    /// The item is whole.
+    fn done(&mut self, item: Item<'_>, out: &mut Listener<'_>) {
+        if item.r#type.as_str() == "reasoning" {
+            return self.thought_done(item, out);
+        }
+        if item.is_call() && !self.arguments {
+            let custom = item.r#type.as_str() == "custom_tool_call";
+            return self.arguments(if custom { item.input } else { item.arguments }, out);
+        }
+        if !item.result.as_str().is_empty() && item.r#type.as_str() == "image_generation_call" {
+            let format = Some(item.output_format.as_str()).filter(|format| !format.is_empty()).unwrap_or("png");
+            let media_type = format!("image/{format}").into();
+            self.media |= told(item.result, out, |base64| ChatEvent::Media { choice: 0, media_type, base64 });
+        }
+        let (texts, refusals, cites) = (!self.text, !self.refusal, !self.citations);
+        for part in item.content.into_iter().flatten() {
+            if texts {
+                self.text |= told(part.text, out, |text| ChatEvent::Text { choice: 0, text });
+                logprobs(part.logprobs, out);
+            }
+            if refusals {
+                self.refusal |= told(part.refusal, out, |text| ChatEvent::Refusal { choice: 0, text });
+            }
+            let annotations: Option<Vec<Annotation<'_>>> = inside(part.annotations).filter(|_| cites);
+            for annotation in annotations.into_iter().flatten() {
+                self.citations |= citation(annotation, out);
+            }
+        }
     }
 
     fn arguments(&mut self, json: Text<'_>, out: &mut Listener<'_>) {

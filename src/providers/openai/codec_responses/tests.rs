@@ -328,3 +328,27 @@ fn what_is_left_out_is_told() {
     assert_eq!(told(tier("flex")), Gaps::default());
     assert_eq!(told(Chat { max_output_tokens: Some(5), ..Chat::default() }), Gaps::default(), "more room harms nobody");
 }
+
+#[test]
+fn more_items_or_calls_than_are_kept_apart_are_refused() {
+    let output = |kind: &str, count: u32| -> Vec<_> {
+        (0..count).map(|n| json!({"type": kind, "call_id": format!("c{n}"), "name": "f"})).collect()
+    };
+    let cases = [
+        (output("function_call", 1_024), None),
+        (output("function_call", 1_025), Some("an answer has more than 1024 tool calls")),
+        (output("message", 4_096), None),
+        (output("message", 4_097), Some("an answer has more than 4096 pieces of output")),
+    ];
+    for (output, want) in cases {
+        let body = json!({"id": "r", "output": output});
+        let whole = codec().decode_whole(body.to_string().as_bytes(), &mut |_| {});
+        assert_eq!(whole.err().map(|garbage| garbage.why).as_deref(), want);
+        let items = (0..)
+            .zip(&output)
+            .map(|(n, item): (u32, _)| json!({"type": "response.output_item.done", "output_index": n, "item": item}));
+        let why = |decoded| if let Decoded::Garbage(garbage) = decoded { Some(garbage.why) } else { None };
+        assert_eq!(why(of(&items.collect::<Vec<_>>()).1).as_deref(), want);
+        assert_eq!(why(of(&[json!({"type": "response.completed", "response": body})]).1).as_deref(), want);
+    }
+}

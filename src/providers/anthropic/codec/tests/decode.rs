@@ -189,12 +189,12 @@ fn events_out_of_place_are_told_apart() {
     let overloaded = UpstreamError { status: 529, message: "Overloaded".to_owned() };
     assert_eq!(stream(&[error]).1, [Decoded::Error(overloaded)]);
     assert!(matches!(read(b"data: <html>\n\n").1[..], [Decoded::Garbage(_)]));
-    let quiet = [
-        json!({"type": "ping"}),
-        json!({"type": "new_thing", "delta": {}}),
-        json!({"type": "content_block_delta", "delta": 7}),
-    ];
+    let quiet =
+        [json!({"type": "ping"}), json!({"type": "new_thing", "delta": {}}), json!({"type": "new_thing", "delta": 7})];
     assert_eq!(stream(&quiet), (vec![], vec![Decoded::More; 3]));
+    for odd in [json!({"type": "content_block_delta", "delta": 7}), json!({"delta": 7}), json!("x")] {
+        assert!(matches!(stream(std::slice::from_ref(&odd)).1[..], [Decoded::Garbage(_)]), "{odd}");
+    }
     let unasked =
         json!({"type": "content_block_delta", "index": 9, "delta": {"type": "input_json_delta", "partial_json": "{"}});
     assert_eq!(stream(&[unasked]).0, [start("")], "a piece of no call");
@@ -229,5 +229,22 @@ proptest! {
         let begun = told.first().is_none_or(|first| matches!(first, ChatEvent::Start { .. }));
         prop_assert!(begun, "nothing comes before the start");
         codec().decode_whole(&bytes, &mut |_| {}).ok();
+    }
+}
+
+#[test]
+fn more_calls_than_are_kept_apart_are_refused() {
+    for (count, want) in [(1_024_u32, None), (1_025, Some("an answer has more than 1024 tool calls"))] {
+        let call = |n| json!({"type": "tool_use", "id": format!("t{n}"), "name": "f", "input": {}});
+        let content: Vec<_> = (0..count).map(call).collect();
+        let starts = (0..)
+            .zip(&content)
+            .map(|(n, block): (u32, _)| json!({"type": "content_block_start", "index": n, "content_block": block}));
+        let last = stream(&starts.collect::<Vec<_>>()).1.pop();
+        let why = if let Some(Decoded::Garbage(garbage)) = last { Some(garbage.why) } else { None };
+        assert_eq!(why.as_deref(), want);
+        let body = json!({"content": content, "stop_reason": "tool_use"});
+        let whole = codec().decode_whole(body.to_string().as_bytes(), &mut |_| {});
+        assert_eq!(whole.err().map(|garbage| garbage.why).as_deref(), want);
     }
 }

@@ -168,7 +168,6 @@ fn each_stop_reason_has_its_finish() {
         ("guardrail_intervened", Finish::ContentFilter),
         ("content_filtered", Finish::ContentFilter),
         ("model_context_window_exceeded", Finish::ContextWindow),
-        ("malformed_tool_use", Finish::Stop),
         ("refusal", Finish::Refusal),
         ("something new", Finish::Stop),
     ];
@@ -213,12 +212,48 @@ fn what_is_no_answer_is_told() {
         ("messageStart", "{", true),
         ("contentBlockDelta", "\u{1}", true),
         ("somethingNew", r#"{"a":1}"#, false),
-        ("contentBlockDelta", r#"{"delta":7}"#, false),
+        ("contentBlockDelta", r#"{"delta":7}"#, true),
+        ("somethingNew", r#"{"delta":7}"#, false),
         ("", "", false),
     ];
     for (name, data, garbage) in cases {
         let seen = told(&[event(name, data)]).1;
         assert_eq!(matches!(seen.first(), Some(Decoded::Garbage(_))), garbage, "{name} {data}");
+    }
+}
+
+#[test]
+fn an_answer_that_the_model_spoilt_is_an_error() {
+    for reason in ["malformed_model_output", "malformed_tool_use"] {
+        let message = format!("the provider ended the answer with `{reason}`");
+        let body = json!({"output": {"message": {"content": [{"text": "a"}]}}, "stopReason": reason});
+        let whole = converse().decode_whole(body.to_string().as_bytes(), &mut |_| {});
+        assert_eq!(whole.err().map(|garbage| garbage.why), Some(message.clone()));
+        let (_, seen, _) = told(&[event("messageStop", &json!({"stopReason": reason}).to_string())]);
+        assert_eq!(seen, [Decoded::Error(UpstreamError { status: 502, message })]);
+    }
+}
+
+#[test]
+fn more_calls_or_open_blocks_than_are_kept_apart_are_refused() {
+    let call = |n: usize| json!({"toolUse": {"toolUseId": format!("t{n}"), "name": "f", "input": {}}});
+    let thought = |_| json!({"reasoningContent": {"text": "a"}});
+    let why = |seen: Option<Decoded>| if let Some(Decoded::Garbage(garbage)) = seen { Some(garbage.why) } else { None };
+    for (count, want) in [(1_024, None), (1_025, Some("an answer has more than 1024 tool calls"))] {
+        let content: Vec<_> = (0..count).map(call).collect();
+        let starts = (0..).zip(&content).map(|(n, start): (u32, _)| {
+            event("contentBlockStart", &json!({"contentBlockIndex": n, "start": start}).to_string())
+        });
+        assert_eq!(why(told(&starts.collect::<Vec<_>>()).1.pop()).as_deref(), want);
+        let body = json!({"output": {"message": {"content": content}}, "stopReason": "tool_use"});
+        let whole = converse().decode_whole(body.to_string().as_bytes(), &mut |_| {});
+        assert_eq!(whole.err().map(|garbage| garbage.why).as_deref(), want);
+    }
+    for (count, want) in [(4_096, None), (4_097, Some("an answer has more than 4096 pieces of output"))] {
+        let deltas = (0..count).map(|n: usize| {
+            event("contentBlockDelta", &json!({"contentBlockIndex": n, "delta": thought(n)}).to_string())
+        });
+        assert_eq!(why(told(&deltas.collect::<Vec<_>>()).1.pop()).as_deref(), want);
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::{
     model::{ChatEvent, Citation, Finish, Seal, Usage},
     providers::{
-        Reading,
-        codec::{Codec, Decoded, StreamDecoder},
+        Reading, Seen, StreamReader, UpstreamError,
+        codec::{Codec, Decoded, Metered, StreamDecoder},
         gemini::codec::Generate,
         mask::Key,
     },
@@ -165,7 +165,6 @@ fn each_finish_reason_has_its_word() {
         ("BLOCKLIST", Finish::ContentFilter),
         ("PROHIBITED_CONTENT", Finish::ContentFilter),
         ("SPII", Finish::ContentFilter),
-        ("MALFORMED_FUNCTION_CALL", Finish::Stop),
         ("WHAT_IS_YET_TO_COME", Finish::Stop),
     ];
     for (word, want) in cases {
@@ -226,9 +225,73 @@ fn errors_are_found_in_each_shape() {
         assert_eq!((error.status, error.message.as_str()), (503, "The model is overloaded."));
     }
     assert!(matches!(read(b"data: <html>\n\n").1[..], [Decoded::Garbage(_)]));
-    let quiet = [json!({"candidates": 7}), json!([]), json!(["x"]), json!("x")];
-    assert_eq!(stream(&quiet).1, vec![Decoded::More; 4]);
-    assert_eq!(stream(&quiet).0, []);
+}
+
+#[test]
+fn an_event_of_an_odd_shape_is_not_skipped_unless_it_passes_through() {
+    let odd =
+        [json!({"candidates": 7}), json!(["x"]), json!("x"), json!({"candidates": [{"content": {"parts": "a"}}]})];
+    let (told, decoded, _) = stream(&odd);
+    assert!(told.is_empty() && decoded.iter().all(|decoded| matches!(decoded, Decoded::Odd(_))), "{decoded:?}");
+    let text: String = odd.iter().map(|data| format!("data: {data}\n\n")).collect();
+    let mut reader = Metered::new(codec().passing_decoder());
+    for event in events(text.as_bytes()) {
+        assert_eq!(reader.event(&event), Seen::Output { strip: None });
+    }
+}
+
+#[test]
+fn a_spoilt_answer_is_an_error_unless_it_passes_through() {
+    let ended = |word: &str, parts: Value| json!({"candidates": [{"finishReason": word, "content": {"parts": parts}}]});
+    let text = json!([{"text": "a"}]);
+    let cases = [
+        ("MALFORMED_FUNCTION_CALL", json!([]), true),
+        ("MALFORMED_FUNCTION_CALL", text.clone(), true),
+        ("UNEXPECTED_TOOL_CALL", text.clone(), true),
+        ("OTHER", json!([{"text": "a", "thought": true}]), true),
+        ("OTHER", text, false),
+    ];
+    for (word, parts, spoilt) in cases {
+        let answer = ended(word, parts);
+        let message = format!("the provider ended the answer with `{word}`");
+        let body = answer.to_string();
+        let whole = codec().decode_whole(body.as_bytes(), &mut |_| {}).err().map(|garbage| garbage.why);
+        assert_eq!(whole, spoilt.then(|| message.clone()), "{word}");
+        let (_, decoded, decoder) = stream(std::slice::from_ref(&answer));
+        let want = if spoilt { Decoded::Error(UpstreamError { status: 502, message }) } else { Decoded::More };
+        assert_eq!((decoded, decoder.may_end()), (vec![want], true), "{word}");
+        assert!(codec().read_passing(body.as_bytes(), &mut |_| {}).is_ok());
+        let mut reader = Metered::new(codec().passing_decoder());
+        for event in events(format!("data: {body}\n\n").as_bytes()) {
+            assert!(matches!(reader.event(&event), Seen::Output { .. } | Seen::Quiet { .. }), "{word}");
+        }
+    }
+}
+
+#[test]
+fn more_choices_or_calls_than_are_kept_apart_are_refused() {
+    let choices = |count: u32| json!({"candidates": (0..count).map(|n| json!({"index": n})).collect::<Vec<_>>()});
+    let calls = |count| {
+        json!({"candidates": [{"content": {"parts": vec![json!({"functionCall": {"name": "f"}}); count]}}],
+        "usageMetadata": {"promptTokenCount": 4, "candidatesTokenCount": 2}})
+    };
+    let cases = [
+        (choices(128), None),
+        (choices(129), Some("it has more than 128 choices")),
+        (calls(1_024), None),
+        (calls(1_025), Some("an answer has more than 1024 tool calls")),
+    ];
+    for (answer, want) in cases {
+        let whole = codec().decode_whole(answer.to_string().as_bytes(), &mut |_| {});
+        assert_eq!(whole.err().map(|garbage| garbage.why).as_deref(), want);
+        let why = match stream(&[answer]).1.pop() {
+            Some(Decoded::Garbage(garbage)) => Some(garbage.why),
+            _ => None,
+        };
+        assert_eq!(why.as_deref(), want);
+    }
+    let passed = codec().read_passing(calls(1_025).to_string().as_bytes(), &mut |_| {}).expect("an answer");
+    assert_eq!(passed.usage.map(|usage| usage.output), Some(2), "what passes through is metered");
 }
 
 proptest! {

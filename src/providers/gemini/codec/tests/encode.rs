@@ -312,3 +312,20 @@ fn what_is_carried_is_there_and_what_is_not_is_not() {
         carried::obeys(&codec(), model);
     }
 }
+
+#[test]
+fn a_hundred_thousand_results_find_the_names_of_their_calls() {
+    let calls = (0..100_000).map(|n| {
+        let (id, name) = (format!("c{n}"), format!("f{n}"));
+        Part::new(Content::ToolCall(ToolCall { id, name, arguments: String::new() }))
+    });
+    let results = (0..100_000).map(|n| {
+        let result = ToolResult { id: format!("c{}", n + 1), name: None, failed: false, parts: Vec::new() };
+        Part::new(Content::ToolResult(result))
+    });
+    let messages = vec![message(Role::Assistant, calls.collect()), message(Role::User, results.collect())];
+    let sent = sent(&Chat { messages, ..Chat::default() }, "gemini-2.5-pro");
+    let answers = &sent["contents"][1]["parts"];
+    assert_eq!(answers[0]["functionResponse"]["name"], "f1");
+    assert_eq!(answers[99_999]["functionResponse"]["name"], "tool", "of a call that is not there");
+}
