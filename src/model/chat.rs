@@ -242,7 +242,9 @@ impl Seal {
 
     /// Whether `body` may hold an envelope: then it must not reach a provider byte for byte.
     pub fn travels_in(body: &[u8]) -> bool {
-        [ENVELOPE_IN_JSON, ENVELOPE_AS_BASE64].iter().any(|begin| memchr::memmem::find(body, begin.as_bytes()).is_some())
+        [ENVELOPE_IN_JSON, ENVELOPE_AS_BASE64]
+            .iter()
+            .any(|begin| memchr::memmem::find(body, begin.as_bytes()).is_some())
     }
 }
 
