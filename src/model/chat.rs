@@ -216,6 +216,9 @@ pub struct Seal {
 /// How the seal of one maker is written where a client of another maker's dialect keeps it.
 const ENVELOPE: &str = "wb1:";
 
+/// The same where it stands in a body: at the beginning of a string, so that prose that names it is none.
+const ENVELOPE_IN_JSON: &str = "\"wb1:";
+
 /// The same at the beginning of a text that is base64 (Gemini's signatures are): its quote, and what the envelope's first
 /// letters become.
 const ENVELOPE_AS_BASE64: &str = "\"d2IxO";
@@ -239,7 +242,9 @@ impl Seal {
 
     /// Whether `body` may hold an envelope: then it must not reach a provider byte for byte.
     pub fn travels_in(body: &[u8]) -> bool {
-        [ENVELOPE, ENVELOPE_AS_BASE64].iter().any(|begin| memchr::memmem::find(body, begin.as_bytes()).is_some())
+        [ENVELOPE_IN_JSON, ENVELOPE_AS_BASE64]
+            .iter()
+            .any(|begin| memchr::memmem::find(body, begin.as_bytes()).is_some())
     }
 }
 
@@ -451,7 +456,17 @@ mod tests {
             assert_eq!(Seal::read(&seal.written(keeper), keeper, false), seal, "{keeper}");
         }
         assert_eq!(seal.written("anthropic"), "EqQB:x==", "its maker sees its own bytes");
-        assert!(Seal::travels_in(seal.written("openai").as_bytes()) && !Seal::travels_in(b"EqQB:x=="));
+    }
+
+    #[test]
+    fn an_envelope_is_seen_at_the_beginning_of_a_string_and_not_in_prose() {
+        let seal = Seal { maker: "anthropic".to_owned(), data: "EqQB".to_owned(), hidden: true };
+        for text in [seal.written("openai").as_str(), Seal::NONE, "d2IxOmFudGhyb3BpYzpF"] {
+            assert!(Seal::travels_in(format!(r#"{{"data": "{text}"}}"#).as_bytes()), "{text}");
+        }
+        for text in ["EqQB:x==", "what does wb1: mean", "what does \\\"d2Ix mean"] {
+            assert!(!Seal::travels_in(format!(r#"{{"content": "{text}"}}"#).as_bytes()), "{text}");
+        }
     }
 
     #[test]

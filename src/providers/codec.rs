@@ -31,6 +31,11 @@ pub trait Codec: Send + Sync + fmt::Debug {
         Vec::new()
     }
 
+    /// The least cap on the output that the API takes; [`Codec::encode`] raises a lower one to it.
+    fn least_output(&self) -> u64 {
+        0
+    }
+
     /// The body of the request.
     fn encode(&self, chat: &Chat, to: &Goal<'_>) -> Bytes;
 

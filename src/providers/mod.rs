@@ -92,6 +92,12 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// are masked.
     fn error_message(&self, body: &[u8]) -> Option<String>;
 
+    /// The status that a refusal (400, 413, 422) with this `body` stands for: where an API says by its body alone that
+    /// the gateway's own credential is wrong, which is no fault of the client's.
+    fn refusal_status(&self, status: u16, _body: &[u8]) -> u16 {
+        status
+    }
+
     /// `text` (an error body that is passed on) without secrets of this provider, and without anything that looks like
     /// a key.
     fn masked(&self, text: &str) -> String;

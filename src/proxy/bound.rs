@@ -15,10 +15,12 @@
 mod fees;
 mod pictures;
 
-use super::{learned::Learned, target::Target};
+use super::learned::Learned;
+use super::target::{Target, Way};
 use crate::catalogue::{Price, Reach};
 use crate::config::{Budgeting, Estimates};
 use crate::model::{Api, Ask, Demand, Dialect, ServiceTier};
+use crate::providers::codec::Codec;
 use fees::Hosted;
 
 /// Beside a request's own text: the start of the answer, a default system prompt of one line.
@@ -80,11 +82,13 @@ pub struct Terms<'a> {
     pub max_output_tokens: Option<u64>,
     /// Bytes per token as seen so far.
     pub learned: &'a Learned,
+    /// What translates the request, where it does not pass as it is.
+    pub codec: Option<&'a dyn Codec>,
 }
 
 impl<'a> Terms<'a> {
-    /// Those of `target`.
-    pub fn of(target: &'a Target) -> Self {
+    /// Those of `target` for `ask`.
+    pub fn of(target: &'a Target, ask: &Ask) -> Self {
         Self {
             maker: Maker::of(&target.provider.endpoint().host),
             model: &target.model,
@@ -92,6 +96,7 @@ impl<'a> Terms<'a> {
             max_input_tokens: target.max_input_tokens,
             max_output_tokens: target.max_output_tokens,
             learned: &target.learned,
+            codec: target.provider.codec().filter(|_| target.way(ask) == Some(Way::Translated)),
         }
     }
 
@@ -122,6 +127,8 @@ pub struct Bound {
     audio_tokens: u64,
     /// Output beside each answer: the tokens of a prediction that are rejected.
     extra_output: u64,
+    /// A lower cap is raised to it on its way.
+    least_output: u64,
     /// `None`: the price is unknown.
     rates: Option<Rates>,
 }
@@ -142,7 +149,7 @@ struct Rates {
 ///
 /// [`Unbounded`] names what has no bound.
 pub fn bound(ask: &Ask, target: &Target, budgeting: &Budgeting, min_output_tokens: u64) -> Result<Bound, Unbounded> {
-    bound_on(ask, &Terms::of(target), budgeting, min_output_tokens)
+    bound_on(ask, &Terms::of(target, ask), budgeting, min_output_tokens)
 }
 
 /// As [`bound`], on plain terms.
@@ -189,6 +196,7 @@ pub fn bound_on(
         write_cap: generates && known.is_none(),
         audio_tokens: demand.audio_bytes.div_ceil(AUDIO_BYTES).saturating_mul(hosted.turns).min(input_tokens),
         extra_output: demand.prediction_bytes,
+        least_output: terms.codec.map_or(0, Codec::least_output),
         rates: terms.price.map(|price| Rates::of(price, ask, terms.maker, (input_tokens, tiers))),
     })
 }
@@ -203,7 +211,8 @@ fn input(demand: &Demand, terms: &Terms<'_>, estimates: Estimates, hosted: &Host
         Estimates::Strict => demand.readable_bytes,
         Estimates::Learned => terms.learned.bound(demand.readable_bytes),
     };
-    let tools = if demand.tools > 0 { TOOLS } else { 0 };
+    // Codecs make tools of formats, and of calls before.
+    let tools = if demand.tools > 0 || terms.codec.is_some() { TOOLS } else { 0 };
     let built_in = BUILT_IN.saturating_mul(demand.built_in_tools.into());
     let mut seen = [FRAME, tools, built_in].into_iter().fold(text, u64::saturating_add);
     let mut unseen = demand.unseen.as_deref().or(hosted.path);
@@ -280,12 +289,15 @@ impl Bound {
             write_cap: false,
             audio_tokens: 0,
             extra_output: 0,
+            least_output: 0,
             rates: Some(Rates { input: Some(0), audio_input: Some(0), output: Some(0), percent: 100 }),
         }
     }
 
-    /// Output that one answer may report at `cap`: with the tokens of a prediction that are rejected.
+    /// Output that one answer may report at `cap`: no less than the API lets be asked for, and with the tokens of a
+    /// prediction that are rejected.
     pub const fn most_output(&self, cap: u64) -> u64 {
+        let cap = if cap < self.least_output { self.least_output } else { cap };
         cap.saturating_add(self.extra_output)
     }
 
@@ -293,7 +305,7 @@ impl Bound {
     /// has no known price) and tokens. Rounded up; saturates at the largest amount, which no budget pays. Never falls
     /// when `cap` grows.
     pub fn worst(&self, cap: u64) -> (Option<i64>, i64) {
-        let output = cap.saturating_add(self.extra_output).saturating_mul(self.choices.into());
+        let output = self.most_output(cap).saturating_mul(self.choices.into());
         let tokens = i64::try_from(self.input_tokens.saturating_add(output)).unwrap_or(i64::MAX);
         let nano = self.input_part().and_then(|input| {
             let sum = input.saturating_add(self.output_part(output)?);
@@ -314,7 +326,8 @@ impl Bound {
             left_tokens.map_or(u64::MAX, |left| u64::try_from(left).unwrap_or(0).saturating_sub(self.input_tokens));
         let by_money = left_nano.map_or(u64::MAX, |left| self.payable_output(left));
         let each = by_tokens.min(by_money) / u64::from(self.choices);
-        each.saturating_sub(self.extra_output).min(self.output_cap)
+        let cap = each.saturating_sub(self.extra_output);
+        if cap < self.least_output { 0 } else { cap.min(self.output_cap) }
     }
 
     /// Tokens of output that `left` nano-dollars pay for beside everything else.

@@ -51,6 +51,7 @@ impl Place {
             max_input_tokens: self.limits.0,
             max_output_tokens: self.limits.1,
             learned: &self.learned,
+            codec: None,
         };
         bound_on(ask, &terms, budgeting, least)
     }
@@ -308,11 +309,47 @@ fn targets_know_their_limits() {
     ];
     for (model, input, output, maker) in cases {
         let route = stage.snapshot.table.find(model).expect(model);
-        let terms = Terms::of(&route.targets[0]);
+        let terms = Terms::of(&route.targets[0], &chat(""));
         assert_eq!((terms.max_input_tokens, terms.max_output_tokens, terms.maker), (input, output, maker), "{model}");
         let bound = bound(&chat(""), &route.targets[0], &Budgeting::default(), 256).expect(model);
         assert_eq!((bound.output_cap, bound.write_cap), (output.unwrap_or(4_096), output.is_none()), "{model}");
     }
+}
+
+/// Codecs may add tools, and caps that the API does not take are raised.
+#[test]
+fn a_translated_request_holds_the_tools_and_the_output_that_its_codec_may_add() {
+    let settings = crate::config::Section::from_yaml("providers.p", "{ translate_to: responses }").expect("YAML");
+    let config = crate::config::Provider {
+        name: "p".into(),
+        kind: "openai".to_owned(),
+        settings,
+        catalogue: None,
+        protocol: crate::config::Protocol::default(),
+        ca_file: None,
+        rules: std::sync::Arc::default(),
+    };
+    let provider = crate::providers::openai::build(&config).expect("the settings are right");
+    let place = Place::unknown();
+    let passed = Terms {
+        maker: Maker::Other,
+        model: "m",
+        price: place.price.as_ref(),
+        max_input_tokens: None,
+        max_output_tokens: None,
+        learned: &place.learned,
+        codec: None,
+    };
+    let translated = Terms { codec: provider.codec(), ..passed };
+    let ask = ask(Api::Messages, r#""max_tokens":5,"messages":[{"role":"user","content":"hi"}]"#);
+    let of = |terms| bound_on(&ask, terms, &Budgeting::default(), 256).expect("bounded");
+    let (passed, translated) = (of(&passed), of(&translated));
+    assert_eq!(translated.input_tokens, passed.input_tokens + TOOLS);
+    assert_eq!([0, 5, 16, 17].map(|cap| translated.most_output(cap)), [16, 16, 16, 17]);
+    assert_eq!(translated.worst(5), translated.worst(16));
+    let needed = translated.worst(5).1;
+    assert_eq!([needed - 1, needed].map(|left| translated.affordable_cap(None, Some(left))), [0, 5]);
+    assert_eq!(passed.most_output(5), 5);
 }
 
 /// From the bytes of the client to those of the provider: parsed, capped, and still strict.
@@ -429,8 +466,8 @@ fn any_bound() -> impl Strategy<Value = Bound> {
     let rates = (rate(), rate(), rate(), prop_oneof![Just(100), Just(110)])
         .prop_map(|(input, audio_input, output, percent)| Rates { input, audio_input, output, percent });
     let amounts = (0u64..2_000_000, 0u64..1_000, 0u64..2_000, 0i64..1_000_000_000, 0u32..200, 0u64..200_000);
-    (amounts, proptest::option::weighted(0.9, rates)).prop_map(
-        |((input_tokens, audio, extra_output, fixed_nano, choices, output_cap), rates)| Bound {
+    (amounts, proptest::option::weighted(0.9, rates), prop_oneof![Just(0), Just(16)]).prop_map(
+        |((input_tokens, audio, extra_output, fixed_nano, choices, output_cap), rates, least_output)| Bound {
             input_tokens,
             fixed_nano,
             choices,
@@ -440,6 +477,7 @@ fn any_bound() -> impl Strategy<Value = Bound> {
             write_cap: false,
             audio_tokens: audio.min(input_tokens),
             extra_output,
+            least_output,
             rates,
         },
     )

@@ -34,6 +34,11 @@ impl Refusal {
         }
     }
 
+    /// What `status` stands for with this body.
+    pub fn status(&self, provider: &dyn Provider, status: u16) -> u16 {
+        if self.unreadable { status } else { provider.refusal_status(status, &self.body) }
+    }
+
     /// The provider's message, without its secrets.
     pub fn message(&self, provider: &dyn Provider) -> Option<String> {
         if self.unreadable { None } else { provider.error_message(&self.body) }

@@ -148,7 +148,7 @@ impl Answer {
         self.content_type = headers.get(header::CONTENT_TYPE).cloned();
         match self.status {
             200..=299 => self.success(headers),
-            // About the request itself: no other target would take it.
+            // About the request itself: no other target would take it, unless its body says otherwise at the end.
             400 | 413 | 422 => {
                 self.kind = Kind::Refusal(Refusal::new(headers));
                 Ok(())
@@ -411,6 +411,10 @@ impl Answer {
                 Ok(Release::default())
             }
             Kind::Refusal(refusal) => {
+                let status = refusal.status(self.provider.as_ref(), self.status);
+                if !matches!(status, 400 | 413 | 422) {
+                    return Err(Trouble::Status { status, retry_after: None });
+                }
                 let own = |message: Option<&str>| {
                     refusal::of_our_own(self.expect.api, self.status, message, &self.expect.label)
                 };

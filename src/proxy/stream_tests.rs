@@ -731,6 +731,20 @@ fn a_refusal_is_passed_on_if_it_can_be_read_and_replaced_if_not() {
 }
 
 #[test]
+fn a_refusal_of_the_gateways_own_key_is_trouble_of_the_target() {
+    let end = |reason: &str| {
+        let body = format!(r#"{{"error":{{"code":400,"message":"no","details":[{{"reason":"{reason}"}}]}}}}"#);
+        let share = Buffers::new(LIMIT).take(0).expect("nothing fits always");
+        let mut answer = Answer::new(Bench::new(Api::Generate, true).expect, provider("gemini"), share);
+        answer.head(StatusCode::BAD_REQUEST, &headers(&[("content-type", "application/json")])).expect("taken");
+        answer.push(Bytes::from(body)).expect("withheld");
+        (answer.end().map(|_| ()), answer.released())
+    };
+    assert_eq!(end("API_KEY_INVALID"), (Err(Trouble::Status { status: 401, retry_after: None }), false));
+    assert_eq!(end("OTHER"), (Ok(()), true));
+}
+
+#[test]
 fn a_refusal_does_not_carry_a_secret_out() {
     for secret in [KEY, "sk-proj-abcdefghijklmnop", "sk-ant-api03-0123456789"] {
         let body = format!("{{\"error\":{{\"message\":\"{secret} may not, says {secret}\"}}}}");

@@ -105,6 +105,25 @@ fn input_that_is_not_in_the_body_is_found_with_its_path() {
             messages(r#"{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"AAAA"}}"#),
             "messages[0].content[1].source.data",
         ),
+        (
+            chat(r#"{"type":"image_url","image_url":{"url":"data:application/pdf;base64,AAAA"}}"#),
+            "messages[0].content[1].image_url.url",
+        ),
+        (
+            chat(r#"{"type":"image_url","image_url":{"url":"\u0064ATA:application\/pdf;base64,AAAA"}}"#),
+            "messages[0].content[1].image_url.url",
+        ),
+        (chat(r#"{"image_url":"data:,text"}"#), "messages[0].content[1].image_url"),
+        (
+            responses(
+                r#""input":[{"role":"user","content":[{"type":"input_image","image_url":"data:text/csv;base64,AAAA"}]}]"#,
+            ),
+            "input[0].content[0].image_url",
+        ),
+        (
+            messages(r#"{"type":"image","source":{"type":"base64","media_type":"application/pdf","data":"AAAA"}}"#),
+            "messages[0].content[1].source.data",
+        ),
         (messages(r#"{"type":"container_upload","file_id":"f"}"#), "messages[0].content[1].file_id"),
         ((Api::Messages, r#""messages":[],"container":"c""#.to_owned()), "container"),
         (responses(r#""input":"hi","previous_response_id":"resp_1""#), "previous_response_id"),
@@ -120,7 +139,11 @@ fn input_that_is_not_in_the_body_is_found_with_its_path() {
     for ((api, rest), want) in cases {
         assert_eq!(read(api, &rest).demand.unseen.as_deref(), Some(want), "{rest}");
     }
+    let escaped: String = "data:image/".bytes().map(|byte| format!("\\u{byte:04x}")).collect();
     let seen = [
+        chat(r#"{"type":"image_url","image_url":{"url":"data:Image/png;base64,AAAA"}}"#),
+        chat(&format!(r#"{{"type":"image_url","image_url":{{"url":"{escaped}png;base64,AAAA"}}}}"#)),
+        messages(r#"{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}}"#),
         messages(r#"{"type":"document","source":{"type":"text","media_type":"text/plain","data":"words"}}"#),
         responses(
             r#""input":[{"type":"message","id":"m","role":"user","content":"a"},{"id":"m","role":"user","content":"b"}]"#,
@@ -146,6 +169,11 @@ fn cache_markers_are_found_wherever_they_stand() {
     for (rest, want) in cases {
         let demand = read(Api::Messages, rest).demand;
         assert_eq!((demand.cache_writes, demand.cache_hour), want, "{rest}");
+    }
+    for (ttl, hour) in [("30m", false), ("12h", false), ("1h", true)] {
+        let part = format!(r#"{{"type":"input_text","text":"a","prompt_cache_breakpoint":{{"ttl":"{ttl}"}}}}"#);
+        let demand = read(Api::Responses, &format!(r#""input":[{{"role":"user","content":[{part}]}}]"#)).demand;
+        assert_eq!((demand.cache_writes, demand.cache_hour), (true, hour), "{ttl}");
     }
 }
 

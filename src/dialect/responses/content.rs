@@ -55,11 +55,12 @@ fn history(from: &mut Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
     Ok(())
 }
 
-/// <https://platform.openai.com/docs/guides/prompt-caching>: lifetimes are 30 minutes or 12 hours.
+/// <https://platform.openai.com/docs/guides/prompt-caching>: lifetimes are 30 minutes or 12 hours. Neither is the hour
+/// that others bill apart, so that it must be asked for by its name.
 fn breakpoint(from: &mut Members<'_>, chat: &mut Chat) -> Result<Option<CacheMark>, BadRequest> {
     let Some(mut mark) = from.object("prompt_cache_breakpoint")? else { return Ok(None) };
     mark.skip(&["mode"]);
-    let hour = mark.text("ttl")?.is_some_and(|ttl| ttl == "12h");
+    let hour = mark.text("ttl")?.is_some_and(|ttl| ttl == "1h");
     chat.uses(Feature::CacheMarkers, mark.path());
     mark.rest(chat);
     Ok(Some(CacheMark { hour }))

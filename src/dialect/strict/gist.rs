@@ -19,7 +19,7 @@ pub struct Tally {
     pub audio_bytes: u64,
     /// Bytes of base64 of pictures, sound and documents: no text.
     pub payload_bytes: u64,
-    /// `cache_control`.
+    /// `cache_control`, `prompt_cache_breakpoint`.
     pub cache_writes: bool,
     /// `ttl: 1h`.
     pub cache_hour: bool,
@@ -145,6 +145,8 @@ pub(super) struct Gist {
     has_id: bool,
     has_role: bool,
     has_image: bool,
+    /// What it holds is of another media type than a picture's.
+    no_picture: bool,
     text_source: bool,
     sized_container: bool,
 }
@@ -173,10 +175,21 @@ impl Gist {
                 self.kind = Some(value);
                 self.what = What::of(&text(bytes, value));
             }
-            b"file_id" | b"file_url" | b"file_data" | b"url" | b"data" => self.mark = Some(value.start),
+            b"url" => {
+                self.mark = Some(value.start);
+                self.no_picture |= holds_no_picture(bytes, value);
+            }
+            b"file_id" | b"file_url" | b"file_data" | b"data" => self.mark = Some(value.start),
+            b"media_type" => self.no_picture |= !is_picture(&text(bytes, value)),
             b"id" => self.has_id = true,
             b"role" => self.has_role = true,
-            b"image_url" => self.has_image = true,
+            b"image_url" => {
+                self.has_image = true;
+                if holds_no_picture(bytes, value) {
+                    self.no_picture = true;
+                    self.mark = Some(value.start);
+                }
+            }
             b"detail" => self.low = *text(bytes, value) == *b"low",
             b"ttl" => tally.cache_hour |= *text(bytes, value) == *b"1h",
             b"memory_limit" => self.sized_container = true,
@@ -209,12 +222,13 @@ impl Gist {
             return;
         }
         match name {
-            b"cache_control" => tally.cache_writes = true,
+            b"cache_control" | b"prompt_cache_breakpoint" => tally.cache_writes = true,
             b"image_url" | b"file" | b"source" | b"input_audio" | b"container" => {
                 self.payload += child.payload;
                 self.mark = child.mark.or(self.mark);
                 self.low |= child.low;
                 self.has_image |= name == b"image_url";
+                self.no_picture |= child.no_picture;
                 self.text_source |= child.what == What::TextSource;
                 self.sized_container |= child.sized_container;
             }
@@ -267,6 +281,11 @@ impl Gist {
     }
 
     fn image(&self, start: usize, tally: &mut Tally) {
+        if self.no_picture {
+            // A document by the name of a picture: it may be told as what it is.
+            tally.payload_bytes = tally.payload_bytes.saturating_add(self.payload);
+            return note_unseen(tally, self.mark.unwrap_or(start));
+        }
         tally.media_at.get_or_insert(start);
         tally.images = tally.images.saturating_add(1);
         tally.images_low = tally.images_low.saturating_add(u32::from(self.low));
@@ -277,6 +296,23 @@ impl Gist {
 fn note_unseen(tally: &mut Tally, at: usize) {
     tally.unseen_at.get_or_insert(at);
 }
+
+/// Whether a URL holds something that does not call itself a picture. Only as much of it is looked at as that takes, were
+/// each letter an escape.
+fn holds_no_picture(bytes: &[u8], value: Span) -> bool {
+    const MOST: usize = (SCHEME.len() + FAMILY.len()) * 6;
+    let end = value.end.saturating_sub(1).min(value.start + 1 + MOST);
+    let text = text(bytes, Span { start: value.start, end: end + 1 });
+    let scheme = text.get(..SCHEME.len()).filter(|scheme| scheme.eq_ignore_ascii_case(SCHEME));
+    scheme.is_some() && !is_picture(text.get(SCHEME.len()..).unwrap_or_default())
+}
+
+fn is_picture(media: &[u8]) -> bool {
+    media.get(..FAMILY.len()).is_some_and(|family| family.eq_ignore_ascii_case(FAMILY))
+}
+
+const SCHEME: &[u8] = b"data:";
+const FAMILY: &[u8] = b"image/";
 
 /// A string unescaped.
 fn text(bytes: &[u8], value: Span) -> Cow<'_, [u8]> {

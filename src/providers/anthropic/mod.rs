@@ -15,7 +15,7 @@ use super::rename::rename;
 use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, codec::Codec, failure, passed};
 use crate::{
     config::{self, ConfigError},
-    model::{Api, Ask, Edits},
+    model::{Api, Ask, Dialect, Edits},
 };
 use bytes::Bytes;
 use codec::Messages;
@@ -94,8 +94,8 @@ impl Provider for Anthropic {
         edits
     }
 
-    fn headers(&self, _api: Api, client: &HeaderMap, head: &mut HeaderMap) {
-        passed::pass(client, head, &PASSED);
+    fn headers(&self, api: Api, client: &HeaderMap, head: &mut HeaderMap) {
+        passed::pass_own(api.dialect() == Dialect::Anthropic, client, head, &PASSED);
         if !head.contains_key(&VERSION) {
             head.insert(VERSION, self.version.clone());
         }

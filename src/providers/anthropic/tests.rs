@@ -300,6 +300,14 @@ fn beta_headers_go_up_unchanged_and_keys_do_not() {
         ["anthropic-beta: a,b", "anthropic-beta: c", "anthropic-version: 2024-01-01", "x-api-key: sk-ant-secret"];
     assert_eq!(got, want);
     let mut head = HeaderMap::new();
+    client.insert("user-agent", HeaderValue::from_static("ua"));
+    plain().headers(Api::ChatCompletions, &client, &mut head);
+    let told = [&head["anthropic-version"], &head["user-agent"], &head["x-api-key"]];
+    assert_eq!(
+        (head.len(), told),
+        (3, ["2023-06-01", "ua", "sk-ant-secret"].map(|v| v.parse().expect("ASCII")).each_ref())
+    );
+    let mut head = HeaderMap::new();
     plain().headers(Api::Messages, &HeaderMap::new(), &mut head);
     assert_eq!(head["anthropic-version"], "2023-06-01", "the default");
     assert!(!format!("{head:?} {:?}", plain()).contains("secret"));

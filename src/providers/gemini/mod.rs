@@ -3,6 +3,7 @@
 //! Reference: <https://ai.google.dev/api/generate-content>. The model stands in the path, not in the body.
 
 pub(super) mod codec;
+mod refusal;
 mod settings;
 pub(super) mod usage;
 
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     config::{self, ConfigError},
-    model::{Api, Ask, Edits},
+    model::{Api, Ask, Dialect, Edits},
 };
 use bytes::Bytes;
 use codec::Generate;
@@ -89,8 +90,8 @@ impl Provider for Gemini {
         edits
     }
 
-    fn headers(&self, _api: Api, client: &HeaderMap, head: &mut HeaderMap) {
-        passed::pass(client, head, &PASSED);
+    fn headers(&self, api: Api, client: &HeaderMap, head: &mut HeaderMap) {
+        passed::pass_own(api.dialect() == Dialect::Gemini, client, head, &PASSED);
         if let Some(credential) = &self.credential {
             head.insert(API_KEY, credential.clone());
         }
@@ -113,6 +114,10 @@ impl Provider for Gemini {
 
     fn error_message(&self, body: &[u8]) -> Option<String> {
         failure::message(codec::unwrapped(body), &self.key)
+    }
+
+    fn refusal_status(&self, status: u16, body: &[u8]) -> u16 {
+        if refusal::is_of_the_key(body) { 401 } else { status }
     }
 
     fn masked(&self, text: &str) -> String {

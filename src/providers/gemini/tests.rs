@@ -45,7 +45,9 @@ fn the_model_stands_in_the_path() {
 #[test]
 fn the_key_goes_up_in_its_header_and_the_clients_does_not() {
     let mut client = HeaderMap::new();
-    for (name, value) in [("x-goog-api-key", "theirs"), ("authorization", "theirs"), ("user-agent", "sdk")] {
+    for (name, value) in
+        [("x-goog-api-key", "theirs"), ("authorization", "theirs"), ("user-agent", "sdk"), ("x-goog-api-client", "g")]
+    {
         client.append(name, HeaderValue::from_static(value));
     }
     let mut head = HeaderMap::new();
@@ -56,6 +58,8 @@ fn the_key_goes_up_in_its_header_and_the_clients_does_not() {
         (&"my-own-secret".parse().expect("ASCII"), &"sdk".parse().expect("ASCII"))
     );
     assert!(!format!("{head:?} {:?}", plain()).contains("secret"));
+    plain().headers(Api::Generate, &client, &mut head);
+    assert_eq!(head["x-goog-api-client"], "g", "of the own dialect");
 }
 
 #[test]

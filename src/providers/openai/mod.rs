@@ -24,7 +24,7 @@ use super::rename::rename;
 use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
 use crate::{
     config::{self, ConfigError},
-    model::{Api, Ask, Edits, IncludeUsage},
+    model::{Api, Ask, Dialect, Edits, IncludeUsage},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -141,8 +141,8 @@ impl Provider for OpenAi {
         edits
     }
 
-    fn headers(&self, _api: Api, client: &HeaderMap, head: &mut HeaderMap) {
-        passed::pass(client, head, &PASSED);
+    fn headers(&self, api: Api, client: &HeaderMap, head: &mut HeaderMap) {
+        passed::pass_own(api.dialect() == Dialect::OpenAi, client, head, &PASSED);
         for (name, value) in &self.credentials {
             head.insert(name, value.clone());
         }

@@ -392,6 +392,9 @@ fn settings_make_paths_and_credentials() {
     let mut head = HeaderMap::new();
     openai("{}").expect("a key is optional").headers(Api::Responses, &client, &mut head);
     assert!(!head.contains_key("authorization"), "a client's key never goes up");
+    let mut head = HeaderMap::new();
+    openai("{}").expect("a key is optional").headers(Api::Messages, &client, &mut head);
+    assert_eq!((head.len(), &head["user-agent"]), (1, &HeaderValue::from_static("ua")), "of another dialect");
 }
 
 #[test]

@@ -230,7 +230,7 @@ fn pictures_documents_and_sound_are_noted_where_they_stand() {
         Content::Audio { source: inline("audio/wav", "UklG") },
     ];
     let mut want = contents.map(Part::new).to_vec();
-    want.push(Part { content: Content::Text("x".to_owned()), cache: Some(CacheMark { hour: true }) });
+    want.push(Part { content: Content::Text("x".to_owned()), cache: Some(CacheMark { hour: false }) });
     assert_eq!(chat.messages, [said(Role::User, want)]);
     let at = |index: usize, rest: &str| format!("input[0].content[{index}].{rest}");
     let want = [

@@ -16,7 +16,7 @@ use crate::{
 use bytes::Bytes;
 
 /// A lower cap is refused (<https://github.com/vectorize-io/hindsight/issues/58>: "Expected a value >= 16").
-const LEAST_CAP: u64 = 16;
+pub(super) const LEAST_CAP: u64 = 16;
 
 /// The body of the request. Nothing is kept at the provider, so that thoughts travel sealed.
 pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {

@@ -40,6 +40,10 @@ impl Codec for ResponsesCodec {
         Some(Api::Responses)
     }
 
+    fn least_output(&self) -> u64 {
+        encode::LEAST_CAP
+    }
+
     fn maker(&self) -> &'static str {
         "openai"
     }
