@@ -160,7 +160,7 @@ fn probes() -> Vec<Probe> {
         chat(
             F::JsonObject,
             r#""response_format":{"type":"json_object"}"#,
-            &["json_object", "application/json", "json_answer"],
+            &["json_object", "application/json", "wb_json_answer"],
         ),
         chat(
             F::JsonSchema,

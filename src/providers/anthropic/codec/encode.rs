@@ -224,7 +224,7 @@ fn functions<'a>(chat: &'a Chat, shape: Shape<'a>) -> Vec<Function<'a>> {
 const ANSWER_TOOL: &str = "Gives the final answer. Its input is the whole answer.";
 
 /// For models that cannot be made to call a tool.
-const CALL_FOR_ANSWER: &str = "Give the final answer by calling the tool `json_answer`, and write nothing else.";
+const CALL_FOR_ANSWER: &str = "Give the final answer by calling the tool `wb_json_answer`, and write nothing else.";
 
 /// Names of the tools that were called.
 fn called(chat: &Chat) -> BTreeSet<&str> {

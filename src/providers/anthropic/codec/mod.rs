@@ -30,7 +30,7 @@ pub(super) const MAKER: &str = "anthropic";
 
 /// The tool whose input is the answer where JSON is asked of a model that has no structured output. The decoder knows
 /// nothing of the request, so a call of this very name is always the answer.
-pub(super) const JSON_ANSWER: &str = "json_answer";
+pub(super) const JSON_ANSWER: &str = "wb_json_answer";
 
 /// The codec of Anthropic's messages.
 pub(in crate::providers) struct Messages {

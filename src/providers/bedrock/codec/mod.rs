@@ -37,7 +37,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The tool whose arguments are an answer by a schema.
-const ANSWER: &str = "json_answer";
+const ANSWER: &str = "wb_json_answer";
 
 /// Whose seals are understood.
 const MAKER: &str = "anthropic";

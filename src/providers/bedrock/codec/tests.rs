@@ -188,7 +188,7 @@ fn tools_that_may_not_be_called_are_told_only_where_the_history_has_calls() {
 
 #[test]
 fn an_answer_by_a_schema_is_a_tool_that_must_be_called() {
-    let forced = json!({"tool": {"name": "json_answer"}});
+    let forced = json!({"tool": {"name": "wb_json_answer"}});
     let (nova, llama) = ("amazon.nova-pro-v1:0", "meta.llama3-3-70b-instruct-v1:0");
     let cases = [
         ("alone", SONNET, vec![], None, false, forced.clone()),
@@ -213,7 +213,7 @@ fn an_answer_by_a_schema_is_a_tool_that_must_be_called() {
         let config = encoded_for(model, &chat)["toolConfig"].clone();
         assert_eq!(config["toolChoice"], want, "{name}");
         let answer = config["tools"].as_array().and_then(|tools| tools.last()).expect("a tool")["toolSpec"].clone();
-        assert_eq!(answer["name"], "json_answer", "{name}");
+        assert_eq!(answer["name"], "wb_json_answer", "{name}");
         assert_eq!(answer["inputSchema"]["json"]["properties"]["name"]["type"], "string", "{name}");
     }
     let chat = Chat { messages: vec![user("Where?")], format: Format::Json, ..Chat::default() };

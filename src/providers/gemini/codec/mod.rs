@@ -30,7 +30,7 @@ pub(super) const MAKER: &str = "gemini";
 
 /// The tool whose arguments are the answer where JSON is asked of a model that has it beside no other tools. The decoder
 /// knows nothing of the request, so a call of this very name is always the answer.
-pub(super) const JSON_ANSWER: &str = "json_answer";
+pub(super) const JSON_ANSWER: &str = "wb_json_answer";
 
 /// How an answer that cannot be read names its call. No client calls it yet, so it is told as what is translated.
 const API: Api = Api::Generate;

@@ -141,7 +141,7 @@ fn a_whole_answer_is_told_in_the_same_words() {
 #[test]
 fn the_answers_own_tool_is_text() {
     let told = whole(&json!({"id": "m", "stop_reason": "tool_use", "content": [
-        {"type": "tool_use", "id": "t", "name": "json_answer", "input": {"x":1}}]}));
+        {"type": "tool_use", "id": "t", "name": "wb_json_answer", "input": {"x":1}}]}));
     assert_eq!(told, [start("m"), text(r#"{"x":1}"#), finish(Finish::Stop)]);
     let block = |index: u32, name: &str| {
         json!({"type": "content_block_start", "index": index,
@@ -153,9 +153,9 @@ fn the_answers_own_tool_is_text() {
     };
     let stop = |index: u32| json!({"type": "content_block_stop", "index": index});
     let over = json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}});
-    let answer = [block(0, "json_answer"), piece(0, "{\"x\""), piece(0, ":1}"), stop(0), over.clone()];
+    let answer = [block(0, "wb_json_answer"), piece(0, "{\"x\""), piece(0, ":1}"), stop(0), over.clone()];
     assert_eq!(stream(&answer).0, [start(""), text("{\"x\""), text(":1}"), finish(Finish::Stop)]);
-    let beside = [block(0, "f"), stop(0), block(1, "json_answer"), piece(1, "{}"), stop(1), over];
+    let beside = [block(0, "f"), stop(0), block(1, "wb_json_answer"), piece(1, "{}"), stop(1), over];
     let want = [start(""), called(0, "t", "f"), arguments(0, "{}"), text("{}"), finish(Finish::ToolCalls)];
     assert_eq!(stream(&beside).0, want, "beside a call it is a call's turn");
 }

@@ -240,8 +240,11 @@ fn structured_output_is_native_where_model_and_schema_allow_it() {
     for (model, asked) in cases {
         let body = sent(&Chat { format: schema(asked), ..asking() }, model);
         assert!(body.get("output_config").is_none(), "{model} {asked}");
-        assert_eq!(body["tools"], json!([{"name": "json_answer", "description": "A point.", "input_schema": asked}]));
-        assert_eq!(body["tool_choice"], json!({"type": "tool", "name": "json_answer"}), "{model}");
+        assert_eq!(
+            body["tools"],
+            json!([{"name": "wb_json_answer", "description": "A point.", "input_schema": asked}])
+        );
+        assert_eq!(body["tool_choice"], json!({"type": "tool", "name": "wb_json_answer"}), "{model}");
     }
 }
 
@@ -252,18 +255,18 @@ fn json_comes_by_a_tool() {
         body["tools"].as_array().map(|tools| tools.iter().map(|tool| tool["name"].clone()).collect::<Vec<_>>())
     };
     let body = sent(&json_mode(asking()), "m");
-    assert_eq!((names(&body), &body["tool_choice"]["type"]), (Some(vec!["json_answer".into()]), &json!("tool")));
+    assert_eq!((names(&body), &body["tool_choice"]["type"]), (Some(vec!["wb_json_answer".into()]), &json!("tool")));
     let tools = || Chat { tools: vec![tool("f", None)], ..asking() };
     let body = sent(&json_mode(tools()), "m");
     assert_eq!(
         (names(&body), &body["tool_choice"]["type"]),
-        (Some(vec!["f".into(), "json_answer".into()]), &json!("any"))
+        (Some(vec!["f".into(), "wb_json_answer".into()]), &json!("any"))
     );
     let forced = Chat { tool_choice: Some(ToolChoice::Required), ..tools() };
     assert_eq!(names(&sent(&json_mode(forced), "m")), Some(vec!["f".into()]), "what must be called counts more");
     let body = sent(&json_mode(asking()), "claude-opus-5-5");
     assert_eq!(body["tool_choice"]["type"], "auto", "no call can be forced there");
-    assert!(body["system"][0]["text"].as_str().expect("told in words").contains("json_answer"));
+    assert!(body["system"][0]["text"].as_str().expect("told in words").contains("wb_json_answer"));
 }
 
 #[test]

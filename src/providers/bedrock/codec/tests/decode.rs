@@ -137,7 +137,7 @@ fn a_stream_may_end_behind_its_stop_and_ends_with_its_usage() {
 fn an_answer_by_a_schema_is_text_and_ends_as_text_does() {
     let body = json!({
         "output": {"message": {"content": [{"toolUse": {
-            "toolUseId": "t", "name": "json_answer", "input": {"name": "Paris"}
+            "toolUseId": "t", "name": "wb_json_answer", "input": {"name": "Paris"}
         }}]}},
         "stopReason": "tool_use"
     });
@@ -150,7 +150,7 @@ fn an_answer_by_a_schema_is_text_and_ends_as_text_does() {
     };
     assert_eq!(told_of_whole(&body.to_string()).0, answer(r#"{"name":"Paris"}"#));
     let events = stream(
-        r#"contentBlockStart {"contentBlockIndex":0,"start":{"toolUse":{"name":"json_answer","toolUseId":"t"}}}
+        r#"contentBlockStart {"contentBlockIndex":0,"start":{"toolUse":{"name":"wb_json_answer","toolUseId":"t"}}}
 contentBlockDelta {"contentBlockIndex":0,"delta":{"toolUse":{"input":"{\"name\":"}}}
 contentBlockDelta {"contentBlockIndex":0,"delta":{"toolUse":{"input":"\"Paris\"}"}}}
 messageStop {"stopReason":"tool_use"}"#,

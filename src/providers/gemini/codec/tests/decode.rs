@@ -151,7 +151,7 @@ fn a_whole_answer_is_told_in_the_same_words() {
 #[test]
 fn the_answers_own_tool_is_text() {
     let answer = json!({"candidates": [{"finishReason": "STOP",
-        "content": {"parts": [{"functionCall": {"name": "json_answer", "args": {"x":1}}}]}}]});
+        "content": {"parts": [{"functionCall": {"name": "wb_json_answer", "args": {"x":1}}}]}}]});
     assert_eq!(whole(&answer).0, [start(""), text(0, r#"{"x":1}"#), finish(0, Finish::Stop)]);
 }
 
