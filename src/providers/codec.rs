@@ -6,6 +6,7 @@ use crate::{
     sse::SseEvent,
 };
 use bytes::Bytes;
+use std::collections::HashSet;
 use std::fmt;
 
 /// Speaks one API for clients of other dialects. Pure: no I/O, no state between requests.
@@ -143,10 +144,12 @@ pub struct Gaps {
 /// room for is told like a hint: a budget that does not fit must not make a request fail.
 pub fn gaps(codec: &dyn Codec, chat: &Chat, goal: &Goal<'_>) -> Gaps {
     let left_out = codec.leaves_out(chat, goal);
+    // A request may note as many uses as it has parts.
+    let left_out: HashSet<_> = left_out.iter().map(|used| (used.feature, &*used.path)).collect();
     let mut gaps = Gaps::default();
     for used in &chat.uses {
         let carried = codec.carries(used.feature, goal.model) != Carry::No;
-        match (carried, left_out.contains(used)) {
+        match (carried, left_out.contains(&(used.feature, &*used.path))) {
             (true, false) => {}
             (true, true) if used.feature == Feature::ReasoningEffort => gaps.hints.push(used.path.clone()),
             _ if used.feature.is_hint() => gaps.hints.push(used.path.clone()),

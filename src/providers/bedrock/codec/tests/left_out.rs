@@ -108,3 +108,15 @@ fn values_without_a_word_are_told() {
     assert_eq!(dropped(SONNET, tier("scale")), ["service_tier"]);
     assert_eq!(dropped(SONNET, tier("flex")), NOTHING);
 }
+
+#[test]
+fn a_hundred_thousand_sounds_that_would_have_to_be_fetched_are_all_refused() {
+    let sound = |_| Part::new(Content::Audio { source: Source::Url("https://a".to_owned()) });
+    let parts: Vec<_> = (0..100_000).map(sound).collect();
+    let mut chat = Chat { messages: vec![Message { role: Role::User, name: None, parts }], ..Chat::default() };
+    for index in 0..100_000 {
+        chat.uses(Feature::AudioInput, format!("messages[0].content[{index}]"));
+    }
+    let gaps = gaps(&converse(), &chat, &Goal { model: NOVA, cap: None, most_output: None });
+    assert_eq!(gaps.unsupported, chat.uses);
+}
