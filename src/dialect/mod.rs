@@ -11,6 +11,7 @@ mod gemini;
 mod messages;
 pub mod models;
 mod node;
+mod object;
 mod path;
 mod parse;
 mod responses;

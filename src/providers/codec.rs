@@ -228,6 +228,11 @@ impl Meter {
     pub fn output(&self) -> &OutputText {
         &self.output
     }
+
+    /// The output text of an answer that is over.
+    pub fn into_output(self) -> OutputText {
+        self.output
+    }
 }
 
 /// Reads a stream that passes through as it is, with a decoder: for APIs that have no reader of their own.

@@ -145,8 +145,7 @@ impl Translation {
             Decoded::More => Seen::Quiet { strip: None },
             Decoded::End => Seen::End,
             Decoded::Error(error) => Seen::Error(error),
-            Decoded::Garbage(garbage) => Seen::Garbage(garbage),
-            Decoded::Odd(garbage) => Seen::Garbage(garbage),
+            Decoded::Garbage(garbage) | Decoded::Odd(garbage) => Seen::Garbage(garbage),
         }
     }
 
@@ -216,7 +215,7 @@ pub fn whole(
         return Err(lost());
     }
     encoder.end(&mut out);
-    Ok((out.freeze(), reading, meter.output().clone()))
+    Ok((out.freeze(), reading, meter.into_output()))
 }
 
 /// What writes the answer to `opened` in its client's dialect.

@@ -4,16 +4,18 @@
 //! `reasoning` OpenRouter's (<https://openrouter.ai/docs/use-cases/reasoning-tokens>).
 
 mod parts;
-mod read;
 mod settings;
 mod tools;
 mod turns;
 
 use crate::{
-    dialect::{BadRequest, node::Node},
+    dialect::{
+        BadRequest,
+        node::Node,
+        object::{Object, Place},
+    },
     model::{Ask, Chat, Feature},
 };
-use read::{Object, Place};
 use turns::Turns;
 
 /// The conversation that `ask` is.

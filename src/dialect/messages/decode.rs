@@ -3,11 +3,11 @@
 //! The members are those of Anthropic's reference, <https://platform.claude.com/docs/en/api/messages/create>, and of
 //! its beta, <https://platform.claude.com/docs/en/api/beta/messages/create>.
 
-use super::fields::{At, Fields};
 use crate::{
     dialect::{
         BadRequest,
         node::{Node, raw},
+        object::{Object, Place},
     },
     model::{Ask, CacheMark, Chat, Effort, Feature, Format, Json, Tool, ToolChoice},
 };
@@ -35,20 +35,20 @@ pub(in crate::dialect) fn decode(ask: &Ask) -> Result<Chat, BadRequest> {
         .map_err(|_| BadRequest { message: "the body must be a JSON object".to_owned(), param: None })?;
     let chat = Chat { stream: ask.stream, ..Chat::default() };
     let mut decoder = Decoder { body: &body, chat, calls: HashMap::new() };
-    decoder.request(Fields::of(node, &At::Body)?)?;
+    decoder.request(Object::of(node, &Place::Body)?)?;
     Ok(decoder.chat)
 }
 
 impl<'b> Decoder<'b> {
-    fn request(&mut self, mut body: Fields<'b, '_>) -> Result<(), BadRequest> {
+    fn request(&mut self, mut body: Object<'b, '_>) -> Result<(), BadRequest> {
         // The parse before this one acted on them.
-        body.any("model");
-        body.any("stream");
+        body.take("model");
+        body.take("stream");
         self.chat.max_output_tokens = body.whole("max_tokens")?;
         self.system(&mut body)?;
         self.messages(&mut body)?;
         for (index, tool) in body.list("tools")?.into_iter().enumerate() {
-            self.tool(tool, &At::Body.member("tools").item(index))?;
+            self.tool(tool, &Place::Body.member("tools").element(index))?;
         }
         self.tool_choice(&mut body)?;
         self.sampling(&mut body)?;
@@ -62,8 +62,8 @@ impl<'b> Decoder<'b> {
 
     /// One tool. Those that have a type and no schema are Anthropic's own, whoever runs them:
     /// <https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-reference>.
-    fn tool(&mut self, node: Node<'b>, at: &At<'_>) -> Result<(), BadRequest> {
-        let mut tool = Fields::of(node, at)?;
+    fn tool(&mut self, node: Node<'b>, at: &Place<'_>) -> Result<(), BadRequest> {
+        let mut tool = Object::of(node, at)?;
         if tool.text("type")?.is_some_and(|kind| kind != "custom") {
             self.chat.uses(Feature::HostedTool, at.to_string());
             return Ok(());
@@ -71,9 +71,9 @@ impl<'b> Decoder<'b> {
         let name = tool.needed_text("name")?.into_owned();
         let description = tool.text("description")?.map(Cow::into_owned);
         let schema_at = at.member("input_schema");
-        let parameters = match tool.any("input_schema") {
+        let parameters = match tool.take("input_schema") {
             Some(schema @ Node::Map(_)) => json(&schema),
-            Some(other) => return Err(schema_at.wrong_kind("an object", &other)),
+            Some(other) => return Err(schema_at.wrong("an object", &other)),
             None => return Err(schema_at.missing("the JSON Schema of the tool's arguments")),
         };
         let strict = tool.flag("strict")?;
@@ -98,10 +98,10 @@ impl<'b> Decoder<'b> {
         Ok(())
     }
 
-    fn tool_choice(&mut self, body: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
-        let at = At::Body.member("tool_choice");
-        let Some(node) = body.any("tool_choice") else { return Ok(()) };
-        let mut choice = Fields::of(node, &at)?;
+    fn tool_choice(&mut self, body: &mut Object<'b, '_>) -> Result<(), BadRequest> {
+        let at = Place::Body.member("tool_choice");
+        let Some(node) = body.take("tool_choice") else { return Ok(()) };
+        let mut choice = Object::of(node, &at)?;
         let kind = choice.needed_text("type")?;
         self.chat.tool_choice = Some(match &*kind {
             "auto" => ToolChoice::Auto,
@@ -123,7 +123,7 @@ impl<'b> Decoder<'b> {
 
     /// Temperature and the like. 1 is the API's own default of `temperature` and `top_p`, which some clients always
     /// send: it goes on to whom it can be said, and is missed nowhere else.
-    fn sampling(&mut self, body: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
+    fn sampling(&mut self, body: &mut Object<'b, '_>) -> Result<(), BadRequest> {
         let is_default = |value: Option<f64>| value.is_none_or(|value| value.total_cmp(&1.0).is_eq());
         self.chat.sampling.temperature = body.number("temperature")?;
         if !is_default(self.chat.sampling.temperature) {
@@ -137,11 +137,11 @@ impl<'b> Decoder<'b> {
         if self.chat.sampling.top_k.is_some() {
             body.uses("top_k", Feature::TopK, &mut self.chat);
         }
-        let at = At::Body.member("stop_sequences");
+        let at = Place::Body.member("stop_sequences");
         for (index, stop) in body.list("stop_sequences")?.into_iter().enumerate() {
             match stop {
                 Node::Text(stop) => self.chat.stop.push(stop.into_owned()),
-                other => return Err(at.item(index).wrong_kind("a string", &other)),
+                other => return Err(at.element(index).wrong("a string", &other)),
             }
         }
         if !self.chat.stop.is_empty() {
@@ -152,10 +152,10 @@ impl<'b> Decoder<'b> {
 
     /// `disabled` needs no note: where thinking cannot be spoken of, none is asked for.
     /// <https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking>
-    fn thinking(&mut self, body: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
-        let at = At::Body.member("thinking");
-        let Some(node) = body.any("thinking") else { return Ok(()) };
-        let mut thinking = Fields::of(node, &at)?;
+    fn thinking(&mut self, body: &mut Object<'b, '_>) -> Result<(), BadRequest> {
+        let at = Place::Body.member("thinking");
+        let Some(node) = body.take("thinking") else { return Ok(()) };
+        let mut thinking = Object::of(node, &at)?;
         let kind = thinking.needed_text("type")?;
         let said = &mut self.chat.thinking;
         match &*kind {
@@ -185,13 +185,13 @@ impl<'b> Decoder<'b> {
     /// Effort and the shape of the answer; `output_format` is where the shape stood in the beta.
     /// <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>,
     /// <https://platform.claude.com/docs/en/build-with-claude/effort>
-    fn output(&mut self, body: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
-        if let Some(format) = body.any("output_format") {
-            self.format(format, &At::Body.member("output_format"))?;
+    fn output(&mut self, body: &mut Object<'b, '_>) -> Result<(), BadRequest> {
+        if let Some(format) = body.take("output_format") {
+            self.format(format, &Place::Body.member("output_format"))?;
         }
-        let at = At::Body.member("output_config");
-        let Some(node) = body.any("output_config") else { return Ok(()) };
-        let mut config = Fields::of(node, &at)?;
+        let at = Place::Body.member("output_config");
+        let Some(node) = body.take("output_config") else { return Ok(()) };
+        let mut config = Object::of(node, &at)?;
         if let Some(word) = config.text("effort")? {
             let effort = Effort::by_name(&word).filter(|effort| *effort != Effort::None);
             let effort =
@@ -199,20 +199,20 @@ impl<'b> Decoder<'b> {
             self.chat.thinking.effort = Some(effort);
             config.uses("effort", Feature::ReasoningEffort, &mut self.chat);
         }
-        if let Some(format) = config.any("format") {
+        if let Some(format) = config.take("format") {
             self.format(format, &at.member("format"))?;
         }
         config.done(&mut self.chat);
         Ok(())
     }
 
-    fn format(&mut self, node: Node<'b>, at: &At<'_>) -> Result<(), BadRequest> {
-        let mut format = Fields::of(node, at)?;
+    fn format(&mut self, node: Node<'b>, at: &Place<'_>) -> Result<(), BadRequest> {
+        let mut format = Object::of(node, at)?;
         if format.needed_text("type")? != "json_schema" {
             return Err(at.member("type").bad("must be `json_schema`"));
         }
         let schema_at = at.member("schema");
-        let schema = format.any("schema").ok_or_else(|| schema_at.missing("a JSON Schema"))?;
+        let schema = format.take("schema").ok_or_else(|| schema_at.missing("a JSON Schema"))?;
         // An API that knows both keeps exactly only to a schema that leaves nothing open, and refuses others.
         let strict = is_closed(&schema).then_some(true);
         let schema = json(&schema).ok_or_else(|| schema_at.bad("must be a JSON Schema"))?;
@@ -222,10 +222,10 @@ impl<'b> Decoder<'b> {
         Ok(())
     }
 
-    fn labels(&mut self, body: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
-        let at = At::Body.member("metadata");
-        if let Some(node) = body.any("metadata") {
-            let mut metadata = Fields::of(node, &at)?;
+    fn labels(&mut self, body: &mut Object<'b, '_>) -> Result<(), BadRequest> {
+        let at = Place::Body.member("metadata");
+        if let Some(node) = body.take("metadata") {
+            let mut metadata = Object::of(node, &at)?;
             if let Some(user) = metadata.text("user_id")?.filter(|user| !user.is_empty()) {
                 self.chat.user = Some(user.into_owned());
                 metadata.uses("user_id", Feature::User, &mut self.chat);
@@ -243,9 +243,9 @@ impl<'b> Decoder<'b> {
     }
 
     /// What stands for things that are not in the body, and the marker that stands for the whole of it.
-    fn kept(&mut self, body: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
+    fn kept(&mut self, body: &mut Object<'b, '_>) -> Result<(), BadRequest> {
         for name in ["container", "thread"] {
-            if body.any(name).is_some() {
+            if body.take(name).is_some() {
                 body.uses(name, Feature::ServerState, &mut self.chat);
             }
         }
@@ -263,10 +263,10 @@ impl<'b> Decoder<'b> {
     }
 
     /// The `cache_control` of `fields`.
-    pub(super) fn cache(&mut self, fields: &mut Fields<'b, '_>) -> Result<Option<CacheMark>, BadRequest> {
-        let at = fields.at.member("cache_control");
-        let Some(node) = fields.any("cache_control") else { return Ok(None) };
-        let mut control = Fields::of(node, &at)?;
+    pub(super) fn cache(&mut self, fields: &mut Object<'b, '_>) -> Result<Option<CacheMark>, BadRequest> {
+        let at = fields.at().member("cache_control");
+        let Some(node) = fields.take("cache_control") else { return Ok(None) };
+        let mut control = Object::of(node, &at)?;
         control.text("type")?;
         let hour = control.text("ttl")?.is_some_and(|ttl| ttl == "1h");
         self.chat.uses(Feature::CacheMarkers, at.to_string());

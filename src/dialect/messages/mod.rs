@@ -1,7 +1,6 @@
 //! Anthropic's Messages as a client dialect: what Claude Code and the Anthropic SDKs say, and what they read.
 
 mod decode;
-mod fields;
 mod stream;
 mod turns;
 mod whole;

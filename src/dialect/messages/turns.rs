@@ -2,15 +2,12 @@
 //!
 //! The blocks are those of Anthropic's reference: <https://platform.claude.com/docs/en/api/messages/create>.
 
-use super::{
-    MAKER,
-    decode::Decoder,
-    fields::{At, Fields},
-};
+use super::{MAKER, decode::Decoder};
 use crate::{
     dialect::{
         BadRequest,
         node::{Node, slice},
+        object::{Object, Place},
     },
     model::{Content, Feature, Message, Part, Reasoned, Role, Seal, Source, ToolCall, ToolResult},
 };
@@ -18,7 +15,7 @@ use std::borrow::Cow;
 
 /// What blocks are in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Inside {
     Turn(Role),
     /// The result of a tool.
     Result,
@@ -26,7 +23,7 @@ enum Place {
     Document,
 }
 
-impl Place {
+impl Inside {
     /// Whether blocks of `kind`, which is translated, may stand here. Anthropic refuses the others; an API that has no
     /// word for them there would lose them.
     fn takes(self, kind: &str) -> bool {
@@ -42,29 +39,29 @@ impl Place {
 
 impl<'b> Decoder<'b> {
     /// The instructions that stand apart.
-    pub(super) fn system(&mut self, body: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
-        let at = At::Body.member("system");
-        if let Some(system) = body.any("system") {
-            let parts = self.content(system, &at, Place::Turn(Role::System))?;
+    pub(super) fn system(&mut self, body: &mut Object<'b, '_>) -> Result<(), BadRequest> {
+        let at = Place::Body.member("system");
+        if let Some(system) = body.take("system") {
+            let parts = self.content(system, &at, Inside::Turn(Role::System))?;
             self.turn(Role::System, parts);
         }
         Ok(())
     }
 
-    pub(super) fn messages(&mut self, body: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
-        let at = At::Body.member("messages");
+    pub(super) fn messages(&mut self, body: &mut Object<'b, '_>) -> Result<(), BadRequest> {
+        let at = Place::Body.member("messages");
         let messages = body.list("messages")?;
         if messages.is_empty() {
             return Err(at.missing("an array of at least one message"));
         }
         for (index, message) in messages.into_iter().enumerate() {
-            self.message(message, &at.item(index))?;
+            self.message(message, &at.element(index))?;
         }
         Ok(())
     }
 
-    fn message(&mut self, node: Node<'b>, at: &At<'_>) -> Result<(), BadRequest> {
-        let mut message = Fields::of(node, at)?;
+    fn message(&mut self, node: Node<'b>, at: &Place<'_>) -> Result<(), BadRequest> {
+        let mut message = Object::of(node, at)?;
         let role = match &*message.needed_text("role")? {
             "user" => Role::User,
             "assistant" => Role::Assistant,
@@ -72,8 +69,8 @@ impl<'b> Decoder<'b> {
             _ => return Err(at.member("role").bad("must be `user`, `assistant` or `system`")),
         };
         let content_at = at.member("content");
-        let content = message.any("content").ok_or_else(|| content_at.missing("a string or an array of blocks"))?;
-        let parts = self.content(content, &content_at, Place::Turn(role))?;
+        let content = message.take("content").ok_or_else(|| content_at.missing("a string or an array of blocks"))?;
+        let parts = self.content(content, &content_at, Inside::Turn(role))?;
         message.done(&mut self.chat);
         self.turn(role, parts);
         Ok(())
@@ -87,22 +84,28 @@ impl<'b> Decoder<'b> {
     }
 
     /// A string, which is short for one block of text, or blocks.
-    fn content(&mut self, node: Node<'b>, at: &At<'_>, place: Place) -> Result<Vec<Part>, BadRequest> {
+    fn content(&mut self, node: Node<'b>, at: &Place<'_>, place: Inside) -> Result<Vec<Part>, BadRequest> {
         match node {
             Node::Text(text) => Ok(vec![Part::text(text)]),
             Node::List(blocks) => {
                 let mut parts = Vec::with_capacity(blocks.len());
                 for (index, block) in blocks.into_iter().enumerate() {
-                    self.block(block, &at.item(index), place, &mut parts)?;
+                    self.block(block, &at.element(index), place, &mut parts)?;
                 }
                 Ok(parts)
             }
-            other => Err(at.wrong_kind("a string or an array of blocks", &other)),
+            other => Err(at.wrong("a string or an array of blocks", &other)),
         }
     }
 
-    fn block(&mut self, node: Node<'b>, at: &At<'_>, place: Place, parts: &mut Vec<Part>) -> Result<(), BadRequest> {
-        let mut block = Fields::of(node, at)?;
+    fn block(
+        &mut self,
+        node: Node<'b>,
+        at: &Place<'_>,
+        place: Inside,
+        parts: &mut Vec<Part>,
+    ) -> Result<(), BadRequest> {
+        let mut block = Object::of(node, at)?;
         let kind = block.needed_text("type")?;
         let cache = self.cache(&mut block)?;
         match &*kind {
@@ -118,7 +121,7 @@ impl<'b> Decoder<'b> {
             "thinking" => parts.push(self.thought(&mut block)?),
             "redacted_thinking" => parts.push(self.hidden_thought(&mut block)?),
             // A tool that was searched for, and that others know already: its name is the answer.
-            "tool_reference" if place == Place::Result => {
+            "tool_reference" if place == Inside::Result => {
                 self.chat.uses(Feature::Unknown, at.to_string());
                 parts.push(Part::text(block.needed_text("tool_name")?));
             }
@@ -134,7 +137,7 @@ impl<'b> Decoder<'b> {
         Ok(())
     }
 
-    fn text(&mut self, block: &mut Fields<'b, '_>) -> Result<Part, BadRequest> {
+    fn text(&mut self, block: &mut Object<'b, '_>) -> Result<Part, BadRequest> {
         let text = block.needed_text("text")?;
         if !block.list("citations")?.is_empty() {
             block.uses("citations", Feature::Citations, &mut self.chat);
@@ -142,9 +145,9 @@ impl<'b> Decoder<'b> {
         Ok(Part::text(text))
     }
 
-    fn image(&mut self, block: &mut Fields<'b, '_>) -> Result<Part, BadRequest> {
-        let at = block.at.member("source");
-        let mut fields = Fields::of(block.any("source").ok_or_else(|| at.missing("an object"))?, &at)?;
+    fn image(&mut self, block: &mut Object<'b, '_>) -> Result<Part, BadRequest> {
+        let at = block.at().member("source");
+        let mut fields = Object::of(block.take("source").ok_or_else(|| at.missing("an object"))?, &at)?;
         let (feature, source) = match &*fields.needed_text("type")? {
             "base64" => (Feature::ImageInline, self.inline(&mut fields)?),
             "url" => (Feature::ImageUrl, Source::Url(fields.needed_text("url")?.into_owned())),
@@ -157,7 +160,7 @@ impl<'b> Decoder<'b> {
     }
 
     /// A payload: a slice of the body.
-    fn inline(&self, source: &mut Fields<'b, '_>) -> Result<Source, BadRequest> {
+    fn inline(&self, source: &mut Object<'b, '_>) -> Result<Source, BadRequest> {
         let media_type = source.needed_text("media_type")?.into_owned();
         let base64 = slice(self.body, &source.needed_text("data")?);
         Ok(Source::Inline { media_type, base64 })
@@ -165,9 +168,9 @@ impl<'b> Decoder<'b> {
 
     /// A document. Its `context`, which the model reads beside it, stands as a text before it: no other API has a word
     /// for it.
-    fn document(&mut self, block: &mut Fields<'b, '_>, parts: &mut Vec<Part>) -> Result<(), BadRequest> {
-        let at = block.at.member("source");
-        let mut fields = Fields::of(block.any("source").ok_or_else(|| at.missing("an object"))?, &at)?;
+    fn document(&mut self, block: &mut Object<'b, '_>, parts: &mut Vec<Part>) -> Result<(), BadRequest> {
+        let at = block.at().member("source");
+        let mut fields = Object::of(block.take("source").ok_or_else(|| at.missing("an object"))?, &at)?;
         let name = block.text("title")?.map(Cow::into_owned);
         if let Some(context) = block.text("context")?.filter(|context| !context.is_empty()) {
             parts.push(Part::text(context));
@@ -193,11 +196,11 @@ impl<'b> Decoder<'b> {
     }
 
     /// The text of a document that is made of blocks; its pictures go into `others`.
-    fn pieces(&mut self, source: &mut Fields<'b, '_>, others: &mut Vec<Part>) -> Result<String, BadRequest> {
-        let at = source.at.member("content");
-        let content = source.any("content").ok_or_else(|| at.missing("a string or an array of blocks"))?;
+    fn pieces(&mut self, source: &mut Object<'b, '_>, others: &mut Vec<Part>) -> Result<String, BadRequest> {
+        let at = source.at().member("content");
+        let content = source.take("content").ok_or_else(|| at.missing("a string or an array of blocks"))?;
         let mut whole = String::new();
-        for part in self.content(content, &at, Place::Document)? {
+        for part in self.content(content, &at, Inside::Document)? {
             match part.content {
                 Content::Text(text) => {
                     let gap = if whole.is_empty() { "" } else { "\n\n" };
@@ -211,23 +214,23 @@ impl<'b> Decoder<'b> {
 
     /// A search result is told as unknown, for it can be cited here only; what it says is text anywhere.
     /// <https://platform.claude.com/docs/en/build-with-claude/search-results>
-    fn search_result(&mut self, block: &mut Fields<'b, '_>, parts: &mut Vec<Part>) -> Result<(), BadRequest> {
-        self.chat.uses(Feature::Unknown, block.at.to_string());
+    fn search_result(&mut self, block: &mut Object<'b, '_>, parts: &mut Vec<Part>) -> Result<(), BadRequest> {
+        self.chat.uses(Feature::Unknown, block.at().to_string());
         self.citations(block)?;
         let head = [block.text("title")?, block.text("source")?];
         parts.extend(head.into_iter().flatten().filter(|line| !line.is_empty()).map(Part::text));
-        let at = block.at.member("content");
-        if let Some(content) = block.any("content") {
-            parts.append(&mut self.content(content, &at, Place::Turn(Role::System))?);
+        let at = block.at().member("content");
+        if let Some(content) = block.take("content") {
+            parts.append(&mut self.content(content, &at, Inside::Turn(Role::System))?);
         }
         Ok(())
     }
 
     /// Whether citations of the block are asked for.
-    fn citations(&mut self, block: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
-        let at = block.at.member("citations");
-        let Some(node) = block.any("citations") else { return Ok(()) };
-        let mut citations = Fields::of(node, &at)?;
+    fn citations(&mut self, block: &mut Object<'b, '_>) -> Result<(), BadRequest> {
+        let at = block.at().member("citations");
+        let Some(node) = block.take("citations") else { return Ok(()) };
+        let mut citations = Object::of(node, &at)?;
         if citations.flag("enabled")? == Some(true) {
             self.chat.uses(Feature::Citations, at.to_string());
         }
@@ -235,12 +238,12 @@ impl<'b> Decoder<'b> {
         Ok(())
     }
 
-    fn tool_use(&mut self, block: &mut Fields<'b, '_>) -> Result<Part, BadRequest> {
+    fn tool_use(&mut self, block: &mut Object<'b, '_>) -> Result<Part, BadRequest> {
         let (id, name) = (block.needed_text("id")?, block.needed_text("name")?);
-        let at = block.at.member("input");
-        let arguments = match block.any("input") {
+        let at = block.at().member("input");
+        let arguments = match block.take("input") {
             Some(input @ Node::Map(_)) => serde_json::to_string(&input).map_err(|_| at.bad("must be a JSON object"))?,
-            Some(other) => return Err(at.wrong_kind("an object", &other)),
+            Some(other) => return Err(at.wrong("an object", &other)),
             None => return Err(at.missing("an object")),
         };
         self.caller(block)?;
@@ -250,19 +253,20 @@ impl<'b> Decoder<'b> {
     }
 
     /// Who called the tool: `direct` is the model itself, as everywhere.
-    fn caller(&mut self, block: &mut Fields<'b, '_>) -> Result<(), BadRequest> {
-        let at = block.at.member("caller");
-        let Some(node) = block.any("caller") else { return Ok(()) };
-        if Fields::of(node, &at)?.text("type")?.is_none_or(|kind| kind != "direct") {
+    fn caller(&mut self, block: &mut Object<'b, '_>) -> Result<(), BadRequest> {
+        let at = block.at().member("caller");
+        let Some(node) = block.take("caller") else { return Ok(()) };
+        if Object::of(node, &at)?.text("type")?.is_none_or(|kind| kind != "direct") {
             self.chat.uses(Feature::Unknown, at.to_string());
         }
         Ok(())
     }
 
-    fn tool_result(&mut self, block: &mut Fields<'b, '_>) -> Result<Part, BadRequest> {
+    fn tool_result(&mut self, block: &mut Object<'b, '_>) -> Result<Part, BadRequest> {
         let id = block.needed_text("tool_use_id")?;
-        let at = block.at.member("content");
-        let parts = block.any("content").map_or(Ok(Vec::new()), |content| self.content(content, &at, Place::Result))?;
+        let at = block.at().member("content");
+        let parts =
+            block.take("content").map_or(Ok(Vec::new()), |content| self.content(content, &at, Inside::Result))?;
         let rich = |part: &Part| matches!(part.content, Content::Image { .. } | Content::Document { .. });
         if parts.iter().any(rich) {
             self.chat.uses(Feature::RichToolResult, at.to_string());
@@ -277,18 +281,18 @@ impl<'b> Decoder<'b> {
 
     /// What was thought in words; they may be left out while the signature stays.
     /// <https://platform.claude.com/docs/en/build-with-claude/extended-thinking>
-    fn thought(&mut self, block: &mut Fields<'b, '_>) -> Result<Part, BadRequest> {
+    fn thought(&mut self, block: &mut Object<'b, '_>) -> Result<Part, BadRequest> {
         let text = block.needed_text("thinking")?.into_owned();
         let signature = block.text("signature")?.filter(|signature| !signature.is_empty() && *signature != Seal::NONE);
         let seal = signature.map(|signature| Seal::read(&signature, MAKER, false));
         let feature = if seal.is_some() { Feature::SealedReasoning } else { Feature::PlainReasoning };
-        self.chat.uses(feature, block.at.to_string());
+        self.chat.uses(feature, block.at().to_string());
         Ok(Part::new(Content::Reasoning(Reasoned { text, seal })))
     }
 
-    fn hidden_thought(&mut self, block: &mut Fields<'b, '_>) -> Result<Part, BadRequest> {
+    fn hidden_thought(&mut self, block: &mut Object<'b, '_>) -> Result<Part, BadRequest> {
         let seal = Seal::read(&block.needed_text("data")?, MAKER, true);
-        self.chat.uses(Feature::SealedReasoning, block.at.to_string());
+        self.chat.uses(Feature::SealedReasoning, block.at().to_string());
         Ok(Part::new(Content::Reasoning(Reasoned { text: String::new(), seal: Some(seal) })))
     }
 }

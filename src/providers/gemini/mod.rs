@@ -109,7 +109,7 @@ impl Provider for Gemini {
         let mut meter = Meter::default();
         // What is no answer says nothing.
         let _ = self.codec.read_passing(body, &mut |event| meter.take(&event));
-        meter.output().clone()
+        meter.into_output()
     }
 
     fn error_message(&self, body: &[u8]) -> Option<String> {

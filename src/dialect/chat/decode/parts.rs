@@ -1,8 +1,11 @@
 //! Pieces of a message's content.
 
-use super::read::{Object, Place};
 use crate::{
-    dialect::{BadRequest, node, node::Node},
+    dialect::{
+        BadRequest, node,
+        node::Node,
+        object::{Object, Place},
+    },
     model::{CacheMark, Chat, Content, Feature, Part, Source},
 };
 use bytes::Bytes;

@@ -1,11 +1,12 @@
 //! How the answer is to be made: everything beside messages and tools.
 
-use super::{
-    read::{Object, Place},
-    tools::schema,
-};
+use super::tools::schema;
 use crate::{
-    dialect::{BadRequest, node, node::Node},
+    dialect::{
+        BadRequest, node,
+        node::Node,
+        object::{Object, Place},
+    },
     model::{Chat, Effort, Feature, Format, Json},
 };
 

@@ -1,11 +1,12 @@
 //! Tools: what they are, which must be called, and calls of earlier turns.
 
-use super::{
-    parts::cache_mark,
-    read::{Object, Place},
-};
+use super::parts::cache_mark;
 use crate::{
-    dialect::{BadRequest, node, node::Node},
+    dialect::{
+        BadRequest, node,
+        node::Node,
+        object::{Object, Place},
+    },
     model::{Chat, Feature, Json, Tool, ToolCall, ToolChoice},
 };
 use std::borrow::Cow;

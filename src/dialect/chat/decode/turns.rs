@@ -2,11 +2,14 @@
 
 use super::{
     parts::{Parts, cache_mark},
-    read::{Object, Place},
     tools,
 };
 use crate::{
-    dialect::{BadRequest, node::Node},
+    dialect::{
+        BadRequest,
+        node::Node,
+        object::{Object, Place},
+    },
     model::{Chat, Content, Feature, Message, Part, Reasoned, Role, Seal, ToolResult},
 };
 use bytes::Bytes;

@@ -100,8 +100,8 @@ impl Codec for Converse {
     }
 }
 
-/// What becomes of each feature at a model that knows it. `strict` tools and plain thoughts are known to some models only, and the rest would
-/// refuse the request for a hint.
+/// What becomes of each feature at a model that knows it. `strict` tools and plain thoughts are known to some models
+/// only, and the rest would refuse the request for a hint.
 fn carries(feature: Feature) -> Carry {
     match feature {
         Feature::ImageInline

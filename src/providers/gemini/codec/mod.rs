@@ -32,7 +32,7 @@ pub(super) const MAKER: &str = "gemini";
 /// knows nothing of the request, so a call of this very name is always the answer.
 pub(super) const JSON_ANSWER: &str = "wb_json_answer";
 
-/// How an answer that cannot be read names its call. No client calls it yet, so it is told as what is translated.
+/// How an answer that cannot be read names its call.
 const API: Api = Api::Generate;
 
 /// The codec of Gemini's `generateContent`.

@@ -40,6 +40,11 @@ impl<'p> Place<'p> {
     pub(super) fn wrong(&self, want: &str, node: &Node<'_>) -> BadRequest {
         self.bad(format_args!("must be {want}, not {}", node.kind()))
     }
+
+    /// Something that belongs here is not there.
+    pub(super) fn missing(&self, want: &str) -> BadRequest {
+        self.bad(format_args!("is missing: it must be {want}"))
+    }
 }
 
 impl fmt::Display for Place<'_> {
@@ -94,6 +99,11 @@ impl<'a, 'p> Object<'a, 'p> {
         self.text(name)?.ok_or_else(|| self.at.member(name).bad(format_args!("is missing: {what}")))
     }
 
+    /// A text that must be there.
+    pub(super) fn needed_text(&mut self, name: &str) -> Result<Cow<'a, str>, BadRequest> {
+        self.text(name)?.ok_or_else(|| self.at.member(name).missing("a string"))
+    }
+
     pub(super) fn flag(&mut self, name: &str) -> Result<Option<bool>, BadRequest> {
         match self.take(name) {
             None => Ok(None),
@@ -109,6 +119,16 @@ impl<'a, 'p> Object<'a, 'p> {
             Some(Node::Whole(value)) => Ok(Some(value as f64)),
             Some(Node::Number(value)) => Ok(Some(value)),
             Some(other) => Err(self.at.member(name).wrong("a number", &other)),
+        }
+    }
+
+    /// A whole number of at least 0.
+    pub(super) fn whole(&mut self, name: &str) -> Result<Option<u64>, BadRequest> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Node::Whole(number)) => Ok(Some(number)),
+            Some(Node::Number(_)) => Err(self.at.member(name).bad("must be an integer of at least 0")),
+            Some(other) => Err(self.at.member(name).wrong("an integer", &other)),
         }
     }
 
@@ -141,9 +161,19 @@ impl<'a, 'p> Object<'a, 'p> {
         self.map.0
     }
 
-    /// Notes each member that nobody took. An empty array asks for nothing.
+    /// Notes `feature` at the member `name`.
+    pub(super) fn uses(&self, name: &str, feature: Feature, chat: &mut Chat) {
+        chat.uses(feature, self.at.member(name).to_string());
+    }
+
+    /// Notes each member that nobody took, where an empty array asks for nothing.
     pub(super) fn leave(mut self, chat: &mut Chat) {
         self.map.0.retain(|(_, value)| !matches!(value, Node::List(list) if list.is_empty()));
+        self.done(chat);
+    }
+
+    /// Nobody has a word for the members that are left: notes them.
+    pub(super) fn done(self, chat: &mut Chat) {
         for name in self.map.left() {
             chat.uses(Feature::Unknown, self.at.member(name).to_string());
         }
