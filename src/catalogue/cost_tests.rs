@@ -16,16 +16,7 @@ fn set(rates: &[(&str, &str)]) -> Price {
     override_price("mine", &rates, None).expect("a price of this file can be read")
 }
 
-const NONE: Usage = Usage {
-    input: 0,
-    cache_read: 0,
-    cache_write_5m: 0,
-    cache_write_1h: 0,
-    output: 0,
-    reasoning: 0,
-    audio_input: 0,
-    audio_output: 0,
-};
+const NONE: Usage = Usage::ZERO;
 
 #[test]
 fn costs_are_what_the_list_says_computed_by_hand() {
@@ -135,6 +126,7 @@ fn absurd_usage_overflows_as_an_error() {
         reasoning: u64::MAX,
         audio_input: u64::MAX,
         audio_output: u64::MAX,
+        ..NONE
     };
     let classes: Vec<_> = Usage::default().classes().iter().map(|(class, _)| (*class, "1000000")).collect();
     assert_eq!(set(&classes).cost(&most, ServiceTier::Standard), Err(CostError::Overflow));
@@ -187,7 +179,7 @@ fn any_usage(most: u64) -> impl Strategy<Value = Usage> {
 
 fn of_classes(tokens: [u64; 8]) -> Usage {
     let [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, audio_output] = tokens;
-    Usage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, audio_output }
+    Usage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, audio_output, ..NONE }
 }
 
 fn sum(parts: &[Usage]) -> Usage {
@@ -223,7 +215,7 @@ proptest! {
     ) {
         let (provider, model) = Catalogue::builtin().name(row).expect("rows have names");
         let price = Catalogue::builtin().find(provider, model).expect("a row is found");
-        let mut tokens = usage.classes().map(|(_, tokens)| tokens);
+        let mut tokens: [u64; 8] = std::array::from_fn(|class| usage.classes()[class].1);
         tokens[class] += more;
         for tier in TIERS {
             if let (Ok(less), Ok(larger)) = (price.cost(&usage, tier), price.cost(&of_classes(tokens), tier)) {

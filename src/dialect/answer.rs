@@ -59,7 +59,7 @@ pub fn encoder(api: Api, stream: bool, mut about: About) -> Option<Box<dyn Answe
         Api::Responses => Some(Box::new(responses::Whole::new(about))),
         Api::Messages => Some(messages::encoder(stream, about)),
         Api::Generate => Some(gemini::encoder(stream, about)),
-        Api::Completions | Api::Embeddings | Api::CountTokens => None,
+        _ => None,
     }
 }
 

@@ -34,7 +34,6 @@ pub fn render(dialect: Dialect, told: &Told<'_>) -> Bytes {
 /// them and inside `error`, for it is the latter that OpenAI's SDKs raise on.
 pub fn stream_error(api: Api, told: &Told<'_>, sequence: u64) -> Bytes {
     match api {
-        Api::ChatCompletions | Api::Completions | Api::Embeddings => event(None, &OpenAiBody { error: openai(told) }),
         Api::Responses => {
             let (code, message, param) = (told.code, told.message, told.param);
             let error = openai(told);
@@ -43,6 +42,7 @@ pub fn stream_error(api: Api, told: &Told<'_>, sequence: u64) -> Bytes {
         }
         Api::Messages | Api::CountTokens => event(Some("error"), &anthropic(told)),
         Api::Generate => event(None, &gemini(told)),
+        _ => event(None, &OpenAiBody { error: openai(told) }),
     }
 }
 

@@ -33,6 +33,6 @@ pub fn decode(ask: &Ask) -> Result<Option<Chat>, BadRequest> {
         Api::Responses => responses::decode(ask).map(Some),
         Api::Messages => messages::decode(ask).map(Some),
         Api::Generate => gemini::decode(ask).map(Some),
-        Api::Completions | Api::Embeddings | Api::CountTokens => Ok(None),
+        _ => Ok(None),
     }
 }

@@ -262,12 +262,12 @@ fn user(api: Api, body: &[u8], known: &Known<'_>) -> Result<Option<String>, BadR
                 _ => Err(wrong_kind("metadata", "an object", metadata)),
             }
         }
-        Api::ChatCompletions | Api::Completions | Api::Embeddings | Api::Responses => {
+        Api::Generate => Ok(None), // it has no word for it
+        _ => {
             let safety = read("safety_identifier", known.safety_identifier)?;
             let user = read("user", known.user)?;
             Ok(safety.or(user))
         }
-        Api::Generate => Ok(None), // it has no word for it
     }
 }
 
@@ -287,7 +287,7 @@ fn choices(api: Api, body: &[u8], known: &Known<'_>) -> Result<u32, BadRequest> 
             let each = count("n", known.n)?.max(count("best_of", known.best_of)?);
             each.saturating_mul(prompts(body, known.prompt))
         }
-        Api::Embeddings | Api::Responses | Api::Messages | Api::CountTokens | Api::Generate => 1,
+        _ => 1,
     };
     Ok(u32::try_from(all).unwrap_or(u32::MAX))
 }

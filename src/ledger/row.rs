@@ -238,8 +238,17 @@ impl Settlement {
     /// Keeps every figure within what the store holds (63 bits), and costs from being negative.
     pub(crate) fn bounded(mut self) -> Self {
         let fit = |n: u64| n.min(i64::MAX as u64);
-        let Usage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, audio_output } =
-            &mut self.usage;
+        let Usage {
+            input,
+            cache_read,
+            cache_write_5m,
+            cache_write_1h,
+            output,
+            reasoning,
+            audio_input,
+            audio_output,
+            ..
+        } = &mut self.usage;
         for class in [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, audio_output] {
             *class = fit(*class);
         }
@@ -252,8 +261,17 @@ impl Settlement {
 
     /// Input and output tokens together, as token budgets are charged for them; at most what 63 bits hold.
     pub fn tokens(&self) -> i64 {
-        let Usage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, audio_output } =
-            self.usage;
+        let Usage {
+            input,
+            cache_read,
+            cache_write_5m,
+            cache_write_1h,
+            output,
+            reasoning,
+            audio_input,
+            audio_output,
+            ..
+        } = self.usage;
         [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, audio_output]
             .into_iter()
             .fold(0, |sum: i64, class| sum.saturating_add(i64::try_from(class).unwrap_or(i64::MAX)))

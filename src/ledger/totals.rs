@@ -132,6 +132,7 @@ impl Sums {
                 reasoning: count(9),
                 audio_input: count(10),
                 audio_output: count(11),
+                ..Usage::ZERO
             },
             cost: NanoUsd(cell(12)),
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Tokens by class. The classes are disjoint: a token stands in exactly one of them.
+/// Tokens by class, and what else providers bill by. The classes are disjoint: a token stands in exactly one of them.
 ///
 /// Providers report inclusive figures in different ways (OpenAI's input includes cached tokens, Anthropic's
 /// does not; OpenAI's output includes reasoning); the reader of each API splits them before they get here.
@@ -25,9 +25,42 @@ pub struct Usage {
     pub audio_input: u64,
     /// Audio among the output.
     pub audio_output: u64,
+    /// Pictures among the input, where their tokens have a price of their own.
+    pub image_input: u64,
+    /// Pictures among the output.
+    pub image_output: u64,
+    /// Pictures made, of providers that bill by the picture. From here on no tokens are counted.
+    pub images: u64,
+    /// Milliseconds of sound, of providers that bill by the second.
+    pub audio_ms: u64,
+    /// Characters, of providers that bill by the character.
+    pub characters: u64,
+    /// Searches (rerankings), of providers that bill by them.
+    pub searches: u64,
 }
 
 impl Usage {
+    /// Nothing.
+    pub const ZERO: Self = Self {
+        input: 0,
+        cache_read: 0,
+        cache_write_5m: 0,
+        cache_write_1h: 0,
+        output: 0,
+        reasoning: 0,
+        audio_input: 0,
+        audio_output: 0,
+        image_input: 0,
+        image_output: 0,
+        images: 0,
+        audio_ms: 0,
+        characters: 0,
+        searches: 0,
+    };
+
+    /// How many classes there are.
+    pub const CLASSES: usize = 14;
+
     /// All input tokens: every class of them. Saturates rather than wraps on a provider's absurd figures.
     pub const fn input_total(&self) -> u64 {
         self.input
@@ -35,11 +68,12 @@ impl Usage {
             .saturating_add(self.cache_write_5m)
             .saturating_add(self.cache_write_1h)
             .saturating_add(self.audio_input)
+            .saturating_add(self.image_input)
     }
 
-    /// All output tokens: text, reasoning and audio.
+    /// All output tokens: text, reasoning, audio and pictures.
     pub const fn output_total(&self) -> u64 {
-        self.output.saturating_add(self.reasoning).saturating_add(self.audio_output)
+        self.output.saturating_add(self.reasoning).saturating_add(self.audio_output).saturating_add(self.image_output)
     }
 
     /// Class by class; saturates rather than wraps.
@@ -53,16 +87,24 @@ impl Usage {
             reasoning: self.reasoning.saturating_add(other.reasoning),
             audio_input: self.audio_input.saturating_add(other.audio_input),
             audio_output: self.audio_output.saturating_add(other.audio_output),
+            image_input: self.image_input.saturating_add(other.image_input),
+            image_output: self.image_output.saturating_add(other.image_output),
+            images: self.images.saturating_add(other.images),
+            audio_ms: self.audio_ms.saturating_add(other.audio_ms),
+            characters: self.characters.saturating_add(other.characters),
+            searches: self.searches.saturating_add(other.searches),
         }
     }
 
     /// Whether nothing was used at all.
     pub const fn is_zero(&self) -> bool {
-        self.input_total() == 0 && self.output_total() == 0
+        let Self { images, audio_ms, characters, searches, .. } = *self;
+        let units = images | audio_ms | characters | searches;
+        self.input_total() == 0 && self.output_total() == 0 && units == 0
     }
 
     /// The classes with their label, in a fixed order: for metrics, roll-ups and records.
-    pub const fn classes(&self) -> [(&'static str, u64); 8] {
+    pub const fn classes(&self) -> [(&'static str, u64); Self::CLASSES] {
         [
             ("input", self.input),
             ("cache_read", self.cache_read),
@@ -72,6 +114,12 @@ impl Usage {
             ("reasoning", self.reasoning),
             ("audio_input", self.audio_input),
             ("audio_output", self.audio_output),
+            ("image_input", self.image_input),
+            ("image_output", self.image_output),
+            ("images", self.images),
+            ("audio_ms", self.audio_ms),
+            ("characters", self.characters),
+            ("searches", self.searches),
         ]
     }
 }

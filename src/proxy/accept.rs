@@ -133,7 +133,7 @@ fn find(path: &str) -> Option<Path> {
     if let Some(id) = below.strip_prefix("models/") {
         return model_path(id);
     }
-    let named = |api: &Api| *api != Api::Generate && beta.is_none() && api.path() == below;
+    let named = |api: &Api| api.posted() && beta.is_none() && api.path() == below;
     Api::ALL.into_iter().find(named).map(Path::Call)
 }
 

@@ -19,7 +19,7 @@ use super::learned::Learned;
 use super::target::{Target, Way};
 use crate::catalogue::{Price, Reach};
 use crate::config::{Budgeting, Estimates};
-use crate::model::{Api, Ask, Demand, Dialect, ServiceTier};
+use crate::model::{Ask, Demand, Dialect, ServiceTier};
 use crate::providers::codec::Codec;
 use fees::Hosted;
 
@@ -177,7 +177,7 @@ pub fn bound_on(
     let input_tokens = input(demand, terms, budgeting.estimates, &hosted)?;
     let client_cap = ask.caps.tokens();
     let known = client_cap.or(terms.max_output_tokens);
-    let generates = ask.api != Api::Embeddings;
+    let generates = ask.api.generates();
     let output_cap = if generates { known.unwrap_or(budgeting.default_max_output_tokens.get()) } else { 0 };
     // With interleaved thinking, a beta that is asked for in a header, the budget may exceed the cap and then replaces it
     // (<https://platform.claude.com/docs/en/build-with-claude/extended-thinking>).

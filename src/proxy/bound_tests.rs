@@ -3,7 +3,7 @@
 use super::*;
 use crate::catalogue::{Catalogue, override_price};
 use crate::dialect;
-use crate::model::{Draft, Usage};
+use crate::model::{Api, Draft, Usage};
 use crate::tokens::{Encoding, count_input, count_text};
 use proptest::prelude::*;
 use std::collections::BTreeMap;

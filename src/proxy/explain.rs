@@ -153,7 +153,7 @@ fn asked(request: &ExplainRequest, api: Api) -> Result<Ask, String> {
         (None, Api::Embeddings | Api::Responses) => json!({ "input": "hi" }),
         (None, Api::Messages) => json!({ "max_tokens": 1024, "messages": [{ "role": "user", "content": "hi" }] }),
         (None, Api::Generate) => json!({ "contents": [{ "role": "user", "parts": [{ "text": "hi" }] }] }),
-        (None, Api::ChatCompletions | Api::CountTokens) => json!({ "messages": [{ "role": "user", "content": "hi" }] }),
+        (None, _) => json!({ "messages": [{ "role": "user", "content": "hi" }] }),
     };
     let Value::Object(members) = &mut body else { return Err("it must be an object".to_owned()) };
     if api == Api::Generate {

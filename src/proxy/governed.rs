@@ -8,7 +8,7 @@ use crate::auth::{Caller, CallerRules};
 use crate::config::{Config, Model, Rules, Scope};
 use crate::ledger::budget::{BudgetRule, Budgets};
 use crate::limits::{Limits, Permit, Phase, Refusal, RuleSet, Shares, Subject, Tokens};
-use crate::model::{Api, Ask, LimitView};
+use crate::model::{Ask, LimitView};
 use crate::tokens;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
@@ -246,9 +246,9 @@ pub fn reserved_tokens(ask: &Ask) -> u64 {
     if !ask.api.billed() {
         return 0;
     }
-    let output = match ask.api {
-        Api::Embeddings => 0,
-        _ => ask.max_output_tokens.unwrap_or(ASSUMED_OUTPUT).saturating_mul(u64::from(ask.choices)),
+    let output = match ask.api.generates() {
+        true => ask.max_output_tokens.unwrap_or(ASSUMED_OUTPUT).saturating_mul(u64::from(ask.choices)),
+        false => 0,
     };
     tokens::estimate_tokens(ask.text_bytes).saturating_add(output)
 }

@@ -55,10 +55,10 @@ impl Tail {
 fn read_from(provider: &dyn Provider, api: Api, rest: &[u8]) -> Reading {
     let content: &[u8] = match api {
         Api::ChatCompletions | Api::Completions => b"{\"choices\":[],",
-        Api::Embeddings => b"{\"data\":[],",
         Api::Responses => b"{\"output\":[],",
         Api::Messages | Api::CountTokens => b"{\"content\":[],",
         Api::Generate => b"{\"candidates\":[],",
+        _ => b"{\"data\":[],",
     };
     // To the end of the answer, for what else it reports (the tier); else the member alone.
     let all = [content, rest].concat();

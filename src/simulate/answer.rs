@@ -49,8 +49,7 @@ impl Billed {
             cache_write_1h: self.cache_write_1h,
             output: self.sent,
             reasoning: self.reasoning,
-            audio_input: 0,
-            audio_output: 0,
+            ..Usage::ZERO
         }
     }
 }

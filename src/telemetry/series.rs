@@ -102,7 +102,7 @@ pub struct TargetSeries {
     outcomes: [IntCounter; Outcome::ALL.len()],
     seconds: Histogram,
     first_token_seconds: Histogram,
-    tokens: [IntCounter; 8],
+    tokens: [IntCounter; Usage::CLASSES],
     origins: [IntCounter; ORIGINS.len()],
     cost_usd: Counter,
     unpriced: IntCounter,
@@ -163,7 +163,7 @@ impl TargetSeries {
 #[derive(Debug)]
 pub struct TeamSeries {
     status: [IntCounter; STATUS_CLASSES.len()],
-    tokens: [IntCounter; 8],
+    tokens: [IntCounter; Usage::CLASSES],
     cost_usd: Counter,
 }
 
@@ -202,7 +202,7 @@ fn index(api: Option<Api>) -> usize {
     api.map_or(Api::ALL.len(), |api| api as usize)
 }
 
-fn add_tokens(counters: &[IntCounter; 8], usage: &Usage) {
+fn add_tokens(counters: &[IntCounter; Usage::CLASSES], usage: &Usage) {
     for (counter, (_, tokens)) in counters.iter().zip(usage.classes()) {
         if tokens > 0 {
             counter.inc_by(tokens);

@@ -19,10 +19,10 @@ pub fn count_input(encoding: Encoding, api: Api, body: &[u8]) -> u64 {
     match api {
         Api::ChatCompletions => count.chat(&body),
         Api::Completions => count.prompt(&body["prompt"]),
-        Api::Embeddings => count.prompt(&body["input"]),
         Api::Responses => count.responses(&body),
         Api::Messages | Api::CountTokens => count.anthropic(&body),
         Api::Generate => count.gemini(&body),
+        _ => count.prompt(&body["input"]),
     }
 }
 

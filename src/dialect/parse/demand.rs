@@ -25,7 +25,7 @@ pub(super) fn caps(api: Api, body: &[u8], known: &Known<'_>, insert_at: usize) -
         }
         Api::Completions | Api::Messages => caps.max_tokens = read("max_tokens", known.max_tokens)?,
         Api::Responses => caps.max_output_tokens = read("max_output_tokens", known.max_output_tokens)?,
-        Api::Embeddings | Api::CountTokens | Api::Generate => {}
+        _ => {}
     }
     Ok(caps)
 }
@@ -67,7 +67,7 @@ pub(super) fn demand(api: Api, body: &[u8], known: &Known<'_>, outline: &Outline
     match api {
         Api::ChatCompletions | Api::Completions | Api::Responses => openai(api, body, known, &mut demand)?,
         Api::Messages => anthropic(body, known, &mut demand)?,
-        Api::Embeddings | Api::CountTokens | Api::Generate => {}
+        _ => {}
     }
     Ok(demand)
 }
@@ -152,10 +152,10 @@ fn runs_at_client(api: Api, kind: &str) -> bool {
         Api::Messages | Api::CountTokens => {
             ["bash_", "text_editor_", "computer_", "memory_"].iter().any(|prefix| kind.starts_with(prefix))
         }
-        Api::ChatCompletions | Api::Completions | Api::Embeddings | Api::Responses => {
+        Api::ChatCompletions | Api::Responses => {
             matches!(kind, "computer_use_preview" | "computer" | "local_shell" | "apply_patch")
         }
-        Api::Generate => false, // its tools have no types
+        _ => false, // that of generateContent have no types
     }
 }
 

@@ -164,6 +164,7 @@ pub(crate) fn row_at(row: &SqlRow<'_>, names: &mut Names) -> Result<Row, rusqlit
         reasoning: count(row, 18)?,
         audio_input: count(row, 19)?,
         audio_output: count(row, 20)?,
+        ..Usage::ZERO
     };
     let settlement = Settlement {
         status: row.get(12)?,

@@ -105,8 +105,7 @@ impl Known {
             cache_write_1h: long,
             output: output - thinking,
             reasoning: thinking,
-            audio_input: 0,
-            audio_output: 0,
+            ..Usage::ZERO
         };
         Some((usage, fits && !self.fell && thinking == self.thinking.or_zero()))
     }

@@ -163,7 +163,7 @@ impl Provider for OpenAi {
         match api {
             Api::ChatCompletions | Api::Completions => chat::output_of_whole(api, body),
             Api::Responses => responses::output_of_whole(body),
-            Api::Embeddings | Api::Messages | Api::CountTokens | Api::Generate => OutputText::default(),
+            _ => OutputText::default(),
         }
     }
 
@@ -183,7 +183,7 @@ impl OpenAi {
             Api::ChatCompletions => Some((self.chat_cap, self.chat_cap_only)),
             Api::Completions => Some((CapField::Older, false)),
             Api::Responses => Some((CapField::Responses, false)),
-            Api::Embeddings | Api::Messages | Api::CountTokens | Api::Generate => None,
+            _ => None,
         }
     }
 }

@@ -45,7 +45,7 @@ pub(super) fn take(api: Api, usage: &RawValue, reading: &mut Reading) {
     reading.inconsistent = split.is_none_or(|(_, consistent)| !consistent);
     let usage = split.map(|(usage, _)| usage);
     // Embeddings have no output; of the others no figure is not 0.
-    (reading.usage, reading.partial) = if told || api == Api::Embeddings { (usage, None) } else { (None, usage) };
+    (reading.usage, reading.partial) = if told || !api.generates() { (usage, None) } else { (None, usage) };
 }
 
 /// Takes the tier that was billed.
@@ -89,6 +89,7 @@ fn split(figures: &Figures) -> Option<(Usage, bool)> {
         audio_output: output.part(made.audio_tokens),
         output: output.left,
         cache_write_1h: 0,
+        ..Usage::ZERO
     };
     Some((usage, input.fits && output.fits))
 }

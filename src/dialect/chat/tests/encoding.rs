@@ -13,6 +13,7 @@ const USAGE: Usage = Usage {
     reasoning: 3,
     audio_input: 4,
     audio_output: 6,
+    ..Usage::ZERO
 };
 
 fn text(text: &str) -> ChatEvent<'_> {
