@@ -142,6 +142,11 @@ pub enum Content {
         /// Where it is.
         source: Source,
     },
+    /// A video.
+    Video {
+        /// Where it is.
+        source: Source,
+    },
     /// The model called a tool.
     ToolCall(ToolCall),
     /// What a tool answered.

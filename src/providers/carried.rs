@@ -70,6 +70,7 @@ fn with_and_without(feature: Feature, maker: &str) -> Option<(Chat, Chat)> {
         Feature::DocumentInline => part(Content::Document { source: inline("application/pdf"), name: None }),
         Feature::DocumentUrl => part(Content::Document { source: url(), name: None }),
         Feature::AudioInput => part(Content::Audio { source: inline("audio/wav") }),
+        Feature::VideoInput => part(Content::Video { source: inline("video/mp4") }),
         Feature::RichToolResult => {
             let picture = Part::new(Content::Image { source: inline("image/png"), detail: None });
             (result(false, vec![Part::text("r"), picture]), result(false, vec![Part::text("r")]))

@@ -8,7 +8,7 @@ use crate::{
         node::{self, Node},
         path::echo,
     },
-    model::{Chat, Effort, Feature, Format, Json},
+    model::{Chat, Content, Effort, Feature, Format, Json},
 };
 
 /// Reads it.
@@ -119,16 +119,40 @@ fn modalities(config: &mut Object<'_>, chat: &mut Chat) -> Result<(), BadRequest
             _ => chat.uses(Feature::ImageOutput, path.as_str()),
         }
     }
-    for (name, feature) in [
-        ("speechConfig", Feature::AudioOutput),
-        ("imageConfig", Feature::ImageOutput),
-        ("mediaResolution", Feature::ImageDetail),
-    ] {
+    if let Some(level) = config.text("mediaResolution")?.as_deref().and_then(detail) {
+        let path = config.path("mediaResolution");
+        let shown = detailed(chat, level);
+        chat.uses(if shown { Feature::ImageDetail } else { Feature::Unknown }, path);
+    }
+    for (name, feature) in [("speechConfig", Feature::AudioOutput), ("imageConfig", Feature::ImageOutput)] {
         if config.take(name).is_some() {
             chat.uses(feature, config.path(name));
         }
     }
     Ok(())
+}
+
+/// OpenAI's word for a resolution (<https://ai.google.dev/api/generate-content#MediaResolution>).
+pub(super) fn detail(level: &str) -> Option<&'static str> {
+    match level.to_ascii_uppercase().as_str() {
+        "MEDIA_RESOLUTION_LOW" => Some("low"),
+        "MEDIA_RESOLUTION_HIGH" | "MEDIA_RESOLUTION_ULTRA_HIGH" => Some("high"),
+        "MEDIA_RESOLUTION_UNSPECIFIED" => None,
+        _ => Some("auto"),
+    }
+}
+
+/// Tells each picture that has no detail of its own; whether there is any.
+fn detailed(chat: &mut Chat, level: &str) -> bool {
+    let parts = chat.messages.iter_mut().flat_map(|message| &mut message.parts);
+    let mut any = false;
+    for part in parts {
+        if let Content::Image { detail: detail @ None, .. } = &mut part.content {
+            *detail = Some(level.to_owned());
+            any = true;
+        }
+    }
+    any
 }
 
 /// <https://ai.google.dev/gemini-api/docs/thinking>: a budget of -1 leaves it to the model, 0 turns it off.

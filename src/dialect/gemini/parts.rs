@@ -1,5 +1,6 @@
 //! Turns and their parts (<https://ai.google.dev/api/caching#Part>).
 
+use super::config;
 use super::history::History;
 use super::object::{Object, wrong};
 use super::seal;
@@ -148,8 +149,7 @@ impl<'a> Turns<'a> {
         if let Some(result) = part.object("functionResponse")? {
             self.result(result)?;
         }
-        self.other(&mut part);
-        Ok(())
+        self.other(&mut part)
     }
 
     fn extend(&mut self, content: Option<Content>) {
@@ -157,7 +157,7 @@ impl<'a> Turns<'a> {
     }
 
     /// Members of a part that say nothing that a conversation has words for.
-    fn other(&mut self, part: &mut Object<'_>) {
+    fn other(&mut self, part: &mut Object<'_>) -> Result<(), BadRequest> {
         for name in ["executableCode", "codeExecutionResult", "toolCall", "toolResponse"] {
             if part.take(name).is_some() {
                 self.chat.uses(Feature::HostedTool, part.path(name));
@@ -166,10 +166,26 @@ impl<'a> Turns<'a> {
         if part.take("videoMetadata").is_some() {
             self.chat.uses(Feature::VideoInput, part.path("videoMetadata"));
         }
-        if part.take("mediaResolution").is_some() {
-            self.chat.uses(Feature::ImageDetail, part.path("mediaResolution"));
-        }
+        self.resolution(part)?;
         part.rest(Feature::Unknown, &mut self.chat);
+        Ok(())
+    }
+
+    /// `mediaResolution` of a part: it is said of a picture.
+    fn resolution(&mut self, part: &mut Object<'_>) -> Result<(), BadRequest> {
+        let path = part.path("mediaResolution");
+        let Some(mut resolution) = part.object("mediaResolution")? else { return Ok(()) };
+        let level = resolution.text("level")?;
+        resolution.rest(Feature::Unknown, &mut self.chat);
+        let Some(level) = level.as_deref().and_then(config::detail) else { return Ok(()) };
+        match self.message().parts.last_mut() {
+            Some(Part { content: Content::Image { detail, .. }, .. }) => {
+                *detail = Some(level.to_owned());
+                self.chat.uses(Feature::ImageDetail, path);
+            }
+            _ => self.chat.uses(Feature::Unknown, path),
+        }
+        Ok(())
     }
 
     /// A piece of a thought, or its end: a seal belongs to the thought before it, if that has none.
@@ -219,7 +235,7 @@ impl<'a> Turns<'a> {
         let (feature, content) = match family {
             Family::Image => (Feature::ImageInline, Some(Content::Image { source: source(family), detail: None })),
             Family::Audio => (Feature::AudioInput, Some(Content::Audio { source: source(family) })),
-            Family::Video => (Feature::VideoInput, None),
+            Family::Video => (Feature::VideoInput, Some(Content::Video { source: source(family) })),
             Family::Text | Family::Other => {
                 (Feature::DocumentInline, Some(Content::Document { source: source(family), name }))
             }
@@ -250,7 +266,7 @@ impl<'a> Turns<'a> {
         Ok(match family {
             Family::Image => Some(Content::Image { source, detail: None }),
             Family::Audio => Some(Content::Audio { source }),
-            Family::Video => None,
+            Family::Video => Some(Content::Video { source }),
             Family::Text | Family::Other => Some(Content::Document { source, name }),
         })
     }

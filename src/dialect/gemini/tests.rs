@@ -50,10 +50,11 @@ fn the_turns_of_a_request_are_read() {
             Role::User,
             vec![
                 Part::text("What is this?"),
-                Part::new(picture(inline("image/png", "iVBO+/8="))),
+                Part::new(Content::Image { source: inline("image/png", "iVBO+/8="), detail: Some("low".to_owned()) }),
                 Part::new(Content::Document { source: pdf, name: Some("a".to_owned()) }),
                 Part::new(Content::Document { source: text, name: None }),
                 Part::new(Content::Audio { source: inline("audio/wav", "UklGRg==") }),
+                Part::new(Content::Video { source: Source::Url("https://www.youtube.com/watch?v=x".to_owned()) }),
             ],
         ),
         message(

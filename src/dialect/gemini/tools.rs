@@ -62,7 +62,8 @@ pub(super) fn chosen(mut config: Object<'_>, chat: &mut Chat) -> Result<(), BadR
         Some("AUTO") => Some(ToolChoice::Auto),
         Some("NONE") => Some(ToolChoice::None),
         Some("VALIDATED") => {
-            chat.uses(Feature::StrictTool, path);
+            // Other APIs are strict only with schemas that say so themselves.
+            chat.uses(Feature::Unknown, path);
             narrow(&allowed, chat);
             Some(ToolChoice::Auto)
         }

@@ -36,6 +36,7 @@ const MANNER: Manner = Manner {
         !matches!(
             feature,
             Feature::DocumentInline
+                | Feature::VideoInput
                 | Feature::Logprobs
                 | Feature::LogitBias
                 | Feature::ServiceTier

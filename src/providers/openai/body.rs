@@ -121,9 +121,10 @@ fn room(part: &Part) -> usize {
     };
     let inside = match &part.content {
         Content::Text(inside) | Content::Refusal(inside) => text(inside),
-        Content::Image { source: at, .. } | Content::Document { source: at, .. } | Content::Audio { source: at } => {
-            source(at)
-        }
+        Content::Image { source: at, .. }
+        | Content::Document { source: at, .. }
+        | Content::Audio { source: at }
+        | Content::Video { source: at } => source(at),
         Content::ToolCall(call) => text(&call.arguments),
         Content::ToolResult(result) => result.parts.iter().map(room).sum(),
         Content::Reasoning(thought) => text(&thought.text) + thought.seal.as_ref().map_or(0, |seal| text(&seal.data)),

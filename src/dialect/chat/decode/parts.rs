@@ -79,13 +79,13 @@ impl Parts<'_> {
         Ok(Content::Image { source, detail })
     }
 
-    /// A video: a document of its own media type
+    /// A video, as OpenRouter and vLLM take it
     /// (<https://openrouter.ai/docs/projects/docs/guides/overview/multimodal/videos>).
     fn video(&mut self, part: &mut Object<'_, '_>) -> Result<Content, BadRequest> {
         let place = part.at().member("video_url");
         let (url, _) = self.address(part, "video_url")?;
         self.chat.uses(Feature::VideoInput, place.to_string());
-        Ok(Content::Document { source: self.source(&url, &place)?, name: None })
+        Ok(Content::Video { source: self.source(&url, &place)? })
     }
 
     /// `{"url","detail"}` in the member `name`; many servers take the URL alone, too.

@@ -84,7 +84,7 @@ fn pictures_sound_and_documents_are_slices_of_the_body_and_are_told_with_their_p
         document(inline("text/plain", "DDDD"), Some("a.txt")),
         document(Source::Url("https://a.example/b.pdf".to_owned()), None),
         document(inline("application/pdf", "EEEE"), None),
-        document(inline("video/mp4", "FFFF"), None),
+        Content::Video { source: inline("video/mp4", "FFFF") },
     ];
     assert_eq!(chat.messages[0].parts, want.map(Part::new));
     let want = [

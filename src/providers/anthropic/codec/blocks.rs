@@ -172,7 +172,7 @@ fn block(part: &Part) -> Option<Block<'_>> {
             seal if seal.hidden => Block::RedactedThinking { data: &seal.data },
             seal => Block::Thinking { thinking: &thought.text, signature: &seal.data },
         },
-        Content::Audio { .. } => return None,
+        Content::Audio { .. } | Content::Video { .. } => return None,
     })
 }
 

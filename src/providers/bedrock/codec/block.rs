@@ -116,6 +116,7 @@ impl<'a> Writer<'a> {
             Content::Image { source, .. } => media(source).map(Block::Image),
             Content::Audio { source } => media(source).map(Block::Audio),
             Content::Document { source, name } => self.document(source, name.as_deref()).map(Block::Document),
+            Content::Video { .. } => None,
             Content::ToolCall(call) => Some(Block::ToolUse(tool_use(call))),
             Content::ToolResult(result) => Some(Block::ToolResult(self.result(result))),
             Content::Reasoning(reasoned) => thought(reasoned).map(Block::ReasoningContent),

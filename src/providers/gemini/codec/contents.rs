@@ -234,6 +234,7 @@ fn piece(content: &Content) -> Option<Piece<'_>> {
         Content::Image { source, .. } => placed(source, "image/jpeg"),
         Content::Document { source, .. } => placed(source, "application/pdf"),
         Content::Audio { source } => placed(source, "audio/wav"),
+        Content::Video { source } => placed(source, "video/mp4"),
         Content::ToolCall(_) | Content::ToolResult(_) | Content::Reasoning(_) => None,
     }
 }
@@ -259,7 +260,7 @@ fn placed<'a>(source: &'a Source, usual: &'static str) -> Option<Piece<'a>> {
 
 /// The media type that the ending of a URL's path stands for.
 fn type_of(url: &str) -> Option<&'static str> {
-    const ENDINGS: [(&str, &str); 13] = [
+    const ENDINGS: [(&str, &str); 17] = [
         ("png", "image/png"),
         ("jpg", "image/jpeg"),
         ("jpeg", "image/jpeg"),
@@ -273,6 +274,10 @@ fn type_of(url: &str) -> Option<&'static str> {
         ("csv", "text/csv"),
         ("mp3", "audio/mp3"),
         ("wav", "audio/wav"),
+        ("mp4", "video/mp4"),
+        ("webm", "video/webm"),
+        ("mov", "video/quicktime"),
+        ("mpeg", "video/mpeg"),
     ];
     let path = url.split(['?', '#']).next()?;
     let (_, ending) = path.rsplit_once('.')?;

@@ -251,7 +251,8 @@ fn size(chat: &Chat) -> usize {
         Content::Text(text) => text.len(),
         Content::Image { source: from, .. }
         | Content::Document { source: from, .. }
-        | Content::Audio { source: from } => source(from),
+        | Content::Audio { source: from }
+        | Content::Video { source: from } => source(from),
         _ => 0,
     };
     let parts = chat.messages.iter().flat_map(|message| &message.parts);

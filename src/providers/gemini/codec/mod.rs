@@ -90,6 +90,7 @@ impl Codec for Generate {
             }
             Feature::ImageInline
             | Feature::ImageUrl
+            | Feature::VideoInput
             | Feature::DocumentInline
             | Feature::DocumentUrl
             | Feature::AudioInput
@@ -110,7 +111,6 @@ impl Codec for Generate {
             | Feature::SealedReasoning
             | Feature::ServiceTier => Carry::Yes,
             Feature::FileId
-            | Feature::VideoInput
             | Feature::ParallelToolControl
             | Feature::StrictTool
             | Feature::CustomTool

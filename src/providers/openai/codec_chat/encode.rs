@@ -78,7 +78,13 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
                 self.assistant(message, body);
                 // What a model painted or said can only be shown to it again by the user.
                 let media = |content: &Content| {
-                    matches!(content, Content::Image { .. } | Content::Document { .. } | Content::Audio { .. })
+                    matches!(
+                        content,
+                        Content::Image { .. }
+                            | Content::Document { .. }
+                            | Content::Audio { .. }
+                            | Content::Video { .. }
+                    )
                 };
                 self.user(message, media, body);
             }
@@ -117,6 +123,7 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
             Content::Image { source, detail } => self.image(source, detail.as_deref(), body),
             Content::Document { source, name } => self.document(source, name.as_deref(), body),
             Content::Audio { source } => self.audio(source, body),
+            Content::Video { source } => self.video(source, body),
             Content::ToolCall(_) | Content::ToolResult(_) | Content::Reasoning(_) => {}
         }
     }
@@ -173,6 +180,22 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
                 body.member("format", &audio_format(media_type));
             });
         });
+    }
+
+    /// As vLLM and OpenRouter take it.
+    fn video(&self, source: &Source, body: &mut Body) {
+        let write = |body: &mut Body, url: &dyn Fn(&mut Body)| {
+            body.object(|body| {
+                body.member("type", &"video_url");
+                body.key("video_url").object(|body| url(body.key("url")));
+            });
+        };
+        match source {
+            _ if !(self.takes)(Feature::VideoInput) => {}
+            Source::Inline { media_type, base64 } => write(body, &|body| body.data_url(media_type, base64)),
+            Source::Url(url) => write(body, &|body| body.value(url)),
+            Source::Text(_) | Source::File(_) => {}
+        }
     }
 
     /// The texts of a result; the API takes nothing else.

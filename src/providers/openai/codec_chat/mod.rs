@@ -54,7 +54,7 @@ impl Manner {
     /// the most. Metadata is refused unless the answer is stored
     /// (<https://github.com/tmc/langchaingo/issues/1484>), which nobody asked for.
     pub(in crate::providers) const OPENAI: Self = Self {
-        takes: |feature| feature != Feature::Metadata,
+        takes: |feature| !matches!(feature, Feature::Metadata | Feature::VideoInput),
         takes_thoughts: false,
         asks_for_usage: true,
         efforts: &[Effort::None, Effort::Minimal, Effort::Low, Effort::Medium, Effort::High, Effort::XHigh],
@@ -113,6 +113,7 @@ impl Codec for ChatCodec {
             | Feature::ImageUrl
             | Feature::DocumentInline
             | Feature::AudioInput
+            | Feature::VideoInput
             | Feature::ForcedTool
             | Feature::ParallelToolControl
             | Feature::StrictTool
@@ -140,7 +141,6 @@ impl Codec for ChatCodec {
             Feature::PlainReasoning
             | Feature::DocumentUrl
             | Feature::FileId
-            | Feature::VideoInput
             | Feature::RichToolResult
             | Feature::FailedToolResult
             | Feature::CustomTool

@@ -112,7 +112,11 @@ fn part(content: &Content, of_the_model: bool, body: &mut Body) {
         Content::Refusal(text) => text_part("input_text", text, body),
         Content::Image { source, detail } => image(source, detail.as_deref(), body),
         Content::Document { source, name } => document(source, name.as_deref(), body),
-        Content::Audio { .. } | Content::ToolCall(_) | Content::ToolResult(_) | Content::Reasoning(_) => {}
+        Content::Audio { .. }
+        | Content::Video { .. }
+        | Content::ToolCall(_)
+        | Content::ToolResult(_)
+        | Content::Reasoning(_) => {}
     }
 }
 

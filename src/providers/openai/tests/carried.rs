@@ -70,6 +70,9 @@ fn in_turns(feature: Feature) -> Option<(Chat, &'static str)> {
         Feature::ImageUrl => {
             (user(Content::Image { source: Source::Url("https://h/p".to_owned()), detail: None }), r#""https://h/p""#)
         }
+        Feature::VideoInput => {
+            (user(Content::Video { source: inline("video/mp4", b"AAAAIG") }), "data:video/mp4;base64,AAAAIG")
+        }
         Feature::DocumentInline => {
             let source = inline("application/pdf", b"JVBERi");
             (user(Content::Document { source, name: None }), "data:application/pdf;base64,JVBERi")
