@@ -144,7 +144,8 @@ impl Source {
     /// Whether it holds nothing but tests.
     fn is_test(&self) -> bool {
         let stem = self.path.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs");
-        stem == "tests" || stem.ends_with("_tests") || self.path.contains("/tests/")
+        let inside = ["/tests/", "_tests/"].iter().any(|dir| self.path.contains(dir));
+        stem == "tests" || stem.ends_with("_tests") || inside
     }
 
     /// Lines up to the tests at its end.

@@ -24,4 +24,5 @@ mod shutdown;
 mod config_files;
 mod demo;
 mod layers;
+mod fuzz;
 mod support;

@@ -79,7 +79,6 @@ fn beside(rest: &str) -> String {
     if rest.is_empty() { String::new() } else { format!(",{rest}") }
 }
 
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn chat() -> Vec<Probe> {
     use Feature as F;
     let probe = |feature, says, turns: &str, rest: &str| Probe {
@@ -173,7 +172,6 @@ fn chat() -> Vec<Probe> {
     ]
 }
 
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn responses() -> Vec<Probe> {
     use Feature as F;
     let probe = |feature, says, items: &str, rest: &str| Probe {
@@ -265,7 +263,6 @@ fn responses() -> Vec<Probe> {
     ]
 }
 
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn messages() -> Vec<Probe> {
     use Feature as F;
     let probe = |feature, says, turns: &str, rest: &str| Probe {
@@ -356,7 +353,6 @@ fn messages() -> Vec<Probe> {
     ]
 }
 
-#[expect(clippy::too_many_lines, reason = "a table")]
 fn generate() -> Vec<Probe> {
     use Feature as F;
     let probe = |feature, says, turns: &str, rest: &str| Probe {
