@@ -50,6 +50,7 @@ fn model_of(kind: &str) -> &'static str {
         "anthropic" => "claude-sonnet-4-5",
         "bedrock" => "anthropic.claude-sonnet-4-5-20250929-v1:0",
         "gemini" => "gemini-3-pro",
+        "cohere" => "command-a-reasoning-08-2025",
         _ => "m",
     }
 }
@@ -143,7 +144,7 @@ fn probes() -> Vec<Probe> {
         chat(
             F::ForcedTool,
             &format!(r#"{TOOL},"tool_choice":"required""#),
-            &[r#""tool_choice":"required""#, r#""any""#, r#""ANY""#],
+            &[r#""tool_choice":"required""#, r#""any""#, r#""ANY""#, r#""REQUIRED""#],
         ),
         chat(
             F::ParallelToolControl,
@@ -153,7 +154,7 @@ fn probes() -> Vec<Probe> {
         chat(
             F::StrictTool,
             r#""tools":[{"type":"function","function":{"name":"f","strict":true,"parameters":{"type":"object"}}}]"#,
-            &[r#""strict":true"#],
+            &[r#""strict":true"#, r#""strict_tools":true"#],
         ),
         chat(F::CustomTool, r#""tools":[{"type":"custom","custom":{"name":"markcustom"}}]"#, &["markcustom"]),
         responses(F::HostedTool, r#""tools":[{"type":"web_search"}]"#, &["web_search"]),
