@@ -159,8 +159,7 @@ fn a_plan_that_leads_to_no_call_is_text() {
     assert_eq!(told, [ChatEvent::Start { id: None }, text("I will not."), finish(Finish::Stop)]);
     let long = "é".repeat(10_000);
     let (told, ..) = told_of(&[plan(&long), plan(&long), plan("x")]);
-    let lengths =
-        told.iter().map(|event| if let ChatEvent::Text { text, .. } = event { text.len() } else { 0 });
+    let lengths = told.iter().map(|event| if let ChatEvent::Text { text, .. } = event { text.len() } else { 0 });
     assert_eq!(lengths.collect::<Vec<_>>(), [0, 20_000, 20_000, 1], "a long one is not held");
 }
 
