@@ -1,8 +1,10 @@
 //! Settings, paths, headers, errors.
 
 use super::*;
-use crate::providers::Seen;
-use crate::sse::{SseEvent, SseScanner};
+use crate::{
+    providers::Seen,
+    sse::{SseEvent, SseScanner},
+};
 
 fn cohere(settings: &str) -> Result<Box<dyn Provider>, ConfigError> {
     let settings = config::Section::from_yaml("providers.p", settings)?;
