@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     model::{Chat, Content, Feature, Format, ToolChoice, Use},
-    providers::codec::{Goal, forces_nothing, is_forced, uses_of},
+    providers::codec::{Goal, forces_nothing, is_forced, uses_lost},
 };
 
 /// What of `chat.uses` the body does not say.
@@ -28,8 +28,7 @@ pub(super) fn uses(chat: &Chat, to: &Goal<'_>) -> Vec<Use> {
         (shapeless, Feature::JsonSchema),
         (lenient, Feature::StrictTool),
     ];
-    let lost: Vec<_> = lost.into_iter().filter(|(lost, _)| *lost).map(|(_, feature)| feature).collect();
-    [uses_of(chat, &lost), details(chat)].concat()
+    [uses_lost(chat, lost), details(chat)].concat()
 }
 
 /// Details of pictures for which there is no word. Like the decoders, this goes through the parts in order.
