@@ -51,6 +51,13 @@ fn the_price_is_looked_up_in_the_order_that_is_promised() {
         ),
         ("no catalogue at all", Target { catalogue: Some("none"), ..OPENAI }, &other, None, ""),
         (
+            "the catalogue of another kind",
+            Target { kind: "cohere", model: "command-a-03-2025", ..OPENAI },
+            &other,
+            Some(2_500_000_000),
+            "2026-11-23/cohere/",
+        ),
+        (
             "a well-known host",
             Target { base_url_host: Some("api.openai.com"), ..OPENAI },
             &other,

@@ -164,6 +164,12 @@ pub(super) fn uses_of(chat: &Chat, features: &[Feature]) -> Vec<Use> {
     chat.uses.iter().filter(|used| features.contains(&used.feature)).cloned().collect()
 }
 
+/// What `chat` uses of the features that are lost.
+pub(super) fn uses_lost<const N: usize>(chat: &Chat, features: [(bool, Feature); N]) -> Vec<Use> {
+    let lost: Vec<_> = features.into_iter().filter(|(lost, _)| *lost).map(|(_, feature)| feature).collect();
+    uses_of(chat, &lost)
+}
+
 /// Whether a call is asked for of a request that declares no tools: no API can be told so.
 pub(super) fn forces_nothing(chat: &Chat) -> bool {
     is_forced(chat) && chat.tools.is_empty()

@@ -88,7 +88,8 @@ fn told(error: &RawValue) -> Option<Told<'_>> {
     serde_json::from_str(text).ok()
 }
 
-fn cut(text: &str) -> String {
+/// `text`, of which no more than is kept of a message.
+pub(super) fn cut(text: &str) -> String {
     match text.len() {
         0..=LONGEST => text.to_owned(),
         _ => format!("{}…", &text[..text.floor_char_boundary(LONGEST)]),

@@ -163,8 +163,10 @@ impl<'de> Visitor<'de> for CountVisitor {
         Ok(Count::Absurd)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Count, E> {
-        Ok(Count::Absurd)
+    /// Cohere writes its counts as floating-point numbers.
+    fn visit_f64<E>(self, count: f64) -> Result<Count, E> {
+        let sane = count.fract() == 0.0 && (0.0..=Count::MOST as f64).contains(&count);
+        Ok(if sane { Count::Tokens(count as u64) } else { Count::Absurd })
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Count, E> {

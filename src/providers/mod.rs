@@ -6,6 +6,7 @@
 pub mod anthropic;
 pub mod azure;
 pub mod bedrock;
+pub mod cohere;
 pub mod gemini;
 pub mod mistral;
 pub mod openai;
@@ -267,4 +268,5 @@ pub const PROVIDERS: &[(&str, Build)] = &[
     ("gemini", gemini::build),
     ("bedrock", bedrock::build),
     ("mistral", mistral::build),
+    ("cohere", cohere::build),
 ];

@@ -53,6 +53,7 @@ fn model_of(kind: &str) -> &'static str {
         "anthropic" => "claude-sonnet-4-5",
         "bedrock" => "anthropic.claude-sonnet-4-5-20250929-v1:0",
         "gemini" => "gemini-3-pro",
+        "cohere" => "command-a-reasoning-08-2025",
         _ => "m",
     }
 }

@@ -6,20 +6,20 @@ use bytes::Bytes;
 use serde::Serialize;
 
 /// JSON that is being written. Commas are set by what stands before.
-pub(super) struct Body {
+pub(in crate::providers) struct Body {
     bytes: Vec<u8>,
 }
 
 impl Body {
     /// An empty body with room for `chat`.
-    pub(super) fn with_room_for(chat: &Chat) -> Self {
+    pub(in crate::providers) fn with_room_for(chat: &Chat) -> Self {
         let parts = chat.messages.iter().flat_map(|message| &message.parts);
         let tools = chat.tools.iter().map(|tool| tool.parameters.as_ref().map_or(0, |json| json.text().len()) + 256);
         Self { bytes: Vec::with_capacity(1024 + parts.map(room).sum::<usize>() + tools.sum::<usize>()) }
     }
 
     /// What was written.
-    pub(super) fn into_bytes(self) -> Bytes {
+    pub(in crate::providers) fn into_bytes(self) -> Bytes {
         Bytes::from(self.bytes)
     }
 
@@ -31,7 +31,7 @@ impl Body {
     }
 
     /// The object that `members` writes.
-    pub(super) fn object(&mut self, members: impl FnOnce(&mut Self)) {
+    pub(in crate::providers) fn object(&mut self, members: impl FnOnce(&mut Self)) {
         self.comma();
         self.bytes.push(b'{');
         members(self);
@@ -39,7 +39,7 @@ impl Body {
     }
 
     /// The array whose values `values` writes.
-    pub(super) fn array(&mut self, values: impl FnOnce(&mut Self)) {
+    pub(in crate::providers) fn array(&mut self, values: impl FnOnce(&mut Self)) {
         self.comma();
         self.bytes.push(b'[');
         values(self);
@@ -47,14 +47,14 @@ impl Body {
     }
 
     /// The name of a member; its value comes next.
-    pub(super) fn key(&mut self, name: &str) -> &mut Self {
+    pub(in crate::providers) fn key(&mut self, name: &str) -> &mut Self {
         self.value(&name);
         self.bytes.push(b':');
         self
     }
 
     /// Anything that serializes.
-    pub(super) fn value(&mut self, value: &impl Serialize) {
+    pub(in crate::providers) fn value(&mut self, value: &impl Serialize) {
         self.comma();
         let before = self.bytes.len();
         if serde_json::to_writer(&mut self.bytes, value).is_err() {
@@ -64,29 +64,29 @@ impl Body {
     }
 
     /// A member.
-    pub(super) fn member(&mut self, name: &str, value: &impl Serialize) {
+    pub(in crate::providers) fn member(&mut self, name: &str, value: &impl Serialize) {
         self.key(name).value(value);
     }
 
     /// A member, if there is a value.
-    pub(super) fn maybe(&mut self, name: &str, value: Option<&impl Serialize>) {
+    pub(in crate::providers) fn maybe(&mut self, name: &str, value: Option<&impl Serialize>) {
         if let Some(value) = value {
             self.member(name, value);
         }
     }
 
     /// A member that is a number, if there is one that JSON can say.
-    pub(super) fn number(&mut self, name: &str, value: Option<f64>) {
+    pub(in crate::providers) fn number(&mut self, name: &str, value: Option<f64>) {
         self.maybe(name, value.filter(|value| value.is_finite()).as_ref());
     }
 
     /// Base64 as a text.
-    pub(super) fn base64(&mut self, base64: &[u8]) {
+    pub(in crate::providers) fn base64(&mut self, base64: &[u8]) {
         self.long_text("", "", base64);
     }
 
     /// Base64 as a URL that holds it.
-    pub(super) fn data_url(&mut self, media_type: &str, base64: &[u8]) {
+    pub(in crate::providers) fn data_url(&mut self, media_type: &str, base64: &[u8]) {
         self.long_text(media_type, ";base64,", base64);
     }
 
@@ -133,7 +133,7 @@ fn room(part: &Part) -> usize {
 }
 
 /// The texts among `parts`, joined by `between`.
-pub(super) fn joined_texts(parts: &[Part], between: &str) -> String {
+pub(in crate::providers) fn joined_texts(parts: &[Part], between: &str) -> String {
     let texts = parts.iter().filter_map(|part| match &part.content {
         Content::Text(text) => Some(text.as_str()),
         _ => None,
@@ -142,7 +142,7 @@ pub(super) fn joined_texts(parts: &[Part], between: &str) -> String {
 }
 
 /// A document that is plain text, as a text: its name stands above it.
-pub(super) fn document_text(name: Option<&str>, text: &str) -> String {
+pub(in crate::providers) fn document_text(name: Option<&str>, text: &str) -> String {
     match name {
         Some(name) => format!("{name}\n\n{text}"),
         None => text.to_owned(),
@@ -154,7 +154,7 @@ pub(super) fn document_text(name: Option<&str>, text: &str) -> String {
 /// Tokens become one of the three words that all reasoning models know: who gave a number never asked for a word that
 /// some of them refuse. "No thinking" without an effort is not sent: models that know `none` have it as their default,
 /// all others refuse it (<https://learn.microsoft.com/en-us/javascript/api/@azure/ai-projects/reasoningeffort>).
-pub(super) fn effort(thinking: &Thinking) -> Option<Effort> {
+pub(in crate::providers) fn effort(thinking: &Thinking) -> Option<Effort> {
     let budget = thinking.budget_tokens.filter(|tokens| *tokens > 0 && !thinking.off);
     let by_budget = budget.map(|tokens| Effort::by_budget(tokens).clamp(Effort::Low, Effort::High));
     thinking.effort.or(by_budget)
@@ -162,7 +162,7 @@ pub(super) fn effort(thinking: &Thinking) -> Option<Effort> {
 
 /// The tier in OpenAI's own words; what it has no word for is left out. Anthropic's `standard_only` asks for the
 /// ordinary price (<https://docs.claude.com/en/api/service-tiers>).
-pub(super) fn tier(tier: &str) -> Option<&str> {
+pub(in crate::providers) fn tier(tier: &str) -> Option<&str> {
     match tier {
         "auto" | "default" | "flex" | "priority" => Some(tier),
         "standard_only" | "standard" => Some("default"),

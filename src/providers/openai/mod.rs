@@ -4,7 +4,7 @@
 //! completions or to responses. Kinds that speak the same API elsewhere (`azure`, `mistral`) are made of this one with
 //! paths, credentials and manners of their own.
 
-mod body;
+pub(super) mod body;
 pub(super) mod call_id;
 mod chat;
 pub(super) mod codec_chat;

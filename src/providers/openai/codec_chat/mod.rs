@@ -13,7 +13,7 @@ use crate::{
     providers::{
         Garbage, Reading,
         cap::CapField,
-        codec::{Codec, Goal, StreamDecoder, forces_nothing, sounds_to_fetch, uses_of},
+        codec::{Codec, Goal, StreamDecoder, forces_nothing, sounds_to_fetch, uses_lost},
         mask::Key,
         openai::{
             body::{effort, tier},
@@ -169,8 +169,7 @@ impl Codec for ChatCodec {
             (chat.thinking.is_said() && effort(&chat.thinking).is_none(), Feature::ReasoningEffort),
             (forces_nothing(chat), Feature::ForcedTool),
         ];
-        let lost: Vec<_> = lost.into_iter().filter(|(lost, _)| *lost).map(|(_, feature)| feature).collect();
-        [uses_of(chat, &lost), sounds_to_fetch(chat)].concat()
+        [uses_lost(chat, lost), sounds_to_fetch(chat)].concat()
     }
 
     fn encode(&self, chat: &Chat, to: &Goal<'_>) -> Bytes {

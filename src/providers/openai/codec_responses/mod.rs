@@ -10,7 +10,7 @@ use crate::{
     model::{Api, Carry, Chat, Feature, Listener, Use},
     providers::{
         Garbage, Reading,
-        codec::{Codec, Goal, StreamDecoder, forces_nothing, uses_of},
+        codec::{Codec, Goal, StreamDecoder, forces_nothing, uses_lost},
         mask::Key,
         openai::body::tier,
     },
@@ -106,8 +106,7 @@ impl Codec for ResponsesCodec {
             (chat.thinking.is_said() && encode::reasoned(&chat.thinking) == (None, None), Feature::ReasoningEffort),
             (forces_nothing(chat), Feature::ForcedTool),
         ];
-        let lost: Vec<_> = lost.into_iter().filter(|(lost, _)| *lost).map(|(_, feature)| feature).collect();
-        uses_of(chat, &lost)
+        uses_lost(chat, lost)
     }
 
     fn encode(&self, chat: &Chat, to: &Goal<'_>) -> Bytes {
