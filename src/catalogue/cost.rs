@@ -57,7 +57,7 @@ impl Price {
         i64::try_from(sum.div_ceil(PER_RATE)).map(NanoUsd).map_err(|_| CostError::Overflow)
     }
 
-    /// The list, and the row in it: `2026-11-23/openai/gpt-4o-mini`. For prices of the configuration the name they were
+    /// The list, and the row in it: `2026-11-23.2/openai/gpt-4o-mini`. For prices of the configuration the name they were
     /// set under and a hash of what was set: `config/my-model#1f2e3d4c5b6a`. It stands on each row of the ledger, so
     /// that the row can be rated again.
     pub const fn version(&self) -> &Arc<str> {
