@@ -1,12 +1,12 @@
-//! From usage to money: the one place where tokens become nano-dollars.
+//! From usage to money: the one place where tokens and units become nano-dollars.
 
-use super::Rate;
 use super::fallback::{Published, Rates, complete};
+use super::{Rate, written};
 use crate::model::{NanoUsd, ServiceTier, Usage};
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// What one model costs: a rate for each class of tokens, by service tier and by size of the input. Cheap to clone.
+/// What one model costs: a rate for each class of usage, by service tier and by size of the input. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Price {
     version: Arc<str>,
@@ -34,7 +34,7 @@ impl Price {
     /// Cost of `usage` when the answer reports `tier`, in nano-dollars: exact, and rounded up once, on the sum over all
     /// classes, so that what is settled never falls below the bill.
     ///
-    /// The input's size (cached and audio tokens included) picks the rates of the whole request, so that a request cut
+    /// The input's size (tokens of all classes) picks the rates of the whole request, so that a request cut
     /// in two may be cheaper than the whole one. A class that was not used needs no price.
     ///
     /// # Errors
@@ -46,18 +46,18 @@ impl Price {
             return if usage.is_zero() { Ok(NanoUsd::ZERO) } else { Err(CostError::Unpriced { class: "input" }) };
         };
         let mut sum = 0u128;
-        for ((class, tokens), rate) in usage.classes().into_iter().zip(size.tiers[slot(tier)]) {
-            if tokens == 0 {
+        for ((class, used), rate) in usage.classes().into_iter().zip(size.tiers[slot(tier)]) {
+            if used == 0 {
                 continue;
             }
             let Some(rate) = rate else { return Err(CostError::Unpriced { class }) };
-            let part = u128::from(tokens) * u128::from(rate.nanos_per_million());
+            let part = u128::from(used) * u128::from(rate.nanos_per_million());
             sum = sum.checked_add(part).ok_or(CostError::Overflow)?;
         }
-        i64::try_from(sum.div_ceil(TOKENS_PER_RATE)).map(NanoUsd).map_err(|_| CostError::Overflow)
+        i64::try_from(sum.div_ceil(PER_RATE)).map(NanoUsd).map_err(|_| CostError::Overflow)
     }
 
-    /// The list, and the row in it: `2026-11-23/openai/gpt-4o-mini`. For prices of the configuration the name they were
+    /// The list, and the row in it: `2026-11-23.2/openai/gpt-4o-mini`. For prices of the configuration the name they were
     /// set under and a hash of what was set: `config/my-model#1f2e3d4c5b6a`. It stands on each row of the ledger, so
     /// that the row can be rated again.
     pub const fn version(&self) -> &Arc<str> {
@@ -81,21 +81,35 @@ impl Price {
         let reached = self.sizes.iter().filter(|size| size.above == 0 || size.above < input_tokens);
         let rates = reached.flat_map(|size| tiers.iter().map(|tier| size.tiers[slot(*tier)]));
         rates.fold(Dearest::default(), |dearest, rates| {
-            let [input, cache_read, write_5m, write_1h, output, reasoning, audio_input, audio_output] =
-                rates.map(|rate| rate.map(Rate::nanos_per_million));
+            let rates = rates.map(|rate| rate.map(Rate::nanos_per_million));
+            let [input, cache_read, write_5m, write_1h, output, reasoning, audio_input, audio_output, more @ ..] =
+                rates;
+            let [image_input, image_output, images, audio_ms, characters, searches] = more;
             let written = write_5m.filter(|_| reach.cache_writes).max(write_1h.filter(|_| reach.cache_hour));
             Dearest {
                 input: dearest.input.max(input).max(cache_read).max(written),
                 output: dearest.output.max(output).max(reasoning),
                 audio_input: dearest.audio_input.max(audio_input),
                 audio_output: dearest.audio_output.max(audio_output),
+                image_input: dearest.image_input.max(image_input),
+                image_output: dearest.image_output.max(image_output),
+                images: dearest.images.max(images),
+                audio_ms: dearest.audio_ms.max(audio_ms),
+                characters: dearest.characters.max(characters),
+                searches: dearest.searches.max(searches),
             }
         })
     }
 
-    /// Whether tokens of input have a price at all: a model may be listed with a price per image or second alone.
-    pub fn prices_tokens(&self) -> bool {
-        self.standard_input().is_some()
+    /// Whether anything has a price by which a call can be billed: tokens of input, or units.
+    pub fn is_priced(&self) -> bool {
+        ["input", "images", "audio_ms", "characters", "searches"].iter().any(|class| self.standard(class).is_some())
+    }
+
+    /// Whether the class (a label of [`Usage::classes`]) is one that this model is billed by at the ordinary tier: what
+    /// counts units asks, where a provider reports neither.
+    pub fn bills(&self, class: &str) -> bool {
+        self.standard(class).is_some()
     }
 
     /// The rate of one class (a label of [`Usage::classes`]) at `tier` for requests with `input_tokens` of input, after
@@ -106,23 +120,29 @@ impl Price {
         rate
     }
 
-    /// One line for people: `input 0.15, cache read 0.075, output 0.60 USD per 1M (2026-11-23, openai/gpt-4o-mini)`.
+    /// One line for people: `input 0.15, cache read 0.075, output 0.60 USD per 1M (2026-11-23.2, openai/gpt-4o-mini)`,
+    /// `0.0001 USD per second (2026-11-23.2, openai/whisper-1)`.
     pub fn describe(&self) -> String {
-        let mut line = String::new();
-        for (index, size) in self.sizes.iter().enumerate() {
-            if index > 0 {
-                let _ = write!(line, "; above {} input tokens: ", size.above);
+        let mut tokens = String::new();
+        for size in &*self.sizes {
+            let parts = shown(&size.tiers[slot(ServiceTier::Standard)]).join(", ");
+            if parts.is_empty() {
+                continue;
             }
-            let rates = size.tiers[slot(ServiceTier::Standard)];
-            let shown = labels().zip(rates).filter_map(|(label, rate)| Some((label, rate?)));
-            let shown = shown.filter(|(label, _)| ["input", "cache_read", "output"].contains(label));
-            let parts: Vec<_> = shown.map(|(label, rate)| format!("{} {rate}", label.replace('_', " "))).collect();
-            line.push_str(if parts.is_empty() { "not priced by tokens" } else { "" });
-            line.push_str(&parts.join(", "));
+            if size.above > 0 {
+                let _ = write!(tokens, "; above {} input tokens: ", size.above);
+            }
+            tokens.push_str(&parts);
         }
+        let units = self.sizes.first().map(|size| &size.tiers[slot(ServiceTier::Standard)]);
+        let units = units.map(|rates| written::units(rates, tokens.is_empty())).unwrap_or_default();
         let (list, row) = self.version.split_once('/').unwrap_or(("", &self.version));
-        let _ = write!(line, " USD per 1M ({list}, {row})");
-        line
+        let prices = match (tokens.is_empty(), units.is_empty()) {
+            (true, true) => "not priced".to_owned(),
+            (true, false) => units,
+            (false, _) => format!("{tokens} USD per 1M{units}"),
+        };
+        format!("{prices} ({list}, {row})")
     }
 
     pub(super) fn published(&self) -> &[Published] {
@@ -152,7 +172,7 @@ impl Reach {
     pub const ALL: Self = Self { cache_writes: true, cache_hour: true };
 }
 
-/// The dearest tokens of a request, in nano-dollars per million; `None` where no price is known.
+/// The dearest tokens and units of a request, in nano-dollars per million; `None` where no price is known.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Dearest {
     /// Of input: ordinary, read from a cache or written to it.
@@ -163,13 +183,25 @@ pub struct Dearest {
     pub audio_input: Option<u64>,
     /// Of sound that is answered.
     pub audio_output: Option<u64>,
+    /// Of pictures that are sent.
+    pub image_input: Option<u64>,
+    /// Of pictures that are answered.
+    pub image_output: Option<u64>,
+    /// Of a million pictures.
+    pub images: Option<u64>,
+    /// Of a million milliseconds of sound.
+    pub audio_ms: Option<u64>,
+    /// Of a million characters.
+    pub characters: Option<u64>,
+    /// Of a million searches.
+    pub searches: Option<u64>,
 }
 
 /// Why a cost cannot be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CostError {
-    /// Tokens were used whose price is not known.
-    #[error("`{class}` tokens have no price")]
+    /// Something was used whose price is not known.
+    #[error("{} have no price", written::words(class))]
     Unpriced {
         /// A label of [`Usage::classes`].
         class: &'static str,
@@ -179,7 +211,7 @@ pub enum CostError {
     Overflow,
 }
 
-const TOKENS_PER_RATE: u128 = 1_000_000;
+const PER_RATE: u128 = 1_000_000;
 
 /// In the order of [`slot`].
 pub(super) const TIERS: [ServiceTier; 4] =
@@ -196,8 +228,20 @@ pub(super) const fn slot(tier: ServiceTier) -> usize {
 }
 
 /// The labels of the classes, in the order of [`Rates`].
-pub(super) fn labels() -> impl Iterator<Item = &'static str> {
-    Usage::default().classes().into_iter().map(|(label, _)| label)
+fn labels() -> impl Iterator<Item = &'static str> {
+    Usage::ZERO.classes().into_iter().map(|(label, _)| label)
+}
+
+/// What people are told of rates for tokens. Pictures only where they cost something else than ordinary tokens.
+fn shown(rates: &Rates) -> Vec<String> {
+    let rate = |class: &str| labels().zip(rates).find(|(label, _)| *label == class).and_then(|(_, rate)| *rate);
+    let other = [("image_input", "input"), ("image_output", "output")];
+    let told = ["input", "cache_read", "output", "image_input", "image_output"].into_iter().filter_map(|class| {
+        let usual = other.iter().find(|(label, _)| *label == class).and_then(|(_, usual)| rate(usual));
+        let own = rate(class).filter(|own| Some(*own) != usual)?;
+        Some(format!("{} {own}", class.replace('_', " ")))
+    });
+    told.collect()
 }
 
 #[cfg(test)]

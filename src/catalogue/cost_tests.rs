@@ -1,7 +1,8 @@
 //! Costs computed by hand from the list, and the laws of the arithmetic.
 
 use super::{CostError, Price, TIERS};
-use crate::catalogue::{Catalogue, override_price};
+use crate::catalogue::written::{Per, WRITTEN};
+use crate::catalogue::{Catalogue, Rate, override_price};
 use crate::model::{NanoUsd, ServiceTier, Usage};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -83,6 +84,38 @@ fn costs_are_what_the_list_says_computed_by_hand() {
             600_000,
         ),
         (
+            "pictures by their tokens",
+            "openai/gpt-image-1", // 5, pictures 10 and 40
+            Standard,
+            Usage { input: 20, image_input: 300, image_output: 4_160, ..NONE },
+            100_000 + 3_000_000 + 166_400_000,
+        ),
+        (
+            "batched pictures: published input, standard output",
+            "openai/gpt-image-1",
+            Batch,
+            Usage { image_input: 10, image_output: 10, ..NONE },
+            50_000 + 400_000,
+        ),
+        (
+            "pictures without their own price are ordinary tokens",
+            haiku,
+            Standard,
+            Usage { image_input: 10, image_output: 1, ..NONE },
+            15_000,
+        ),
+        ("a second and a half of sound", "openai/whisper-1", Standard, Usage { audio_ms: 1_500, ..NONE }, 150_000),
+        (
+            "a third of a second that is not a whole amount",
+            "openai/gpt-live-transcribe",
+            Standard,
+            Usage { audio_ms: 1, ..NONE },
+            284,
+        ),
+        ("characters", "openai/tts-1", Standard, Usage { characters: 11, ..NONE }, 165_000),
+        ("searches", "cohere/rerank-v3.5", Standard, Usage { searches: 2, ..NONE }, 4_000_000),
+        ("pictures", "azure_ai/FLUX-1.1-pro", Standard, Usage { images: 2, ..NONE }, 80_000_000),
+        (
             "reasoning with its own price",
             "perplexity/sonar-deep-research",
             Standard,
@@ -113,22 +146,22 @@ fn a_class_without_a_price_is_a_state_and_not_free() {
     let used = Usage { input: 1, ..NONE };
     assert_eq!(unpriced.cost(&used, ServiceTier::Standard), Err(CostError::Unpriced { class: "input" }));
     assert_eq!(unpriced.cost(&NONE, ServiceTier::Standard), Ok(NanoUsd::ZERO));
+    let (seconds, picture) = (Usage { audio_ms: 1, ..NONE }, Usage { images: 1, ..NONE });
+    assert!(unpriced.cost(&seconds, ServiceTier::Standard).is_ok(), "a price by the second is one");
+    let why = mini.cost(&seconds, ServiceTier::Standard).expect_err("no price by the second");
+    assert_eq!(why, CostError::Unpriced { class: "audio_ms" });
+    assert_eq!(why.to_string(), "seconds of sound have no price");
+    let why = mini.cost(&picture, ServiceTier::Standard).expect_err("no price by the picture");
+    assert_eq!(why.to_string(), "images have no price");
+    let image = listed("openai/gpt-image-1");
+    let text = image.cost(&Usage { output: 1, ..NONE }, ServiceTier::Standard);
+    assert_eq!(text, Err(CostError::Unpriced { class: "output" }), "it answers pictures alone");
 }
 
 #[test]
 fn absurd_usage_overflows_as_an_error() {
-    let most = Usage {
-        input: u64::MAX,
-        cache_read: u64::MAX,
-        cache_write_5m: u64::MAX,
-        cache_write_1h: u64::MAX,
-        output: u64::MAX,
-        reasoning: u64::MAX,
-        audio_input: u64::MAX,
-        audio_output: u64::MAX,
-        ..NONE
-    };
-    let classes: Vec<_> = Usage::default().classes().iter().map(|(class, _)| (*class, "1000000")).collect();
+    let most = of_classes([u64::MAX; Usage::CLASSES]);
+    let classes = WRITTEN.map(|(class, _)| (class, "1000"));
     assert_eq!(set(&classes).cost(&most, ServiceTier::Standard), Err(CostError::Overflow));
     let one = Usage { input: u64::MAX, ..NONE };
     let fits = set(&[("input", "0.0004")]).cost(&one, ServiceTier::Standard);
@@ -161,12 +194,25 @@ fn the_dearest_tokens_bound_every_outcome_of_a_request() {
 #[test]
 fn a_price_describes_itself_in_one_line() {
     let cases = [
-        ("openai/gpt-4o-mini", "input 0.15, cache read 0.075, output 0.60 USD per 1M (2026-11-23, openai/gpt-4o-mini)"),
+        (
+            "openai/gpt-4o-mini",
+            "input 0.15, cache read 0.075, output 0.60 USD per 1M (2026-11-23.2, openai/gpt-4o-mini)",
+        ),
         (
             "gemini/gemini-2.5-pro",
             "input 1.25, cache read 0.125, output 10.00; above 200000 input tokens: input 2.50, cache read 0.25, \
-             output 15.00 USD per 1M (2026-11-23, gemini/gemini-2.5-pro)",
+             output 15.00 USD per 1M (2026-11-23.2, gemini/gemini-2.5-pro)",
         ),
+        ("openai/whisper-1", "0.0001 USD per second (2026-11-23.2, openai/whisper-1)"),
+        (
+            "cohere/rerank-v3.5",
+            "input 0.00, cache read 0.00, output 0.00 USD per 1M, 0.002 USD per search (2026-11-23.2, cohere/rerank-v3.5)",
+        ),
+        (
+            "openai/gpt-image-1",
+            "input 5.00, cache read 1.25, image input 10.00, image output 40.00 USD per 1M (2026-11-23.2, openai/gpt-image-1)",
+        ),
+        ("openai/low/1024-x-1024/gpt-image-1", "not priced (2026-11-23.2, openai/low/1024-x-1024/gpt-image-1)"),
     ];
     for (model, want) in cases {
         assert_eq!(listed(model).describe(), want);
@@ -174,12 +220,33 @@ fn a_price_describes_itself_in_one_line() {
 }
 
 fn any_usage(most: u64) -> impl Strategy<Value = Usage> {
-    proptest::array::uniform8(0..=most).prop_map(of_classes)
+    proptest::array::uniform14(0..=most).prop_map(of_classes)
 }
 
-fn of_classes(tokens: [u64; 8]) -> Usage {
-    let [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, audio_output] = tokens;
-    Usage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, audio_output, ..NONE }
+fn of_classes(used: [u64; Usage::CLASSES]) -> Usage {
+    let [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, more @ ..] = used;
+    let [audio_output, image_input, image_output, images, audio_ms, characters, searches] = more;
+    Usage {
+        input,
+        cache_read,
+        cache_write_5m,
+        cache_write_1h,
+        output,
+        reasoning,
+        audio_input,
+        audio_output,
+        image_input,
+        image_output,
+        images,
+        audio_ms,
+        characters,
+        searches,
+    }
+}
+
+/// `usage` without the classes that `price` has no rate for.
+fn priced(price: &Price, usage: &Usage) -> Usage {
+    of_classes(usage.classes().map(|(class, used)| if price.bills(class) { used } else { 0 }))
 }
 
 fn sum(parts: &[Usage]) -> Usage {
@@ -188,10 +255,13 @@ fn sum(parts: &[Usage]) -> Usage {
 }
 
 fn any_price() -> impl Strategy<Value = Price> {
-    proptest::array::uniform8(0u64..20_000_000_000).prop_map(|nanos| {
-        let classes = Usage::default().classes();
-        let text = |n: u64| super::Rate::from_nanos(n).to_string();
-        let rates: Vec<_> = classes.iter().zip(nanos).map(|((class, _), n)| (*class, text(n))).collect();
+    proptest::array::uniform14(0u64..20_000_000_000).prop_map(|nanos| {
+        let text = |(_, per): (_, Per), n: u64| match per {
+            Per::Million => Rate::from_nanos(n).to_string(),
+            Per::One(_) => Rate::from_nanos(n).each(1_000_000),
+            Per::Second => Rate::from_nanos(n).each(1_000),
+        };
+        let rates: Vec<_> = WRITTEN.into_iter().zip(nanos).map(|(class, n)| (class.0, text(class, n))).collect();
         set(&rates.iter().map(|(class, text)| (*class, text.as_str())).collect::<Vec<_>>())
     })
 }
@@ -211,11 +281,12 @@ proptest! {
     /// More tokens of any class never cost less, also across the borders of size, at every tier of every listed model.
     #[test]
     fn a_token_more_never_costs_less(
-        row in 0..Catalogue::builtin().len(), usage in any_usage(300_000), class in 0usize..8, more in 1u64..300_000
+        row in 0..Catalogue::builtin().len(), usage in any_usage(300_000), class in 0..Usage::CLASSES, more in 1u64..300_000
     ) {
         let (provider, model) = Catalogue::builtin().name(row).expect("rows have names");
         let price = Catalogue::builtin().find(provider, model).expect("a row is found");
-        let mut tokens: [u64; 8] = std::array::from_fn(|class| usage.classes()[class].1);
+        let usage = priced(&price, &usage);
+        let mut tokens = usage.classes().map(|(_, used)| used);
         tokens[class] += more;
         for tier in TIERS {
             if let (Ok(less), Ok(larger)) = (price.cost(&usage, tier), price.cost(&of_classes(tokens), tier)) {
@@ -232,20 +303,30 @@ proptest! {
         }
     }
 
-    /// What is reserved by the dearest tokens pays for whatever mix of text is billed in the end.
+    /// What is reserved by the dearest tokens and units pays for whatever mix is billed in the end.
     #[test]
     fn a_reservation_by_the_dearest_tokens_pays_for_every_mix(
-        row in 0..Catalogue::builtin().len(), mix in proptest::array::uniform6(0u64..200_000)
+        row in 0..Catalogue::builtin().len(), mix in any_usage(200_000)
     ) {
         let (provider, model) = Catalogue::builtin().name(row).expect("rows have names");
         let price = Catalogue::builtin().find(provider, model).expect("a row is found");
-        let [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning] = mix;
-        let usage = Usage { input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, ..NONE };
+        let usage = priced(&price, &mix);
         for tier in TIERS {
             let dearest = price.dearest(usage.input_total(), &[tier], super::Reach::ALL);
-            if let (Ok(cost), Some(per_input), Some(per_output)) = (price.cost(&usage, tier), dearest.input, dearest.output) {
-                let held = u128::from(usage.input_total()) * u128::from(per_input)
-                    + u128::from(usage.output_total()) * u128::from(per_output);
+            let per = |rate: Option<u64>, used: u64| u128::from(rate.unwrap_or(0)) * u128::from(used);
+            let Usage { audio_input, audio_output, image_input, image_output, .. } = usage;
+            let held = per(dearest.input, usage.input_total() - audio_input - image_input)
+                + per(dearest.output, usage.output_total() - audio_output - image_output)
+                + per(dearest.audio_input, audio_input)
+                + per(dearest.audio_output, audio_output)
+                + per(dearest.image_input, image_input)
+                + per(dearest.image_output, image_output)
+                + per(dearest.images, usage.images)
+                + per(dearest.audio_ms, usage.audio_ms)
+                + per(dearest.characters, usage.characters)
+                + per(dearest.searches, usage.searches);
+            // A size that its row says less of than the others may have no price for a class.
+            if let Ok(cost) = price.cost(&usage, tier) {
                 prop_assert!(u128::try_from(cost.0)? <= held.div_ceil(1_000_000), "{provider}/{model} {tier:?}");
             }
         }

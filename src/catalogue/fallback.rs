@@ -8,17 +8,21 @@
 //! | `cache_write_5m` | the dearer of `input` and what `standard` publishes for it |
 //! | `cache_write_1h` | twice `input` if `cache_write_5m` is published, else as `cache_write_5m` |
 //! | `reasoning` | `output` |
-//! | `input`, `output`, `audio_input`, `audio_output` | what `standard` publishes; else it is unknown |
+//! | `image_input` | the dearer of `input` and what `standard` publishes for it: all tokens are billed at the model's rate |
+//! | `image_output` | the dearer of `output` and what `standard` publishes for it |
+//! | `input`, `output`, `audio_input`, `audio_output`, units | what `standard` publishes; else it is unknown |
+//!
+//! A model that makes pictures and publishes `image_output` but no `output` has no price for text: it answers none.
 //!
 //! Twice the input for a write that lives an hour is Anthropic's rule ("1.25 times for 5 minutes, 2 times for 1 hour",
 //! <https://platform.claude.com/docs/en/build-with-claude/prompt-caching>); each published 1h rate of the list obeys it.
 
 use super::Rate;
 use super::cost::{Size, TIERS, slot};
-use crate::model::ServiceTier;
+use crate::model::{ServiceTier, Usage};
 
 /// A rate for each class, in the order of `Usage::classes`; `None`: not known.
-pub(super) type Rates = [Option<Rate>; 8];
+pub(super) type Rates = [Option<Rate>; Usage::CLASSES];
 
 /// One row of a price list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,9 +70,12 @@ fn standard_at(rows: &[Published], above: u64) -> Rates {
 
 /// `own` with its gaps filled by the rules above.
 fn filled(own: &Rates, standard: &Rates) -> Rates {
-    let [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, audio_output] = *own;
+    let [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, more @ ..] = *own;
+    let [audio_input, audio_output, image_input, image_output, images, audio_ms, characters, searches] = more;
     // Its cached input and reasoning are left: a tier's own input and output bound them, also where it is dearer.
-    let [std_input, _, std_write_5m, std_write_1h, std_output, _, std_audio_input, std_audio_output] = *standard;
+    let [std_input, _, std_write_5m, std_write_1h, std_output, _, std_more @ ..] = *standard;
+    let [std_audio_input, std_audio_output, std_image_input, std_image_output, std_units @ ..] = std_more;
+    let [std_images, std_audio_ms, std_characters, std_searches] = std_units;
     let input = input.or(std_input);
     let output = output.or(std_output);
     let write_5m = cache_write_5m.or_else(|| input.max(std_write_5m));
@@ -82,6 +89,12 @@ fn filled(own: &Rates, standard: &Rates) -> Rates {
         reasoning.or(output),
         audio_input.or(std_audio_input),
         audio_output.or(std_audio_output),
+        image_input.or_else(|| input.max(std_image_input)),
+        image_output.or_else(|| output.max(std_image_output)),
+        images.or(std_images),
+        audio_ms.or(std_audio_ms),
+        characters.or(std_characters),
+        searches.or(std_searches),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Prices and model limits: versioned data and look-up.
 //!
-//! Owns what a million tokens of each class cost at each provider, the arithmetic from usage to nano-dollars, and the
+//! Owns what tokens and units (pictures, seconds, characters, searches) cost at each provider, the arithmetic from usage to nano-dollars, and the
 //! rules that fill what a provider does not publish. All of it is looked up when a configuration is loaded; a request
 //! only calls [`Price::cost`] on the price that its target already holds.
 //!
@@ -13,6 +13,7 @@ mod fallback;
 mod overrides;
 mod table;
 mod whose;
+mod written;
 
 pub use amount::{BadAmount, Rate};
 pub use cost::{CostError, Dearest, Price, Reach};

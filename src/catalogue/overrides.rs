@@ -1,15 +1,16 @@
 //! Prices that the configuration sets.
 
-use super::cost::labels;
 use super::fallback::{Published, Rates};
-use super::{BadAmount, Price, Rate};
+use super::written::WRITTEN;
+use super::{BadAmount, Price};
 use crate::model::ServiceTier;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// The price that the configuration sets under `name`: USD per million tokens by class, as decimal text.
+/// The price that the configuration sets under `name`, as decimal text: USD per million tokens by class, and USD each by
+/// unit (`per_image`, `per_second`, `per_character`, `per_search`).
 ///
 /// A class that is given holds for every service tier and every size of input. What is not given is taken from `below`
 /// (the catalogue's row for the same target, if it has one), and falls back as for any published price: an override of
@@ -20,11 +21,11 @@ use std::sync::Arc;
 /// [`PriceError`] names the entry and what is wrong; the configuration is refused.
 pub fn override_price(
     name: &str,
-    per_million: &BTreeMap<String, String>,
+    amounts: &BTreeMap<String, String>,
     below: Option<&Price>,
 ) -> Result<Price, PriceError> {
     let name = || name.to_owned();
-    let set = read(per_million, name)?;
+    let set = read(amounts, name)?;
     let mut rows = below.map(|price| price.published().to_vec()).unwrap_or_default();
     if rows.is_empty() {
         rows.push(Published { tier: ServiceTier::Standard, above: 0, rates: Rates::default() });
@@ -32,15 +33,15 @@ pub fn override_price(
     for row in &mut rows {
         row.rates = std::array::from_fn(|class| set[class].or(row.rates[class]));
     }
-    let price = Price::of(version(&name(), per_million, below), rows);
-    if price.prices_tokens() { Ok(price) } else { Err(PriceError::NoInput { name: name() }) }
+    let price = Price::of(version(&name(), amounts, below), rows);
+    if price.is_priced() { Ok(price) } else { Err(PriceError::NoInput { name: name() }) }
 }
 
 /// What is wrong with a price of the configuration. The caller adds file and line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PriceError {
     /// A class that does not exist.
-    #[error("`prices.{name}.{class}` is no class of tokens; there are {known}")]
+    #[error("`prices.{name}.{class}` is nothing that has a price; there are {known}")]
     UnknownClass {
         /// The entry.
         name: String,
@@ -59,8 +60,11 @@ pub enum PriceError {
         /// What is wrong with it.
         amount: BadAmount,
     },
-    /// Neither the entry nor the catalogue says what input costs.
-    #[error("`prices.{name}.input` is missing, and the catalogue has no row to take it from")]
+    /// Neither the entry nor the catalogue says what input costs, nor a price by unit.
+    #[error(
+        "`prices.{name}.input` is missing, and the catalogue has no row to take it from; a model that is billed by units \
+         needs `per_image`, `per_second`, `per_character` or `per_search` instead"
+    )]
     NoInput {
         /// The entry.
         name: String,
@@ -75,21 +79,22 @@ pub enum PriceError {
     },
 }
 
-fn read(per_million: &BTreeMap<String, String>, name: impl Fn() -> String) -> Result<Rates, PriceError> {
+fn read(amounts: &BTreeMap<String, String>, name: impl Fn() -> String) -> Result<Rates, PriceError> {
     let mut set = Rates::default();
-    for (class, text) in per_million {
-        let Some(place) = labels().position(|label| label == class) else {
-            let known = labels().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+    for (class, text) in amounts {
+        let found = WRITTEN.iter().zip(&mut set).find(|((label, _), _)| label == class);
+        let Some(((_, per), rate)) = found else {
+            let known = WRITTEN.map(|(label, _)| format!("`{label}`")).join(", ");
             return Err(PriceError::UnknownClass { name: name(), class: class.clone(), known });
         };
-        let rate = Rate::parse(text);
-        set[place] = Some(rate.map_err(|amount| PriceError::Amount { name: name(), class: class.clone(), amount })?);
+        let read = per.read(text);
+        *rate = Some(read.map_err(|amount| PriceError::Amount { name: name(), class: class.clone(), amount })?);
     }
     Ok(set)
 }
 
 /// `config/NAME#HASH`: equal exactly when the same amounts stand over the same row of the same list.
-fn version(name: &str, per_million: &BTreeMap<String, String>, below: Option<&Price>) -> Arc<str> {
+fn version(name: &str, amounts: &BTreeMap<String, String>, below: Option<&Price>) -> Arc<str> {
     let mut hash = Sha256::new();
     // Lengths in front, so that no two settings write the same bytes.
     let mut field = |text: &str| {
@@ -97,7 +102,7 @@ fn version(name: &str, per_million: &BTreeMap<String, String>, below: Option<&Pr
         hash.update(text);
     };
     field(below.map_or("", |price| price.version()));
-    for (class, text) in per_million {
+    for (class, text) in amounts {
         field(class);
         field(text);
     }

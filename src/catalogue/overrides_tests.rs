@@ -30,6 +30,12 @@ fn an_override_alone_falls_back_as_a_published_price_does() {
         ("reasoning", Some("0.40")),
         ("audio_input", None),
         ("audio_output", None),
+        ("image_input", Some("0.20")),
+        ("image_output", Some("0.40")),
+        ("images", None),
+        ("audio_ms", None),
+        ("characters", None),
+        ("searches", None),
     ] {
         assert_eq!(rate(&price, class, Standard, 1).as_deref(), want, "{class}");
         assert_eq!(
@@ -76,8 +82,9 @@ fn a_bad_override_names_the_entry_and_what_is_wrong() {
         (
             "an unknown class",
             map(&[("input", "1"), ("cached", "1")]),
-            "`prices.mine.cached` is no class of tokens; there are `input`, `cache_read`, `cache_write_5m`, \
-             `cache_write_1h`, `output`, `reasoning`, `audio_input`, `audio_output`",
+            "`prices.mine.cached` is nothing that has a price; there are `input`, `cache_read`, `cache_write_5m`, \
+             `cache_write_1h`, `output`, `reasoning`, `audio_input`, `audio_output`, `image_input`, `image_output`, \
+             `per_image`, `per_second`, `per_character`, `per_search`",
         ),
         (
             "a bad amount",
@@ -87,7 +94,25 @@ fn a_bad_override_names_the_entry_and_what_is_wrong() {
         (
             "no input",
             map(&[("output", "1")]),
-            "`prices.mine.input` is missing, and the catalogue has no row to take it from",
+            "`prices.mine.input` is missing, and the catalogue has no row to take it from; a model that is billed by units \
+             needs `per_image`, `per_second`, `per_character` or `per_search` instead",
+        ),
+        (
+            "a unit by the label of what is counted",
+            map(&[("images", "1")]),
+            "`prices.mine.images` is nothing that has a price; there are `input`, `cache_read`, `cache_write_5m`, \
+             `cache_write_1h`, `output`, `reasoning`, `audio_input`, `audio_output`, `image_input`, `image_output`, \
+             `per_image`, `per_second`, `per_character`, `per_search`",
+        ),
+        (
+            "a price of a second that is too fine",
+            map(&[("per_second", "0.0000000000001")]),
+            "`prices.mine.per_second`: `0.0000000000001` has more than twelve decimals",
+        ),
+        (
+            "a price of a picture in cents of a million",
+            map(&[("per_image", "40000")]),
+            "`prices.mine.per_image`: `40000` is above 1000",
         ),
     ];
     for (name, rates, want) in cases {
@@ -101,4 +126,23 @@ fn free_is_free_only_when_the_file_says_so() {
     let price = override_price("local", &map(&[("input", "0"), ("output", "0")]), None).expect("good");
     let usage = Usage { input: 1_000, output: 1_000, reasoning: 5, ..Usage::default() };
     assert_eq!(price.cost(&usage, ServiceTier::Standard), Ok(NanoUsd::ZERO));
+}
+
+#[test]
+fn a_price_by_units_alone_is_a_price() {
+    let cases = [
+        ("per_image", "0.04", Usage { images: 3, ..Usage::ZERO }, 120_000_000),
+        ("per_second", "0.0001", Usage { audio_ms: 1_500, ..Usage::ZERO }, 150_000),
+        ("per_second", "0.0001", Usage { audio_ms: 1, ..Usage::ZERO }, 100),
+        ("per_character", "0.000015", Usage { characters: 4_096, ..Usage::ZERO }, 61_440_000),
+        ("per_search", "0.002", Usage { searches: 2, ..Usage::ZERO }, 4_000_000),
+    ];
+    for (key, text, usage, want) in cases {
+        let price = override_price("mine", &map(&[(key, text)]), None).expect(key);
+        for tier in [ServiceTier::Standard, ServiceTier::Batch] {
+            assert_eq!(price.cost(&usage, tier), Ok(NanoUsd(want)), "{key}");
+        }
+        let tokens = Usage { input: 1, ..usage };
+        assert!(price.cost(&tokens, ServiceTier::Standard).is_err(), "{key}: tokens are not free");
+    }
 }

@@ -1,13 +1,14 @@
 //! The built-in price list, and look-up in it.
 
+use super::Price;
 use super::cost::TIERS;
-use super::fallback::Published;
-use super::{Price, Rate};
-use crate::model::ServiceTier;
+use super::fallback::{Published, Rates};
+use super::written::WRITTEN;
+use crate::model::{ServiceTier, Usage};
 use std::sync::{Arc, LazyLock};
 
-/// The built-in list: the day on which its facts were read.
-pub const CATALOGUE_VERSION: &str = "2026-11-23";
+/// The built-in list: the day on which its facts were read, and which list was made of them.
+pub const CATALOGUE_VERSION: &str = "2026-11-23.2";
 
 /// A price list: rows by provider and model.
 #[derive(Debug)]
@@ -91,7 +92,25 @@ struct Row {
     max_output: Option<u64>,
 }
 
-const DATA: &str = include_str!("data/prices.2026-11-23.csv");
+const DATA: &str = include_str!("data/prices.2026-11-23.2.csv");
+
+/// The columns of prices in the file's order, which is that of the facts and not that of the classes.
+const COLUMNS: [&str; Usage::CLASSES] = [
+    "input",
+    "output",
+    "cache_read",
+    "cache_write_5m",
+    "cache_write_1h",
+    "reasoning",
+    "audio_input",
+    "audio_output",
+    "image_input",
+    "image_output",
+    "per_image",
+    "per_second",
+    "per_character",
+    "per_search",
+];
 
 /// One line of the list; its format is described in `data/README.md`.
 fn row(line: &'static str) -> Option<Row> {
@@ -99,15 +118,12 @@ fn row(line: &'static str) -> Option<Row> {
     let (provider, model) = (fields.next()?, fields.next()?);
     let tier = tier(fields.next()?)?;
     let above = fields.next()?.parse().ok()?;
-    let mut rate = || match fields.next()? {
-        "" => Some(None),
-        text => Rate::parse(text).ok().map(Some),
-    };
-    let [input, output, cache_read] = [rate()?, rate()?, rate()?];
-    let [cache_write_5m, cache_write_1h, reasoning] = [rate()?, rate()?, rate()?];
-    let [audio_input, audio_output] = [rate()?, rate()?];
-    // The file's order is that of the facts, the order of the classes is that of `Usage::classes`.
-    let rates = [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, audio_output];
+    let mut rates = Rates::default();
+    for column in COLUMNS {
+        let text = fields.next()?;
+        let ((_, per), rate) = WRITTEN.iter().zip(&mut rates).find(|((name, _), _)| *name == column)?;
+        *rate = if text.is_empty() { None } else { Some(per.read(text).ok()?) };
+    }
     let (max_input, max_output) = (limit(fields.next()?)?, limit(fields.next()?)?);
     let whole = fields.next().is_none() && !provider.is_empty() && !model.is_empty();
     whole.then_some(Row { provider, model, published: Published { tier, above, rates }, max_input, max_output })

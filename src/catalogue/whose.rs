@@ -23,8 +23,8 @@ pub struct Target<'a> {
 /// The price of `target`: `prices[provider/model]`, else `prices[model]`, else the row of the provider's catalogue for
 /// `price_as` (default: the model). An override stands over that row, which fills what it leaves out.
 ///
-/// `prices` looks an entry of the configuration up. `None`: unpriced, which is not the same as free; models that are
-/// listed only with prices per image or second are unpriced too.
+/// `prices` looks an entry of the configuration up. `None`: unpriced, which is not the same as free. A model may be listed
+/// with a price per image, second, character or search alone: its tokens are unpriced then.
 ///
 /// # Errors
 ///
@@ -36,11 +36,11 @@ pub fn resolve<'p>(
     let listed = listed(target)?;
     let qualified = format!("{}/{}", target.provider, target.model);
     for name in [qualified.as_str(), target.model] {
-        if let Some(per_million) = prices(name) {
-            return override_price(name, per_million, listed.as_ref()).map(Some);
+        if let Some(amounts) = prices(name) {
+            return override_price(name, amounts, listed.as_ref()).map(Some);
         }
     }
-    Ok(listed.filter(Price::prices_tokens))
+    Ok(listed.filter(Price::is_priced))
 }
 
 /// The catalogue of a provider that names none: by its kind, or, where a `base_url` is set, by the host if that is a

@@ -18,7 +18,7 @@ fn the_price_is_looked_up_in_the_order_that_is_promised() {
     let both = BTreeMap::from([("main/gpt-4o-mini", only_input("7")), ("gpt-4o-mini", only_input("8"))]);
     let short = BTreeMap::from([("gpt-4o-mini", only_input("8"))]);
     let other = BTreeMap::from([("other/gpt-4o-mini", only_input("9"))]);
-    let list = "2026-11-23/openai/";
+    let list = "2026-11-23.2/openai/";
     let local = Target { base_url_host: Some("127.0.0.1"), ..OPENAI };
     // (name, target, overrides, input in nano-dollars, start of the version)
     let cases = [
@@ -47,7 +47,7 @@ fn the_price_is_looked_up_in_the_order_that_is_promised() {
             Target { catalogue: Some("azure"), ..OPENAI },
             &other,
             Some(150_000_000),
-            "2026-11-23/azure/",
+            "2026-11-23.2/azure/",
         ),
         ("no catalogue at all", Target { catalogue: Some("none"), ..OPENAI }, &other, None, ""),
         (
@@ -88,8 +88,16 @@ fn an_override_keeps_what_it_leaves_out_as_the_catalogue_has_it() {
 }
 
 #[test]
-fn a_model_without_a_price_for_tokens_is_unpriced() {
+fn a_model_with_a_price_by_unit_alone_is_priced_and_its_tokens_are_not() {
     let target = Target { catalogue: Some("azure"), model: "gpt-realtime-translate", ..OPENAI };
+    let price = resolve(&target, |_| None).expect("good").expect("priced by the second");
+    assert!(price.bills("audio_ms") && !price.bills("input") && !price.bills("output"));
+    assert_eq!(price.standard_input(), None);
+}
+
+#[test]
+fn a_model_that_is_listed_without_any_price_is_unpriced() {
+    let target = Target { catalogue: Some("openai"), model: "low/1024-x-1024/gpt-image-1", ..OPENAI };
     assert_eq!(resolve(&target, |_| None), Ok(None));
 }
 

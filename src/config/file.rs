@@ -2,7 +2,7 @@
 //!
 //! Nothing is checked here but the shape. `Option` in a list is an item that was found wrong and is left out.
 
-use super::quantity::{Count, Price, Size, Time};
+use super::quantity::{Count, Price, Size, Time, UnitPrice};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
 use super::{Durability, JwtAlgorithm, OnRevoke, Protocol, Secret};
 use serde::de::IgnoredAny;
@@ -249,6 +249,12 @@ pub(super) struct PriceFile {
     pub(super) reasoning: Option<Price>,
     pub(super) audio_input: Option<Price>,
     pub(super) audio_output: Option<Price>,
+    pub(super) image_input: Option<Price>,
+    pub(super) image_output: Option<Price>,
+    pub(super) per_image: Option<UnitPrice>,
+    pub(super) per_second: Option<UnitPrice>,
+    pub(super) per_character: Option<UnitPrice>,
+    pub(super) per_search: Option<UnitPrice>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -335,13 +335,13 @@ pub struct Key {
     pub rules: Arc<Rules>,
 }
 
-/// Prices that the file sets for a model: text of USD per million tokens, as written.
+/// Prices that the file sets for a model: text of USD, as written.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct PriceOverride {
-    /// Per class: `input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`, `reasoning`,
-    /// `audio_input`, `audio_output`; decimal text such as `0.15`. What is not given falls back as the
-    /// catalogue's rules say.
-    pub per_million: BTreeMap<String, String>,
+    /// Per million tokens of a class: `input`, `output`, `cache_read`, `cache_write_5m`, `cache_write_1h`, `reasoning`,
+    /// `audio_input`, `audio_output`, `image_input`, `image_output`; each: `per_image`, `per_second`, `per_character`,
+    /// `per_search`. Decimal text such as `0.15`. What is not given falls back as the catalogue's rules say.
+    pub amounts: BTreeMap<String, String>,
 }
 
 /// What is recorded of requests.

@@ -20,6 +20,10 @@ pub(super) struct Count(pub(super) u32);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Price(pub(super) String);
 
+/// USD for one picture, second, character or search, as written: at most 9 digits before and 15 after the point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct UnitPrice(pub(super) String);
+
 /// A whole number that is not 0, of 63 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Whole(pub(super) u64);
@@ -105,21 +109,32 @@ impl Price {
     }
 
     fn parse(text: &str) -> Result<Self, String> {
-        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        if text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit())) {
-            return Err(format!("`{text}` is negative; a price is 0 or more"));
-        }
-        if !digits(whole) || !digits(fraction) {
-            return Err(format!(
-                "`{text}` is no price; write USD per million tokens as a plain decimal such as `0.15`"
-            ));
-        }
-        if fraction.len() > 9 || whole.len() > 9 {
-            return Err(format!("`{text}` has too many digits; at most 9 before the point and 9 behind it are kept"));
-        }
-        Ok(Self(text.to_owned()))
+        amount(text, 9, "USD per million tokens as a plain decimal such as `0.15`").map(Self)
     }
+}
+
+impl UnitPrice {
+    fn parse(text: &str) -> Result<Self, String> {
+        amount(text, 15, "USD for one as a plain decimal such as `0.04`").map(Self)
+    }
+}
+
+/// A plain decimal of at most 9 digits before the point and `decimals` behind it, as written.
+fn amount(text: &str, decimals: usize, write: &str) -> Result<String, String> {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    if text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit())) {
+        return Err(format!("`{text}` is negative; a price is 0 or more"));
+    }
+    if !digits(whole) || !digits(fraction) {
+        return Err(format!("`{text}` is no price; write {write}"));
+    }
+    if fraction.len() > decimals || whole.len() > 9 {
+        return Err(format!(
+            "`{text}` has too many digits; at most 9 before the point and {decimals} behind it are kept"
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 /// A duration as it would be written: in the largest unit that shows it whole.
@@ -177,6 +192,7 @@ written! {
     Size "a size such as `32MiB`";
     Count "a whole number from 1";
     Price "a price such as `0.15`";
+    UnitPrice "a price such as `0.04`";
     Whole "a whole number from 1";
     Percent "a share such as `75%`";
 }

@@ -219,7 +219,7 @@ impl Ledger {
         // Before the fold can see it, and before the hold is gone: an account is never loaded without it.
         self.budgets.balances().add(&opening.charges, |charge| charge.amount(&settlement));
         let cost_nano = settlement.cost.unwrap_or_default().0;
-        let written = with_record(&Frame::Settle(settlement.frame(opening.id)), |bytes| {
+        let written = with_record(&settlement.record(opening.id), |bytes| {
             self.clerk.settle(bytes, cost_nano);
         });
         if let Err(error) = written {

@@ -1,4 +1,5 @@
-//! One JSON object a line and attempt, ordered by time: the fields of the contract, nothing else.
+//! One JSON object a line and attempt, ordered by time: the fields of the contract, and behind them what later versions
+//! added.
 
 use crate::ledger::LedgerError;
 use crate::ledger::budget::Charged;
@@ -177,6 +178,12 @@ impl<'a> Attempt<'a> {
             error: settlement.and_then(|end| end.error.as_deref()),
             charges: opening.charges.iter().map(Charge::of).collect(),
             correction: None,
+            image_input_tokens: usage.image_input,
+            image_output_tokens: usage.image_output,
+            images: usage.images,
+            audio_seconds: seconds(usage.audio_ms),
+            characters: usage.characters,
+            searches: usage.searches,
         }
     }
 }
@@ -211,6 +218,14 @@ struct Line<'a> {
     error: Option<&'a str>,
     charges: Vec<Charge<'a>>,
     correction: Option<u16>,
+    /// Part of `input_tokens`.
+    image_input_tokens: u64,
+    /// Part of `output_tokens`.
+    image_output_tokens: u64,
+    images: u64,
+    audio_seconds: f64,
+    characters: u64,
+    searches: u64,
 }
 
 /// A balance that the attempt is charged to.
@@ -234,6 +249,11 @@ impl<'a> Charge<'a> {
             held: charged.held,
         }
     }
+}
+
+/// Milliseconds as JSON shows seconds: exact up to 53 bits, which is longer than anybody speaks.
+pub(crate) fn seconds(millis: u64) -> f64 {
+    millis as f64 / 1_000.0
 }
 
 /// RFC 3339 in UTC with all six decimals; a time past year 9999 is its last moment.

@@ -40,7 +40,7 @@ pub fn recent(dir: &Path, since_us: u64) -> Result<Vec<Recent>, LedgerError> {
     // Sums of figures that providers report may pass 63 bits: they are added as floats and cut.
     const SQL: &str = "SELECT MAX(opened_us), key, team, user, model, provider, SUM(attempt = 1), COUNT(*), \
          CAST(MIN(TOTAL(input + cache_read + cache_write_5m + cache_write_1h + output + reasoning + audio_input \
-         + audio_output), 1e15) AS INTEGER) \
+         + audio_output + image_input + image_output), 1e15) AS INTEGER) \
          FROM attempt WHERE opened_us >= ?1 GROUP BY opened_us / 60000000, key, team, user, model, provider";
     let View { store, tail, .. } = View::read(dir)?;
     let mut found: Vec<Recent> = tail.iter().filter(|row| row.opening.opened_us >= since_us).map(Recent::of).collect();

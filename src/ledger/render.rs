@@ -1,10 +1,12 @@
 //! A usage report as a table for people, as CSV and as JSON for programs.
 
 use crate::ledger::LedgerError;
-use crate::ledger::export::rfc3339;
+use crate::ledger::export::{rfc3339, seconds};
 use crate::ledger::totals::Sums;
 use crate::ledger::usage::Report;
+use crate::model::Usage;
 use serde_json::{Map, Value, json};
+use std::fmt;
 use std::io::{self, Write};
 
 /// How a report is written.
@@ -19,22 +21,69 @@ pub enum Format {
     Json,
 }
 
-/// The figures of a line: name, table heading, value. Inclusive at the edges: input holds cached tokens, output
-/// holds reasoning. A refused request is no attempt.
-fn figures(sums: &Sums, refused: u64) -> [(&'static str, &'static str, u64); 11] {
+/// A figure: name, table heading, value.
+type Figure = (&'static str, &'static str, Amount);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Amount {
+    Count(u64),
+    /// Milliseconds, told in seconds.
+    Millis(u64),
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(count) => write!(out, "{count}"),
+            Self::Millis(millis) => write!(out, "{}.{:03}", millis / 1_000, millis % 1_000),
+        }
+    }
+}
+
+impl From<Amount> for Value {
+    fn from(amount: Amount) -> Self {
+        match amount {
+            Amount::Count(count) => Self::from(count),
+            Amount::Millis(millis) => Self::from(seconds(millis)),
+        }
+    }
+}
+
+/// The figures of a line. Inclusive at the edges: input holds cached tokens, output holds reasoning. A refused request is
+/// no attempt.
+fn figures(sums: &Sums, refused: u64) -> [Figure; 17] {
     let usage = &sums.usage;
+    let [image_input, image_output, images, seconds, characters, searches] = units(&sums.usage);
     [
-        ("requests", "requests", sums.requests),
-        ("attempts", "attempts", sums.attempts),
-        ("errors", "errors", sums.errors),
-        ("input_tokens", "input", usage.input_total()),
-        ("cache_read_tokens", "cached", usage.cache_read),
-        ("cache_write_5m_tokens", "write 5m", usage.cache_write_5m),
-        ("cache_write_1h_tokens", "write 1h", usage.cache_write_1h),
-        ("output_tokens", "output", usage.output_total()),
-        ("reasoning_tokens", "reasoning", usage.reasoning),
-        ("unpriced_attempts", "unpriced", sums.unpriced),
-        ("refused_requests", "refused", refused),
+        ("requests", "requests", Amount::Count(sums.requests)),
+        ("attempts", "attempts", Amount::Count(sums.attempts)),
+        ("errors", "errors", Amount::Count(sums.errors)),
+        ("input_tokens", "input", Amount::Count(usage.input_total())),
+        ("cache_read_tokens", "cached", Amount::Count(usage.cache_read)),
+        ("cache_write_5m_tokens", "write 5m", Amount::Count(usage.cache_write_5m)),
+        ("cache_write_1h_tokens", "write 1h", Amount::Count(usage.cache_write_1h)),
+        ("output_tokens", "output", Amount::Count(usage.output_total())),
+        ("reasoning_tokens", "reasoning", Amount::Count(usage.reasoning)),
+        ("unpriced_attempts", "unpriced", Amount::Count(sums.unpriced)),
+        ("refused_requests", "refused", Amount::Count(refused)),
+        image_input,
+        image_output,
+        images,
+        seconds,
+        characters,
+        searches,
+    ]
+}
+
+/// What is used beside text: the last of the figures.
+fn units(usage: &Usage) -> [Figure; 6] {
+    [
+        ("image_input_tokens", "image in", Amount::Count(usage.image_input)),
+        ("image_output_tokens", "image out", Amount::Count(usage.image_output)),
+        ("images", "images", Amount::Count(usage.images)),
+        ("audio_seconds", "seconds", Amount::Millis(usage.audio_ms)),
+        ("characters", "characters", Amount::Count(usage.characters)),
+        ("searches", "searches", Amount::Count(usage.searches)),
     ]
 }
 
@@ -60,8 +109,16 @@ fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     let mut rows: Vec<Vec<String>> = Vec::with_capacity(report.lines.len() + 2);
     let headings = report.by.iter().map(|dimension| dimension.name().replace('_', " "));
-    rows.push(headings.chain(cells(&Sums::default(), 0, |(_, heading, _)| heading.to_owned(), "cost usd")).collect());
-    let value = |(_, _, value): (&str, &str, u64)| value.to_string();
+    // For people: a column of what nobody used is left out, which keeps the usual table narrow.
+    let used = units(&report.total.usage).map(|(_, _, amount)| !matches!(amount, Amount::Count(0) | Amount::Millis(0)));
+    let cells = |sums: &Sums, refused: u64, cell: &dyn Fn(Figure) -> String, cost: &str| {
+        let mut cells = cells(sums, refused, cell, cost);
+        let units = cells.split_off(cells.len().saturating_sub(used.len()));
+        cells.extend(units.into_iter().zip(used).filter(|(_, used)| *used).map(|(cell, _)| cell));
+        cells
+    };
+    rows.push(headings.chain(cells(&Sums::default(), 0, &|(_, heading, _)| heading.to_owned(), "cost usd")).collect());
+    let value = &|(_, _, value): Figure| value.to_string();
     for line in &report.lines {
         let labels = line.labels.iter().map(|label| printable(label));
         rows.push(labels.chain(cells(&line.sums, line.refused, value, &line.sums.cost.to_string())).collect());
@@ -78,14 +135,11 @@ fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The cells of a line behind its labels; the cost stands before what is unpriced.
-fn cells(
-    sums: &Sums,
-    refused: u64,
-    cell: impl Fn((&'static str, &'static str, u64)) -> String,
-    cost: &str,
-) -> Vec<String> {
-    let mut cells: Vec<String> = figures(sums, refused).into_iter().map(cell).collect();
-    cells.insert(cells.len().saturating_sub(2), cost.to_owned());
+fn cells(sums: &Sums, refused: u64, cell: impl Fn(Figure) -> String, cost: &str) -> Vec<String> {
+    let figures = figures(sums, refused);
+    let unpriced = figures.iter().position(|(name, ..)| *name == "unpriced_attempts").unwrap_or_default();
+    let mut cells: Vec<String> = figures.into_iter().map(cell).collect();
+    cells.insert(unpriced, cost.to_owned());
     cells
 }
 

@@ -2,7 +2,10 @@
 
 use crate::config::Unit;
 use crate::ledger::budget::Charged;
-use crate::ledger::journal::frame::{ChargeFrame, ChargedFrame, Frame, OpenFrame, PriceFrame, SettleFrame, bounded};
+use crate::ledger::journal::frame::{
+    ChargeFrame, ChargedFrame, Frame, OpenFrame, PriceFrame, SettleFrame, SettleMoreFrame, bounded,
+};
+use crate::ledger::journal::used::{self, MoreUsage};
 use crate::model::{Api, AttemptId, NanoUsd, ServiceTier, Usage, UsageOrigin};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -66,7 +69,7 @@ impl OpenPrice {
 pub struct Settlement {
     /// The upstream's status; 0: there was no answer.
     pub status: u16,
-    /// Tokens by class; a class past 2^63 - 1 is recorded as that.
+    /// Tokens and units by class; a class past 2^63 - 1 is recorded as that.
     pub usage: Usage,
     /// Where the figures came from.
     pub origin: UsageOrigin,
@@ -202,12 +205,13 @@ impl Opening {
 }
 
 impl Settlement {
-    /// As a record of the journal.
-    pub(crate) fn frame(&self, id: AttemptId) -> SettleFrame<'_> {
-        SettleFrame {
+    /// The record to write: of an attempt that used text and sound alone as versions before wrote it.
+    pub(crate) fn record(&self, id: AttemptId) -> Frame<'_> {
+        let (tokens, more) = used::split(&self.usage);
+        let settle = SettleFrame {
             id,
             status: self.status,
-            usage: self.usage,
+            usage: tokens,
             origin: self.origin,
             cost_nano: self.cost.map(|cost| cost.0),
             price_version: self.price_version.as_deref().map(bounded),
@@ -216,14 +220,18 @@ impl Settlement {
             first_token_us: self.first_token_us,
             overhead_us: self.overhead_us,
             error: self.error.as_deref().map(bounded),
+        };
+        match more {
+            Some(more) => Frame::SettleMore(SettleMoreFrame { settle, more }),
+            None => Frame::Settle(settle),
         }
     }
 
-    /// From a record of the journal.
-    pub(crate) fn from_frame(frame: &SettleFrame<'_>, names: &mut Names) -> Self {
+    /// From a record of the journal; `more`: what it says beside text and sound.
+    pub(crate) fn from_frame(frame: &SettleFrame<'_>, more: MoreUsage, names: &mut Names) -> Self {
         Self {
             status: frame.status,
-            usage: frame.usage,
+            usage: used::joined(frame.usage, more),
             origin: frame.origin,
             cost: frame.cost_nano.map(NanoUsd),
             price_version: frame.price_version.map(|version| names.intern(version)),
@@ -238,20 +246,7 @@ impl Settlement {
     /// Keeps every figure within what the store holds (63 bits), and costs from being negative.
     pub(crate) fn bounded(mut self) -> Self {
         let fit = |n: u64| n.min(i64::MAX as u64);
-        let Usage {
-            input,
-            cache_read,
-            cache_write_5m,
-            cache_write_1h,
-            output,
-            reasoning,
-            audio_input,
-            audio_output,
-            ..
-        } = &mut self.usage;
-        for class in [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, audio_output] {
-            *class = fit(*class);
-        }
+        self.usage.classes_mut().into_iter().for_each(|class| *class = fit(*class));
         self.cost = self.cost.map(|cost| cost.max(NanoUsd::ZERO));
         self.latency_us = fit(self.latency_us);
         self.first_token_us = self.first_token_us.map(fit);
@@ -259,22 +254,11 @@ impl Settlement {
         self
     }
 
-    /// Input and output tokens together, as token budgets are charged for them; at most what 63 bits hold.
+    /// Input and output tokens together, as token budgets are charged for them; at most what 63 bits hold. Units are no
+    /// tokens.
     pub fn tokens(&self) -> i64 {
-        let Usage {
-            input,
-            cache_read,
-            cache_write_5m,
-            cache_write_1h,
-            output,
-            reasoning,
-            audio_input,
-            audio_output,
-            ..
-        } = self.usage;
-        [input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, audio_input, audio_output]
-            .into_iter()
-            .fold(0, |sum: i64, class| sum.saturating_add(i64::try_from(class).unwrap_or(i64::MAX)))
+        let tokens = self.usage.input_total().saturating_add(self.usage.output_total());
+        i64::try_from(tokens).unwrap_or(i64::MAX)
     }
 
     /// Whether the attempt failed: no answer, a bad status, or an error after a good one.

@@ -61,13 +61,16 @@ pub struct Sums {
     pub errors: u64,
     /// Attempts whose price is not known; their cost is in no sum.
     pub unpriced: u64,
-    /// Tokens by disjoint class.
+    /// Tokens and units by disjoint class.
     pub usage: Usage,
     /// Cost.
     pub cost: NanoUsd,
 }
 
 impl Sums {
+    /// How many figures there are.
+    pub(crate) const CELLS: usize = Usage::CLASSES + 5;
+
     /// What one attempt comes to.
     pub(crate) fn of(opening: &Opening, settlement: &Settlement) -> Self {
         Self {
@@ -94,47 +97,28 @@ impl Sums {
     }
 
     /// The figures in the order of the store's columns.
-    pub(crate) fn cells(&self) -> [i64; 13] {
+    pub(crate) fn cells(&self) -> [i64; Self::CELLS] {
         let fit = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        let usage = &self.usage;
-        [
-            fit(self.attempts),
-            fit(self.requests),
-            fit(self.errors),
-            fit(self.unpriced),
-            fit(usage.input),
-            fit(usage.cache_read),
-            fit(usage.cache_write_5m),
-            fit(usage.cache_write_1h),
-            fit(usage.output),
-            fit(usage.reasoning),
-            fit(usage.audio_input),
-            fit(usage.audio_output),
-            self.cost.0,
-        ]
+        let mut cells = [0; Self::CELLS];
+        let counts = [self.attempts, self.requests, self.errors, self.unpriced];
+        let figures = counts.into_iter().chain(self.usage.classes().map(|(_, used)| used)).map(fit);
+        cells.iter_mut().zip(figures.chain([self.cost.0])).for_each(|(cell, figure)| *cell = figure);
+        cells
     }
 
-    /// Reads what [`Self::cells`] wrote; what is missing or negative is 0.
-    pub(crate) fn from_cells(cells: &[i64]) -> Self {
-        let cell = |at: usize| cells.get(at).copied().unwrap_or_default();
-        let count = |at: usize| u64::try_from(cell(at)).unwrap_or_default();
+    /// Reads what [`Self::cells`] wrote; what is negative is 0.
+    pub(crate) fn from_cells(cells: &[i64; Self::CELLS]) -> Self {
+        let [attempts, requests, errors, unpriced, used @ .., cost] = *cells;
+        let count = |cell: i64| u64::try_from(cell).unwrap_or_default();
+        let mut usage = Usage::ZERO;
+        usage.classes_mut().into_iter().zip(used).for_each(|(class, cell)| *class = count(cell));
         Self {
-            attempts: count(0),
-            requests: count(1),
-            errors: count(2),
-            unpriced: count(3),
-            usage: Usage {
-                input: count(4),
-                cache_read: count(5),
-                cache_write_5m: count(6),
-                cache_write_1h: count(7),
-                output: count(8),
-                reasoning: count(9),
-                audio_input: count(10),
-                audio_output: count(11),
-                ..Usage::ZERO
-            },
-            cost: NanoUsd(cell(12)),
+            attempts: count(attempts),
+            requests: count(requests),
+            errors: count(errors),
+            unpriced: count(unpriced),
+            usage,
+            cost: NanoUsd(cost),
         }
     }
 }

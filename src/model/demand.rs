@@ -45,6 +45,32 @@ pub struct Demand {
     pub unpriced: Option<&'static str>,
     /// Anthropic's `inference_geo` names a place: a tenth dearer.
     pub regional: bool,
+    /// The most that it may come to in what is billed beside text.
+    pub units: Units,
+}
+
+/// The most that a request may come to in pictures, sound, characters and searches, whichever of them its target bills.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Units {
+    /// Pictures that are made.
+    pub images: u64,
+    /// Tokens of all these pictures, at targets that bill by them.
+    pub image_output: u64,
+    /// Milliseconds of sound that is sent or answered.
+    pub audio_ms: u64,
+    /// Characters that are spoken.
+    pub characters: u64,
+    /// Searches (rerankings).
+    pub searches: u64,
+    /// Tokens of an answer that no cap bounds (of a transcription, of speech), at targets that bill by them.
+    pub output: u64,
+}
+
+impl Units {
+    /// Tokens among them, all of output.
+    pub const fn tokens(&self) -> u64 {
+        self.image_output.saturating_add(self.output)
+    }
 }
 
 impl Demand {
@@ -52,7 +78,7 @@ impl Demand {
     /// bytes a token has.
     pub const fn is_text(&self) -> bool {
         let media = self.images > 0 || self.audio_bytes > 0 || self.unseen.is_some();
-        !media && self.built_in_tools == 0 && self.hosted.is_empty()
+        !media && self.built_in_tools == 0 && self.hosted.is_empty() && self.units.audio_ms == 0
     }
 }
 

@@ -25,7 +25,7 @@ pub use chat::{
     Tool, ToolCall, ToolChoice, ToolResult, Use,
 };
 pub use clock::{Clock, Micros, SystemClock};
-pub use demand::{CapMember, Caps, Demand, GenerationCap, HostedTool};
+pub use demand::{CapMember, Caps, Demand, GenerationCap, HostedTool, Units};
 pub use draft::{Draft, Edit, Edits};
 pub use event::{ChatEvent, Citation, Finish, Listener};
 pub use feature::{Carry, Feature};

@@ -61,6 +61,9 @@ impl Usage {
     /// How many classes there are.
     pub const CLASSES: usize = 14;
 
+    /// How many of them are tokens: the first ones of [`Self::classes`]. The others are units.
+    pub const TOKENS: usize = 10;
+
     /// All input tokens: every class of them. Saturates rather than wraps on a provider's absurd figures.
     pub const fn input_total(&self) -> u64 {
         self.input
@@ -101,6 +104,26 @@ impl Usage {
         let Self { images, audio_ms, characters, searches, .. } = *self;
         let units = images | audio_ms | characters | searches;
         self.input_total() == 0 && self.output_total() == 0 && units == 0
+    }
+
+    /// The classes, in the order of [`Self::classes`].
+    pub const fn classes_mut(&mut self) -> [&mut u64; Self::CLASSES] {
+        [
+            &mut self.input,
+            &mut self.cache_read,
+            &mut self.cache_write_5m,
+            &mut self.cache_write_1h,
+            &mut self.output,
+            &mut self.reasoning,
+            &mut self.audio_input,
+            &mut self.audio_output,
+            &mut self.image_input,
+            &mut self.image_output,
+            &mut self.images,
+            &mut self.audio_ms,
+            &mut self.characters,
+            &mut self.searches,
+        ]
     }
 
     /// The classes with their label, in a fixed order: for metrics, roll-ups and records.

@@ -9,11 +9,13 @@
 //!
 //! Input that is not in the body is bounded by the target's context window; where that is not known, nothing bounds it.
 //!
-//! **Output** is bounded by the cap, in which reasoning counts. **Prices** are the dearest of all classes, service tiers
+//! **Output** is bounded by the cap, in which reasoning counts. **Units** (pictures, seconds, characters, searches) are
+//! what the request asks for at most. **Prices** are the dearest of all classes, service tiers
 //! and input sizes that the request can reach.
 
 mod fees;
 mod pictures;
+mod units;
 
 use super::learned::Learned;
 use super::target::{Target, Way};
@@ -127,6 +129,8 @@ pub struct Bound {
     audio_tokens: u64,
     /// Output beside each answer: the tokens of a prediction that are rejected.
     extra_output: u64,
+    /// Output beside all answers: tokens of what no cap bounds.
+    unit_tokens: u64,
     /// A lower cap is raised to it on its way.
     least_output: u64,
     /// `None`: the price is unknown.
@@ -139,6 +143,8 @@ struct Rates {
     input: Option<u64>,
     audio_input: Option<u64>,
     output: Option<u64>,
+    /// All units together, for a million requests; `Err`: the class that has no price.
+    units: Result<u128, &'static str>,
     /// Of all that, in percent.
     percent: u32,
 }
@@ -196,6 +202,7 @@ pub fn bound_on(
         write_cap: generates && known.is_none(),
         audio_tokens: demand.audio_bytes.div_ceil(AUDIO_BYTES).saturating_mul(hosted.turns).min(input_tokens),
         extra_output: demand.prediction_bytes,
+        unit_tokens: demand.units.tokens(),
         least_output: terms.codec.map_or(0, Codec::least_output),
         rates: terms.price.map(|price| Rates::of(price, ask, terms.maker, (input_tokens, tiers))),
     })
@@ -258,12 +265,16 @@ impl Rates {
         let unasked = ask.api.dialect() == Dialect::OpenAi || maker != Maker::Anthropic;
         let reach = Reach { cache_writes: unasked || demand.cache_writes, cache_hour: demand.cache_hour };
         let dearest = price.dearest(input_tokens, tiers, reach);
-        // What is not seen may be sound.
+        // What is not seen may be sound, or pictures.
         let hidden = dearest.audio_input.filter(|_| demand.unseen.is_some());
+        let pictures = dearest.image_input.filter(|_| demand.unseen.is_some() || demand.images > 0);
+        // A call that is billed by the unit has no price for its tokens, and needs none.
+        let free = Some(0).filter(|_| units::sold(&demand.units, &dearest));
         let spoken = || dearest.audio_output.map(|audio| dearest.output.unwrap_or(0).max(audio));
         Self {
-            input: dearest.input.max(hidden),
-            audio_input: dearest.audio_input.max(dearest.input.filter(|_| dearest.audio_input.is_some())),
+            input: dearest.input.max(hidden).max(pictures).or(free),
+            audio_input: dearest.audio_input.max(dearest.input.filter(|_| dearest.audio_input.is_some())).or(free),
+            units: units::cost(&demand.units, &dearest),
             output: if demand.audio_output { spoken() } else { dearest.output },
             percent: percent(demand),
         }
@@ -290,7 +301,8 @@ impl Bound {
             audio_tokens: 0,
             extra_output: 0,
             least_output: 0,
-            rates: Some(Rates { input: Some(0), audio_input: Some(0), output: Some(0), percent: 100 }),
+            unit_tokens: 0,
+            rates: Some(Rates { input: Some(0), audio_input: Some(0), output: Some(0), units: Ok(0), percent: 100 }),
         }
     }
 
@@ -306,7 +318,8 @@ impl Bound {
     /// when `cap` grows.
     pub fn worst(&self, cap: u64) -> (Option<i64>, i64) {
         let output = self.most_output(cap).saturating_mul(self.choices.into());
-        let tokens = i64::try_from(self.input_tokens.saturating_add(output)).unwrap_or(i64::MAX);
+        let tokens = self.input_tokens.saturating_add(self.unit_tokens).saturating_add(output);
+        let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
         let nano = self.input_part().and_then(|input| {
             let sum = input.saturating_add(self.output_part(output)?);
             let nano = i64::try_from(sum.div_ceil(PER_NANO)).unwrap_or(i64::MAX);
@@ -322,8 +335,8 @@ impl Bound {
         if self.choices == 0 {
             return self.output_cap;
         }
-        let by_tokens =
-            left_tokens.map_or(u64::MAX, |left| u64::try_from(left).unwrap_or(0).saturating_sub(self.input_tokens));
+        let beside = self.input_tokens.saturating_add(self.unit_tokens);
+        let by_tokens = left_tokens.map_or(u64::MAX, |left| u64::try_from(left).unwrap_or(0).saturating_sub(beside));
         let by_money = left_nano.map_or(u64::MAX, |left| self.payable_output(left));
         let each = by_tokens.min(by_money) / u64::from(self.choices);
         let cap = each.saturating_sub(self.extra_output);
@@ -341,7 +354,13 @@ impl Bound {
         }
     }
 
-    /// Of the input, in 1/[`PER_NANO`] nano-dollars; `None`: not known.
+    /// Why nothing is known of what it may come to: the class (a label of `Usage::classes`) that is asked for and has no
+    /// price; `None` where the price itself is unknown, or is known.
+    pub fn unpriced(&self) -> Option<&'static str> {
+        self.rates.and_then(|rates| rates.units.err())
+    }
+
+    /// Of the input and the units, in 1/[`PER_NANO`] nano-dollars; `None`: not known.
     fn input_part(&self) -> Option<u128> {
         let rates = self.rates?;
         let priced = |tokens: u64, rate: Option<u64>| match tokens {
@@ -350,7 +369,8 @@ impl Bound {
         };
         let text = priced(self.input_tokens.saturating_sub(self.audio_tokens), rates.input)?;
         let sound = priced(self.audio_tokens, rates.audio_input)?;
-        Some(text.saturating_add(sound).saturating_mul(rates.percent.into()))
+        let units = rates.units.ok()?;
+        Some(text.saturating_add(sound).saturating_add(units).saturating_mul(rates.percent.into()))
     }
 
     /// Of `tokens` of output, in 1/[`PER_NANO`] nano-dollars; `None`: not known.

@@ -463,29 +463,34 @@ proptest! {
 
 fn any_bound() -> impl Strategy<Value = Bound> {
     let rate = || proptest::option::weighted(0.95, prop_oneof![Just(0u64), 1..200_000_000_000u64]);
-    let rates = (rate(), rate(), rate(), prop_oneof![Just(100), Just(110)])
-        .prop_map(|(input, audio_input, output, percent)| Rates { input, audio_input, output, percent });
+    let units = prop_oneof![4 => Just(Ok(0)), 4 => (1..u128::from(u64::MAX)).prop_map(Ok), 1 => Just(Err("images"))];
+    let rates = (rate(), rate(), rate(), units, prop_oneof![Just(100), Just(110)])
+        .prop_map(|(input, audio_input, output, units, percent)| Rates { input, audio_input, output, units, percent });
+    let unit_tokens = prop_oneof![Just(0), 0u64..20_000];
     let amounts = (0u64..2_000_000, 0u64..1_000, 0u64..2_000, 0i64..1_000_000_000, 0u32..200, 0u64..200_000);
-    (amounts, proptest::option::weighted(0.9, rates), prop_oneof![Just(0), Just(16)]).prop_map(
-        |((input_tokens, audio, extra_output, fixed_nano, choices, output_cap), rates, least_output)| Bound {
-            input_tokens,
-            fixed_nano,
-            choices,
-            output_cap,
-            client_cap: None,
-            min_output: 0,
-            write_cap: false,
-            audio_tokens: audio.min(input_tokens),
-            extra_output,
-            least_output,
-            rates,
+    (amounts, proptest::option::weighted(0.9, rates), prop_oneof![Just(0), Just(16)], unit_tokens).prop_map(
+        |((input_tokens, audio, extra_output, fixed_nano, choices, output_cap), rates, least_output, unit_tokens)| {
+            Bound {
+                input_tokens,
+                fixed_nano,
+                choices,
+                output_cap,
+                client_cap: None,
+                min_output: 0,
+                write_cap: false,
+                audio_tokens: audio.min(input_tokens),
+                extra_output,
+                least_output,
+                unit_tokens,
+                rates,
+            }
         },
     )
 }
 
 #[test]
 fn an_unknown_price_of_output_does_not_pay_for_the_input() {
-    let rates = Rates { input: Some(1_000_000), audio_input: None, output: None, percent: 100 };
+    let rates = Rates { input: Some(1_000_000), audio_input: None, output: None, units: Ok(0), percent: 100 };
     let half_priced = Bound { input_tokens: 7, choices: 1, output_cap: 50, rates: Some(rates), ..Bound::nothing() };
     assert_eq!(half_priced.worst(0), (Some(7), 7));
     assert_eq!(half_priced.worst(1), (None, 8));

@@ -14,7 +14,7 @@ use crate::auth::Caller;
 use crate::ledger::budget::Hold;
 use crate::ledger::{OpenAttempt, Opening, Refused, Settlement};
 use crate::limits::Tokens;
-use crate::model::{Api, AttemptId, NanoUsd, ServiceTier, Usage, UsageOrigin};
+use crate::model::{Api, AttemptId, NanoUsd, ServiceTier, Units, Usage, UsageOrigin};
 use crate::telemetry::{AccessAttempt, AccessRecord, Outcome, TeamSeries};
 use crate::tokens;
 use parking_lot::Mutex;
@@ -48,7 +48,8 @@ pub fn open_row(
         stream: opened.ask.stream,
         provider: Arc::clone(&target.provider_name),
         target_model: Arc::clone(&target.model),
-        price: target.open_price.clone(),
+        // Of units nothing is known after a crash: what is held is charged then, and not their tokens alone.
+        price: target.open_price.clone().filter(|_| opened.ask.demand.units == Units::default()),
         estimated_input_tokens: if opened.ask.api.billed() {
             tokens::estimate_tokens(opened.ask.text_bytes)
         } else {

@@ -238,7 +238,7 @@ fn join(
     series: &SeriesTable,
 ) -> Result<Target, String> {
     let target = &model.targets[index];
-    let overrides = |name: &str| config.prices.get(name).map(|price| &price.per_million);
+    let overrides = |name: &str| config.prices.get(name).map(|price| &price.amounts);
     let whose = catalogue::Target {
         provider: &target.provider,
         kind: &built.kind,
@@ -257,7 +257,7 @@ fn join(
         model: Arc::clone(&target.model),
         model_json: Bytes::from(model_json),
         label: HeaderValue::from_str(&label).map_err(|_| format!("`{label}` cannot stand in a header"))?,
-        open_price: price.as_ref().map(open_price),
+        open_price: price.as_ref().and_then(open_price),
         price: price.map(Arc::new),
         timeouts: target.timeouts,
         apis: target.apis.clone(),
@@ -275,11 +275,12 @@ fn join(
     })
 }
 
-/// What a row that is found open after a crash is charged by: the ordinary tier.
-fn open_price(price: &Price) -> OpenPrice {
-    OpenPrice {
+/// What a row that is found open after a crash is charged by: the ordinary tier. Without a price for tokens there is
+/// nothing: what is held is charged then.
+fn open_price(price: &Price) -> Option<OpenPrice> {
+    Some(OpenPrice {
         version: Arc::clone(price.version()),
-        input_nano_per_million: price.standard_input().unwrap_or(0),
+        input_nano_per_million: price.standard_input()?,
         output_nano_per_million: price.standard_output().unwrap_or(0),
-    }
+    })
 }

@@ -168,7 +168,8 @@ fn hold(
 
 fn reserve(charges: &[Charge], bound: &Bound, cap: u64, now_us: u64) -> Result<Hold, Box<Exhausted>> {
     let (nano, tokens) = bound.worst(cap);
-    Hold::reserve(charges, Worst { nano, tokens }, now_us).map_err(Box::new)
+    Hold::reserve(charges, Worst { nano, tokens }, now_us)
+        .map_err(|exhausted| Box::new(Exhausted { unpriced: bound.unpriced().map(unit_name), ..exhausted }))
 }
 
 /// Who only watches changes nothing: without a budget that enforces the request goes up as it came.
@@ -224,11 +225,25 @@ pub fn quote(charges: &[Charge], ask: &Ask, target: &Target, budgeting: &Budgeti
         }
     };
     let refused = enforcing.clone().find(short).map(|(rule, entity)| match worst_nano {
-        None if rule.config().unit == Unit::Usd => format!("budget `{}`: its price is not known", rule.config().id),
+        None if rule.config().unit == Unit::Usd => {
+            let of = bound
+                .unpriced()
+                .map_or_else(|| "its price".to_owned(), |class| format!("the price of {}", unit_name(class)));
+            format!("budget `{}`: {of} is not known", rule.config().id)
+        }
         _ => rule.exhausted(entity, now_us).to_string(),
     });
     let written = enforcing.clone().next().is_some() && (cap < bound.output_cap || bound.write_cap);
     Quote { worst_nano, cap: written.then_some(cap), refused, elsewhere: left.fallback }
+}
+
+/// A class of usage that has no price, as people call it.
+fn unit_name(class: &'static str) -> &'static str {
+    match class {
+        "audio_ms" => "seconds of sound",
+        "output" => "output tokens",
+        other => other,
+    }
 }
 
 /// What is left of the tightest dollar budget of the caller's own (its key's and its team's), in nano-dollars.

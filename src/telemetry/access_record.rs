@@ -156,7 +156,26 @@ fn tokens<M: SerializeMap>(map: &mut M, usage: &Usage) -> Result<(), M::Error> {
     map.serialize_entry("output_tokens", &usage.output_total())?;
     map.serialize_entry("reasoning_tokens", &usage.reasoning)?;
     map.serialize_entry("audio_input_tokens", &usage.audio_input)?;
-    map.serialize_entry("audio_output_tokens", &usage.audio_output)
+    map.serialize_entry("audio_output_tokens", &usage.audio_output)?;
+    units(map, usage)
+}
+
+/// What is used beside text and sound: only what was used, so that the usual line is no longer than it was.
+fn units<M: SerializeMap>(map: &mut M, usage: &Usage) -> Result<(), M::Error> {
+    let counts = [
+        ("image_input_tokens", usage.image_input),
+        ("image_output_tokens", usage.image_output),
+        ("images", usage.images),
+        ("characters", usage.characters),
+        ("searches", usage.searches),
+    ];
+    for (name, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+        map.serialize_entry(name, &count)?;
+    }
+    if usage.audio_ms > 0 {
+        map.serialize_entry("audio_seconds", &(usage.audio_ms as f64 / 1_000.0))?;
+    }
+    Ok(())
 }
 
 struct Attempts<'a>(&'a [AccessAttempt]);

@@ -12,12 +12,14 @@ pub struct ProxyMetrics {
     pub(super) request_seconds: HistogramVec,
     pub(super) first_token_seconds: HistogramVec,
     pub(super) tokens: IntCounterVec,
+    pub(super) units: CounterVec,
     pub(super) cost_usd: CounterVec,
     pub(super) unpriced: IntCounterVec,
     pub(super) usage_origin: IntCounterVec,
     pub(super) inconsistent_usage: IntCounterVec,
     pub(super) team_requests: IntCounterVec,
     pub(super) team_tokens: IntCounterVec,
+    pub(super) team_units: CounterVec,
     pub(super) team_cost_usd: CounterVec,
     rejects: IntCounterVec,
     /// Time that a request spent in the gateway itself: whole latency less waiting for clients and providers.
@@ -62,12 +64,14 @@ impl ProxyMetrics {
             request_seconds: histograms(LATENCY.0, LATENCY.1, &["model"])?,
             first_token_seconds: histograms(FIRST_TOKEN.0, FIRST_TOKEN.1, &["model"])?,
             tokens: counters(TOKENS.0, TOKENS.1, &["model", "provider", "target", "class"])?,
+            units: floats(UNITS.0, UNITS.1, &["model", "provider", "target", "unit"])?,
             cost_usd: floats(COST.0, COST.1, &["model", "provider", "target"])?,
             unpriced: counters(UNPRICED.0, UNPRICED.1, &["model", "provider", "target"])?,
             usage_origin: counters(ORIGIN.0, ORIGIN.1, &["provider", "target", "origin"])?,
             inconsistent_usage: counters(INCONSISTENT.0, INCONSISTENT.1, &["provider", "target"])?,
             team_requests: counters(TEAM_REQUESTS.0, TEAM_REQUESTS.1, &["team", "status"])?,
             team_tokens: counters(TEAM_TOKENS.0, TEAM_TOKENS.1, &["team", "class"])?,
+            team_units: floats(TEAM_UNITS.0, TEAM_UNITS.1, &["team", "unit"])?,
             team_cost_usd: floats(TEAM_COST.0, TEAM_COST.1, &["team"])?,
             rejects: counters(
                 "weighbridge_proxy_rejects_total",
@@ -126,12 +130,18 @@ const TOKENS: Named = (
     "weighbridge_proxy_tokens_total",
     "Tokens by class; the classes are disjoint (`input` without cached ones, `output` without reasoning)",
 );
+const UNITS: Named = (
+    "weighbridge_proxy_units_total",
+    "What is billed beside tokens, by unit: images, seconds of sound, characters, searches",
+);
 const COST: Named = (
     "weighbridge_proxy_cost_usd_total",
     "What attempts cost in USD, as a float and therefore rounded; the ledger has the exact nano-dollars",
 );
-const UNPRICED: Named =
-    ("weighbridge_proxy_unpriced_attempts_total", "Attempts that used tokens whose price is unknown: not in the cost");
+const UNPRICED: Named = (
+    "weighbridge_proxy_unpriced_attempts_total",
+    "Attempts that used tokens or units whose price is unknown: not in the cost",
+);
 const ORIGIN: Named = (
     "weighbridge_proxy_usage_origin_total",
     "Settled attempts by where their token figures came from: reported, counted, estimated, none",
@@ -142,5 +152,6 @@ const INCONSISTENT: Named = (
 );
 const TEAM_REQUESTS: Named = ("weighbridge_proxy_team_requests_total", "Requests by team and status class");
 const TEAM_TOKENS: Named = ("weighbridge_proxy_team_tokens_total", "Tokens by team and disjoint class");
+const TEAM_UNITS: Named = ("weighbridge_proxy_team_units_total", "What is billed beside tokens by team and unit");
 const TEAM_COST: Named =
     ("weighbridge_proxy_team_cost_usd_total", "What attempts cost in USD by team, rounded as a float");

@@ -102,7 +102,7 @@ pub struct TargetSeries {
     outcomes: [IntCounter; Outcome::ALL.len()],
     seconds: Histogram,
     first_token_seconds: Histogram,
-    tokens: [IntCounter; Usage::CLASSES],
+    used: Used,
     origins: [IntCounter; ORIGINS.len()],
     cost_usd: Counter,
     unpriced: IntCounter,
@@ -119,9 +119,10 @@ impl TargetSeries {
             outcomes: Outcome::ALL.map(|outcome| attempts.with_label_values(&[provider, name, outcome.name()])),
             seconds: attempt_seconds.with_label_values(&labels),
             first_token_seconds: first_token_seconds.with_label_values(&labels),
-            tokens: Usage::default()
-                .classes()
-                .map(|(class, _)| proxy.tokens.with_label_values(&[model, provider, name, class])),
+            used: Used::resolve(
+                |class| proxy.tokens.with_label_values(&[model, provider, name, class]),
+                |unit| proxy.units.with_label_values(&[model, provider, name, unit]),
+            ),
             origins: ORIGINS.map(|origin| proxy.usage_origin.with_label_values(&[provider, name, origin.name()])),
             cost_usd: proxy.cost_usd.with_label_values(&[model, provider, name]),
             unpriced: proxy.unpriced.with_label_values(&[model, provider, name]),
@@ -147,7 +148,7 @@ impl TargetSeries {
 
     /// Adds what a settled attempt used and cost; `None` where its price is unknown.
     pub fn settled(&self, usage: &Usage, origin: UsageOrigin, cost: Option<NanoUsd>) {
-        add_tokens(&self.tokens, usage);
+        self.used.add(usage);
         if let Some(at) = ORIGINS.iter().position(|known| *known == origin) {
             self.origins[at].inc();
         }
@@ -163,7 +164,7 @@ impl TargetSeries {
 #[derive(Debug)]
 pub struct TeamSeries {
     status: [IntCounter; STATUS_CLASSES.len()],
-    tokens: [IntCounter; Usage::CLASSES],
+    used: Used,
     cost_usd: Counter,
 }
 
@@ -171,7 +172,10 @@ impl TeamSeries {
     fn resolve(proxy: &ProxyMetrics, team: &str) -> Self {
         Self {
             status: STATUS_CLASSES.map(|class| proxy.team_requests.with_label_values(&[team, class])),
-            tokens: Usage::default().classes().map(|(class, _)| proxy.team_tokens.with_label_values(&[team, class])),
+            used: Used::resolve(
+                |class| proxy.team_tokens.with_label_values(&[team, class]),
+                |unit| proxy.team_units.with_label_values(&[team, unit]),
+            ),
             cost_usd: proxy.team_cost_usd.with_label_values(&[team]),
         }
     }
@@ -183,7 +187,7 @@ impl TeamSeries {
 
     /// Adds what a settled attempt used and cost; `None` where its price is unknown.
     pub fn settled(&self, usage: &Usage, cost: Option<NanoUsd>) {
-        add_tokens(&self.tokens, usage);
+        self.used.add(usage);
         if let Some(cost) = cost {
             add_cost(&self.cost_usd, cost);
         }
@@ -202,11 +206,34 @@ fn index(api: Option<Api>) -> usize {
     api.map_or(Api::ALL.len(), |api| api as usize)
 }
 
-fn add_tokens(counters: &[IntCounter; Usage::CLASSES], usage: &Usage) {
-    for (counter, (_, tokens)) in counters.iter().zip(usage.classes()) {
-        if tokens > 0 {
-            counter.inc_by(tokens);
+/// Counters of what is used: tokens by class, and units.
+#[derive(Debug)]
+struct Used {
+    tokens: [IntCounter; Usage::TOKENS],
+    units: [Counter; UNITS.len()],
+}
+
+/// The labels of units, in the order of `Usage::classes` behind the tokens, and how much of a class makes one of them.
+const UNITS: [(&str, f64); Usage::CLASSES - Usage::TOKENS] =
+    [("images", 1.0), ("seconds", 1_000.0), ("characters", 1.0), ("searches", 1.0)];
+
+impl Used {
+    fn resolve(tokens: impl Fn(&str) -> IntCounter, units: impl Fn(&str) -> Counter) -> Self {
+        let classes = Usage::ZERO.classes();
+        Self {
+            tokens: std::array::from_fn(|at| tokens(classes.get(at).map_or(OTHER, |(class, _)| *class))),
+            units: UNITS.map(|(unit, _)| units(unit)),
         }
+    }
+
+    fn add(&self, usage: &Usage) {
+        let classes = usage.classes();
+        let (tokens, units) = classes.split_at(Usage::TOKENS);
+        for (counter, (_, tokens)) in self.tokens.iter().zip(tokens).filter(|(_, (_, tokens))| *tokens > 0) {
+            counter.inc_by(*tokens);
+        }
+        let units = self.units.iter().zip(UNITS).zip(units).filter(|(_, (_, used))| *used > 0);
+        units.for_each(|((counter, (_, each)), (_, used))| counter.inc_by(*used as f64 / each));
     }
 }
 

@@ -66,7 +66,15 @@ fn a_request_shows_in_every_series_that_it_touches() {
     let metrics = Metrics::new().expect("names are unique");
     let config = config(&[("fast", vec![target("openai", "gpt-4o-mini"), target("local", "llama")])], &["search"]);
     let table = SeriesTable::resolve(&metrics, &config);
-    let usage = Usage { input: 100, cache_read: 20, output: 7, ..Usage::default() };
+    let usage = Usage {
+        input: 100,
+        cache_read: 20,
+        output: 7,
+        image_output: 9,
+        audio_ms: 1_500,
+        searches: 3,
+        ..Usage::default()
+    };
     let cost = Some(NanoUsd(1_500_000_000));
     let series = table.target("fast", 0).expect("the first target");
     series.ended(Outcome::Answered, Duration::from_millis(300));
@@ -99,6 +107,11 @@ fn a_request_shows_in_every_series_that_it_touches() {
         r#"weighbridge_providers_attempts_total{outcome="answered",provider="openai",target="gpt-4o-mini"} 1"#,
         r#"weighbridge_providers_first_token_seconds_bucket{provider="openai",target="gpt-4o-mini",le="0.1"} 1"#,
         r#"weighbridge_proxy_team_tokens_total{class="input",team="search"} 100"#,
+        r#"weighbridge_proxy_team_units_total{team="search",unit="seconds"} 1.5"#,
+        r#"weighbridge_proxy_units_total{model="fast",provider="openai",target="gpt-4o-mini",unit="seconds"} 1.5"#,
+        r#"weighbridge_proxy_units_total{model="fast",provider="openai",target="gpt-4o-mini",unit="searches"} 3"#,
+        r#"weighbridge_proxy_units_total{model="fast",provider="openai",target="gpt-4o-mini",unit="images"} 0"#,
+        r#"weighbridge_proxy_tokens_total{class="image_output",model="fast",provider="openai",target="gpt-4o-mini"} 9"#,
         r#"weighbridge_proxy_team_cost_usd_total{team="search"} 1.5"#,
         r#"weighbridge_proxy_team_requests_total{status="2xx",team="search"} 1"#,
         r#"weighbridge_proxy_overhead_seconds_bucket{le="0.00001"} 0"#,
@@ -233,6 +246,9 @@ fn a_record_is_one_json_line_with_every_field() {
     }];
     log.write(full);
     log.write(record(0xcd));
+    let mut units = record(0xef);
+    units.usage = Usage { image_output: 4, images: 1, audio_ms: 1_250, characters: 5, searches: 6, ..Usage::ZERO };
+    log.write(units);
     assert!(log.close(PATIENCE));
     let want = serde_json::json!({
         "time": "2023-11-14T22:13:20.000001Z", "id": format!("{:032x}", 0xab), "request_id": "client-1",
@@ -248,10 +264,12 @@ fn a_record_is_one_json_line_with_every_field() {
         }],
     });
     let lines = lines(&path);
-    assert_eq!(lines.len(), 2);
-    assert_eq!(lines[0], want);
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[0], want, "what is used beside text is told only where it is");
+    let beside = ["image_output_tokens", "images", "audio_seconds", "characters", "searches", "image_input_tokens"];
+    assert_eq!(beside.map(|name| lines[2][name].to_string()), ["4", "1", "1.25", "5", "6", "null"]);
     assert_eq!((&lines[1]["cost_nano_usd"], &lines[1]["request_id"]), (&Value::Null, &Value::Null), "unpriced");
-    assert_eq!(metrics.access_log.written.get(), 2);
+    assert_eq!(metrics.access_log.written.get(), 3);
 }
 
 #[test]

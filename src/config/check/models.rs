@@ -7,7 +7,7 @@ use crate::{
         Model, PriceOverride, Provider, Scope, Section, Target, Timeouts,
         error::hint,
         file::{ModelFile, PriceFile, ProviderFile, TargetFile, TimeoutsFile, Unsupported},
-        quantity::{Count, Price, Time, show_time},
+        quantity::{Count, Price, Time, UnitPrice, show_time},
         shape::{later, not_yet, read_all},
         tree::{Node, Value, join},
     },
@@ -189,15 +189,23 @@ impl Checker<'_> {
                 ("reasoning", file.reasoning),
                 ("audio_input", file.audio_input),
                 ("audio_output", file.audio_output),
+                ("image_input", file.image_input),
+                ("image_output", file.image_output),
             ];
-            let given =
-                classes.into_iter().filter_map(|(class, price)| price.map(|Price(text)| (class.to_owned(), text)));
-            let per_million: BTreeMap<_, _> = given.collect();
+            let units = [
+                ("per_image", file.per_image),
+                ("per_second", file.per_second),
+                ("per_character", file.per_character),
+                ("per_search", file.per_search),
+            ];
+            let tokens = classes.into_iter().filter_map(|(class, price)| price.map(|Price(text)| (class, text)));
+            let units = units.into_iter().filter_map(|(unit, price)| price.map(|UnitPrice(text)| (unit, text)));
+            let amounts: BTreeMap<_, _> = tokens.chain(units).map(|(name, text)| (name.to_owned(), text)).collect();
             // Nothing, and not because what was there is wrong and already told.
-            if per_million.is_empty() && !self.errors.iter().any(|error| error.path.starts_with(&path)) {
-                self.flag(&path, "sets no price; write at least `input` and `output`");
+            if amounts.is_empty() && !self.errors.iter().any(|error| error.path.starts_with(&path)) {
+                self.flag(&path, "sets no price; write at least `input` and `output`, or a price such as `per_image`");
             }
-            prices.insert(Arc::from(name), PriceOverride { per_million });
+            prices.insert(Arc::from(name), PriceOverride { amounts });
         }
         prices
     }

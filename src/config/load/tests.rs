@@ -88,7 +88,7 @@ fn everything_that_is_written_arrives() {
     assert_eq!((&*provider.kind, provider.catalogue.as_deref()), ("openai", Some("groq")));
     assert_eq!(provider.protocol, Protocol::Auto);
     let price = config.prices.get("p/m-1").expect("is written");
-    let rows: Vec<_> = price.per_million.iter().map(|(class, usd)| (class.as_str(), usd.as_str())).collect();
+    let rows: Vec<_> = price.amounts.iter().map(|(class, usd)| (class.as_str(), usd.as_str())).collect();
     assert_eq!(
         rows,
         [("cache_read", "1"), ("input", "0.15"), ("output", "0.60")],

@@ -255,6 +255,8 @@ pub struct Exhausted {
     pub on_exhausted: OnExhausted,
     /// Why.
     pub why: Why,
+    /// What has no price, where that is known and it is not all of it: `images`, `seconds of sound`.
+    pub unpriced: Option<&'static str>,
 }
 
 /// For the client: `budget `team/search/usd/month` is exhausted: 9.50 of 10.00 USD used, 0.40 reserved`.
@@ -268,7 +270,10 @@ impl fmt::Display for Exhausted {
         let (limit, used, reserved) = (self.shown(self.limit), self.shown(self.used), self.shown(self.reserved));
         match self.why {
             Why::Spent => write!(out, " is exhausted: {used} of {limit} used, {reserved} reserved"),
-            Why::Unpriced => write!(out, " is in dollars, and the price of this request is not known"),
+            Why::Unpriced => match self.unpriced {
+                Some(what) => write!(out, " is in dollars, and the price of {what} is not known"),
+                None => write!(out, " is in dollars, and the price of this request is not known"),
+            },
             Why::TooManyEntities => write!(out, " cannot count one more of what it counts apart in this period"),
             Why::Unreadable => write!(out, " cannot be read at the moment"),
         }

@@ -116,6 +116,7 @@ impl BudgetRule {
             resets_us: Period::of(budget.per, &budget.zone, now_us).resets_us(),
             on_exhausted: budget.on_exhausted.clone(),
             why,
+            unpriced: None,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Reading an epoch from a position on: frames in, finished attempts out.
 
-use super::frame::{Counts, Frame};
+use super::frame::{Counts, Frame, SettleFrame};
 use super::segment::{Position, SegmentId, SegmentReader, Step, list};
+use super::used::MoreUsage;
 use crate::ledger::LedgerError;
 use crate::ledger::correction::Correction;
 use crate::ledger::refused::Refused;
@@ -219,17 +220,8 @@ impl Cursor {
                     pending.output_tokens = pending.output_tokens.max(progress.output_tokens);
                 }
             }
-            Frame::Settle(settle) => {
-                let settlement = Settlement::from_frame(&settle, &mut self.names);
-                self.count(|counts| {
-                    counts.settled += 1;
-                    counts.cost_nano = counts.cost_nano.saturating_add(settle.cost_nano.unwrap_or(0));
-                });
-                match self.pending.remove(&settle.id) {
-                    Some(Pending { opening, .. }) => return Some(Entry::Row(Box::new(Row { opening, settlement }))),
-                    None => self.unknown.push((settle.id, settlement, at)),
-                }
-            }
+            Frame::Settle(settle) => return self.settled(&settle, MoreUsage::default(), at),
+            Frame::SettleMore(frame) => return self.settled(&frame.settle, frame.more, at),
             Frame::Checkpoint(counts) => {
                 if let Some(read) = self.counts.replace(counts).filter(|read| *read != counts) {
                     let what = format!("the segments before hold {read:?}, but {counts:?} were written");
@@ -239,6 +231,19 @@ impl Cursor {
             Frame::Seal(seal) => self.sealed |= seal.last,
         }
         None
+    }
+
+    fn settled(&mut self, settle: &SettleFrame<'_>, more: MoreUsage, at: Position) -> Option<Entry> {
+        let settlement = Settlement::from_frame(settle, more, &mut self.names);
+        self.count(|counts| {
+            counts.settled += 1;
+            counts.cost_nano = counts.cost_nano.saturating_add(settle.cost_nano.unwrap_or(0));
+        });
+        let Some(Pending { opening, .. }) = self.pending.remove(&settle.id) else {
+            self.unknown.push((settle.id, settlement, at));
+            return None;
+        };
+        Some(Entry::Row(Box::new(Row { opening, settlement })))
     }
 
     fn begin(&mut self, opening: Opening, since: Position) {

@@ -5,7 +5,8 @@
 //! damage. New kinds of record are added at the end of [`Frame`], never in between.
 
 use crate::ledger::LedgerError;
-use crate::model::{AttemptId, RequestId, ServiceTier, Usage, UsageOrigin};
+use crate::ledger::journal::used::{MoreUsage, TokenUsage};
+use crate::model::{AttemptId, RequestId, ServiceTier, UsageOrigin};
 use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,9 @@ pub(crate) enum Frame<'a> {
     /// A request that was refused.
     #[serde(borrow)]
     Refuse(RefuseFrame<'a>),
+    /// As [`Self::Settle`], of an attempt that used more than its eight classes hold.
+    #[serde(borrow)]
+    SettleMore(SettleMoreFrame<'a>),
 }
 
 /// The beginning of an attempt, and the balances that it is charged to.
@@ -129,7 +133,7 @@ pub(crate) struct ProgressFrame {
 pub(crate) struct SettleFrame<'a> {
     pub id: AttemptId,
     pub status: u16,
-    pub usage: Usage,
+    pub usage: TokenUsage,
     pub origin: UsageOrigin,
     pub cost_nano: Option<i64>,
     pub price_version: Option<&'a str>,
@@ -138,6 +142,14 @@ pub(crate) struct SettleFrame<'a> {
     pub first_token_us: Option<u64>,
     pub overhead_us: Option<u64>,
     pub error: Option<&'a str>,
+}
+
+/// How an attempt ended, and what it used beside text and sound.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SettleMoreFrame<'a> {
+    #[serde(borrow)]
+    pub settle: SettleFrame<'a>,
+    pub more: MoreUsage,
 }
 
 /// What the segments of an epoch hold so far.

@@ -17,4 +17,5 @@ pub(crate) mod cursor;
 pub(crate) mod frame;
 pub(crate) mod recover;
 pub(crate) mod segment;
+pub(crate) mod used;
 pub(crate) mod writer;

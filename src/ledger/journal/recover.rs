@@ -4,7 +4,7 @@
 //! epoch is sealed. Doing it again, also after dying in the middle of it, changes nothing more.
 
 use super::cursor::{Cursor, Damage};
-use super::frame::{Frame, encode};
+use super::frame::encode;
 use super::segment::{Position, SegmentId};
 use super::writer::Writer;
 use crate::ledger::LedgerError;
@@ -50,7 +50,7 @@ pub(crate) fn recover(journal: &Path, epoch: u64, scan: Position, folded: Positi
     for pending in &open {
         let settlement = pending.opening.crashed(pending.output_tokens).bounded();
         frame.clear();
-        encode(&Frame::Settle(settlement.frame(pending.opening.id)), &mut frame)?;
+        encode(&settlement.record(pending.opening.id), &mut frame)?;
         writer.queue(&frame);
         found.attempts += 1;
         let charged = settlement.cost.map_or(pending.opening.held_nano(), |cost| cost.0);

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 pub(crate) const ROW_COLUMNS: &str = "request, attempt, opened_us, label, key, team, user, model, api, stream, \
      provider, target_model, status, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, \
      audio_input, audio_output, origin, cost_nano, price_version, tier, latency_us, first_token_us, overhead_us, error, \
-     charges";
+     charges, image_input, image_output, images, audio_ms, characters, searches";
 
 /// How far an epoch is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,8 +80,7 @@ pub(crate) fn set_position(conn: &Connection, epoch: u64, at: &Folded) -> Result
 ///
 /// SQLite's.
 pub(crate) fn insert(conn: &Connection, row: &Row) -> Result<bool, rusqlite::Error> {
-    const SQL: &str =
-        "INSERT OR IGNORE INTO attempt VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    const SQL: &str = "INSERT OR IGNORE INTO attempt VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
     let (opening, settlement) = (&row.opening, &row.settlement);
     let usage = &settlement.usage;
     let mut statement = conn.prepare_cached(SQL)?;
@@ -116,6 +115,12 @@ pub(crate) fn insert(conn: &Connection, row: &Row) -> Result<bool, rusqlite::Err
         settlement.overhead_us.map(signed),
         settlement.error,
         balances::charges_text(&opening.charges),
+        signed(usage.image_input),
+        signed(usage.image_output),
+        signed(usage.images),
+        signed(usage.audio_ms),
+        signed(usage.characters),
+        signed(usage.searches),
     ])?;
     Ok(changed > 0)
 }
@@ -164,7 +169,12 @@ pub(crate) fn row_at(row: &SqlRow<'_>, names: &mut Names) -> Result<Row, rusqlit
         reasoning: count(row, 18)?,
         audio_input: count(row, 19)?,
         audio_output: count(row, 20)?,
-        ..Usage::ZERO
+        image_input: count(row, 30)?,
+        image_output: count(row, 31)?,
+        images: count(row, 32)?,
+        audio_ms: count(row, 33)?,
+        characters: count(row, 34)?,
+        searches: count(row, 35)?,
     };
     let settlement = Settlement {
         status: row.get(12)?,

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// `user_version` of a database that this program writes.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// How long a write waits for another process's (an upgrade's old process, a report).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Columns of [`crate::ledger::Sums::cells`].
+/// Columns of [`crate::ledger::Sums::cells`], as versions 1 and 2 had them.
 macro_rules! sum_columns {
     () => {
         "attempts INTEGER NOT NULL, requests INTEGER NOT NULL, errors INTEGER NOT NULL, unpriced INTEGER NOT NULL, \
@@ -92,8 +92,43 @@ const TABLES_2: &str = concat!(
     ", PRIMARY KEY (length, hour, key, team, model, provider, target_model, origin)) WITHOUT ROWID;"
 );
 
+/// Columns of version 3 for one table: what is used beside text and sound. SQLite adds them without writing a row.
+macro_rules! unit_columns {
+    ($table:literal) => {
+        concat!(
+            "ALTER TABLE ",
+            $table,
+            " ADD COLUMN image_input INTEGER NOT NULL DEFAULT 0; ",
+            "ALTER TABLE ",
+            $table,
+            " ADD COLUMN image_output INTEGER NOT NULL DEFAULT 0; ",
+            "ALTER TABLE ",
+            $table,
+            " ADD COLUMN images INTEGER NOT NULL DEFAULT 0; ",
+            "ALTER TABLE ",
+            $table,
+            " ADD COLUMN audio_ms INTEGER NOT NULL DEFAULT 0; ",
+            "ALTER TABLE ",
+            $table,
+            " ADD COLUMN characters INTEGER NOT NULL DEFAULT 0; ",
+            "ALTER TABLE ",
+            $table,
+            " ADD COLUMN searches INTEGER NOT NULL DEFAULT 0; ",
+        )
+    };
+}
+
+/// Version 3: tokens of pictures, pictures, milliseconds of sound, characters and searches.
+const TABLES_3: &str = concat!(
+    unit_columns!("attempt"),
+    unit_columns!("rollup"),
+    unit_columns!("longer_rollup"),
+    unit_columns!("total"),
+    unit_columns!("dropped"),
+);
+
 /// What each version adds to the one before.
-const STEPS: [&str; VERSION as usize] = [TABLES, TABLES_2];
+const STEPS: [&str; VERSION as usize] = [TABLES, TABLES_2, TABLES_3];
 
 /// Where the database of a state directory lies.
 pub(crate) fn path(dir: &Path) -> PathBuf {
@@ -201,12 +236,18 @@ fn version(conn: &Connection) -> Result<i64, rusqlite::Error> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Makes a database as version 1 left it.
+/// Makes a database as `version` left it: 1 or 2.
 #[cfg(test)]
-pub(crate) fn downgrade(dir: &Path) {
+pub(crate) fn downgrade(dir: &Path, version: i64) {
     let conn = Connection::open(path(dir)).expect("a database");
-    let tables = ["balance", "balance_base", "budget", "correction", "refused", "refused_rollup", "longer_rollup"];
-    let drops: String = tables.iter().map(|table| format!("DROP TABLE {table};")).collect();
-    let back = format!("{drops} ALTER TABLE attempt DROP COLUMN charges; PRAGMA user_version = 1;");
-    conn.execute_batch(&back).expect("version 2");
+    let columns = ["image_input", "image_output", "images", "audio_ms", "characters", "searches"];
+    let tables = ["attempt", "rollup", "longer_rollup", "total", "dropped"];
+    let all = tables.iter().flat_map(|table| columns.map(|column| (table, column)));
+    let mut back: String = all.map(|(table, column)| format!("ALTER TABLE {table} DROP COLUMN {column};")).collect();
+    if version < 2 {
+        let tables = ["balance", "balance_base", "budget", "correction", "refused", "refused_rollup", "longer_rollup"];
+        back.extend(tables.iter().map(|table| format!("DROP TABLE {table};")));
+        back.push_str("ALTER TABLE attempt DROP COLUMN charges;");
+    }
+    conn.execute_batch(&format!("{back} PRAGMA user_version = {version};")).expect("version 3");
 }

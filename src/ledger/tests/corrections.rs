@@ -8,7 +8,7 @@ use crate::ledger::rerate::{Period, Rated, Rerating, preview};
 use crate::ledger::usage::{Dimension, report};
 use crate::ledger::verify::verify;
 use crate::ledger::{Ledger, Settlement};
-use crate::model::NanoUsd;
+use crate::model::{NanoUsd, Usage};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,27 @@ fn cost(dir: &Path, by: &[Dimension]) -> i64 {
     let found = report(dir, by, 0, NOW_US).unwrap();
     assert_eq!(found.total.unpriced, 0);
     found.total.cost.0
+}
+
+#[test]
+fn a_row_with_units_is_rated_anew_by_all_that_it_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let mut usage = Usage::ZERO;
+    usage.classes_mut().into_iter().zip(1_u64..).for_each(|(class, n)| *class = n);
+    let rows = [usage, Usage { searches: 1, ..Usage::ZERO }, Usage::ZERO];
+    (0..).zip(rows).for_each(|(n, usage)| begin(&ledger, n).settle(Settlement { usage, ..settlement(0) }));
+    ledger.flush().unwrap();
+    let seen = std::cell::RefCell::new(Vec::new());
+    let look = |rated: Rated<'_>| {
+        seen.borrow_mut().push(*rated.usage);
+        Some((NanoUsd(7), Arc::from("later")))
+    };
+    let told = preview(dir.path(), &all(), &look, NOW_US).unwrap();
+    assert_eq!((told.attempts, told.corrected), (3, 2), "what used nothing stays as it is");
+    assert_eq!(seen.into_inner(), rows[..2]);
+    ledger.close();
+    whole(dir.path());
 }
 
 #[test]

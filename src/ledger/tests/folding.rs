@@ -34,7 +34,7 @@ fn write(dir: &Path, attempts: u64, overlap: u64, rotate_each: u64) -> Vec<Posit
         if let Some(n) = n.checked_sub(overlap) {
             let settlement = settlement(n);
             frame.clear();
-            encode(&Frame::Settle(settlement.frame(opening(n).id)), &mut frame).unwrap();
+            encode(&settlement.record(opening(n).id), &mut frame).unwrap();
             writer.append(&frame).unwrap();
             writer.count(|counts| {
                 counts.settled += 1;

@@ -60,7 +60,7 @@ fn write(journal: &Path, epoch: u64, first: u64, steps: &[Step]) -> Vec<(Positio
             Step::Settle { which } if !open.is_empty() => {
                 let n = open.swap_remove(which % open.len());
                 let end = settlement(n);
-                encode(&Frame::Settle(end.frame(opening(n).id)), &mut frame).unwrap();
+                encode(&end.record(opening(n).id), &mut frame).unwrap();
                 writer.append(&frame).unwrap();
                 writer.count(|counts| {
                     counts.settled += 1;
@@ -200,7 +200,7 @@ fn a_failed_write_leaves_nothing_behind_and_loses_nothing_that_waited() {
     writer.break_with(|healthy| {
         // Half a record reaches the file before the disk is full.
         assert!(healthy.append(&frame(Frame::Open(second.frame()))).is_err());
-        healthy.queue(&frame(Frame::Settle(settled.frame(first.id))));
+        healthy.queue(&frame(settled.record(first.id)));
         assert!(healthy.append(&[]).is_err());
     });
     writer.append(&[]).unwrap();

@@ -5,7 +5,8 @@ use crate::ledger::export::{Filter, export};
 use crate::ledger::render::{Format, write};
 use crate::ledger::usage::{Dimension, report, since};
 use crate::ledger::verify::verify;
-use crate::ledger::{Ledger, OpenAttempt, recent};
+use crate::ledger::{Ledger, OpenAttempt, Settlement, recent};
+use crate::model::Usage;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -80,7 +81,9 @@ fn a_line_has_the_fields_of_the_contract() {
             r#""target_model":"gpt-4o-mini","status":200,"input_tokens":18,"cache_read_tokens":5,"#,
             r#""cache_write_5m_tokens":0,"cache_write_1h_tokens":0,"output_tokens":9,"reasoning_tokens":2,"#,
             r#""usage_origin":"reported","cost_nano_usd":1003,"price_version":"2026-11","latency_us":1234,"#,
-            r#""first_token_us":321,"overhead_us":45,"guardrails":null,"error":null,"charges":[],"correction":null}}"#,
+            r#""first_token_us":321,"overhead_us":45,"guardrails":null,"error":null,"charges":[],"correction":null,"#,
+            r#""image_input_tokens":0,"image_output_tokens":0,"images":0,"audio_seconds":0.0,"characters":0,"#,
+            r#""searches":0}}"#,
             "\n"
         ),
         opening(3).id.request
@@ -159,10 +162,34 @@ complete to the last settled attempt; 1 still under way
     assert!(rendered(NOW_US + 3_600_000_000, Format::Table).starts_with("nothing was used since 2026-11-01 01:00 UTC"));
     let csv = rendered(NOW_US, Format::Csv);
     assert!(csv.starts_with("team,requests,attempts,errors,input_tokens,"), "{csv}");
-    assert!(csv.lines().nth(1).unwrap().ends_with(",0.000004016,1,0"), "{csv}");
+    assert!(csv.lines().nth(1).unwrap().ends_with(",0.000004016,1,0,0,0,0,0.000,0,0"), "{csv}");
     let json: Value = serde_json::from_str(&rendered(NOW_US, Format::Json)).unwrap();
     assert_eq!(json["total"]["cost_nano_usd"], 9_043);
     assert_eq!(json["lines"][0]["team"], "search");
+}
+
+#[test]
+fn a_report_shows_units_and_the_table_only_those_that_were_used() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path());
+    let usage = Usage { audio_ms: 61_500, searches: 2, ..Usage::ZERO };
+    ledger.begin(opening(0)).unwrap().settle(Settlement { usage, ..settlement(0) });
+    let rendered = |format| {
+        let mut out = Vec::new();
+        write(&report(dir.path(), &[Dimension::Team], NOW_US, NOW_US + 1).unwrap(), format, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let table = rendered(Format::Table);
+    let mut lines = table.lines();
+    assert!(lines.next().unwrap().ends_with("unpriced  refused  seconds  searches"), "{table}");
+    assert!(lines.next().unwrap().ends_with("0        0   61.500         2"), "{table}");
+    let csv = rendered(Format::Csv);
+    let mut lines = csv.lines();
+    let header = ",image_input_tokens,image_output_tokens,images,audio_seconds,characters,searches";
+    assert!(lines.next().unwrap().ends_with(header), "{csv}");
+    assert!(lines.next().unwrap().ends_with(",0,0,0,61.500,0,2"), "{csv}");
+    let json: Value = serde_json::from_str(&rendered(Format::Json)).unwrap();
+    assert_eq!((&json["total"]["audio_seconds"], &json["total"]["searches"]), (&61.5.into(), &2.into()));
 }
 
 #[test]
