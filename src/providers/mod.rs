@@ -9,12 +9,14 @@ pub mod bedrock;
 pub mod gemini;
 pub mod mistral;
 pub mod openai;
+pub mod vertex;
 mod cap;
 #[cfg(test)]
 mod carried;
 pub mod codec;
 mod endpoint;
 mod failure;
+pub mod feed;
 mod lenient;
 mod mask;
 mod passed;
@@ -25,6 +27,7 @@ use crate::model::{Api, Ask, Edits, ServiceTier, Usage};
 use crate::sse::SseEvent;
 use bytes::Bytes;
 use codec::Codec;
+use feed::Feed;
 use http::HeaderMap;
 use std::borrow::Cow;
 use std::fmt;
@@ -42,8 +45,27 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Where it lives.
     fn endpoint(&self) -> &Endpoint;
 
+    /// The same account as it is for `model`, where its models speak several APIs; `None`: as for all others.
+    ///
+    /// # Errors
+    ///
+    /// Why no API is known for it, for who configured the model.
+    fn for_model(&self, _model: &str) -> Result<Option<Arc<dyn Provider>>, String> {
+        Ok(None)
+    }
+
+    /// What fetches its credentials, if they are not fixed. Somebody must run it, or there are never any.
+    fn feed(&self) -> Option<Arc<dyn Feed>> {
+        None
+    }
+
     /// Path and query of `api` for `model` there, beginning with `/`.
     fn path(&self, api: Api, model: &str, stream: bool) -> Cow<'_, str>;
+
+    /// Whether the query with which a client marks calls of beta features (`beta=true`) goes up too.
+    fn takes_query(&self) -> bool {
+        true
+    }
 
     /// Translates for clients of other dialects; `None`: this kind speaks to its own only.
     fn codec(&self) -> Option<&dyn Codec> {
@@ -56,7 +78,7 @@ pub trait Provider: Send + Sync + fmt::Debug {
     }
 
     /// What must change in the client's body: `model` becomes `target_model` (JSON text with its quotes), and
-    /// usage is asked for. With `cap` the answer (each of them) has at most so many tokens: the client's own cap is
+    /// usage is asked for. The body stands as it was sent. With `cap` the answer (each of them) has at most so many tokens: the client's own cap is
     /// lowered in place, or the member is inserted that this provider honours. Calls without output ignore it.
     fn edits(&self, ask: &Ask, target_model: &Bytes, cap: Option<u64>) -> Edits;
 
@@ -107,13 +129,13 @@ pub trait Provider: Send + Sync + fmt::Debug {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignFault {
     /// No credentials were found yet.
-    #[error("the provider has no credentials yet")]
+    #[error("its credentials have not come yet; the gateway's log says what they wait for")]
     NoCredentials,
     /// The credentials are out of date and no new ones have come.
-    #[error("the provider's credentials have expired")]
+    #[error("its credentials have expired and cannot be renewed; the gateway's log says why")]
     Expired,
     /// Credentials or head hold what no header can carry.
-    #[error("the request cannot be signed: a header holds characters that it cannot carry")]
+    #[error("its credentials hold characters that no header can carry; correct them in the gateway's configuration")]
     Unwritable,
 }
 
@@ -267,4 +289,5 @@ pub const PROVIDERS: &[(&str, Build)] = &[
     ("gemini", gemini::build),
     ("bedrock", bedrock::build),
     ("mistral", mistral::build),
+    ("vertex", vertex::build),
 ];

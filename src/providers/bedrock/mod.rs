@@ -1,15 +1,20 @@
 //! Amazon Bedrock: models of many makers behind one API, Converse. Everything is translated; no client speaks it.
 
+mod chain;
 mod codec;
 mod credentials;
+mod fetched;
+mod metadata;
 mod settings;
 mod sign;
 mod usage;
+mod web_identity;
 
 #[cfg(test)]
 mod tests;
 
 use super::codec::{Codec, Meter, Metered};
+use super::feed::Feed;
 use super::{Endpoint, Garbage, OutputText, Provider, Reading, SignFault, StreamReader, passed};
 use crate::{
     config::{self, ConfigError},
@@ -38,6 +43,8 @@ struct Bedrock {
     region: String,
     credentials: Arc<Credentials>,
     codec: Converse,
+    /// What fetches the credentials, where they are not at hand.
+    feed: Option<Arc<dyn Feed>>,
 }
 
 impl fmt::Debug for Bedrock {
@@ -68,6 +75,10 @@ impl Provider for Bedrock {
     /// Never called: no API is spoken.
     fn path(&self, _api: Api, _model: &str, _stream: bool) -> Cow<'_, str> {
         Cow::Borrowed("/")
+    }
+
+    fn feed(&self) -> Option<Arc<dyn Feed>> {
+        self.feed.clone()
     }
 
     fn codec(&self) -> Option<&dyn Codec> {
