@@ -16,6 +16,8 @@ mod carried;
 pub mod codec;
 mod endpoint;
 mod failure;
+#[cfg(test)]
+mod fake;
 pub mod feed;
 mod lenient;
 mod mask;

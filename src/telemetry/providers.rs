@@ -130,7 +130,8 @@ impl CredentialMetrics {
         let failures = "weighbridge_providers_credentials_failures_total";
         let failures = Opts::new(failures, "Times that a provider's credentials could not be fetched");
         let expiry = "weighbridge_providers_credentials_expiry_timestamp_seconds";
-        let expiry = Opts::new(expiry, "When the provider's credentials end that were fetched last, since the Unix epoch");
+        let expiry =
+            Opts::new(expiry, "When the provider's credentials end that were fetched last, since the Unix epoch");
         Ok(Self {
             failures: registered(registry, IntCounterVec::new(failures, &["provider"]))?,
             expiry: registered(registry, IntGaugeVec::new(expiry, &["provider"]))?,

@@ -101,7 +101,8 @@ impl Chain<'_> {
             .into_iter()
             .zip(fixed)
             .find_map(|(key, value)| value.is_some().then_some(key));
-        let identity = [("role_arn", &settings.role_arn), ("web_identity_token_file", &settings.web_identity_token_file)];
+        let identity =
+            [("role_arn", &settings.role_arn), ("web_identity_token_file", &settings.web_identity_token_file)];
         let identity = identity.into_iter().find_map(|(key, value)| value.is_some().then_some(key));
         let named = [
             (Way::Static, settings.api_key.as_ref().map(|_| "api_key")),

@@ -46,12 +46,7 @@ impl Fetched {
             Asked::Container(container) => format!("the container's credentials at {}", shown(&container.uri)),
             Asked::WebIdentity(identity) => format!("{} for role {}", shown(&identity.sts), identity.role_arn),
         };
-        Self {
-            provider: provider.to_owned(),
-            source: format!("providers.{provider}.credentials: {whom}"),
-            asked,
-            keys,
-        }
+        Self { provider: provider.to_owned(), source: format!("providers.{provider}.credentials: {whom}"), asked, keys }
     }
 }
 

@@ -27,7 +27,9 @@ impl Instance {
             .header("x-aws-ec2-metadata-token-ttl-seconds", "300")
             .header(header::CONTENT_LENGTH, "0");
         let session = ask(http, built(session.body(Bytes::new()))?).await.map_err(|why| {
-            format!("the metadata service gives no session token ({why}); in a container its hop limit must be 2 or more")
+            format!(
+                "the metadata service gives no session token ({why}); in a container its hop limit must be 2 or more"
+            )
         })?;
         let session = secret(&session).ok_or("the metadata service's session token is no header")?;
         let role = self.get(http, "", &session).await?;
@@ -95,14 +97,17 @@ impl Container {
     }
 
     pub(super) async fn fetch(&self, http: &Client) -> Result<Keys, String> {
-        let token = match &self.token {
-            Token::None => None,
-            Token::Fixed(token) => Some(token.clone()),
-            Token::File(path) => {
-                let read = tokio::fs::read_to_string(path).await;
-                Some(read.map_err(|error| format!("the authorization token `{}` cannot be read: {error}", path.display()))?)
-            }
-        };
+        let token =
+            match &self.token {
+                Token::None => None,
+                Token::Fixed(token) => Some(token.clone()),
+                Token::File(path) => {
+                    let read = tokio::fs::read_to_string(path).await;
+                    Some(read.map_err(|error| {
+                        format!("the authorization token `{}` cannot be read: {error}", path.display())
+                    })?)
+                }
+            };
         let mut request = Request::builder().method(Method::GET).uri(self.uri.clone());
         if let Some(token) = token {
             let token = secret(token.as_bytes()).ok_or("the authorization token is no header")?;

@@ -58,9 +58,7 @@ impl Provider for Claude {
 
     fn path(&self, api: Api, model: &str, stream: bool) -> Cow<'_, str> {
         match api {
-            Api::CountTokens => {
-                Cow::Owned(self.account.path("publishers/anthropic/models/count-tokens", "rawPredict"))
-            }
+            Api::CountTokens => Cow::Owned(self.account.path("publishers/anthropic/models/count-tokens", "rawPredict")),
             _ => self.codec_path(model, stream),
         }
     }

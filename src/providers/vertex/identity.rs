@@ -121,7 +121,8 @@ impl Identity {
 fn rsa(pem: &str) -> Result<RsaKeyPair, String> {
     let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes());
     let der = der.map_err(|_| "has a `private_key` that is no PEM of PKCS #8".to_owned())?;
-    RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()).map_err(|why| format!("has a `private_key` that is of no use: {why}"))
+    RsaKeyPair::from_pkcs8(der.secret_pkcs8_der())
+        .map_err(|why| format!("has a `private_key` that is of no use: {why}"))
 }
 
 impl ServiceAccount {

@@ -121,7 +121,9 @@ fn identity(settings: &Settings, section: &config::Section, env: &Env<'_>) -> Re
         (Way::Metadata, Some(key)) => {
             return Err(wrong(key, "does not go with `credentials: metadata`; remove one of the two".to_owned()));
         }
-        (Way::Auto | Way::File, Some(_)) if settings.credentials_file.is_some() && settings.credentials_json.is_some() => {
+        (Way::Auto | Way::File, Some(_))
+            if settings.credentials_file.is_some() && settings.credentials_json.is_some() =>
+        {
             return Err(wrong("credentials_file", "stands beside `credentials_json`; set one of the two".to_owned()));
         }
         _ => {}

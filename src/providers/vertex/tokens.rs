@@ -86,7 +86,8 @@ impl Feed for Tokens {
         let status = answer.status();
         let told: Option<Answer> = serde_json::from_slice(answer.body()).ok();
         if status != StatusCode::OK {
-            let why = told.map_or_else(String::new, |told| format!(": {} {}", cut(&told.error), cut(&told.error_description)));
+            let why = told
+                .map_or_else(String::new, |told| format!(": {} {}", cut(&told.error), cut(&told.error_description)));
             return Err(format!("no token is given (status {}){}", status.as_u16(), why.trim_end()));
         }
         let told = told.filter(|told| !told.access_token.is_empty()).ok_or("the answer holds no access token")?;

@@ -1,10 +1,10 @@
 //! From a conversation to the body of a request.
 
-use super::{JSON_ANSWER, Place};
 use super::ability::Ability;
 use super::blocks::{Block, CacheControl, Turn, conversation};
 use super::format::Shape;
 use super::thinking::{self, Form, Said, ends_in_bare_calls};
+use super::{JSON_ANSWER, Place};
 use crate::{
     model::{Chat, Content, Json, Source, Tool, ToolChoice},
     providers::codec::{Goal, is_forced},

@@ -1,8 +1,8 @@
 //! From a conversation to the body of a request.
 
-use super::{JSON_ANSWER, Place};
 use super::ability::{Ability, ThinkingConfig};
 use super::contents::{Instruction, Turn, conversation};
+use super::{JSON_ANSWER, Place};
 use crate::{
     model::{Chat, Content, Feature, Format, Json, Source, Tool, ToolChoice, Use},
     providers::codec::{Goal, forces_nothing, uses_of},
