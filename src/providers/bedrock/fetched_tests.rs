@@ -231,7 +231,8 @@ fn the_environment_is_searched_in_the_order_of_aws() {
 fn ways_that_lead_nowhere_are_told_with_their_key() {
     let disabled = [("AWS_EC2_METADATA_DISABLED", "true")];
     let far = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://10.0.0.1/creds")];
-    let cases: [(&str, &[(&str, &str)], &str); 12] = [
+    type Env<'e> = &'e [(&'e str, &'e str)];
+    let cases: [(&str, Env<'_>, &str); 12] = [
         ("{ region: r }", &disabled, "has no credentials"),
         ("{ region: r }", &far, "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
         ("{ region: r, credentials: env }", &[], "AWS_ACCESS_KEY_ID"),

@@ -6,7 +6,7 @@ use super::*;
 use crate::{
     model::{Api, ServiceTier},
     outbound::Client,
-    providers::{SignFault, fake::Fake, feed::Feed},
+    providers::{SignFault, fake::Fake},
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
