@@ -88,6 +88,15 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// content type and accepted codings are the caller's.
     fn headers(&self, api: Api, client: &HeaderMap, head: &mut HeaderMap);
 
+    /// Whether there is something to prove with that we may call it; asked before a connection is made for an attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`SignFault`] when there is nothing at `now_us` (microseconds since the Unix epoch).
+    fn ready(&self, _now_us: u64) -> Result<(), SignFault> {
+        Ok(())
+    }
+
     /// Signs a request whose head (host, path, headers) and body are final, where the kind wants that. `now_us`:
     /// microseconds since the Unix epoch. Called once an attempt: a signature is good for minutes.
     ///

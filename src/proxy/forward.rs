@@ -28,8 +28,9 @@ pub enum NoPeer {
     Refused(Reject),
 }
 
-/// Finds the next candidate, journals the attempt and resolves its address. A candidate whose name does not resolve
-/// is an attempt that failed; the next one is taken (an error from `upstream_peer` passes no retry hook, trap 20).
+/// Finds the next candidate, journals the attempt and resolves its address. A candidate whose name does not resolve, or for
+/// which there are no credentials, is an attempt that failed; the next one is taken (an error from `upstream_peer` passes no
+/// retry hook, trap 20).
 ///
 /// # Errors
 ///
@@ -40,6 +41,11 @@ pub async fn next_peer(shared: &Shared, resolver: &Resolver) -> Result<HttpPeer,
             Some(candidate) => candidate,
             None => return Err(NoPeer::Exhausted),
         };
+        let now_us = shared.lock().now_us();
+        if let Err(fault) = target.provider.ready(now_us) {
+            shared.lock().failed(Trouble::NoCredentials(fault));
+            continue;
+        }
         let endpoint = target.provider.endpoint();
         match resolver.resolve(&endpoint.host, endpoint.port).await {
             Ok(address) => return Ok(target.peer(address, fresh)),

@@ -138,10 +138,11 @@ impl Chain<'_> {
             return self.web_identity().map(Found::Asked);
         }
         // A file without keys of the profile may hold other things, such as a single sign-on.
-        if let Some(path) = self.shared_file().filter(|path| Path::new(path).is_file())
-            && let Ok(file) = File::open(path.into(), self.profile())
-        {
-            return Ok(Found::Held(Credentials::File(file)));
+        if let Some(path) = self.shared_file().filter(|path| Path::new(path).is_file()) {
+            match File::open(path.clone().into(), self.profile()) {
+                Ok(file) => return Ok(Found::Held(Credentials::File(file))),
+                Err(error) => tracing::info!(path, %error, "the shared credentials file of AWS is passed over"),
+            }
         }
         if let Some(asked) = self.container()? {
             return Ok(Found::Asked(asked));

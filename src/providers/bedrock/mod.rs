@@ -105,6 +105,10 @@ impl Provider for Bedrock {
         }
     }
 
+    fn ready(&self, now_us: u64) -> Result<(), SignFault> {
+        self.credentials.keys(now_us).map(|_| ())
+    }
+
     fn sign(&self, head: &mut Parts, body: &[u8], now_us: u64) -> Result<(), SignFault> {
         let Some(keys) = self.credentials.keys(now_us)? else { return Ok(()) };
         let scope = sign::Scope { region: &self.region, service: SERVICE };

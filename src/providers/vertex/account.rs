@@ -45,17 +45,23 @@ impl Account {
         path
     }
 
+    /// The token that is of use at `now_us`.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub(super) fn ready(&self, now_us: u64) -> Result<Arc<Token>, SignFault> {
+        let token = self.token.load_full().ok_or(SignFault::NoCredentials)?;
+        if token.expires_us <= now_us { Err(SignFault::Expired) } else { Ok(token) }
+    }
+
     /// Writes the token.
     ///
     /// # Errors
     ///
-    /// When there is none that is of use at `now_us`.
+    /// As [`Account::ready`].
     pub(super) fn prove(&self, head: &mut HeaderMap, now_us: u64) -> Result<(), SignFault> {
-        let token = self.token.load();
-        let token = token.as_ref().ok_or(SignFault::NoCredentials)?;
-        if token.expires_us <= now_us {
-            return Err(SignFault::Expired);
-        }
+        let token = self.ready(now_us)?;
         head.insert(header::AUTHORIZATION, token.header.clone());
         if let Some(project) = &self.quota_project {
             head.insert(QUOTA_PROJECT, project.clone());

@@ -102,6 +102,10 @@ impl Provider for Claude {
         passed::pass_own(api.dialect() == Dialect::Anthropic, client, head, &PASSED);
     }
 
+    fn ready(&self, now_us: u64) -> Result<(), SignFault> {
+        self.account.ready(now_us).map(|_| ())
+    }
+
     fn sign(&self, head: &mut Parts, _body: &[u8], now_us: u64) -> Result<(), SignFault> {
         self.account.prove(&mut head.headers, now_us)
     }
