@@ -1,5 +1,6 @@
 //! The composition root: from a checked configuration to a process that serves, and back to nothing lost.
 
+mod feeds;
 mod notices;
 mod rebuild;
 mod views;
@@ -115,6 +116,10 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     if let Some(webhook) = &config.webhook {
         let messenger = notices::to_webhook(webhook, &metrics, &services)?;
         server.add_service(background_service("alerts", notices::Post(Mutex::new(Some(messenger)))));
+    }
+    if !snapshot.feeds.is_empty() {
+        let feeds = feeds::Feeds::new(snapshot.feeds.clone(), metrics.providers.credentials.clone());
+        server.add_service(background_service("credentials", feeds));
     }
     if let Some(address) = config.admin.listen {
         let listener = bind("admin.listen", &address.to_string())?;

@@ -36,8 +36,8 @@ const MASK: &str = "***";
 /// Bytes that a secret has at least; of a key that is known by its prefix, behind the prefix.
 const LEAST: usize = 8;
 
-/// How keys of this field begin: OpenAI's, Anthropic's and many others', Groq's, xAI's, Google's.
-const PREFIXES: [&str; 5] = ["sk-", "gsk_", "xai-", "AIza", "sess-"];
+/// How keys of this field begin: OpenAI's, Anthropic's and many others', Groq's, xAI's, Google's, Google's tokens.
+const PREFIXES: [&str; 6] = ["sk-", "gsk_", "xai-", "AIza", "sess-", "ya29."];
 
 /// Characters that a key is made of, and the stars with which providers mask them half.
 fn is_token(c: char) -> bool {

@@ -10,12 +10,16 @@ pub mod cohere;
 pub mod gemini;
 pub mod mistral;
 pub mod openai;
+pub mod vertex;
 mod cap;
 #[cfg(test)]
 mod carried;
 pub mod codec;
 mod endpoint;
 mod failure;
+#[cfg(test)]
+mod fake;
+pub mod feed;
 mod lenient;
 mod mask;
 mod passed;
@@ -26,6 +30,7 @@ use crate::model::{Api, Ask, Edits, ServiceTier, Usage};
 use crate::sse::SseEvent;
 use bytes::Bytes;
 use codec::Codec;
+use feed::Feed;
 use http::HeaderMap;
 use std::borrow::Cow;
 use std::fmt;
@@ -43,8 +48,27 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Where it lives.
     fn endpoint(&self) -> &Endpoint;
 
+    /// The same account as it is for `model`, where its models speak several APIs; `None`: as for all others.
+    ///
+    /// # Errors
+    ///
+    /// Why no API is known for it, for who configured the model.
+    fn for_model(&self, _model: &str) -> Result<Option<Arc<dyn Provider>>, String> {
+        Ok(None)
+    }
+
+    /// What fetches its credentials, if they are not fixed. Somebody must run it, or there are never any.
+    fn feed(&self) -> Option<Arc<dyn Feed>> {
+        None
+    }
+
     /// Path and query of `api` for `model` there, beginning with `/`.
     fn path(&self, api: Api, model: &str, stream: bool) -> Cow<'_, str>;
+
+    /// Whether the query with which a client marks calls of beta features (`beta=true`) goes up too.
+    fn takes_query(&self) -> bool {
+        true
+    }
 
     /// Translates for clients of other dialects; `None`: this kind speaks to its own only.
     fn codec(&self) -> Option<&dyn Codec> {
@@ -57,13 +81,22 @@ pub trait Provider: Send + Sync + fmt::Debug {
     }
 
     /// What must change in the client's body: `model` becomes `target_model` (JSON text with its quotes), and
-    /// usage is asked for. With `cap` the answer (each of them) has at most so many tokens: the client's own cap is
+    /// usage is asked for. The body stands as it was sent. With `cap` the answer (each of them) has at most so many tokens: the client's own cap is
     /// lowered in place, or the member is inserted that this provider honours. Calls without output ignore it.
     fn edits(&self, ask: &Ask, target_model: &Bytes, cap: Option<u64>) -> Edits;
 
     /// Writes credentials, and those of the client's headers that may be passed on, into `head`. Host, framing,
     /// content type and accepted codings are the caller's.
     fn headers(&self, api: Api, client: &HeaderMap, head: &mut HeaderMap);
+
+    /// Whether there is something to prove with that we may call it; asked before a connection is made for an attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`SignFault`] when there is nothing at `now_us` (microseconds since the Unix epoch).
+    fn ready(&self, _now_us: u64) -> Result<(), SignFault> {
+        Ok(())
+    }
 
     /// Signs a request whose head (host, path, headers) and body are final, where the kind wants that. `now_us`:
     /// microseconds since the Unix epoch. Called once an attempt: a signature is good for minutes.
@@ -108,13 +141,13 @@ pub trait Provider: Send + Sync + fmt::Debug {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignFault {
     /// No credentials were found yet.
-    #[error("the provider has no credentials yet")]
+    #[error("its credentials have not come yet; the gateway's log says what they wait for")]
     NoCredentials,
     /// The credentials are out of date and no new ones have come.
-    #[error("the provider's credentials have expired")]
+    #[error("its credentials have expired and cannot be renewed; the gateway's log says why")]
     Expired,
     /// Credentials or head hold what no header can carry.
-    #[error("the request cannot be signed: a header holds characters that it cannot carry")]
+    #[error("its credentials hold characters that no header can carry; correct them in the gateway's configuration")]
     Unwritable,
 }
 
@@ -269,4 +302,5 @@ pub const PROVIDERS: &[(&str, Build)] = &[
     ("bedrock", bedrock::build),
     ("mistral", mistral::build),
     ("cohere", cohere::build),
+    ("vertex", vertex::build),
 ];

@@ -464,7 +464,7 @@ fn outcome(trouble: Option<&Trouble>, status: u16) -> Outcome {
         None if status >= 400 => Outcome::Refused,
         None => Outcome::Answered,
         Some(Trouble::Status { status: 429, .. }) => Outcome::RateLimited,
-        Some(Trouble::Status { status: 401 | 403, .. }) => Outcome::Credentials,
+        Some(Trouble::Status { status: 401 | 403, .. } | Trouble::NoCredentials(_)) => Outcome::Credentials,
         Some(Trouble::Status { status: 404, .. }) => Outcome::NoSuchModel,
         Some(Trouble::Status { .. }) => Outcome::ProviderError,
         Some(Trouble::Unresolved | Trouble::Connect(_) | Trouble::Tls) => Outcome::ConnectFailed,

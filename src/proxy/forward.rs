@@ -2,7 +2,7 @@
 
 use super::exchange::{Exchange, Shared};
 use super::reject::Reject;
-use super::replay::TROUBLE;
+use super::replay::trouble_error;
 use super::target::Target;
 use super::trouble::Trouble;
 use crate::providers::codec::{Codec, Framing};
@@ -28,8 +28,9 @@ pub enum NoPeer {
     Refused(Reject),
 }
 
-/// Finds the next candidate, journals the attempt and resolves its address. A candidate whose name does not resolve
-/// is an attempt that failed; the next one is taken (an error from `upstream_peer` passes no retry hook, trap 20).
+/// Finds the next candidate, journals the attempt and resolves its address. A candidate whose name does not resolve, or for
+/// which there are no credentials, is an attempt that failed; the next one is taken (an error from `upstream_peer` passes no
+/// retry hook, trap 20).
 ///
 /// # Errors
 ///
@@ -40,6 +41,11 @@ pub async fn next_peer(shared: &Shared, resolver: &Resolver) -> Result<HttpPeer,
             Some(candidate) => candidate,
             None => return Err(NoPeer::Exhausted),
         };
+        let now_us = shared.lock().now_us();
+        if let Err(fault) = target.provider.ready(now_us) {
+            shared.lock().failed(Trouble::NoCredentials(fault));
+            continue;
+        }
         let endpoint = target.provider.endpoint();
         match resolver.resolve(&endpoint.host, endpoint.port).await {
             Ok(address) => return Ok(target.peer(address, fresh)),
@@ -69,7 +75,8 @@ fn take_candidate(shared: &Shared) -> Result<Option<(Arc<Target>, bool)>, NoPeer
 ///
 /// # Errors
 ///
-/// When the path is no path: a mistake in the configuration that the provider's kind let through.
+/// When the path is no path: a mistake in the configuration that the provider's kind let through. When there is nothing to
+/// sign with: then the trouble is kept for the hook that decides about the next target.
 pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut RequestHeader) -> Result<()> {
     let http2 = head.version == Version::HTTP_2;
     let api = exchange.opened.ask.api;
@@ -99,15 +106,17 @@ pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut Reques
     parts.method = Method::POST;
     parts.version = head.version;
     parts.headers = headers;
-    parts.uri = match query.filter(|_| !translated) {
+    parts.uri = match query.filter(|_| !translated && target.provider.takes_query()) {
         Some(query) => format!("{path}{}{query}", if path.contains('?') { '&' } else { '?' }).parse(),
         None => path.parse(),
     }
     .map_err(|_| Error::new(ErrorType::InvalidHTTPHeader))?;
-    target.provider.sign(&mut parts, attempt.body(), now_us).map_err(|fault| {
-        tracing::error!(provider = %target.provider_name, %fault, "a request cannot be signed");
-        Error::explain(TROUBLE, "the request cannot be signed")
-    })?;
+    if let Err(fault) = target.provider.sign(&mut parts, attempt.body(), now_us) {
+        let trouble = Trouble::NoCredentials(fault);
+        let error = trouble_error(&trouble);
+        exchange.found(trouble);
+        return Err(error);
+    }
     *head = RequestHeader::from(parts);
     Ok(())
 }

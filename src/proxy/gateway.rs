@@ -15,6 +15,7 @@ use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, OpenPrice};
 use crate::limits::{Addresses, Limits, RuleSet};
 use crate::model::{Api, Clock, IdSource};
+use crate::providers::feed::Feed;
 use crate::providers::{self, Endpoint, Provider};
 use crate::routing::{Route, Table};
 use crate::telemetry::{AccessLog, ProxyMetrics, SeriesTable};
@@ -86,6 +87,8 @@ pub struct Snapshot {
     pub table: Table<Target>,
     /// Counters by model, target and team.
     pub series: SeriesTable,
+    /// What fetches the providers' credentials; whoever serves the snapshot runs them.
+    pub feeds: Vec<Arc<dyn Feed>>,
 }
 
 impl Snapshot {
@@ -128,7 +131,8 @@ impl Snapshot {
         if errors.is_empty() {
             let budgeting = Arc::new(config.budgeting.clone());
             let governed = Governed::new(config, limits, budgets);
-            Ok(Self { governed, budgeting, table: Table::new(routes), series })
+            let feeds = built.values().filter_map(|one| one.provider.feed()).collect();
+            Ok(Self { governed, budgeting, table: Table::new(routes), series, feeds })
         } else {
             Err(errors)
         }
@@ -249,11 +253,12 @@ fn join(
     };
     let price = catalogue::resolve(&whose, overrides).map_err(|error| error.to_string())?;
     let listed = catalogue::limits(&whose).map_err(|error| error.to_string())?;
+    let provider = built.provider.for_model(&target.model)?.unwrap_or_else(|| Arc::clone(&built.provider));
     let label = format!("{}/{}", target.provider, target.model);
     let model_json = serde_json::to_vec(&*target.model).map_err(|error| error.to_string())?;
     Ok(Target {
         provider_name: Arc::clone(&target.provider),
-        provider: Arc::clone(&built.provider),
+        provider,
         model: Arc::clone(&target.model),
         model_json: Bytes::from(model_json),
         label: HeaderValue::from_str(&label).map_err(|_| format!("`{label}` cannot stand in a header"))?,

@@ -13,9 +13,12 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// The kinds that translate, each as its settings make it.
-fn kinds() -> Vec<(String, Box<dyn Provider>)> {
+fn kinds() -> Vec<(String, Arc<dyn Provider>)> {
     let settings = |kind: &str| match kind {
         "bedrock" => vec![("bedrock", "{ region: us-east-1, access_key_id: AKIDEXAMPLE, secret_access_key: x }")],
+        "vertex" => {
+            ["vertex, Gemini", "vertex, Claude"].map(|name| (name, "{ project: p, credentials: metadata }")).into()
+        }
         "azure" => vec![("azure", "{ base_url: 'https://x.openai.azure.com', api_key: x }")],
         "openai" => vec![
             ("openai", "{ api_key: x }"),
@@ -37,8 +40,9 @@ fn kinds() -> Vec<(String, Box<dyn Provider>)> {
                 ca_file: None,
                 rules: Arc::default(),
             });
-            let provider = provider.expect("the settings are right");
             let name = if name.is_empty() { (*kind).to_owned() } else { name.to_owned() };
+            let provider: Arc<dyn Provider> = Arc::from(provider.expect("the settings are right"));
+            let provider = provider.for_model(model_of(name)).expect("it speaks it").unwrap_or(provider);
             if provider.codec().is_some() {
                 kinds.push((name, provider));
             }
@@ -47,12 +51,12 @@ fn kinds() -> Vec<(String, Box<dyn Provider>)> {
     kinds
 }
 
-/// A model that can do what its API can say.
-fn model_of(kind: &str) -> &'static str {
-    match kind {
-        "anthropic" => "claude-sonnet-4-5",
+/// A model that can do what its API can say; of a column's name.
+fn model_of(column: &str) -> &'static str {
+    match column {
+        "anthropic" | "vertex, Claude" => "claude-sonnet-4-5",
         "bedrock" => "anthropic.claude-sonnet-4-5-20250929-v1:0",
-        "gemini" => "gemini-3-pro",
+        "gemini" | "vertex, Gemini" => "gemini-3-pro",
         "cohere" => "command-a-reasoning-08-2025",
         _ => "m",
     }
@@ -82,7 +86,7 @@ fn what_a_request_uses_is_noted_and_goes_up_exactly_where_the_matrix_says_so() {
         }
         for (name, provider) in &kinds {
             let codec = provider.codec().expect("it translates");
-            let goal = Goal { model: model_of(provider.kind()), cap: None, most_output: Some(64_000) };
+            let goal = Goal { model: model_of(name), cap: None, most_output: Some(64_000) };
             let sent = codec.encode(&chat, &goal);
             let text = std::str::from_utf8(&sent).expect("UTF-8");
             serde_json::from_str::<serde::de::IgnoredAny>(text).unwrap_or_else(|e| panic!("{name}: {e}: {text}"));
@@ -126,8 +130,8 @@ fn matrix() -> String {
     table.push_str(&"---|".repeat(kinds.len()));
     for feature in Feature::ALL {
         write!(table, "\n| {} |", feature.label()).expect("a string takes all");
-        for (_, provider) in &kinds {
-            let word = match provider.codec().expect("it translates").carries(feature, model_of(provider.kind())) {
+        for (name, provider) in &kinds {
+            let word = match provider.codec().expect("it translates").carries(feature, model_of(name)) {
                 Carry::Yes => "yes",
                 Carry::Emulated => "emulated",
                 Carry::No if feature.is_hint() => "dropped",

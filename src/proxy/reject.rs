@@ -181,6 +181,8 @@ pub enum UpstreamFault {
     RateLimited,
     /// The provider does not take our credentials.
     Credentials,
+    /// We have no credentials for it now.
+    NoCredentials,
     /// The provider does not know the model.
     NoSuchModel,
 }
@@ -219,6 +221,7 @@ impl Reject {
             Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable | Self::AuthUnavailable { .. } => 503,
             Self::Upstream { kind, .. } => match kind {
                 UpstreamFault::Failed | UpstreamFault::Credentials | UpstreamFault::NoSuchModel => 502,
+                UpstreamFault::NoCredentials => 503,
                 UpstreamFault::TimedOut => 504,
                 UpstreamFault::RateLimited => 429,
             },
@@ -260,6 +263,7 @@ impl Reject {
                 UpstreamFault::TimedOut => "upstream_timeout",
                 UpstreamFault::RateLimited => "upstream_rate_limited",
                 UpstreamFault::Credentials => "upstream_rejected_credentials",
+                UpstreamFault::NoCredentials => "upstream_no_credentials",
                 UpstreamFault::NoSuchModel => "upstream_no_such_model",
             },
         }
@@ -352,6 +356,8 @@ impl Reject {
             }
             Self::Upstream { kind, retry_after, .. } => match (kind, retry_after) {
                 (UpstreamFault::Credentials | UpstreamFault::NoSuchModel, _) => Retry::Never,
+                // They are fetched anew after a second, and then ever more seldom.
+                (UpstreamFault::NoCredentials, _) => Retry::After(Duration::from_secs(2)),
                 (_, Some(wait)) => Retry::After(*wait),
                 (UpstreamFault::RateLimited, None) => Retry::After(Duration::from_secs(1)),
                 (UpstreamFault::Failed | UpstreamFault::TimedOut, None) => Retry::Maybe,

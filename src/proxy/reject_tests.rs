@@ -20,7 +20,7 @@ fn each_refusal_has_its_status_its_code_and_says_whether_to_try_again() {
         || Reject::Untranslatable { model: text(), target: text(), api: "messages", what: "seed", field: text() };
     let dialect = || Reject::Dialect { model: text(), api: "messages", dialect: "anthropic", speak: text() };
     let method = || Reject::Method { method: text(), path: text(), allow: "POST" };
-    use UpstreamFault::{Credentials, Failed, NoSuchModel, RateLimited, TimedOut};
+    use UpstreamFault::{Credentials, Failed, NoCredentials, NoSuchModel, RateLimited, TimedOut};
     let cases = [
         (Reject::Framing(Framing::NoHost), 400, "invalid_http_request", Fault::Client, Retry::Never, true),
         (Reject::NoRoute { method: text(), path: text() }, 404, "route_not_found", Fault::Client, Retry::Never, false),
@@ -63,6 +63,7 @@ fn each_refusal_has_its_status_its_code_and_says_whether_to_try_again() {
         (upstream(TimedOut, None), 504, "upstream_timeout", Fault::Upstream, Retry::Maybe, false),
         (upstream(RateLimited, Some(7)), 429, "upstream_rate_limited", Fault::Upstream, after(7), false),
         (upstream(RateLimited, None), 429, "upstream_rate_limited", Fault::Upstream, after(1), false),
+        (upstream(NoCredentials, None), 503, "upstream_no_credentials", Fault::Upstream, after(2), false),
         (upstream(Credentials, Some(7)), 502, "upstream_rejected_credentials", Fault::Upstream, Retry::Never, false),
         (upstream(NoSuchModel, None), 502, "upstream_no_such_model", Fault::Upstream, Retry::Never, false),
     ];

@@ -53,6 +53,8 @@ impl Opened {
     pub fn write(&mut self, target: &Target, terms: &Spending, translated: Option<Arc<Chat>>) -> Written {
         let codec = target.provider.codec();
         let (Some(chat), Some(codec)) = (translated, codec) else {
+            // Edits may be found in the bytes, so the body stands as it was sent.
+            self.ask.body.apply(&Edits::new());
             let edits = target.provider.edits(&self.ask, &target.model_json, terms.cap);
             return (self.ask.body.apply(&edits), Vec::new(), None);
         };

@@ -1,6 +1,7 @@
 //! How an attempt can fail, and what follows from it.
 
 use super::reject::UpstreamFault;
+use crate::providers::SignFault;
 use std::time::Duration;
 
 /// Why one attempt did not end well.
@@ -9,6 +10,9 @@ pub enum Trouble {
     /// The provider's name has no address.
     #[error("its host could not be resolved")]
     Unresolved,
+    /// The gateway has nothing to prove with that it may call the provider; nothing was sent.
+    #[error("not sent: {0}")]
+    NoCredentials(SignFault),
     /// No TCP connection.
     #[error("no connection: {0}")]
     Connect(String),
@@ -89,6 +93,7 @@ impl Trouble {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Unresolved => "unresolved",
+            Self::NoCredentials(_) => "no_credentials",
             Self::Connect(_) => "connect",
             Self::ConnectTimeout => "connect_timeout",
             Self::Tls => "tls",
@@ -133,6 +138,7 @@ impl Trouble {
         matches!(
             self,
             Self::Unresolved
+                | Self::NoCredentials(_)
                 | Self::Connect(_)
                 | Self::ConnectTimeout
                 | Self::Tls
@@ -154,6 +160,7 @@ impl Trouble {
     pub const fn fault(&self) -> UpstreamFault {
         match self {
             Self::Status { status: 429, .. } | Self::InBand { status: 429, .. } => UpstreamFault::RateLimited,
+            Self::NoCredentials(_) => UpstreamFault::NoCredentials,
             Self::Status { status: 401 | 403, .. } => UpstreamFault::Credentials,
             Self::Status { status: 404, .. } => UpstreamFault::NoSuchModel,
             Self::ConnectTimeout | Self::SendTimeout | Self::FirstToken | Self::Idle | Self::Response | Self::Total => {

@@ -8,6 +8,7 @@ fn all() -> Vec<Trouble> {
     let text = || "x".to_owned();
     vec![
         Trouble::Unresolved,
+        Trouble::NoCredentials(SignFault::NoCredentials),
         Trouble::Connect(text()),
         Trouble::ConnectTimeout,
         Trouble::Tls,
@@ -40,8 +41,17 @@ fn each_kind_has_a_name_of_its_own() {
 #[test]
 fn what_never_reached_the_provider_whole_is_free_and_nothing_else() {
     let free: HashSet<_> = all().iter().filter(|trouble| trouble.is_free()).map(Trouble::name).collect();
-    let want =
-        ["unresolved", "connect", "connect_timeout", "tls", "send_timeout", "send_broken", "rate_limited", "status"];
+    let want = [
+        "unresolved",
+        "no_credentials",
+        "connect",
+        "connect_timeout",
+        "tls",
+        "send_timeout",
+        "send_broken",
+        "rate_limited",
+        "status",
+    ];
     assert_eq!(free, HashSet::from(want));
 }
 

@@ -14,7 +14,7 @@ mod trace;
 pub use access_log::{AccessLog, AccessLogMetrics};
 pub use access_record::{AccessAttempt, AccessRecord};
 pub use process::ProcessCollector;
-pub use providers::{Outcome, ProviderMetrics};
+pub use providers::{CredentialMetrics, Outcome, ProviderMetrics};
 pub use proxy::{InFlight, ProxyMetrics};
 pub use series::{RequestSeries, SeriesTable, TargetSeries, TeamSeries};
 pub use trace::{TracingError, init_tracing};

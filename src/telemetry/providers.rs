@@ -1,7 +1,7 @@
-//! Metrics of what goes upstream: attempts and how they ended.
+//! Metrics of what goes upstream: attempts and how they ended, and the credentials for it.
 
 use super::{PROVIDER_SECONDS, registered};
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 use std::fmt;
 
 /// How an attempt ended: a label, and a word in access records.
@@ -82,6 +82,8 @@ pub struct ProviderMetrics {
     pub(super) attempts: IntCounterVec,
     pub(super) attempt_seconds: HistogramVec,
     pub(super) first_token_seconds: HistogramVec,
+    /// Credentials that are fetched.
+    pub credentials: CredentialMetrics,
 }
 
 impl ProviderMetrics {
@@ -97,6 +99,7 @@ impl ProviderMetrics {
         };
         let attempts = Opts::new("weighbridge_providers_attempts_total", "Attempts by target and how they ended");
         Ok(Self {
+            credentials: CredentialMetrics::register(registry)?,
             attempts: registered(registry, IntCounterVec::new(attempts, &["provider", "target", "outcome"]))?,
             attempt_seconds: histograms(
                 "weighbridge_providers_attempt_duration_seconds",
@@ -107,5 +110,47 @@ impl ProviderMetrics {
                 "Streams: from the beginning of the attempt to the first event with output",
             )?,
         })
+    }
+}
+
+/// Credentials that are fetched from the network, by provider.
+#[derive(Debug, Clone)]
+pub struct CredentialMetrics {
+    failures: IntCounterVec,
+    expiry: IntGaugeVec,
+}
+
+impl CredentialMetrics {
+    /// Registers them.
+    ///
+    /// # Errors
+    ///
+    /// When a name is taken.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let failures = "weighbridge_providers_credentials_failures_total";
+        let failures = Opts::new(failures, "Times that a provider's credentials could not be fetched");
+        let expiry = "weighbridge_providers_credentials_expiry_timestamp_seconds";
+        let expiry =
+            Opts::new(expiry, "When the provider's credentials end that were fetched last, since the Unix epoch");
+        Ok(Self {
+            failures: registered(registry, IntCounterVec::new(failures, &["provider"]))?,
+            expiry: registered(registry, IntGaugeVec::new(expiry, &["provider"]))?,
+        })
+    }
+
+    /// Credentials came that end `at_s` seconds after the Unix epoch.
+    pub fn fetched(&self, provider: &str, at_s: u64) {
+        self.expiry.with_label_values(&[provider]).set(i64::try_from(at_s).unwrap_or(i64::MAX));
+        self.failures.with_label_values(&[provider]).inc_by(0);
+    }
+
+    /// None came.
+    pub fn failed(&self, provider: &str) {
+        self.failures.with_label_values(&[provider]).inc();
+    }
+
+    /// How often none came.
+    pub fn failures(&self, provider: &str) -> u64 {
+        self.failures.with_label_values(&[provider]).get()
     }
 }

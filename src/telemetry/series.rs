@@ -112,7 +112,7 @@ pub struct TargetSeries {
 impl TargetSeries {
     fn resolve(metrics: &Metrics, model: &str, target: &Target) -> Self {
         let Metrics { proxy, providers, .. } = metrics;
-        let ProviderMetrics { attempts, attempt_seconds, first_token_seconds } = providers;
+        let ProviderMetrics { attempts, attempt_seconds, first_token_seconds, credentials: _ } = providers;
         let labels = [&*target.provider, &*target.model];
         let [provider, name] = labels;
         Self {

@@ -20,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("limits", &["model", "config", "telemetry", "catalogue"]),
     ("alerts", &["model", "config", "telemetry", "outbound"]),
     ("routing", &["model", "config", "telemetry", "catalogue"]),
-    ("providers", &["model", "config", "telemetry", "catalogue", "sse"]),
+    ("providers", &["model", "config", "telemetry", "catalogue", "outbound", "sse"]),
     ("ledger", &["model", "config", "telemetry", "catalogue"]),
     (
         "proxy",

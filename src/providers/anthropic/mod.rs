@@ -2,9 +2,9 @@
 
 pub(super) mod codec;
 mod settings;
-mod stream;
+pub(super) mod stream;
 mod usage;
-mod whole;
+pub(super) mod whole;
 
 #[cfg(test)]
 mod tests;

@@ -69,7 +69,7 @@ struct Delta<'a> {
 }
 
 /// Reads such a stream.
-pub(super) struct Reader {
+pub(in crate::providers) struct Reader {
     key: Key,
     known: Known,
     reading: Reading,
@@ -77,7 +77,8 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(key: Key) -> Self {
+    /// Errors are told without `key`.
+    pub(in crate::providers) fn new(key: Key) -> Self {
         Self { key, known: Known::default(), reading: Reading::default(), output: OutputText::default() }
     }
 

@@ -25,7 +25,7 @@ struct Answer<'a> {
     input_tokens: Count,
 }
 
-pub(super) fn read(api: Api, body: &[u8]) -> Result<Reading, Garbage> {
+pub(in crate::providers) fn read(api: Api, body: &[u8]) -> Result<Reading, Garbage> {
     let garbage = |why: &str| Garbage { api, why: why.to_owned() };
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| garbage("it is no JSON object"))?;
     if is_given(answer.error) {
@@ -74,7 +74,7 @@ struct Block<'a> {
 }
 
 /// The text of a message that came whole.
-pub(super) fn output(body: &[u8]) -> OutputText {
+pub(in crate::providers) fn output(body: &[u8]) -> OutputText {
     let mut text = OutputText::default();
     let Ok(written) = serde_json::from_slice::<Written<'_>>(body) else { return text };
     for block in &written.content {

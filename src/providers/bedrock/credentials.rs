@@ -34,7 +34,6 @@ impl Keys {
     }
 
     /// The same, of use until `expires_us`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for instance credentials, which are fed"))]
     pub(super) fn until(self, expires_us: u64) -> Self {
         Self { expires_us: Some(expires_us), ..self }
     }
@@ -45,6 +44,11 @@ impl Keys {
 
     pub(super) fn secret_access_key(&self) -> &str {
         &self.secret_access_key
+    }
+
+    /// When they end, in microseconds since the Unix epoch, where that is known.
+    pub(super) fn expires_us(&self) -> Option<u64> {
+        self.expires_us
     }
 
     pub(super) fn session_token(&self) -> Option<&str> {
@@ -65,9 +69,7 @@ pub(super) enum Credentials {
     Fixed(Arc<Keys>),
     /// Keys of a shared credentials file.
     File(File),
-    /// Keys that a task of the gateway fetches and renews: the seam for those of an instance (IMDSv2) or a container,
-    /// which need calls of their own. Whoever fetches them holds the other end.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nobody fetches instance credentials yet"))]
+    /// Keys that a task of the gateway fetches and renews (`Fetched`), which holds the other end.
     Fed(Arc<ArcSwapOption<Keys>>),
 }
 

@@ -1,15 +1,20 @@
 //! Amazon Bedrock: models of many makers behind one API, Converse. Everything is translated; no client speaks it.
 
+mod chain;
 mod codec;
 mod credentials;
+mod fetched;
+mod metadata;
 mod settings;
 mod sign;
 mod usage;
+mod web_identity;
 
 #[cfg(test)]
 mod tests;
 
 use super::codec::{Codec, Meter, Metered};
+use super::feed::Feed;
 use super::{Endpoint, Garbage, OutputText, Provider, Reading, SignFault, StreamReader, passed};
 use crate::{
     config::{self, ConfigError},
@@ -38,6 +43,8 @@ struct Bedrock {
     region: String,
     credentials: Arc<Credentials>,
     codec: Converse,
+    /// What fetches the credentials, where they are not at hand.
+    feed: Option<Arc<dyn Feed>>,
 }
 
 impl fmt::Debug for Bedrock {
@@ -70,6 +77,10 @@ impl Provider for Bedrock {
         Cow::Borrowed("/")
     }
 
+    fn feed(&self) -> Option<Arc<dyn Feed>> {
+        self.feed.clone()
+    }
+
     fn codec(&self) -> Option<&dyn Codec> {
         Some(&self.codec)
     }
@@ -92,6 +103,10 @@ impl Provider for Bedrock {
         if let Credentials::Bearer { header, .. } = &*self.credentials {
             head.insert(header::AUTHORIZATION, header.clone());
         }
+    }
+
+    fn ready(&self, now_us: u64) -> Result<(), SignFault> {
+        self.credentials.keys(now_us).map(|_| ())
     }
 
     fn sign(&self, head: &mut Parts, body: &[u8], now_us: u64) -> Result<(), SignFault> {

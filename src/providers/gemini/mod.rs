@@ -125,18 +125,22 @@ impl Provider for Gemini {
     }
 }
 
-/// A model's resource: `models/gemini-2.5-flash`, or as it stands where it names another kind (`tunedModels/x`). What no
-/// path can hold is escaped.
+/// A model's resource: `models/gemini-2.5-flash`, or as it stands where it names another kind (`tunedModels/x`).
 fn resource(model: &str) -> String {
     let mut out = String::with_capacity(model.len() + 8);
     if !model.contains('/') {
         out.push_str("models/");
     }
-    for byte in model.bytes() {
+    escape(model, &mut out);
+    out
+}
+
+/// Appends `text`, and escapes what no path can hold.
+pub(super) fn escape(text: &str, out: &mut String) {
+    for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' | b'@' => out.push(byte.into()),
             _ => out.push_str(&format!("%{byte:02X}")),
         }
     }
-    out
 }

@@ -29,6 +29,9 @@ pub(in crate::providers) struct Figures<'a> {
     candidates_tokens_details: Option<Vec<Detail<'a>>>,
     #[serde(borrow)]
     service_tier: Text<'a>,
+    /// The tier, as Vertex tells it.
+    #[serde(borrow)]
+    traffic_type: Text<'a>,
 }
 
 /// Tokens of one modality.
@@ -71,6 +74,14 @@ impl Known {
         }
         if figures.service_tier.says_something() {
             reading.tier = Some(ServiceTier::from_answer(figures.service_tier.as_str()));
+        }
+        if figures.traffic_type.says_something() {
+            // <https://docs.cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse>
+            reading.tier = Some(match figures.traffic_type.as_str() {
+                "ON_DEMAND_PRIORITY" => ServiceTier::Priority,
+                "ON_DEMAND_FLEX" => ServiceTier::Flex,
+                _ => ServiceTier::Standard,
+            });
         }
         let split = self.split();
         reading.inconsistent = split.is_none_or(|(_, consistent)| !consistent);

@@ -95,6 +95,12 @@ impl Setup {
         self.provider("a", "openai", &format!("http://{address}"), "")
     }
 
+    /// One provider with these settings, such as `kind: vertex, project: p`.
+    pub fn account(mut self, name: &str, settings: &str) -> Self {
+        writeln!(self.providers, "  {name}: {{ {settings} }}").expect("a string takes all");
+        self
+    }
+
     /// A model with the first `targets` of the targets `a/model-a`, `b/model-b` …; `more` are further keys, such as
     /// `timeouts: { idle: 1s }`.
     pub fn model(self, name: &str, targets: usize, more: &str) -> Self {

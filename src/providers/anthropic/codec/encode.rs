@@ -1,10 +1,10 @@
 //! From a conversation to the body of a request.
 
-use super::JSON_ANSWER;
 use super::ability::Ability;
 use super::blocks::{Block, CacheControl, Turn, conversation};
 use super::format::Shape;
 use super::thinking::{self, Form, Said, ends_in_bare_calls};
+use super::{JSON_ANSWER, Place};
 use crate::{
     model::{Chat, Content, Json, Source, Tool, ToolChoice},
     providers::codec::{Goal, is_forced},
@@ -23,9 +23,15 @@ pub(super) fn max_tokens(chat: &Chat, to: &Goal<'_>) -> u64 {
     to.output_cap(chat).or(to.most_output).unwrap_or(DEFAULT_MAX_TOKENS)
 }
 
+/// What Vertex calls the version of the API.
+pub(in crate::providers) const VERTEX_VERSION: &str = "vertex-2023-10-16";
+
 #[derive(Serialize)]
 struct Body<'a> {
-    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anthropic_version: Option<&'static str>,
     max_tokens: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     stream: bool,
@@ -137,8 +143,8 @@ struct OutputFormat<'a> {
 }
 
 /// The body for `to`.
-pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
-    let ability = Ability::of(to.model);
+pub(super) fn body(chat: &Chat, to: &Goal<'_>, place: Place) -> Bytes {
+    let ability = place.ability(to.model);
     let max_tokens = max_tokens(chat, to);
     let (mut system, messages) = conversation(chat);
     let shape = Shape::of(chat, ability);
@@ -156,7 +162,8 @@ pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
     let output_config =
         (said.effort.is_some() || format.is_some()).then_some(OutputConfig { effort: said.effort, format });
     let body = Body {
-        model: to.model,
+        model: (place == Place::Anthropic).then_some(to.model),
+        anthropic_version: (place == Place::Vertex).then_some(VERTEX_VERSION),
         max_tokens,
         stream: chat.stream,
         system,
@@ -166,7 +173,7 @@ pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
         sampling: sampling(chat, ability, &said),
         stop_sequences: chat.stop.iter().map(String::as_str).filter(|stop| is_taken(stop)).collect(),
         metadata: chat.user.as_deref().map(|user_id| Metadata { user_id }),
-        service_tier: chat.service_tier.as_deref().and_then(tier),
+        service_tier: chat.service_tier.as_deref().filter(|_| place == Place::Anthropic).and_then(tier),
         thinking: said.form,
         output_config,
     };

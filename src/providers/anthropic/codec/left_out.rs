@@ -1,5 +1,6 @@
 //! What a request leaves out of what the model could be told, for something else in the request excludes it.
 
+use super::Place;
 use super::ability::{Ability, Off};
 use super::blocks::conversation;
 use super::encode::{Choice, choice, is_taken, max_tokens, sampling, tier};
@@ -11,8 +12,8 @@ use crate::{
 };
 
 /// What of `chat.uses` the body does not say.
-pub(super) fn uses(chat: &Chat, to: &Goal<'_>) -> Vec<Use> {
-    let ability = Ability::of(to.model);
+pub(super) fn uses(chat: &Chat, to: &Goal<'_>, place: Place) -> Vec<Use> {
+    let ability = place.ability(to.model);
     let shape = Shape::of(chat, ability);
     let forced = choice(chat, shape, ability).as_ref().is_some_and(Choice::is_forced);
     let bare_calls = || ends_in_bare_calls(&conversation(chat).1);

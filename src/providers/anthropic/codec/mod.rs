@@ -23,6 +23,7 @@ use crate::{
 };
 pub(in crate::providers) use ability::{Ability, Off};
 use bytes::Bytes;
+pub(in crate::providers) use encode::VERTEX_VERSION;
 use std::fmt;
 
 /// Whose seals are understood.
@@ -36,12 +37,37 @@ pub(super) const JSON_ANSWER: &str = "wb_json_answer";
 pub(in crate::providers) struct Messages {
     /// Masked in what the provider says of errors.
     key: Key,
+    place: Place,
+}
+
+/// Where Claude is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// At Anthropic, and at servers that speak its API.
+    Anthropic,
+    /// At Vertex, which has no structured output yet (`output_config.format: Extra inputs are not permitted`,
+    /// <https://github.com/Portkey-AI/gateway/issues/1570>) and no service tiers.
+    Vertex,
+}
+
+impl Place {
+    /// What the model of this name takes here.
+    fn ability(self, model: &str) -> Ability {
+        let ability = Ability::of(model);
+        Ability { structured: ability.structured && self == Self::Anthropic, ..ability }
+    }
 }
 
 impl Messages {
     /// Errors are told without `key`.
     pub(in crate::providers) fn new(key: Key) -> Self {
-        Self { key }
+        Self { key, place: Place::Anthropic }
+    }
+
+    /// For Claude at Vertex: the path names the model, and the body the version of the API
+    /// (<https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai>).
+    pub(in crate::providers) fn at_vertex(key: Key) -> Self {
+        Self { key, place: Place::Vertex }
     }
 }
 
@@ -68,6 +94,8 @@ impl Codec for Messages {
         match feature {
             Feature::Temperature | Feature::TopP | Feature::TopK if !Ability::of(model).sampling => Carry::No,
             Feature::ForcedTool if !Ability::of(model).forced_calls => Carry::No,
+            Feature::ServiceTier if self.place == Place::Vertex => Carry::No,
+            Feature::JsonSchema if self.place == Place::Vertex => Carry::Emulated,
             Feature::ImageInline
             | Feature::ImageUrl
             | Feature::DocumentInline
@@ -118,11 +146,11 @@ impl Codec for Messages {
     }
 
     fn leaves_out(&self, chat: &Chat, goal: &Goal<'_>) -> Vec<Use> {
-        left_out::uses(chat, goal)
+        left_out::uses(chat, goal, self.place)
     }
 
     fn encode(&self, chat: &Chat, to: &Goal<'_>) -> Bytes {
-        encode::body(chat, to)
+        encode::body(chat, to, self.place)
     }
 
     fn decoder(&self) -> Box<dyn StreamDecoder> {

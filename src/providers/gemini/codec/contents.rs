@@ -111,11 +111,11 @@ pub(super) struct Instruction<'a> {
 const UNSIGNED: &str = "skip_thought_signature_validator";
 
 /// The instructions that stand first, and the turns. Turns of one role are merged; instructions in the middle become
-/// texts of the user's turn, for there is no other place.
-pub(super) fn conversation(chat: &Chat, ability: Ability) -> (Option<Instruction<'_>>, Vec<Turn<'_>>) {
+/// texts of the user's turn, for there is no other place. `ids`: calls and results bear those of the client.
+pub(super) fn conversation(chat: &Chat, ability: Ability, ids: bool) -> (Option<Instruction<'_>>, Vec<Turn<'_>>) {
     let leading = chat.messages.iter().take_while(|message| message.role == Role::System).count();
     let (first, rest) = chat.messages.split_at(leading);
-    let mut writer = Writer { names: names(chat), ability, turns: Vec::new() };
+    let mut writer = Writer { names: names(chat), ability, ids, turns: Vec::new() };
     for message in rest {
         writer.message(message);
     }
@@ -146,6 +146,7 @@ struct Writer<'a> {
     /// The tools that the calls were for, by their ids.
     names: HashMap<&'a str, &'a str>,
     ability: Ability,
+    ids: bool,
     turns: Vec<Turn<'a>>,
 }
 
@@ -179,11 +180,16 @@ impl<'a> Writer<'a> {
 
     fn part(&self, part: &'a Part, out: &mut Vec<Piece<'a>>) {
         match &part.content {
-            Content::ToolCall(call) => out.push(called(call)),
+            Content::ToolCall(call) => out.push(called(call, self.id(&call.id))),
             Content::ToolResult(result) => self.result(result, out),
             Content::Reasoning(_) => {}
             content => out.extend(piece(content)),
         }
+    }
+
+    /// The id as it is written; empty: not at all.
+    fn id(&self, id: &'a str) -> &'a str {
+        if self.ids { id } else { "" }
     }
 
     /// What a tool answered. Pictures stand inside of it where the model takes them, else behind it.
@@ -198,7 +204,7 @@ impl<'a> Writer<'a> {
         let media: Vec<_> = media.filter_map(|part| piece(&part.content)).collect();
         let (parts, behind) = if self.ability.rich_results() { (media, Vec::new()) } else { (Vec::new(), media) };
         let name = result.name.as_deref().or_else(|| self.names.get(&*result.id).copied()).unwrap_or("tool");
-        let answer = Answer { id: &result.id, name, response, parts };
+        let answer = Answer { id: self.id(&result.id), name, response, parts };
         out.push(Piece { function_response: Some(answer), ..Piece::default() });
         out.extend(behind);
     }
@@ -214,8 +220,8 @@ fn names(chat: &Chat) -> HashMap<&str, &str> {
     calls.collect()
 }
 
-fn called(call: &ToolCall) -> Piece<'_> {
-    let call = Call { id: &call.id, name: &call.name, args: Args::of(&call.arguments) };
+fn called<'a>(call: &'a ToolCall, id: &'a str) -> Piece<'a> {
+    let call = Call { id, name: &call.name, args: Args::of(&call.arguments) };
     Piece { function_call: Some(call), ..Piece::default() }
 }
 

@@ -409,7 +409,7 @@ pub(super) fn whole(body: &[u8], mut decoder: Decoder, out: &mut Listener<'_>) -
 }
 
 /// The first thing in an array, as errors of calls that stream stand in one; else `body` as it is.
-pub(in crate::providers::gemini) fn unwrapped(body: &[u8]) -> &[u8] {
+pub(in crate::providers) fn unwrapped(body: &[u8]) -> &[u8] {
     let trimmed = body.trim_ascii();
     match trimmed.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) {
         Some(inside) => {

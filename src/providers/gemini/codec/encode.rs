@@ -1,8 +1,8 @@
 //! From a conversation to the body of a request.
 
-use super::JSON_ANSWER;
 use super::ability::{Ability, ThinkingConfig};
 use super::contents::{Instruction, Turn, conversation};
+use super::{JSON_ANSWER, Place};
 use crate::{
     model::{Chat, Content, Feature, Format, Json, Source, Tool, ToolChoice, Use},
     providers::codec::{Goal, forces_nothing, uses_of},
@@ -124,9 +124,9 @@ impl Shape {
 }
 
 /// The body for `to`. The model and whether it streams stand in the path.
-pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
+pub(super) fn body(chat: &Chat, to: &Goal<'_>, place: Place) -> Bytes {
     let ability = Ability::of(to.model);
-    let (system_instruction, contents) = conversation(chat, ability);
+    let (system_instruction, contents) = conversation(chat, ability, place == Place::Studio);
     let shape = Shape::of(chat, ability);
     // Tools that must not be called are left out where they would exclude the shape of the answer.
     let excluded = shape == Shape::Native && !ability.json_beside_tools();
@@ -137,7 +137,7 @@ pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
         tool_config: if function_declarations.is_empty() { None } else { tool_config(chat, shape) },
         tools: if function_declarations.is_empty() { Vec::new() } else { vec![Tools { function_declarations }] },
         generation_config: config(chat, to, ability, shape),
-        service_tier: chat.service_tier.as_deref().and_then(tier),
+        service_tier: chat.service_tier.as_deref().filter(|_| place == Place::Studio).and_then(tier),
     };
     let mut out = Vec::with_capacity(size(chat));
     serde_json::to_writer(&mut out, &body).expect("texts and numbers serialize");

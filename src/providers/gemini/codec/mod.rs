@@ -11,7 +11,7 @@ mod ending;
 #[cfg(test)]
 mod tests;
 
-pub(super) use decode::unwrapped;
+pub(in crate::providers) use decode::unwrapped;
 
 use crate::{
     model::{Api, Carry, Chat, Feature, Listener, Use},
@@ -39,12 +39,29 @@ const API: Api = Api::Generate;
 pub(in crate::providers) struct Generate {
     /// Masked in what the provider says of errors.
     key: Key,
+    place: Place,
+}
+
+/// Where Gemini is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// AI Studio: `generativelanguage.googleapis.com`.
+    Studio,
+    /// Vertex, whose calls and results of functions have no ids (the order and the names tell them apart), and whose
+    /// service tiers are headers (<https://github.com/googleapis/java-genai>,
+    /// <https://docs.cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference>).
+    Vertex,
 }
 
 impl Generate {
     /// Errors are told without `key`.
     pub(in crate::providers) fn new(key: Key) -> Self {
-        Self { key }
+        Self { key, place: Place::Studio }
+    }
+
+    /// For Gemini at Vertex.
+    pub(in crate::providers) fn at_vertex(key: Key) -> Self {
+        Self { key, place: Place::Vertex }
     }
 
     /// Reads a stream that passes through as it is: what is spoilt is told as its end.
@@ -88,6 +105,7 @@ impl Codec for Generate {
             {
                 Carry::No
             }
+            Feature::ServiceTier if self.place == Place::Vertex => Carry::No,
             Feature::ImageInline
             | Feature::ImageUrl
             | Feature::VideoInput
@@ -142,7 +160,7 @@ impl Codec for Generate {
     }
 
     fn encode(&self, chat: &Chat, to: &Goal<'_>) -> Bytes {
-        encode::body(chat, to)
+        encode::body(chat, to, self.place)
     }
 
     fn decoder(&self) -> Box<dyn StreamDecoder> {
