@@ -113,7 +113,7 @@ fn framed(lines: &[u8]) -> Vec<u8> {
 
 /// `kinds`: none means every kind.
 fn fuzz(kinds: &[&str], words: &[&str], ends: &[&str], check: fn(&dyn Provider, &[u8], usize)) {
-    let wanted = |provider: &Box<dyn Provider>| kinds.is_empty() || kinds.contains(&provider.kind());
+    let wanted = |provider: &Arc<dyn Provider>| kinds.is_empty() || kinds.contains(&provider.kind());
     let providers: Vec<_> = providers().into_iter().filter(wanted).collect();
     assert!(!providers.is_empty(), "{kinds:?}");
     let cases = (mutants(seeds(words, ends)), any::<u16>());

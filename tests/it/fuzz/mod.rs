@@ -9,16 +9,22 @@ mod corpus;
 mod mutate;
 mod requests;
 
+use std::sync::Arc;
 use weighbridge::config::Config;
 use weighbridge::providers::{PROVIDERS, Provider};
 
 /// Each kind of provider that translates, as its settings make it.
-fn providers() -> Vec<Box<dyn Provider>> {
+fn providers() -> Vec<Arc<dyn Provider>> {
     const FILE: &str = include_str!("providers.yaml");
     let config = Config::from_text(FILE, None).unwrap_or_else(|errors| panic!("providers.yaml: {errors}"));
     let build = |kind: &str| PROVIDERS.iter().find(|(name, _)| *name == kind).expect("a kind").1;
-    let built = config.providers.values().map(|provider| build(&provider.kind)(provider).expect("settings"));
-    let translating: Vec<_> = built.filter(|provider| provider.codec().is_some()).collect();
+    let mut translating = Vec::new();
+    for provider in config.providers.values() {
+        let built: Arc<dyn Provider> = build(&provider.kind)(provider).expect("settings").into();
+        let models = ["claude-sonnet-4-5", "gemini-3-pro"].map(|model| built.for_model(model));
+        let of_models = models.into_iter().filter_map(Result::ok).flatten();
+        translating.extend(of_models.chain([Arc::clone(&built)]).filter(|provider| provider.codec().is_some()));
+    }
     for (kind, _) in PROVIDERS {
         assert!(
             config.providers.values().any(|provider| provider.kind == *kind),

@@ -3,6 +3,7 @@
 use super::{config, corpus::seeds, mutate::mutants, providers};
 use proptest::prelude::*;
 use serde::de::IgnoredAny;
+use std::sync::Arc;
 use weighbridge::dialect;
 use weighbridge::model::{Api, Ask, Draft};
 use weighbridge::providers::Provider;
@@ -20,7 +21,7 @@ fn parsed(api: Api, body: &[u8]) -> Option<Ask> {
 }
 
 /// A request that is read says the same or less to each provider, in valid JSON; one that is not is told why.
-fn holds(api: Api, body: &[u8], providers: &[Box<dyn Provider>]) {
+fn holds(api: Api, body: &[u8], providers: &[Arc<dyn Provider>]) {
     let Some(ask) = parsed(api, body) else { return };
     let chat = match dialect::decode(&ask) {
         Ok(Some(chat)) => chat,
