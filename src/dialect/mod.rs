@@ -18,6 +18,7 @@ mod responses;
 pub mod strict;
 
 pub use answer::{About, AnswerEncoder, encoder};
+pub use error::sign_of_life;
 pub use parse::{BadRequest, parse, parse_generate};
 
 use crate::model::{Api, Ask, Chat};
