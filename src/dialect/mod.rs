@@ -7,6 +7,7 @@
 mod answer;
 mod chat;
 pub mod error;
+mod free_form;
 mod gemini;
 mod messages;
 pub mod models;

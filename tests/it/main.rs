@@ -7,7 +7,9 @@
 mod passthrough;
 mod failover;
 mod streaming;
+mod keep_alive;
 mod translation;
+mod counting;
 mod errors;
 mod auth_first;
 mod models;
