@@ -3,11 +3,14 @@
 //! Clients ask for it to know when their context window is full, and take any number for it. It is free, and no attempt:
 //! nothing goes upstream, and the ledger has no row.
 
+use super::reject::Reject;
 use super::target::Target;
 use crate::model::{Api, Ask, UsageOrigin};
 use crate::routing::Route;
 use crate::tokens::{Counter, Encoding, Job, count_input, estimate_tokens};
 use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -35,6 +38,25 @@ pub fn counts_here(ask: &Ask, route: &Route<Target>) -> bool {
     ask.api == Api::CountTokens
         && targets.clone().all(|target| !target.serves(Api::CountTokens))
         && targets.any(|target| target.serves(Api::Messages))
+}
+
+/// Looks whether there is something to count: the provider that would say so is not asked.
+///
+/// # Errors
+///
+/// [`Reject::BadRequest`] when `messages` is no list.
+pub fn check(ask: &Ask) -> Result<(), Reject> {
+    #[derive(Deserialize)]
+    struct Counted<'a> {
+        #[serde(borrow, default)]
+        messages: Option<&'a RawValue>,
+    }
+    let body: Result<Counted<'_>, _> = serde_json::from_slice(ask.body.as_slice());
+    if body.is_ok_and(|body| body.messages.is_some_and(|messages| messages.get().starts_with('['))) {
+        return Ok(());
+    }
+    let message = "`messages` must be an array of messages".to_owned();
+    Err(Reject::BadRequest { message, param: Some("messages".to_owned()) })
 }
 
 /// Counts with the tokenizer of the first target that would answer, on the counting thread; where there is none, or the

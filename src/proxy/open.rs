@@ -2,7 +2,7 @@
 
 use super::Gateway;
 use super::accept::{self, BodyBounds, Head, Path};
-use super::counting::{Counted, count, counts_here};
+use super::counting::{self, Counted, count, counts_here};
 use super::exchange::{Arrival, Opened};
 use super::finish::Local;
 use super::gateway::{Services, Snapshot};
@@ -109,6 +109,7 @@ impl Opening<'_> {
         let tokens = reserved_tokens(&ask);
         let mut permit = governing.admit_request(&services.limits, permit, &local.subject(&caller), tokens)?; // and the rest
         if counts_here(&ask, route) {
+            counting::check(&ask)?;
             permit.keep(); // it costs nothing, but it is a request
             return Ok(Next::Tokens(count(&services.counter, &ask, route).await));
         }
