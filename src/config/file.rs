@@ -170,6 +170,8 @@ pub(super) struct ModelFile {
     #[serde(default)]
     pub(super) timeouts: TimeoutsFile,
     pub(super) max_attempts: Option<Count>,
+    /// Streams: a sign of life to the client after so much silence.
+    pub(super) keep_alive: Option<Time>,
     #[serde(default)]
     pub(super) translation: TranslationFile,
     pub(super) limits: LimitsFile,

@@ -217,6 +217,8 @@ pub struct Model {
     pub max_attempts: NonZeroU32,
     /// `translation.unsupported: drop`: what a target of another API cannot say is dropped and told. Default: refused.
     pub drops: bool,
+    /// How long a client that waits for a stream hears nothing before it gets a sign of life; `None`: for ever. Default.
+    pub keep_alive: Option<Duration>,
     /// Limits and budgets of every request for it.
     pub rules: Arc<Rules>,
 }

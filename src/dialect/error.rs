@@ -46,6 +46,17 @@ pub fn stream_error(api: Api, told: &Told<'_>, sequence: u64) -> Bytes {
     }
 }
 
+/// What stands in a stream, between its events, for "still there": a comment, which every reader of server-sent events
+/// passes over; Anthropic's own `ping`, which its clients may wait for; for Gemini an empty line, because Google's own
+/// SDK reads nothing else between events.
+pub const fn sign_of_life(dialect: Dialect) -> &'static [u8] {
+    match dialect {
+        Dialect::OpenAi => b": keep-alive\n\n",
+        Dialect::Anthropic => b"event: ping\ndata: {\"type\": \"ping\"}\n\n",
+        Dialect::Gemini => b"\r\n",
+    }
+}
+
 #[derive(Serialize)]
 struct OpenAiBody<'a> {
     error: OpenAiError<'a>,

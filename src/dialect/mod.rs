@@ -7,6 +7,7 @@
 mod answer;
 mod chat;
 pub mod error;
+mod free_form;
 mod gemini;
 mod messages;
 pub mod models;
@@ -18,6 +19,7 @@ mod responses;
 pub mod strict;
 
 pub use answer::{About, AnswerEncoder, encoder};
+pub use error::sign_of_life;
 pub use parse::{BadRequest, parse, parse_generate};
 
 use crate::model::{Api, Ask, Chat};

@@ -85,6 +85,12 @@ fn with_and_without(feature: Feature, maker: &str) -> Option<(Chat, Chat)> {
         Feature::ParticipantName => changed(|chat| {
             chat.messages.iter_mut().for_each(|message| message.name = Some("Ann".to_owned()));
         }),
+        // A decoder makes a function of it, which is all that a codec sees.
+        Feature::CustomTool => changed(|chat| {
+            let parameters = Json::new(r#"{"type":"object","properties":{"input":{"type":"string"}}}"#);
+            let (name, description) = ("patch".to_owned(), None);
+            chat.tools.push(Tool { name, description, parameters, strict: None, cache: None });
+        }),
         Feature::StrictTool => changed(|chat| chat.tools.iter_mut().for_each(|tool| tool.strict = Some(true))),
         _ => changed(member(feature)?),
     })

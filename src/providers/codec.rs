@@ -77,9 +77,11 @@ pub struct Goal<'a> {
 }
 
 impl Goal<'_> {
-    /// The cap that goes up: the lower one of the client's and the gateway's.
+    /// The cap that goes up: the lower one of the client's and the gateway's, and not more than the target gives, which
+    /// means the same and which some refuse: clients that must send a cap send that of their own maker's models.
     pub fn output_cap(&self, chat: &Chat) -> Option<u64> {
-        [chat.max_output_tokens, self.cap].into_iter().flatten().min()
+        let asked = [chat.max_output_tokens, self.cap].into_iter().flatten().min();
+        asked.map(|asked| self.most_output.map_or(asked, |most| asked.min(most)))
     }
 }
 

@@ -15,8 +15,10 @@ use super::reject::{Reject, UpstreamFault};
 use super::stream::{Answer, Expect, Release};
 use super::target::Target;
 use super::trouble::Trouble;
+use super::vigil::Vigil;
 use crate::auth::Caller;
 use crate::config::Budgeting;
+use crate::dialect;
 use crate::limits::{Permit, Shares};
 use crate::model::{Ask, Chat, NanoUsd, RequestId};
 use crate::routing::Plan;
@@ -111,8 +113,10 @@ pub struct Exchange {
     all_limited: bool,
     /// Targets that were not tried.
     over: PassedOver,
-    /// The header went out.
-    header_sent: bool,
+    /// A part of an answer went out.
+    answered: bool,
+    /// What the client was told before that.
+    vigil: Vigil,
 }
 
 impl Exchange {
@@ -129,7 +133,8 @@ impl Exchange {
             retry_after: None,
             all_limited: true,
             over: PassedOver::default(),
-            header_sent: false,
+            answered: false,
+            vigil: Vigil::since(Instant::now()),
         }
     }
 
@@ -148,14 +153,37 @@ impl Exchange {
         self.attempt.as_mut()
     }
 
-    /// Whether the client has seen a part of an answer.
+    /// Whether the client has seen a part of an answer: then there is no other target any more.
     pub fn committed(&self) -> bool {
-        self.header_sent
+        self.answered
     }
 
-    /// The header goes out now. True the first time.
+    /// A part of the answer goes out now. True where its header goes out with it.
     pub fn commit(&mut self) -> bool {
-        !std::mem::replace(&mut self.header_sent, true)
+        !std::mem::replace(&mut self.answered, true) && !self.vigil.is_open()
+    }
+
+    /// Signs of life of a stream that says nothing.
+    pub fn vigil(&mut self) -> &mut Vigil {
+        &mut self.vigil
+    }
+
+    /// Whether the client got the header of a stream before anything was known of the answer.
+    pub fn is_open_early(&self) -> bool {
+        self.vigil.is_open()
+    }
+
+    /// The sign of life that is due at `now`, as the client's dialect has it.
+    pub fn sign(&self, now: Instant) -> Option<&'static [u8]> {
+        self.sign_at().filter(|at| *at <= now).map(|_| dialect::sign_of_life(self.opened.ask.api.dialect()))
+    }
+
+    /// When the client is to get a sign of life; `None`: its model wants none, or there is no place for one.
+    fn sign_at(&self) -> Option<Instant> {
+        let attempt = self.attempt.as_ref()?;
+        let every = attempt.target.keep_alive.filter(|_| self.opened.ask.api.generates())?;
+        let waits = attempt.answer.expects_stream() && attempt.answer.failed().is_none() && !attempt.answer.ended();
+        if waits { self.vigil.due(every) } else { None }
     }
 
     /// Takes the next target that serves the call, whose provider's rules let an attempt pass, and that can be paid.
@@ -204,7 +232,10 @@ impl Exchange {
             most: terms.most,
         };
         let share = self.services.buffers.take(0).ok_or(Reject::BuffersFull)?;
-        let answer = Answer::new(expect, Arc::clone(&target.provider), share).translated(encoder);
+        let mut answer = Answer::new(expect, Arc::clone(&target.provider), share).translated(encoder);
+        if self.vigil.is_open() {
+            answer.tell_in_stream();
+        }
         self.opened.permit.keep();
         permit.keep();
         let attempt = Attempt::new(target, row, body, answer, self.opened.arrival.at).with(permit, terms);
@@ -311,6 +342,7 @@ impl Exchange {
     /// The deadline that comes first, if an attempt is under way.
     pub fn wake_at(&self) -> Option<Instant> {
         let at = self.attempt.as_ref().map(Attempt::wake_at)?;
+        let at = self.sign_at().map_or(at, |sign| at.min(sign));
         // Nobody is woken by a revocation: it is looked for.
         Some(if self.may_be_cut() { at.min(Instant::now() + REVOKED_LOOK) } else { at })
     }

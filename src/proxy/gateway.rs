@@ -267,6 +267,7 @@ fn join(
         timeouts: target.timeouts,
         apis: target.apis.clone(),
         drops: model.drops,
+        keep_alive: model.keep_alive,
         protocol: built.protocol,
         group: built.group,
         ca: built.ca.clone(),

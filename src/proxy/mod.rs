@@ -11,6 +11,7 @@ mod attempt;
 mod bound;
 mod bounds;
 mod candidate;
+mod counting;
 mod edge;
 mod exchange;
 mod explain;
@@ -35,6 +36,7 @@ mod translate;
 mod trouble;
 mod unpriced;
 mod used;
+mod vigil;
 mod views;
 #[cfg(test)]
 mod matrix_tests;
@@ -122,7 +124,16 @@ impl Gateway {
             }
             Ok(open::Next::Answer(status, body)) => {
                 let shares = local.shares(&self.services.limits);
-                respond::whole(session, &arrival, dialect, status, body, &shares).await.map(|bytes| (status, bytes))
+                respond::whole(session, &arrival, dialect, (status, body), None, &shares)
+                    .await
+                    .map(|bytes| (status, bytes))
+            }
+            Ok(open::Next::Tokens(counted)) => {
+                let shares = local.shares(&self.services.limits);
+                let origin = Some(counted.origin.name());
+                respond::whole(session, &arrival, dialect, (200, counted.body()), origin, &shares)
+                    .await
+                    .map(|bytes| (200, bytes))
             }
             Err(reject) => {
                 local.code = Some(reject.code());
@@ -375,8 +386,11 @@ impl ProxyHttp for Gateway {
             exchange.failed(Trouble::ClientGone);
         }
         if open.status == 0 {
-            open.status =
-                exchange.attempt().filter(|_| exchange.committed()).map_or(499, |attempt| attempt.answer.status());
+            open.status = match exchange.attempt() {
+                _ if exchange.is_open_early() => 200,
+                Some(attempt) if exchange.committed() => attempt.answer.status(),
+                _ => 499,
+            };
         }
         if open.code.is_none() && exchange.client_gone() {
             open.code = Some("client_gone");
@@ -422,7 +436,10 @@ impl Open {
         if committed {
             self.code = unsaid.as_ref().map(|(name, _)| *name).or(self.code);
             match unsaid {
-                Some((_, Some(event))) if !gone => respond::end_stream(session, event).await,
+                Some((_, Some(event))) if !gone => {
+                    let event = self.shared.lock().vigil().mend(event);
+                    respond::end_stream(session, event).await;
+                }
                 // No way to tell it in the body: the connection breaks, so that it is not taken for whole.
                 Some((_, None)) => session.as_downstream_mut().shutdown().await,
                 // Whole already: only the provider's connection was slow to end.
@@ -435,6 +452,10 @@ impl Open {
             return;
         }
         self.code = Some(reject.code());
+        if self.shared.lock().is_open_early() {
+            self.shared.lock().services().metrics.reject(reject.code());
+            return respond::reject_in_stream(session, &arrival, api, &reject).await;
+        }
         match respond::reject(session, &arrival, api.dialect(), &reject, &shares).await {
             Ok(bytes) => {
                 self.status = reject.status();

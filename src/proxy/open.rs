@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use super::accept::{self, BodyBounds, Head, Path};
+use super::counting::{self, Counted, count, counts_here};
 use super::exchange::{Arrival, Opened};
 use super::finish::Local;
 use super::gateway::{Services, Snapshot};
@@ -29,6 +30,8 @@ pub enum Next {
     Forward(Box<Opened>, Duration),
     /// It is answered here.
     Answer(u16, Bytes),
+    /// It is counted here.
+    Tokens(Counted),
 }
 
 /// A request that is being opened.
@@ -104,7 +107,12 @@ impl Opening<'_> {
         local.metadata = metadata::of(headers, &ask)?;
         let governing = self.with_model(governing, &route.name, local);
         let tokens = reserved_tokens(&ask);
-        let permit = governing.admit_request(&services.limits, permit, &local.subject(&caller), tokens)?; // and the rest
+        let mut permit = governing.admit_request(&services.limits, permit, &local.subject(&caller), tokens)?; // and the rest
+        if counts_here(&ask, route) {
+            counting::check(&ask)?;
+            permit.keep(); // it costs nothing, but it is a request
+            return Ok(Next::Tokens(count(&services.counter, &ask, route).await));
+        }
         let mut opened = Opened {
             arrival: self.arrival.clone(),
             team: Arc::clone(self.gateway.snapshot.series.team(Some(&caller.team))),
@@ -188,7 +196,7 @@ impl Opening<'_> {
                 team: caller.team.to_string(),
             });
         }
-        if !route.targets.iter().any(|target| target.serves(ask.api)) {
+        if !route.targets.iter().any(|target| target.serves(ask.api)) && !counts_here(ask, route) {
             return Err(Reject::Dialect {
                 model: route.name.to_string(),
                 api: ask.api.name(),

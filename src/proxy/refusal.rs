@@ -61,12 +61,12 @@ fn is_object(text: &str) -> bool {
 }
 
 /// A refusal in the client's dialect, in place of one that cannot be passed on: with the provider's message if that could
-/// be read.
-pub fn of_our_own(api: Api, status: u16, message: Option<&str>, request_id: &str) -> Bytes {
+/// be read. `in_stream`: as the event that ends a stream.
+pub fn of_our_own(api: Api, status: u16, message: Option<&str>, request_id: &str, in_stream: bool) -> Bytes {
     let unsaid = "the provider refused the request and did not say why in a form that can be passed on";
     let message = message.unwrap_or(unsaid);
     let told = Told { status, code: "upstream_refused", message, param: None, request_id };
-    error::render(api.dialect(), &told)
+    if in_stream { error::stream_error(api, &told, 0) } else { error::render(api.dialect(), &told) }
 }
 
 /// Whether the body is coded, which was not asked for.

@@ -92,6 +92,7 @@ impl Replay {
             let header = respond::answer_header(&exchange, bytes.len())?;
             out.push(HttpTask::Header(Box::new(header), false));
         }
+        let bytes = exchange.vigil().mend(bytes);
         exchange.record.bytes_out += bytes.len() as u64;
         drop(exchange);
         if !bytes.is_empty() {
@@ -130,6 +131,27 @@ impl Replay {
                 respond::bounded(self.inner_mut().response_duplex_vec(vec![piece])).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Writes the sign of life that is due, if one is. Safe to be dropped at any time (trap 14): see [`super::vigil`].
+    async fn keep_alive(&mut self, now: Instant) -> Result<()> {
+        let mut out = Vec::with_capacity(2);
+        {
+            let mut exchange = self.exchange.lock();
+            let Some(sign) = exchange.sign(now) else { return Ok(()) };
+            let answered = exchange.committed();
+            if exchange.vigil().begin(answered) {
+                out.push(HttpTask::Header(Box::new(respond::early_header(&exchange)?), false));
+                if let Some(attempt) = exchange.attempt_mut() {
+                    attempt.answer.tell_in_stream();
+                }
+            }
+            exchange.record.bytes_out += sign.len() as u64;
+            out.push(HttpTask::Body(Some(Bytes::from_static(sign)), false));
+        }
+        respond::bounded(self.inner_mut().response_duplex_vec(out)).await?;
+        self.exchange.lock().vigil().done(Instant::now());
         Ok(())
     }
 
@@ -320,11 +342,13 @@ impl CustomSession for Replay {
                     return idle;
                 }
                 () = timer.as_mut() => {
-                    let expired = self.exchange.lock().expired(Instant::now());
+                    let now = Instant::now();
+                    let expired = self.exchange.lock().expired(now);
                     if let Some(trouble) = expired {
                         // Pingora will say that it came from downstream (trap 18): only the type counts.
                         return Err(self.fail(trouble));
                     }
+                    self.keep_alive(now).await?;
                 }
             }
         }

@@ -4,7 +4,7 @@ use super::exchange::{Arrival, Exchange};
 use super::reject::{Reject, Retry};
 use crate::dialect::error::{self, Told};
 use crate::limits::{Share, Shares, reset_text};
-use crate::model::{Dialect, NanoUsd};
+use crate::model::{Api, Dialect, NanoUsd};
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Version};
@@ -23,6 +23,7 @@ const OVERHEAD: HeaderName = HeaderName::from_static("x-weighbridge-overhead-us"
 const OUTPUT_CAP: HeaderName = HeaderName::from_static("x-weighbridge-output-cap");
 const BUDGET_LEFT: HeaderName = HeaderName::from_static("x-weighbridge-budget-remaining-usd");
 const DROPPED: HeaderName = HeaderName::from_static("x-weighbridge-dropped");
+const TOKENS: HeaderName = HeaderName::from_static("x-weighbridge-tokens");
 const WARNING: HeaderName = HeaderName::from_static("x-weighbridge-warning");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 /// As OpenAI names them: limit, remaining, reset.
@@ -39,6 +40,7 @@ const LEFT_OF_TOKENS: [HeaderName; 3] = [
 /// Asks a proxy in front not to hold back events (nginx, `proxy_buffering`).
 const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const SSE: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
 /// Longest wait for a client to take a piece of an answer: one that takes nothing for so long is gone.
 pub const CLIENT_WRITE: Duration = Duration::from_secs(60);
@@ -95,6 +97,21 @@ pub fn answer_header(exchange: &Exchange, first: usize) -> Result<ResponseHeader
     Ok(header)
 }
 
+/// The header of a stream of which nothing is known yet but that it was asked for. It is short: see [`super::vigil`].
+pub fn early_header(exchange: &Exchange) -> Result<ResponseHeader> {
+    let arrival = &exchange.opened.arrival;
+    let mut header = ResponseHeader::build_no_case(StatusCode::OK, Some(8))?;
+    header.insert_header(header::CONTENT_TYPE, SSE)?;
+    if arrival.version == Version::HTTP_11 {
+        header.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+    }
+    header.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))?;
+    header.insert_header(NO_BUFFERING, HeaderValue::from_static("no"))?;
+    identify(&mut header, arrival, exchange.opened.ask.api.dialect())?;
+    show(&mut header, &exchange.shares())?;
+    Ok(header)
+}
+
 /// The paths, as far as a header takes them: a client's own keys may stand in them.
 fn dropped(paths: &[String]) -> HeaderValue {
     const MOST: usize = 1024;
@@ -144,7 +161,7 @@ fn identify(header: &mut ResponseHeader, arrival: &Arrival, dialect: Dialect) ->
     header.insert_header(X_REQUEST_ID, label)
 }
 
-/// Writes `body` as the whole answer; returns its bytes.
+/// Writes `body` as the whole answer; returns its bytes. `tokens`: where its figure of tokens is from.
 ///
 /// # Errors
 ///
@@ -153,11 +170,14 @@ pub async fn whole(
     session: &mut Session,
     arrival: &Arrival,
     dialect: Dialect,
-    status: u16,
-    body: Bytes,
+    (status, body): (u16, Bytes),
+    tokens: Option<&'static str>,
     shares: &Shares,
 ) -> Result<u64> {
-    let mut header = ResponseHeader::build_no_case(status, Some(6))?;
+    let mut header = ResponseHeader::build_no_case(status, Some(7))?;
+    if let Some(origin) = tokens {
+        header.insert_header(TOKENS, HeaderValue::from_static(origin))?;
+    }
     header.insert_header(header::CONTENT_TYPE, JSON)?;
     header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
     identify(&mut header, arrival, dialect)?;
@@ -216,6 +236,21 @@ pub async fn reject(
         session.as_downstream_mut().set_total_drain_timeout(Some(DRAIN));
     }
     write(session, header, body).await
+}
+
+/// Tells the client why it gets no answer, where it has the header of a stream already.
+pub async fn reject_in_stream(session: &mut Session, arrival: &Arrival, api: Api, reject: &Reject) {
+    let message = reject.to_string();
+    let told = Told {
+        status: reject.status(),
+        code: reject.code(),
+        message: &message,
+        param: reject.param(),
+        request_id: &arrival.label,
+    };
+    // An empty line ends what may stand there half.
+    let event = [b"\n\n", &*error::stream_error(api, &told, 0)].concat();
+    end_stream(session, event.into()).await;
 }
 
 /// Returns the bytes of the body that were written.

@@ -56,6 +56,8 @@ pub struct Answer {
     translated: bool,
     /// What writes the answer in the client's dialect then; a stream takes it.
     encoder: Option<Box<dyn AnswerEncoder>>,
+    /// The client has the header of a stream already: a refusal has its place in that.
+    in_stream: bool,
     kind: Kind,
     status: u16,
     content_type: Option<header::HeaderValue>,
@@ -112,6 +114,7 @@ impl Answer {
             provider,
             translated: false,
             encoder: None,
+            in_stream: false,
             kind: Kind::Pending,
             status: 0,
             content_type: None,
@@ -415,14 +418,13 @@ impl Answer {
                 if !matches!(status, 400 | 413 | 422) {
                     return Err(Trouble::Status { status, retry_after: None });
                 }
-                let own = |message: Option<&str>| {
-                    refusal::of_our_own(self.expect.api, self.status, message, &self.expect.label)
-                };
-                let told = if self.translated { refusal.message(self.provider.as_ref()) } else { None };
-                let passed = if self.translated { None } else { refusal.body(self.provider.as_ref()) };
+                let own = self.translated || self.in_stream;
+                let told = if own { refusal.message(self.provider.as_ref()) } else { None };
+                let passed = if own { None } else { refusal.body(self.provider.as_ref()) };
                 let bytes = passed.unwrap_or_else(|| {
                     self.content_type = None; // JSON of our own
-                    own(told.as_deref())
+                    let Expect { api, label, .. } = &self.expect;
+                    refusal::of_our_own(*api, self.status, told.as_deref(), label, self.in_stream)
                 });
                 self.ended = true;
                 self.released = true;

@@ -48,6 +48,8 @@ pub struct Target {
     pub apis: Option<Vec<Api>>,
     /// What it cannot say is dropped and told, instead of refused.
     pub drops: bool,
+    /// A client that waits for a stream gets a sign of life after so much silence.
+    pub keep_alive: Option<Duration>,
     /// HTTP version towards it.
     pub protocol: Protocol,
     /// Connections are shared within one provider only: Pingora's pool does not look at `ca`.

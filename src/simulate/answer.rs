@@ -1,6 +1,7 @@
 //! What the simulated model says, before any wire format: pieces of text or of a tool's arguments, and the bill.
 
 use super::knobs::Knobs;
+use super::order::Order;
 use super::question::{Inputs, Question, Words, tokens_of};
 use crate::model::Usage;
 use serde_json::value::RawValue;
@@ -273,7 +274,16 @@ pub(super) fn chosen_tool(question: &Question<'_>, asked: bool) -> Option<ToolCa
         let name = tool.pointer("/function/name").or_else(|| tool.get("name"))?;
         name.as_str().map(str::to_owned)
     };
-    let tool = tools.iter().find(|tool| name(tool).is_some_and(|name| wanted.is_none_or(|wanted| wanted == name)))?;
+    let declared = |order: &Order| tools.iter().any(|tool| name(tool).as_ref() == Some(&order.name));
+    let ordered = Order::of(question.body).filter(|order| asked && declared(order));
+    let wanted = wanted.map(str::to_owned).or_else(|| ordered.as_ref().map(|order| order.name.clone()));
+    let fits = |name: String| wanted.as_ref().is_none_or(|wanted| *wanted == name);
+    let tool = tools.iter().find(|tool| name(tool).is_some_and(fits))?;
+    if let Some(Order { name, arguments: Some(arguments) }) = ordered
+        && wanted.as_ref() == Some(&name)
+    {
+        return Some(ToolCall { name, arguments });
+    }
     let schema = ["/function/parameters", "/parameters", "/input_schema"].iter().find_map(|at| tool.pointer(at));
     Some(ToolCall::of(&name(tool)?, schema))
 }

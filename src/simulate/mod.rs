@@ -10,7 +10,9 @@
 //! and the same under `/v1beta`. Any model's name is taken. `GET /_simulate/stats` and `/_simulate/requests` show its
 //! books.
 //!
-//! A tool is called when the request forces it, or when the user's last words contain "call the tool". Gemini tells its
+//! A tool is called when the request forces it, or when the user's last words contain "call the tool". In the formats of
+//! OpenAI and Anthropic these words may go on with a tool's name and its arguments: `call the tool NAME with {"a":1}`; so an
+//! agent can be made to run a real tool. Gemini tells its
 //! thoughts if `includeThoughts` is set, Bedrock if `additionalModelRequestFields.thinking` is, both if the knob
 //! `reasoning` is above 0.
 //!
@@ -65,6 +67,7 @@ mod bedrock;
 mod gemini;
 mod knobs;
 mod models;
+mod order;
 mod openai;
 mod question;
 mod record;

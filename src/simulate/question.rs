@@ -11,6 +11,9 @@ use std::fmt;
 /// The members of all calls that matter; which call reads which is the call's business.
 #[derive(serde::Deserialize)]
 pub(super) struct Question<'a> {
+    /// All of it, as it came.
+    #[serde(skip)]
+    pub body: &'a [u8],
     #[serde(borrow, default)]
     pub model: Cow<'a, str>,
     #[serde(default)]
@@ -145,7 +148,7 @@ enum Turn {
 }
 
 /// The words of the last user message that ask for a tool call.
-const CALL_THE_TOOL: &str = "call the tool";
+pub(super) const CALL_THE_TOOL: &str = "call the tool";
 
 impl<'de> Deserialize<'de> for Words {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -154,8 +154,10 @@ impl Turn {
     }
 
     fn parse<'a>(&self, body: &'a Bytes) -> Result<Question<'a>, Refusal> {
-        serde_json::from_slice(body)
-            .map_err(|error| Refusal::bad(format!("We could not parse the JSON body of your request: {error}"), None))
+        let question: Question<'a> = serde_json::from_slice(body).map_err(|error| {
+            Refusal::bad(format!("We could not parse the JSON body of your request: {error}"), None)
+        })?;
+        Ok(Question { body, ..question })
     }
 
     /// The model's name, without its suffix, which is applied to the knobs.

@@ -50,6 +50,7 @@ fn config(models: &[(&str, Vec<Target>)], teams: &[&str]) -> Config {
                 targets,
                 max_attempts: NonZeroU32::MIN,
                 drops: false,
+                keep_alive: None,
                 rules: Arc::default(),
             },
         )

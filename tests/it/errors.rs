@@ -157,10 +157,6 @@ async fn an_unknown_model_is_404() {
 #[tokio::test]
 async fn a_call_that_no_target_speaks_and_that_is_no_conversation_is_400_naming_both() {
     let bench = Bench::start().await;
-    let count = r#"{"model":"only-openai","messages":[{"role":"user","content":"hi"}]}"#;
-    let answer = bench.gateway.post("/v1/messages/count_tokens", count).await;
-    assert_eq!(answer.anthropic_error(400), "invalid_request_error");
-    assert!(answer.text().contains("anthropic") && answer.text().contains("openai"), "{}", answer.text());
     let answer = bench.gateway.post("/v1/embeddings", r#"{"model":"only-anthropic","input":"hi"}"#).await;
     answer.openai_error(400);
     assert!(answer.text().contains("anthropic") && answer.text().contains("openai"), "{}", answer.text());

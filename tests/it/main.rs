@@ -7,8 +7,10 @@
 mod passthrough;
 mod failover;
 mod streaming;
+mod keep_alive;
 mod translation;
 mod credentials;
+mod counting;
 mod errors;
 mod auth_first;
 mod models;

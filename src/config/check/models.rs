@@ -18,6 +18,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// More signs of life than one in so much time would be traffic for its own sake.
+const LEAST_SILENCE: Duration = Duration::from_millis(100);
+
 impl Checker<'_> {
     /// Providers are read from the tree: what is not common to all kinds becomes a [`Section`].
     pub(super) fn providers(&mut self, zone: &TimeZone) -> BTreeMap<Arc<str>, Provider> {
@@ -92,8 +95,12 @@ impl Checker<'_> {
             }
         }
         let drops = file.translation.unsupported == Unsupported::Drop;
+        let keep_alive = file.keep_alive.map(|Time(every)| every);
+        if keep_alive.is_some_and(|every| every < LEAST_SILENCE) {
+            self.flag(&join(&path, "keep_alive"), format!("must be at least {}", show_time(LEAST_SILENCE)));
+        }
         let rules = self.rules(&path, &Scope::Model(name.into()), file.limits, file.budgets, zone);
-        Model { name: name.into(), targets, max_attempts: count(file.max_attempts, 4), drops, rules }
+        Model { name: name.into(), targets, max_attempts: count(file.max_attempts, 4), drops, keep_alive, rules }
     }
 
     fn target(&mut self, model: &str, index: usize, file: TargetFile, of_model: TimeoutsFile) -> Target {

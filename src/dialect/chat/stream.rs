@@ -1,15 +1,16 @@
 //! Answers as a stream of `chat.completion.chunk`s.
 
 use super::wire::{
-    Annotation, Cited, Detail, Image, Logprobs, Thought, UsageBody, finish_word, no_arguments, speaks_of_functions,
-    tier_word,
+    Annotation, Cited, Detail, Image, Logprobs, Thought, UsageBody, finish_word, free_forms, no_arguments,
+    speaks_of_functions, tier_word,
 };
 use crate::{
-    dialect::{About, AnswerEncoder},
+    dialect::{About, AnswerEncoder, free_form::Unwrapping},
     model::{ChatEvent, Finish, Usage},
 };
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Writes a stream: each event is a chunk. The first chunk of each choice has its role and nothing else, for there are
@@ -30,6 +31,8 @@ struct Head {
     include_usage: bool,
     /// Calls are told as `function_call`.
     functions: bool,
+    /// Tools whose calls are told as `custom`.
+    free: HashSet<String>,
 }
 
 /// How far an answer is.
@@ -40,6 +43,8 @@ struct Choice {
     called: bool,
     /// Calls whose arguments have not begun.
     bare: Vec<u32>,
+    /// Calls of free-form tools.
+    free: Vec<(u32, Unwrapping)>,
     thought: Thought,
     cited: Cited,
     annotations: u32,
@@ -100,7 +105,17 @@ struct CallDelta<'a> {
     id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     r#type: Option<&'static str>,
-    function: FunctionDelta<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<FunctionDelta<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom: Option<CustomDelta<'a>>,
+}
+
+#[derive(Serialize)]
+struct CustomDelta<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    input: &'a str,
 }
 
 #[derive(Serialize)]
@@ -133,6 +148,7 @@ impl Stream {
             tier: None,
             include_usage: about.include_usage,
             functions: speaks_of_functions(&about.request),
+            free: free_forms(&about.request),
         };
         Self { head, choices: Vec::with_capacity(1), usage: None }
     }
@@ -237,11 +253,19 @@ impl Choice {
     fn call(&mut self, call: u32, id: &str, name: &str, head: &Head, out: &mut BytesMut) {
         self.thought.over();
         self.called = true;
+        if head.free.contains(name) {
+            self.free.push((call, Unwrapping::default()));
+            return self.custom(call, Some((id, name)), "", head, out);
+        }
         self.bare.push(call);
         self.function(call, Some((id, name)), "", head, out);
     }
 
     fn arguments(&mut self, call: u32, json: &str, head: &Head, out: &mut BytesMut) {
+        if let Some((_, unwrapping)) = self.free.iter_mut().find(|(free, _)| *free == call) {
+            let text = unwrapping.push(json);
+            return self.custom(call, None, &text, head, out);
+        }
         if let Some(at) = self.bare.iter().position(|bare| *bare == call) {
             self.bare.swap_remove(at);
         }
@@ -258,9 +282,21 @@ impl Choice {
             Delta { function_call: Some(function), ..Delta::default() }
         } else {
             let (id, r#type) = (named.map(|(id, _)| id), named.map(|_| "function"));
-            Delta { tool_calls: Some([CallDelta { index: call, id, r#type, function }]), ..Delta::default() }
+            let call = CallDelta { index: call, id, r#type, function: Some(function), custom: None };
+            Delta { tool_calls: Some([call]), ..Delta::default() }
         };
         head.delta(self.index, delta, out);
+    }
+
+    /// The same of a free-form tool.
+    fn custom(&self, call: u32, named: Option<(&str, &str)>, input: &str, head: &Head, out: &mut BytesMut) {
+        if named.is_none() && input.is_empty() {
+            return;
+        }
+        let custom = Some(CustomDelta { name: named.map(|(_, name)| name), input });
+        let (id, r#type) = (named.map(|(id, _)| id), named.map(|_| "custom"));
+        let call = CallDelta { index: call, id, r#type, function: None, custom };
+        head.delta(self.index, Delta { tool_calls: Some([call]), ..Delta::default() }, out);
     }
 
     fn media(&mut self, media_type: &str, base64: &str, head: &Head, out: &mut BytesMut) {
@@ -285,6 +321,9 @@ impl Choice {
     fn finish(&mut self, reason: Finish, head: &Head, out: &mut BytesMut) {
         if std::mem::replace(&mut self.finished, true) {
             return;
+        }
+        for (call, mut unwrapping) in std::mem::take(&mut self.free) {
+            self.custom(call, None, &unwrapping.rest(), head, out);
         }
         let arguments = no_arguments(reason);
         for call in std::mem::take(&mut self.bare).into_iter().filter(|_| !arguments.is_empty()) {

@@ -1,22 +1,25 @@
 //! Answers as one `chat.completion`.
 
 use super::wire::{
-    Annotation, Cited, Detail, Image, Logprobs, Thought, UsageBody, finish_word, no_arguments, speaks_of_functions,
-    tier_word,
+    Annotation, Cited, Detail, Image, Logprobs, Thought, UsageBody, finish_word, free_forms, no_arguments,
+    speaks_of_functions, tier_word,
 };
 use crate::{
-    dialect::{About, AnswerEncoder},
+    dialect::{About, AnswerEncoder, free_form::Unwrapping},
     model::{ChatEvent, Finish, Usage},
 };
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 
 /// Collects an answer and writes it at its end.
 pub(in crate::dialect) struct Whole {
     about: About,
     /// The client speaks of `functions`.
     functions: bool,
+    /// Tools whose calls are told as `custom`.
+    free: HashSet<String>,
     choices: Vec<Choice>,
     usage: Option<Usage>,
     tier: Option<&'static str>,
@@ -46,6 +49,8 @@ struct Call {
     id: String,
     name: String,
     arguments: String,
+    /// It is one of a free-form tool.
+    free: bool,
 }
 
 #[derive(Serialize)]
@@ -94,7 +99,16 @@ struct Message<'a> {
 struct ToolCall<'a> {
     id: &'a str,
     r#type: &'static str,
-    function: Function<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<Function<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom: Option<Custom<'a>>,
+}
+
+#[derive(Serialize)]
+struct Custom<'a> {
+    name: &'a str,
+    input: String,
 }
 
 #[derive(Serialize)]
@@ -115,8 +129,9 @@ struct Audio<'a> {
 impl Whole {
     /// Lets go of the request, which may be large.
     pub(in crate::dialect) fn new(mut about: About) -> Self {
-        let functions = speaks_of_functions(&std::mem::take(&mut about.request));
-        Self { about, functions, choices: Vec::new(), usage: None, tier: None }
+        let request = std::mem::take(&mut about.request);
+        let (functions, free) = (speaks_of_functions(&request), free_forms(&request));
+        Self { about, functions, free, choices: Vec::new(), usage: None, tier: None }
     }
 
     fn choice(&mut self, index: u32) -> &mut Choice {
@@ -153,10 +168,11 @@ impl AnswerEncoder for Whole {
                 choice.details.extend(details);
             }
             ChatEvent::ToolStart { choice, call, id, name } => {
+                let free = self.free.contains(&**name);
                 let choice = self.choice(*choice);
                 choice.thought.over();
                 let (id, name) = (id.clone().into_owned(), name.clone().into_owned());
-                choice.calls.push(Call { number: *call, id, name, arguments: String::new() });
+                choice.calls.push(Call { number: *call, id, name, arguments: String::new(), free });
             }
             ChatEvent::ToolArguments { choice, call, json } => {
                 let called = self.choice(*choice).calls.iter_mut().rfind(|known| known.number == *call);
@@ -249,7 +265,7 @@ impl Choice {
             refusal,
             reasoning_content: said(&self.reasoning),
             reasoning_details: &self.details,
-            function_call: if functions { calls.next().map(|call| call.function) } else { None },
+            function_call: if functions { calls.next().and_then(|call| call.function) } else { None },
             tool_calls: if functions { Vec::new() } else { calls.collect() },
             annotations: &self.annotations,
             images: self.images.iter().map(|(media_type, base64)| Image::new(media_type, base64, None)).collect(),
@@ -272,7 +288,13 @@ impl Choice {
 
 impl Call {
     fn written<'a>(&'a self, no_arguments: &'a str) -> ToolCall<'a> {
+        let Self { id, name, .. } = self;
+        if self.free {
+            let mut unwrapping = Unwrapping::default();
+            let input = unwrapping.push(&self.arguments) + &unwrapping.rest();
+            return ToolCall { id, r#type: "custom", function: None, custom: Some(Custom { name, input }) };
+        }
         let arguments = if self.arguments.is_empty() { no_arguments } else { &self.arguments };
-        ToolCall { id: &self.id, r#type: "function", function: Function { name: &self.name, arguments } }
+        ToolCall { id, r#type: "function", function: Some(Function { name, arguments }), custom: None }
     }
 }

@@ -8,6 +8,7 @@ use crate::model::{Citation, Finish, Seal, ServiceTier, Usage};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
+use std::collections::HashSet;
 
 /// Whose dialect this is: its own seals are written bare.
 const MAKER: &str = "openai";
@@ -214,6 +215,29 @@ impl Serialize for DataUrl<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&format_args!("data:{};base64,{}", self.media_type, self.base64))
     }
+}
+
+/// Names of the client's free-form tools.
+pub(super) fn free_forms(request: &Bytes) -> HashSet<String> {
+    #[derive(Deserialize)]
+    struct Request {
+        #[serde(default)]
+        tools: Vec<Declared>,
+    }
+    #[derive(Deserialize)]
+    struct Declared {
+        #[serde(default)]
+        custom: Option<Custom>,
+    }
+    #[derive(Deserialize)]
+    struct Custom {
+        name: String,
+    }
+    if memchr::memmem::find(request, b"\"custom\"").is_none() {
+        return HashSet::new();
+    }
+    let tools = serde_json::from_slice(request).map_or(Vec::new(), |request: Request| request.tools);
+    tools.into_iter().filter_map(|tool| tool.custom).map(|custom| custom.name).collect()
 }
 
 /// Whether the client speaks of `functions`, the deprecated way: then an answer has a `function_call`.

@@ -3,6 +3,7 @@
 //! The members are those of Anthropic's reference, <https://platform.claude.com/docs/en/api/messages/create>, and of
 //! its beta, <https://platform.claude.com/docs/en/api/beta/messages/create>.
 
+use super::known::{self, Known};
 use crate::{
     dialect::{
         BadRequest,
@@ -60,12 +61,15 @@ impl<'b> Decoder<'b> {
         Ok(())
     }
 
-    /// One tool. Those that have a type and no schema are Anthropic's own, whoever runs them:
+    /// One tool. Those that have a type and no schema are Anthropic's own: a client runs some of them, Anthropic the others:
     /// <https://platform.claude.com/docs/en/agents-and-tools/tool-use/tool-reference>.
     fn tool(&mut self, node: Node<'b>, at: &Place<'_>) -> Result<(), BadRequest> {
         let mut tool = Object::of(node, at)?;
-        if tool.text("type")?.is_some_and(|kind| kind != "custom") {
-            self.chat.uses(Feature::HostedTool, at.to_string());
+        if let Some(kind) = tool.text("type")?.filter(|kind| kind != "custom") {
+            match known::find(&kind) {
+                Some(known) => self.known(known, tool)?,
+                None => self.chat.uses(Feature::HostedTool, at.to_string()),
+            }
             return Ok(());
         }
         let name = tool.needed_text("name")?.into_owned();
@@ -95,6 +99,24 @@ impl<'b> Decoder<'b> {
         }
         tool.done(&mut self.chat);
         self.chat.tools.push(Tool { name, description, parameters, strict, cache });
+        Ok(())
+    }
+
+    /// A tool of Anthropic's that the client runs: others are told what its models know by themselves.
+    fn known(&mut self, known: &Known, mut tool: Object<'b, '_>) -> Result<(), BadRequest> {
+        let name = tool.text("name")?.map_or_else(|| known.name.to_owned(), Cow::into_owned);
+        let mut description = known.description.to_owned();
+        for (member, words) in known.settings {
+            match tool.take(member) {
+                Some(Node::Whole(value)) => description.push_str(&format!(" {words}: {value}.")),
+                Some(other) => return Err(tool.at().member(member).wrong("a whole number", &other)),
+                None => {}
+            }
+        }
+        let cache = self.cache(&mut tool)?;
+        tool.done(&mut self.chat);
+        let parameters = Json::new(known.schema);
+        self.chat.tools.push(Tool { name, description: Some(description), parameters, strict: None, cache });
         Ok(())
     }
 

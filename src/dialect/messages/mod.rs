@@ -1,6 +1,7 @@
 //! Anthropic's Messages as a client dialect: what Claude Code and the Anthropic SDKs say, and what they read.
 
 mod decode;
+mod known;
 mod stream;
 mod turns;
 mod whole;

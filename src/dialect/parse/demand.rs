@@ -153,7 +153,8 @@ fn runs_at_client(api: Api, kind: &str) -> bool {
             ["bash_", "text_editor_", "computer_", "memory_"].iter().any(|prefix| kind.starts_with(prefix))
         }
         Api::ChatCompletions | Api::Responses => {
-            matches!(kind, "computer_use_preview" | "computer" | "local_shell" | "apply_patch")
+            // A namespace holds nothing but functions and free-form tools.
+            matches!(kind, "computer_use_preview" | "computer" | "local_shell" | "apply_patch" | "namespace")
         }
         _ => false, // that of generateContent have no types
     }

@@ -3,10 +3,11 @@
 use super::{
     content, items,
     members::{Members, wrong},
+    names::told,
     tools,
 };
 use crate::{
-    dialect::{BadRequest, node::Node},
+    dialect::{BadRequest, free_form, node::Node},
     model::{Chat, Content, Feature, Message, Part, Reasoned, Role, ToolCall, ToolResult},
 };
 use bytes::Bytes;
@@ -54,10 +55,10 @@ impl Turns<'_> {
         };
         let feature = match &*kind {
             "message" => return self.message(from, chat),
-            "function_call" => return self.call(from, "arguments", chat),
+            "function_call" => return self.call(from, false, chat),
             "custom_tool_call" => {
                 chat.uses(Feature::CustomTool, from.path());
-                return self.call(from, "input", chat);
+                return self.call(from, true, chat);
             }
             "function_call_output" => return self.result(from, chat),
             "custom_tool_call_output" => {
@@ -108,10 +109,12 @@ impl Turns<'_> {
         }
     }
 
-    fn call(&mut self, mut from: Members<'_>, arguments: &str, chat: &mut Chat) -> Result<(), BadRequest> {
+    fn call(&mut self, mut from: Members<'_>, free: bool, chat: &mut Chat) -> Result<(), BadRequest> {
         let id = from.needed("call_id")?.into_owned();
-        let name = from.needed("name")?.into_owned();
-        let arguments = from.needed(arguments)?.into_owned();
+        let namespace = from.text("namespace")?;
+        let name = told(namespace.as_deref(), &from.needed("name")?);
+        let arguments =
+            if free { free_form::arguments(&from.needed("input")?) } else { from.needed("arguments")?.into_owned() };
         from.skip(&["id", "status"]);
         from.rest(chat);
         self.names.insert(id.clone(), name.clone());

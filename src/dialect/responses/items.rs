@@ -1,6 +1,7 @@
 //! The items of a response's output, as they stand in events and in the body, and the seals that they carry.
 
-use crate::model::Seal;
+use super::names::Known;
+use crate::{dialect::free_form::Unwrapping, model::Seal};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -33,7 +34,9 @@ pub(super) enum Body {
     /// A thought: a summary of one part, if there are words, and its seal.
     Thought { summary: Option<String>, seal: Option<String> },
     /// A call of the client's function, which is the answer's call number `call`.
-    Call { call: u32, call_id: String, name: String, arguments: String },
+    Call { call: u32, call_id: String, known: Known, arguments: String },
+    /// A call of the client's free-form tool, likewise; `input` is what was taken out of its JSON.
+    FreeCall { call: u32, call_id: String, known: Known, input: String, json: Unwrapping },
     /// A painted picture, in base64.
     Picture(String),
 }
@@ -45,6 +48,7 @@ impl Body {
             Self::Message(_) => "msg",
             Self::Thought { .. } => "rs",
             Self::Call { .. } => "fc",
+            Self::FreeCall { .. } => "ctc",
             Self::Picture(_) => "ig",
         }
     }
@@ -142,6 +146,17 @@ enum Written<'a> {
         arguments: &'a str,
         call_id: &'a str,
         name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<&'a str>,
+    },
+    CustomToolCall {
+        id: &'a str,
+        status: Status,
+        input: &'a str,
+        call_id: &'a str,
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<&'a str>,
     },
     ImageGenerationCall {
         id: &'a str,
@@ -180,8 +195,13 @@ impl Serialize for Item {
             Body::Thought { summary, seal } => {
                 Written::Reasoning { id, summary: Summary(summary.as_deref()), encrypted_content: seal.as_deref() }
             }
-            Body::Call { call_id, name, arguments, .. } => {
-                Written::FunctionCall { id, status, arguments, call_id, name }
+            Body::Call { call_id, known, arguments, .. } => {
+                let Known { name, namespace, .. } = known;
+                Written::FunctionCall { id, status, arguments, call_id, name, namespace: namespace.as_deref() }
+            }
+            Body::FreeCall { call_id, known, input, .. } => {
+                let Known { name, namespace, .. } = known;
+                Written::CustomToolCall { id, status, input, call_id, name, namespace: namespace.as_deref() }
             }
             Body::Picture(base64) => {
                 let result = (status != Status::InProgress).then_some(&**base64);

@@ -9,6 +9,7 @@ mod decode;
 mod input;
 mod content;
 mod tools;
+mod names;
 mod members;
 mod items;
 mod output;

@@ -1,7 +1,13 @@
 //! The output of a response as it grows: from the events of an answer to items that begin, grow and end.
 
-use super::items::{Annotation, Body, Item, Part, Status, write_seal};
-use crate::model::{ChatEvent, Citation, Finish, Seal, ServiceTier, Usage};
+use super::{
+    items::{Annotation, Body, Item, Part, Status, write_seal},
+    names::Names,
+};
+use crate::{
+    dialect::free_form::Unwrapping,
+    model::{ChatEvent, Citation, Finish, Seal, ServiceTier, Usage},
+};
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -33,6 +39,8 @@ pub(super) type Tell<'t> = dyn FnMut(&Item, Change<'_>) + 't;
 #[derive(Debug)]
 pub(super) struct Output {
     request: Arc<str>,
+    /// Tools that the client knows as something else than functions.
+    names: Names,
     /// In order. Several calls of tools may be open at once; nothing else is open beside another item.
     pub items: Vec<Item>,
     /// The last figures.
@@ -46,8 +54,8 @@ pub(super) struct Output {
 
 impl Output {
     /// Of the answer to the request `request`.
-    pub(super) const fn new(request: Arc<str>) -> Self {
-        Self { request, items: Vec::new(), usage: None, tier: None, finish: None, lost: false }
+    pub(super) const fn new(request: Arc<str>, names: Names) -> Self {
+        Self { request, names, items: Vec::new(), usage: None, tier: None, finish: None, lost: false }
     }
 
     /// Takes what the first answer says. Sound has no item in a response.
@@ -108,7 +116,7 @@ impl Output {
     fn refused(&self) -> bool {
         self.items.iter().any(|item| match &item.body {
             Body::Message(parts) => parts.iter().any(Part::is_refusal),
-            Body::Thought { .. } | Body::Call { .. } | Body::Picture(_) => false,
+            Body::Thought { .. } | Body::Call { .. } | Body::FreeCall { .. } | Body::Picture(_) => false,
         })
     }
 
@@ -183,13 +191,20 @@ impl Output {
     /// Begins a call. Calls before it end where their arguments are whole: those of the others may still come.
     fn call(&mut self, call: u32, call_id: &str, name: &str, tell: &mut Tell<'_>) {
         for item in open(&mut self.items) {
+            let half = |json: &str| serde_json::from_str::<IgnoredAny>(json).is_err();
             match &item.body {
-                Body::Call { arguments, .. } if serde_json::from_str::<IgnoredAny>(arguments).is_err() => {}
+                Body::Call { arguments, .. } if half(arguments) => {}
+                Body::FreeCall { json, .. } if half(json.json()) => {}
                 _ => close(item, Status::Completed, tell),
             }
         }
-        let (call_id, name) = (call_id.to_owned(), name.to_owned());
-        self.add(Body::Call { call, call_id, name, arguments: String::new() }, tell);
+        let (call_id, known) = (call_id.to_owned(), self.names.known(name));
+        let body = if known.free_form {
+            Body::FreeCall { call, call_id, known, input: String::new(), json: Unwrapping::default() }
+        } else {
+            Body::Call { call, call_id, known, arguments: String::new() }
+        };
+        self.add(body, tell);
     }
 
     fn arguments(&mut self, which: u32, json: &str, tell: &mut Tell<'_>) {
@@ -198,6 +213,11 @@ impl Output {
                 Body::Call { call, arguments, .. } if *call == which => {
                     arguments.push_str(json);
                     tell(item, Change::Grown(json));
+                    return;
+                }
+                Body::FreeCall { call, json: so_far, .. } if *call == which => {
+                    let text = so_far.push(json);
+                    grow(item, &text, tell);
                     return;
                 }
                 _ => {}
@@ -246,8 +266,20 @@ fn open(items: &mut [Item]) -> impl Iterator<Item = &mut Item> {
     items.iter_mut().filter(|item| item.status == Status::InProgress)
 }
 
+/// Adds `text` to what a free-form tool is called with.
+fn grow(item: &mut Item, text: &str, tell: &mut Tell<'_>) {
+    if let (Body::FreeCall { input, .. }, false) = (&mut item.body, text.is_empty()) {
+        input.push_str(text);
+        tell(item, Change::Grown(text));
+    }
+}
+
 fn close(item: &mut Item, status: Status, tell: &mut Tell<'_>) {
     match &mut item.body {
+        Body::FreeCall { json, .. } => {
+            let rest = json.rest();
+            grow(item, &rest, tell);
+        }
         Body::Message(parts) => {
             if let Some(last) = parts.len().checked_sub(1) {
                 tell(item, Change::PartDone(last));

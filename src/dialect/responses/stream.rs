@@ -2,6 +2,7 @@
 
 use super::{
     items::{Annotation, Body, Item, Part, Status, SummaryText},
+    names::Names,
     output::{Change, Output},
     response::{Echo, Response},
 };
@@ -25,7 +26,8 @@ pub(in crate::dialect) struct Stream {
 impl Stream {
     /// Of the answer that `about` tells of.
     pub(in crate::dialect) fn new(mut about: About) -> Self {
-        let (echo, output) = (Echo::take(&mut about), Output::new(about.id.clone()));
+        let output = Output::new(about.id.clone(), Names::of(&about.request));
+        let echo = Echo::take(&mut about);
         Self { about, echo, output, wire: Wire { next: 0 }, begun: false }
     }
 
@@ -117,9 +119,14 @@ impl Wire {
             (Change::PartDone(index), body) => self.part_done(item, body, index, out),
             (Change::ItemDone, body) => {
                 match body {
-                    Body::Call { name, arguments, .. } => {
-                        let piece = Piece { name: Some(name), arguments: Some(arguments), ..Piece::default() };
+                    Body::Call { known, arguments, .. } => {
+                        let (name, arguments) = (Some(&*known.name), Some(&**arguments));
+                        let piece = Piece { name, arguments, ..Piece::default() };
                         self.piece("response.function_call_arguments.done", item, piece, out);
+                    }
+                    Body::FreeCall { input, .. } => {
+                        let piece = Piece { input: Some(input), ..Piece::default() };
+                        self.piece("response.custom_tool_call_input.done", item, piece, out);
                     }
                     Body::Picture(_) => {
                         self.piece("response.image_generation_call.completed", item, Piece::default(), out);
@@ -171,7 +178,7 @@ impl Wire {
                 let piece = Piece { part: Some(Shown::Summary(SummaryText::of(text))), ..at() };
                 self.piece("response.reasoning_summary_part.done", item, piece, out);
             }
-            Body::Thought { .. } | Body::Call { .. } | Body::Picture(_) => {}
+            Body::Thought { .. } | Body::Call { .. } | Body::FreeCall { .. } | Body::Picture(_) => {}
         }
     }
 }
@@ -183,6 +190,7 @@ fn grown<'a>(body: &Body, delta: &'a str) -> (&'static str, Piece<'a>) {
         Body::Message(parts) if parts.last().is_some_and(Part::is_refusal) => ("response.refusal.delta", piece),
         Body::Message(_) => ("response.output_text.delta", Piece { logprobs: Some(&[]), ..piece }),
         Body::Thought { .. } => ("response.reasoning_summary_text.delta", piece),
+        Body::FreeCall { .. } => ("response.custom_tool_call_input.delta", piece),
         Body::Call { .. } | Body::Picture(_) => ("response.function_call_arguments.delta", piece),
     }
 }
@@ -192,7 +200,7 @@ fn last_part<'a>(body: &Body) -> Piece<'a> {
     match body {
         Body::Message(parts) => Piece { content_index: Some(parts.len().saturating_sub(1)), ..Piece::default() },
         Body::Thought { .. } => Piece { summary_index: Some(0), ..Piece::default() },
-        Body::Call { .. } | Body::Picture(_) => Piece::default(),
+        Body::Call { .. } | Body::FreeCall { .. } | Body::Picture(_) => Piece::default(),
     }
 }
 
@@ -236,6 +244,8 @@ struct Piece<'a> {
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     arguments: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    input: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<Shown<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,14 +1,17 @@
 //! Tools of a request, and which of them must be called.
 
-use super::members::{Members, wrong};
+use super::{
+    members::{Members, wrong},
+    names::told,
+};
 use crate::{
     dialect::{
-        BadRequest,
+        BadRequest, free_form,
         node::{Node, raw},
     },
     model::{Chat, Feature, Tool, ToolChoice},
 };
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 /// Reads `tools`, `tool_choice` and `parallel_tool_calls`. <https://platform.openai.com/docs/guides/function-calling>
 pub(super) fn read(root: &mut Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
@@ -23,18 +26,42 @@ pub(super) fn read(root: &mut Members<'_>, chat: &mut Chat) -> Result<(), BadReq
 
 /// Takes the `tools` of `from`, which is the body or an item that brings more of them.
 pub(super) fn list(from: &mut Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
+    each(from, None, chat)
+}
+
+fn each(from: &mut Members<'_>, space: Option<&Space<'_>>, chat: &mut Chat) -> Result<(), BadRequest> {
     let path = from.at("tools");
     for (index, node) in from.list("tools")?.unwrap_or_default().into_iter().enumerate() {
-        tool(Members::of(node, format!("{path}[{index}]"))?, chat)?;
+        tool(Members::of(node, format!("{path}[{index}]"))?, space, chat)?;
     }
     Ok(())
 }
 
-fn tool(mut from: Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
-    match &*from.needed("type")? {
-        "function" => {}
-        "custom" => {
-            chat.uses(Feature::CustomTool, from.path());
+/// What several tools belong to: <https://platform.openai.com/docs/guides/function-calling>.
+struct Space<'a> {
+    name: Cow<'a, str>,
+    description: Option<Cow<'a, str>>,
+}
+
+impl Space<'_> {
+    /// What a tool of it is for: what all of them are for stands before.
+    fn describe(space: Option<&Self>, own: Option<Cow<'_, str>>) -> Option<String> {
+        match (space.and_then(|space| space.description.as_deref()), own) {
+            (Some(all), Some(own)) => Some(format!("{all}\n\n{own}")),
+            (Some(all), None) => Some(all.to_owned()),
+            (None, own) => own.map(Cow::into_owned),
+        }
+    }
+}
+
+fn tool(mut from: Members<'_>, space: Option<&Space<'_>>, chat: &mut Chat) -> Result<(), BadRequest> {
+    match (&*from.needed("type")?, space) {
+        ("function", _) => {}
+        ("custom", _) => return custom(from, space, chat),
+        ("namespace", None) => {
+            let space = Space { name: from.needed("name")?, description: from.text("description")? };
+            each(&mut from, Some(&space), chat)?;
+            from.rest(chat);
             return Ok(());
         }
         _ => {
@@ -42,8 +69,8 @@ fn tool(mut from: Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
             return Ok(());
         }
     }
-    let name = from.needed("name")?.into_owned();
-    let description = from.text("description")?.map(Into::into);
+    let name = told(space.map(|space| &*space.name), &from.needed("name")?);
+    let description = Space::describe(space, from.text("description")?);
     let parameters = match from.take("parameters") {
         None => None,
         Some(schema @ Node::Map(_)) => raw(&schema).map(Into::into),
@@ -55,6 +82,30 @@ fn tool(mut from: Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
     }
     from.rest(chat);
     chat.tools.push(Tool { name, description, parameters, strict, cache: None });
+    Ok(())
+}
+
+/// A free-form tool: <https://platform.openai.com/docs/guides/function-calling#custom-tools>. Nobody else keeps a model to
+/// a grammar: that it is only told is noted.
+fn custom(mut from: Members<'_>, space: Option<&Space<'_>>, chat: &mut Chat) -> Result<(), BadRequest> {
+    chat.uses(Feature::CustomTool, from.path());
+    let name = told(space.map(|space| &*space.name), &from.needed("name")?);
+    let description = Space::describe(space, from.text("description")?);
+    let mut grammar = None;
+    if let Some(mut format) = from.object("format")? {
+        match &*format.needed("type")? {
+            "text" => {}
+            "grammar" => {
+                grammar = Some((format.needed("syntax")?, format.needed("definition")?));
+                chat.uses(Feature::Unknown, format.path());
+            }
+            other => return Err(format.unknown_word("type", other, "`text`, `grammar`")),
+        }
+        format.rest(chat);
+    }
+    from.rest(chat);
+    let grammar = grammar.as_ref().map(|(syntax, rules)| (&**syntax, &**rules));
+    chat.tools.push(free_form::tool(name, description, grammar));
     Ok(())
 }
 
@@ -75,16 +126,24 @@ fn choice(root: &mut Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
     };
     let mut object = Members::of(object, "tool_choice".to_owned())?;
     match &*object.needed("type")? {
-        "function" => {
-            chat.tool_choice = Some(ToolChoice::Named(object.needed("name")?.into_owned()));
+        kind @ ("function" | "custom") => {
+            if kind == "custom" {
+                chat.uses(Feature::CustomTool, "tool_choice");
+            }
+            chat.tool_choice = Some(ToolChoice::Named(named(&mut object)?));
             chat.uses(Feature::ForcedTool, "tool_choice");
             object.rest(chat);
         }
         "allowed_tools" => allowed(object, chat)?,
-        "custom" => chat.uses(Feature::CustomTool, "tool_choice"),
         _ => chat.uses(Feature::HostedTool, "tool_choice"),
     }
     Ok(())
+}
+
+/// The tool that `object` names, as the model is told of it.
+fn named(object: &mut Members<'_>) -> Result<String, BadRequest> {
+    let namespace = object.text("namespace")?;
+    Ok(told(namespace.as_deref(), &object.needed("name")?))
 }
 
 fn by_word(word: &str) -> Option<ToolChoice> {
@@ -108,8 +167,8 @@ fn allowed(mut object: Members<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
     for (index, node) in object.list("tools")?.unwrap_or_default().into_iter().enumerate() {
         let mut tool = Members::of(node, format!("tool_choice.tools[{index}]"))?;
         // Of the other types, that they are declared is noted.
-        if &*tool.needed("type")? == "function" {
-            names.insert(tool.needed("name")?.into_owned());
+        if matches!(&*tool.needed("type")?, "function" | "custom") {
+            names.insert(named(&mut tool)?);
         }
     }
     object.rest(chat);

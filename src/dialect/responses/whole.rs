@@ -1,6 +1,7 @@
 //! An answer as one body.
 
 use super::{
+    names::Names,
     output::Output,
     response::{Echo, Response},
 };
@@ -20,7 +21,8 @@ pub(in crate::dialect) struct Whole {
 impl Whole {
     /// Of the answer that `about` tells of.
     pub(in crate::dialect) fn new(mut about: About) -> Self {
-        let (echo, output) = (Echo::take(&mut about), Output::new(about.id.clone()));
+        let output = Output::new(about.id.clone(), Names::of(&about.request));
+        let echo = Echo::take(&mut about);
         Self { about, echo, output }
     }
 }

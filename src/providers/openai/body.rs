@@ -154,10 +154,22 @@ pub(in crate::providers) fn document_text(name: Option<&str>, text: &str) -> Str
 /// Tokens become one of the three words that all reasoning models know: who gave a number never asked for a word that
 /// some of them refuse. "No thinking" without an effort is not sent: models that know `none` have it as their default,
 /// all others refuse it (<https://learn.microsoft.com/en-us/javascript/api/@azure/ai-projects/reasoningeffort>).
-pub(in crate::providers) fn effort(thinking: &Thinking) -> Option<Effort> {
+///
+/// Models that do not reason refuse any word, so that they get none; agents ask every model for some effort.
+pub(in crate::providers) fn effort(thinking: &Thinking, model: &str) -> Option<Effort> {
+    if !reasons(model) {
+        return None;
+    }
     let budget = thinking.budget_tokens.filter(|tokens| *tokens > 0 && !thinking.off);
     let by_budget = budget.map(|tokens| Effort::by_budget(tokens).clamp(Effort::Low, Effort::High));
     thinking.effort.or(by_budget)
+}
+
+/// Whether a model may reason: all that is not known not to (<https://platform.openai.com/docs/models>).
+pub(super) fn reasons(model: &str) -> bool {
+    let name = model.rsplit('/').next().unwrap_or(model);
+    let name = name.strip_prefix("ft:").unwrap_or(name);
+    !["gpt-4", "gpt-3.5", "chatgpt-4o"].iter().any(|family| name.starts_with(family))
 }
 
 /// The tier in OpenAI's own words; what it has no word for is left out. Anthropic's `standard_only` asks for the
@@ -173,6 +185,19 @@ pub(in crate::providers) fn tier(tier: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn models_that_do_not_reason_are_not_asked_to() {
+        let thinking = Thinking { effort: Some(Effort::High), ..Thinking::default() };
+        for model in
+            ["gpt-4o-mini", "gpt-4.1", "ft:gpt-4o:org::id", "openai/gpt-4", "gpt-3.5-turbo", "chatgpt-4o-latest"]
+        {
+            assert_eq!(effort(&thinking, model), None, "{model}");
+        }
+        for model in ["gpt-5", "gpt-oss-120b", "o3", "qwen3", "mistral-large-latest"] {
+            assert_eq!(effort(&thinking, model), Some(Effort::High), "{model}");
+        }
+    }
 
     #[test]
     fn commas_stand_where_they_belong_and_texts_are_escaped() {

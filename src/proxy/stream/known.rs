@@ -31,6 +31,11 @@ impl Answer {
         error::stream_error(self.expect.api, &told, sequence)
     }
 
+    /// The client has the header of a stream: what is told from now on is told in it.
+    pub fn tell_in_stream(&mut self) {
+        self.in_stream = true;
+    }
+
     /// Length of the stream's end marker, the last thing of the release that it came with; 0 before it.
     pub fn end_marker_bytes(&self) -> usize {
         self.end_marker_bytes

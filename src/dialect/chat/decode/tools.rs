@@ -3,7 +3,7 @@
 use super::parts::cache_mark;
 use crate::{
     dialect::{
-        BadRequest, node,
+        BadRequest, free_form, node,
         node::Node,
         object::{Object, Place},
     },
@@ -25,7 +25,8 @@ pub(super) fn call<'a>(
         "custom" => ("custom", "input"),
         _ => return Err(at.member("type").bad("must be `function` or `custom`")),
     };
-    if member == "custom" {
+    let free = member == "custom";
+    if free {
         chat.uses(Feature::CustomTool, at.to_string());
     }
     call.take("index"); // of a stream's deltas; the order says it
@@ -34,6 +35,7 @@ pub(super) fn call<'a>(
     let mut inner = Object::of(inner, &inner_at)?;
     let name = inner.need("name", "name the tool that was called")?;
     let arguments = inner.owned(input)?.unwrap_or_default();
+    let arguments = if free { free_form::arguments(&arguments) } else { arguments };
     inner.leave(chat);
     call.leave(chat);
     let made = ToolCall { id: id.clone().into_owned(), name: name.clone().into_owned(), arguments };
@@ -53,11 +55,13 @@ pub(super) fn legacy_call(node: Node<'_>, at: &Place<'_>, id: String, chat: &mut
 pub(super) fn tool(node: Node<'_>, at: &Place<'_>, chat: &mut Chat) -> Result<(), BadRequest> {
     let mut tool = Object::of(node, at)?;
     let kind = tool.need("type", "name the type of the tool, `function` for one")?;
-    if kind != "function" {
-        // Free-form tools have no words in the vocabulary, and the provider's own are none of another's.
-        let feature = if kind == "custom" { Feature::CustomTool } else { Feature::HostedTool };
-        chat.uses(feature, at.to_string());
-        return Ok(());
+    match &*kind {
+        "function" => {}
+        "custom" => return custom(tool, chat),
+        _ => {
+            chat.uses(Feature::HostedTool, at.to_string());
+            return Ok(());
+        }
     }
     let inner_at = at.member("function");
     let inner = tool.take("function").ok_or_else(|| inner_at.bad("is missing: send an object with a `name`"))?;
@@ -66,6 +70,41 @@ pub(super) fn tool(node: Node<'_>, at: &Place<'_>, chat: &mut Chat) -> Result<()
     made.cache = made.cache.or(cache_mark(&mut tool, chat)?);
     tool.leave(chat);
     chat.tools.push(made);
+    Ok(())
+}
+
+/// A free-form tool: <https://platform.openai.com/docs/guides/function-calling#custom-tools>. Nobody else keeps a model to
+/// a grammar: that it is only told is noted.
+fn custom(mut tool: Object<'_, '_>, chat: &mut Chat) -> Result<(), BadRequest> {
+    chat.uses(Feature::CustomTool, tool.at().to_string());
+    let inner_at = tool.at().member("custom");
+    let inner = tool.take("custom").ok_or_else(|| inner_at.bad("is missing: send an object with a `name`"))?;
+    let mut inner = Object::of(inner, &inner_at)?;
+    let name = inner.need("name", "name the tool")?.into_owned();
+    let description = inner.owned("description")?;
+    let at = inner_at.member("format");
+    let mut grammar = None;
+    if let Some(node) = inner.take("format") {
+        let mut format = Object::of(node, &at)?;
+        match &*format.need("type", "it must be `text` or `grammar`")? {
+            "text" => {}
+            "grammar" => {
+                let rules_at = at.member("grammar");
+                let rules = format.take("grammar").ok_or_else(|| rules_at.bad("is missing: send an object"))?;
+                let mut rules = Object::of(rules, &rules_at)?;
+                let syntax = rules.need("syntax", "it must be `lark` or `regex`")?;
+                grammar = Some((syntax, rules.need("definition", "send the grammar")?));
+                rules.leave(chat);
+                chat.uses(Feature::Unknown, at.to_string());
+            }
+            _ => return Err(at.member("type").bad("must be `text` or `grammar`")),
+        }
+        format.leave(chat);
+    }
+    inner.leave(chat);
+    tool.leave(chat);
+    let grammar = grammar.as_ref().map(|(syntax, rules)| (&**syntax, &**rules));
+    chat.tools.push(free_form::tool(name, description, grammar));
     Ok(())
 }
 

@@ -188,9 +188,13 @@ fn tools_have_their_schema_and_what_is_no_function_is_told() {
         {"type": "function", "function": {"name": "f", "description": "d", "parameters": parameters, "strict": true},
             "cache_control": {"type": "ephemeral", "ttl": "1h"}},
         {"type": "function", "function": {"name": "g", "strict": false, "returns": {}}},
-        {"type": "custom", "custom": {"name": "h"}},
+        {"type": "custom", "custom": {"name": "h", "description": "e",
+            "format": {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: W"}}}},
         {"type": "web_search"}]})));
-    assert_eq!(chat.tools.len(), 2);
+    assert_eq!(chat.tools.len(), 3);
+    let free = chat.tools[2].parameters.as_ref().expect("it is a function of one text").text();
+    assert_eq!((&*chat.tools[2].name, chat.tools[2].description.as_deref()), ("h", Some("e")));
+    assert!(free.contains(r#""required":["input"]"#) && free.contains("start: W"), "{free}");
     let tool = &chat.tools[0];
     assert_eq!((&*tool.name, tool.description.as_deref(), tool.strict), ("f", Some("d"), Some(true)));
     assert_eq!((&tool.parameters, tool.cache), (&Some(schema(&parameters)), Some(CacheMark { hour: true })));
@@ -200,6 +204,7 @@ fn tools_have_their_schema_and_what_is_no_function_is_told() {
         (Feature::CacheMarkers, "tools[0].cache_control"),
         (Feature::Unknown, "tools[1].function.returns"),
         (Feature::CustomTool, "tools[2]"),
+        (Feature::Unknown, "tools[2].custom.format"),
         (Feature::HostedTool, "tools[3]"),
     ];
     assert_eq!(uses(&chat), want);

@@ -1,6 +1,6 @@
 //! What a client is answered.
 
-use super::{Value, about, chunks, json, whole};
+use super::{About, Value, about, chunks, json, whole};
 use crate::model::{ChatEvent, Citation, Finish, Seal, ServiceTier, Usage};
 use bytes::Bytes;
 
@@ -112,6 +112,40 @@ fn calls_have_their_index_and_arguments_are_an_object_even_where_there_are_none(
     let message = json!({"role": "assistant", "content": null, "refusal": null,
         "tool_calls": [function("a", "f", "{\"x\":1}"), function("b", "g", "{}")]});
     assert_eq!(body["choices"][0]["message"], message);
+}
+
+#[test]
+fn a_call_of_a_free_form_tool_comes_with_its_text() {
+    let asked = || About {
+        request: Bytes::from_static(br#"{"tools":[{"type":"custom","custom":{"name":"patch"}},{"type":"function"}]}"#),
+        ..about()
+    };
+    let events = [
+        call(0, "a", "patch"),
+        arguments(0, "{\"input\": \"x\\"),
+        arguments(0, "ny\"}"),
+        call(1, "b", "f"),
+        call(2, "c", "patch"),
+        arguments(2, "bare"),
+        finish(Finish::ToolCalls),
+    ];
+    let told: Vec<_> =
+        deltas(&chunks(&events, asked())).iter().filter_map(|delta| delta.get("tool_calls").cloned()).collect();
+    let want = [
+        json!([{"index": 0, "id": "a", "type": "custom", "custom": {"name": "patch", "input": ""}}]),
+        json!([{"index": 0, "custom": {"input": "x"}}]),
+        json!([{"index": 0, "custom": {"input": "\ny"}}]),
+        json!([{"index": 1, "id": "b", "type": "function", "function": {"name": "f", "arguments": ""}}]),
+        json!([{"index": 2, "id": "c", "type": "custom", "custom": {"name": "patch", "input": ""}}]),
+        json!([{"index": 2, "custom": {"input": "bare"}}]),
+        json!([{"index": 1, "function": {"arguments": "{}"}}]),
+    ];
+    assert_eq!(told, want);
+    let whole = whole(&events, asked());
+    let calls = &whole["choices"][0]["message"]["tool_calls"];
+    assert_eq!(calls[0], json!({"id": "a", "type": "custom", "custom": {"name": "patch", "input": "x\ny"}}));
+    assert_eq!(calls[1]["function"], json!({"name": "f", "arguments": "{}"}));
+    assert_eq!(calls[2]["custom"]["input"], "bare");
 }
 
 #[test]

@@ -190,6 +190,24 @@ fn settings_are_taken_and_noted() {
 }
 
 #[test]
+fn tools_of_anthropics_that_the_client_runs_become_functions() {
+    let chat = chat(&json!({"tools": [
+        {"type": "bash_20250124", "name": "bash", "cache_control": {"type": "ephemeral"}},
+        {"type": "text_editor_20250728", "name": "edit", "max_characters": 900},
+        {"type": "computer_20250124", "name": "computer", "display_width_px": 1024, "display_height_px": 768, "new": 1},
+    ]}));
+    let names: Vec<_> = chat.tools.iter().map(|tool| &*tool.name).collect();
+    assert_eq!(names, ["bash", "edit", "computer"], "as the client calls them");
+    assert!(chat.tools[0].parameters.as_ref().is_some_and(|schema| schema.text().contains("\"restart\"")));
+    assert!(chat.tools[0].cache.is_some());
+    let said = |at: usize| chat.tools[at].description.as_deref().unwrap_or_default();
+    assert!(said(1).ends_with("Most characters that are shown of a file: 900."), "{}", said(1));
+    assert!(said(2).contains("Width of the screen in pixels: 1024."), "{}", said(2));
+    let want = noted(&[(Feature::CacheMarkers, "tools[0].cache_control"), (Feature::Unknown, "tools[2].new")]);
+    assert_eq!(uses(&chat), want);
+}
+
+#[test]
 fn tools_are_functions_or_the_providers_own() {
     let own = json!({"type": "object", "properties": {"b": {"type": "string"}, "a": {"type": "string"}}});
     let chat = chat(&json!({"tools": [
@@ -198,9 +216,7 @@ fn tools_are_functions_or_the_providers_own() {
             "allowed_callers": ["direct", "code_execution_20260120"], "input_examples": [{}], "new": 1},
         {"type": "custom", "name": "h", "input_schema": {"type": "object"}, "allowed_callers": ["direct"]},
         {"type": "web_search_20250305", "name": "web_search", "max_uses": 3},
-        {"type": "bash_20250124", "name": "bash"},
-        {"type": "text_editor_20250728", "name": "str_replace_based_edit_tool"},
-        {"type": "computer_20250124", "name": "computer", "display_width_px": 1, "display_height_px": 1},
+        {"type": "code_execution_20250825", "name": "code_execution"},
     ], "tool_choice": {"type": "any"}}));
     let tool = |name: &str, parameters: &str, strict| Tool {
         name: name.to_owned(),
@@ -225,8 +241,6 @@ fn tools_are_functions_or_the_providers_own() {
         (Feature::Unknown, "tools[1].new"),
         (Feature::HostedTool, "tools[3]"),
         (Feature::HostedTool, "tools[4]"),
-        (Feature::HostedTool, "tools[5]"),
-        (Feature::HostedTool, "tools[6]"),
         (Feature::ForcedTool, "tool_choice"),
     ]);
     assert_eq!(uses(&chat), want);

@@ -332,3 +332,47 @@ fn only_the_first_answer_is_written_and_an_empty_one_is_whole() {
     assert_eq!(types(&stream(&short(), &other)), ["response.created", "response.in_progress", "response.completed"]);
     assert_eq!(whole(&short(), &[])["output"], json!([]));
 }
+
+#[test]
+fn a_call_comes_as_what_the_client_declared() {
+    let asked = json!({"model": "m", "input": "hi", "tools": [
+        {"type": "custom", "name": "patch"},
+        {"type": "namespace", "name": "agents", "tools": [{"type": "function", "name": "close"}]},
+    ]});
+    let start = |call: u32, id: &'static str, name: &'static str| ChatEvent::ToolStart {
+        choice: 0,
+        call,
+        id: id.into(),
+        name: name.into(),
+    };
+    let piece = |call: u32, json: &'static str| ChatEvent::ToolArguments { choice: 0, call, json: json.into() };
+    let answer = [
+        start(0, "c1", "patch"),
+        piece(0, "{\"input\":\"a\\"),
+        piece(0, "nb\"}"),
+        start(1, "c2", "agents__close"),
+        piece(1, "{\"x\":1}"),
+        start(2, "c3", "patch"),
+        piece(2, "*** bare"),
+        finish(Finish::ToolCalls),
+    ];
+    let events = stream(&asked, &answer);
+    let custom: Vec<_> = events.iter().filter(|event| event["output_index"] == 0).collect();
+    let item = |status: &str, input: &str| {
+        json!({"type": "custom_tool_call", "id": "ctc_r1_0", "status": status, "input": input, "call_id": "c1",
+            "name": "patch"})
+    };
+    let words: Vec<_> = custom.iter().map(|event| event["type"].as_str().expect("a type")).collect();
+    let delta = "response.custom_tool_call_input.delta";
+    let done = "response.custom_tool_call_input.done";
+    assert_eq!(words, ["response.output_item.added", delta, delta, done, "response.output_item.done"]);
+    assert_eq!((&custom[0]["item"], &custom[4]["item"]), (&item("in_progress", ""), &item("completed", "a\nb")));
+    let texts = [&custom[1]["delta"], &custom[2]["delta"], &custom[3]["input"]];
+    assert_eq!(texts, [&json!("a"), &json!("\nb"), &json!("a\nb")]);
+    assert_eq!(custom[1]["item_id"], "ctc_r1_0");
+    let output = &whole(&asked, &answer)["output"];
+    assert_eq!(output, &events.last().expect("some")["response"]["output"]);
+    assert_eq!((&output[1]["name"], &output[1]["namespace"]), (&json!("close"), &json!("agents")));
+    assert_eq!((&output[1]["type"], &output[1]["arguments"]), (&json!("function_call"), &json!("{\"x\":1}")));
+    assert_eq!(output[2]["input"], "*** bare", "what is no such object is passed on");
+}

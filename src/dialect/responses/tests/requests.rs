@@ -107,7 +107,6 @@ fn what_a_provider_would_have_to_keep_or_nobody_knows_is_noted() {
         (json!({"include": ["web_search_call.results"]}), "Unknown include[0]"),
         (json!({"tool_choice": "required"}), "ForcedTool tool_choice"),
         (json!({"tool_choice": {"type": "function", "name": "f"}}), "ForcedTool tool_choice"),
-        (json!({"tool_choice": {"type": "custom", "name": "f"}}), "CustomTool tool_choice"),
         (json!({"tool_choice": {"type": "file_search"}}), "HostedTool tool_choice"),
         (json!({"tools": [{"type": "custom", "name": "f"}]}), "CustomTool tools[0]"),
         (json!({"tools": [{"type": "local_shell"}]}), "HostedTool tools[0]"),
@@ -129,6 +128,44 @@ fn what_a_provider_would_have_to_keep_or_nobody_knows_is_noted() {
     for (more, want) in rows {
         assert_eq!(notes(&ask(more.clone())), [want], "{more}");
     }
+    let chosen = ask(json!({"tool_choice": {"type": "custom", "name": "f"}}));
+    assert_eq!(notes(&chosen), ["CustomTool tool_choice", "ForcedTool tool_choice"]);
+    assert_eq!(chosen.tool_choice, Some(ToolChoice::Named("f".to_owned())));
+}
+
+#[test]
+fn a_free_form_tool_is_a_function_of_one_text_and_a_namespace_stands_before_the_name() {
+    let chat = ask(json!({
+        "tools": [
+            {"type": "custom", "name": "patch", "description": "Patches.",
+                "format": {"type": "grammar", "syntax": "lark", "definition": "start: W"}},
+            {"type": "namespace", "name": "agents", "description": "All about agents.", "tools": [
+                {"type": "function", "name": "close", "description": "Closes.", "parameters": {"type": "object"}},
+                {"type": "custom", "name": "say"}, {"type": "web_search"}, {"type": "namespace", "name": "x"}]},
+        ],
+        "tool_choice": {"type": "function", "name": "close", "namespace": "agents"},
+        "input": [{"type": "function_call", "call_id": "c", "name": "close", "namespace": "agents", "arguments": "{}"}],
+    }));
+    let tools: Vec<_> = chat.tools.iter().map(|tool| (&*tool.name, tool.description.as_deref())).collect();
+    let want = [
+        ("patch", Some("Patches.")),
+        ("agents__close", Some("All about agents.\n\nCloses.")),
+        ("agents__say", Some("All about agents.")),
+    ];
+    assert_eq!(tools, want);
+    assert!(chat.tools[0].parameters.as_ref().is_some_and(|schema| schema.text().contains("start: W")));
+    assert_eq!(chat.tool_choice, Some(ToolChoice::Named("agents__close".to_owned())));
+    let Content::ToolCall(call) = &chat.messages[0].parts[0].content else { panic!("a call") };
+    assert_eq!(call.name, "agents__close");
+    let told = [
+        "CustomTool tools[0]",
+        "Unknown tools[0].format",
+        "CustomTool tools[1].tools[1]",
+        "HostedTool tools[1].tools[2]",
+        "HostedTool tools[1].tools[3]",
+        "ForcedTool tool_choice",
+    ];
+    assert_eq!(notes(&chat), told);
 }
 
 #[test]
@@ -272,7 +309,7 @@ fn a_tools_picture_is_noted_as_such() {
             {"type": "input_image", "image_url": "https://a/b.png"}]},
     ]));
     let Content::ToolCall(call) = &chat.messages[0].parts[0].content else { panic!("a call") };
-    assert_eq!(call.arguments, "ls | wc");
+    assert_eq!(call.arguments, r#"{"input":"ls | wc"}"#);
     let want = [
         "CustomTool input[0]",
         "CustomTool input[1]",

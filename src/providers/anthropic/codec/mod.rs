@@ -114,12 +114,11 @@ impl Codec for Messages {
             | Feature::CacheMarkers
             | Feature::ServiceTier
             | Feature::User => Carry::Yes,
-            Feature::JsonObject => Carry::Emulated,
+            Feature::JsonObject | Feature::CustomTool => Carry::Emulated,
             Feature::FileId
             | Feature::AudioInput
             | Feature::VideoInput
             | Feature::StrictTool
-            | Feature::CustomTool
             | Feature::HostedTool
             | Feature::Penalties
             | Feature::Seed

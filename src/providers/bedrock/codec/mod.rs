@@ -119,14 +119,13 @@ fn carries(feature: Feature) -> Carry {
         | Feature::CacheMarkers
         | Feature::ServiceTier
         | Feature::Metadata => Carry::Yes,
-        Feature::JsonObject | Feature::JsonSchema => Carry::Emulated,
+        Feature::JsonObject | Feature::JsonSchema | Feature::CustomTool => Carry::Emulated,
         Feature::ImageUrl
         | Feature::DocumentUrl
         | Feature::FileId
         | Feature::VideoInput
         | Feature::ParallelToolControl
         | Feature::StrictTool
-        | Feature::CustomTool
         | Feature::HostedTool
         | Feature::Penalties
         | Feature::Seed

@@ -334,6 +334,7 @@ fn said(feature: Feature) -> Option<Value> {
         Feature::ForcedTool => chat.tool_choice = Some(ToolChoice::Required),
         Feature::JsonObject => chat.format = Format::Json,
         Feature::JsonSchema => chat.format = schema(),
+        Feature::CustomTool => chat.tools.push(tool("patch")), // a decoder makes a function of it
         _ => {}
     }
     let body = encoded(&chat);
@@ -353,7 +354,7 @@ fn said(feature: Feature) -> Option<Value> {
         Feature::ReasoningEffort => "/additionalModelRequestFields/thinking",
         Feature::ServiceTier => "/serviceTier",
         Feature::Metadata => "/requestMetadata",
-        Feature::JsonObject | Feature::JsonSchema => "/toolConfig/tools/1/toolSpec",
+        Feature::JsonObject | Feature::JsonSchema | Feature::CustomTool => "/toolConfig/tools/1/toolSpec",
         _ => return None,
     };
     body.pointer(path).cloned()

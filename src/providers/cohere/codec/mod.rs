@@ -87,7 +87,7 @@ impl Codec for Chat {
             | Feature::ForcedTool
             | Feature::ReasoningEffort => Carry::Yes,
             // A document whose one member says so.
-            Feature::FailedToolResult => Carry::Emulated,
+            Feature::FailedToolResult | Feature::CustomTool => Carry::Emulated,
             Feature::PlainReasoning if reasons(model) => Carry::Yes,
             Feature::PlainReasoning
             | Feature::DocumentInline
@@ -97,7 +97,6 @@ impl Codec for Chat {
             | Feature::VideoInput
             | Feature::RichToolResult
             | Feature::ParallelToolControl
-            | Feature::CustomTool
             | Feature::HostedTool
             | Feature::LogitBias
             | Feature::Logprobs

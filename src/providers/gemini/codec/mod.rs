@@ -128,10 +128,10 @@ impl Codec for Generate {
             | Feature::ReasoningEffort
             | Feature::SealedReasoning
             | Feature::ServiceTier => Carry::Yes,
+            Feature::CustomTool => Carry::Emulated,
             Feature::FileId
             | Feature::ParallelToolControl
             | Feature::StrictTool
-            | Feature::CustomTool
             | Feature::HostedTool
             | Feature::LogitBias
             | Feature::PlainReasoning

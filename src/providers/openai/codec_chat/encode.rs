@@ -34,7 +34,7 @@ pub(super) fn body(codec: &ChatCodec, chat: &Chat, to: &Goal<'_>) -> Bytes {
         body.maybe(cap_name(codec.cap), to.output_cap(chat).as_ref());
         writer.tools(chat, body);
         writer.sampling(chat, body);
-        writer.shape(chat, body);
+        writer.shape(chat, to.model, body);
         writer.hints(chat, body);
     });
     body.into_bytes()
@@ -326,7 +326,7 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
         }
     }
 
-    fn shape(&self, chat: &Chat, body: &mut Body) {
+    fn shape(&self, chat: &Chat, model: &str, body: &mut Body) {
         match &chat.format {
             Format::Text => {}
             Format::Json => body.key("response_format").object(|body| body.member("type", &"json_object")),
@@ -347,7 +347,7 @@ impl<T: Fn(Feature) -> bool> Writer<'_, T> {
         if chat.choices > 1 {
             body.member("n", &chat.choices);
         }
-        if let Some(effort) = effort(&chat.thinking) {
+        if let Some(effort) = effort(&chat.thinking, model) {
             body.maybe("reasoning_effort", self.lowered(effort).map(Effort::name).as_ref());
         }
     }

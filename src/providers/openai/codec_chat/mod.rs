@@ -135,6 +135,7 @@ impl Codec for ChatCodec {
             | Feature::Verbosity
             | Feature::ParticipantName
             | Feature::ImageDetail => self.where_taken(feature),
+            Feature::CustomTool => Carry::Emulated,
             Feature::PlainReasoning if self.manner.takes_thoughts => Carry::Yes,
             // OpenAI fetches no documents; Mistral does.
             Feature::DocumentUrl if self.manner.bare_media => Carry::Yes,
@@ -143,7 +144,6 @@ impl Codec for ChatCodec {
             | Feature::FileId
             | Feature::RichToolResult
             | Feature::FailedToolResult
-            | Feature::CustomTool
             | Feature::HostedTool
             | Feature::TopK
             | Feature::SealedReasoning
@@ -161,12 +161,12 @@ impl Codec for ChatCodec {
         }
     }
 
-    fn leaves_out(&self, chat: &Chat, _goal: &Goal<'_>) -> Vec<Use> {
+    fn leaves_out(&self, chat: &Chat, goal: &Goal<'_>) -> Vec<Use> {
         let silent = |tier: &str| self::tier(tier).is_none();
         let lost = [
             (chat.stop.len() > self.manner.most_stops, Feature::StopSequences),
             (chat.service_tier.as_deref().is_some_and(silent), Feature::ServiceTier),
-            (chat.thinking.is_said() && effort(&chat.thinking).is_none(), Feature::ReasoningEffort),
+            (chat.thinking.is_said() && effort(&chat.thinking, goal.model).is_none(), Feature::ReasoningEffort),
             (forces_nothing(chat), Feature::ForcedTool),
         ];
         [uses_lost(chat, lost), sounds_to_fetch(chat)].concat()

@@ -8,7 +8,7 @@ use crate::{
     providers::{
         codec::Goal,
         openai::{
-            body::{Body, document_text, effort, joined_texts, tier},
+            body::{Body, document_text, effort, joined_texts, reasons, tier},
             call_id::Ids,
         },
     },
@@ -42,7 +42,7 @@ pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
         body.number("temperature", chat.sampling.temperature);
         body.number("top_p", chat.sampling.top_p);
         text(chat, body);
-        thinking(chat, body);
+        thinking(chat, to.model, body);
         hints(chat, body);
     });
     body.into_bytes()
@@ -253,22 +253,22 @@ fn text(chat: &Chat, body: &mut Body) {
 }
 
 /// The words for effort and summary. A summary is asked for only if it is to be shown: some accounts may not have it.
-pub(super) fn reasoned(thinking: &Thinking) -> (Option<&'static str>, Option<&'static str>) {
+pub(super) fn reasoned(thinking: &Thinking, model: &str) -> (Option<&'static str>, Option<&'static str>) {
     // `max` is newer than most models.
-    let effort = effort(thinking).map(|effort| effort.min(Effort::XHigh).name());
-    (effort, (thinking.shown == Some(true) && thinking.is_on()).then_some("auto"))
+    let effort = effort(thinking, model).map(|effort| effort.min(Effort::XHigh).name());
+    (effort, (thinking.shown == Some(true) && thinking.is_on() && reasons(model)).then_some("auto"))
 }
 
 /// Effort and summary, and what must be asked for apart.
-fn thinking(chat: &Chat, body: &mut Body) {
-    let (effort, summary) = reasoned(&chat.thinking);
+fn thinking(chat: &Chat, model: &str, body: &mut Body) {
+    let (effort, summary) = reasoned(&chat.thinking, model);
     if effort.is_some() || summary.is_some() {
         body.key("reasoning").object(|body| {
             body.maybe("effort", effort.as_ref());
             body.maybe("summary", summary.as_ref());
         });
     }
-    let thoughts = chat.thinking.is_on().then_some("reasoning.encrypted_content");
+    let thoughts = (chat.thinking.is_on() && reasons(model)).then_some("reasoning.encrypted_content");
     let logprobs = chat.logprobs.map(|_| "message.output_text.logprobs");
     let include: Vec<_> = [thoughts, logprobs].into_iter().flatten().collect();
     if !include.is_empty() {

@@ -71,11 +71,11 @@ impl Codec for ResponsesCodec {
             | Feature::Metadata
             | Feature::Verbosity
             | Feature::ImageDetail => Carry::Yes,
+            Feature::CustomTool => Carry::Emulated,
             Feature::FileId
             | Feature::AudioInput
             | Feature::VideoInput
             | Feature::FailedToolResult
-            | Feature::CustomTool
             | Feature::HostedTool
             | Feature::TopK
             | Feature::Penalties
@@ -99,11 +99,14 @@ impl Codec for ResponsesCodec {
         }
     }
 
-    fn leaves_out(&self, chat: &Chat, _goal: &Goal<'_>) -> Vec<Use> {
+    fn leaves_out(&self, chat: &Chat, goal: &Goal<'_>) -> Vec<Use> {
         let silent = |tier: &str| self::tier(tier).is_none();
         let lost = [
             (chat.service_tier.as_deref().is_some_and(silent), Feature::ServiceTier),
-            (chat.thinking.is_said() && encode::reasoned(&chat.thinking) == (None, None), Feature::ReasoningEffort),
+            (
+                chat.thinking.is_said() && encode::reasoned(&chat.thinking, goal.model) == (None, None),
+                Feature::ReasoningEffort,
+            ),
             (forces_nothing(chat), Feature::ForcedTool),
         ];
         uses_lost(chat, lost)

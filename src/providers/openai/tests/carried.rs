@@ -154,6 +154,8 @@ fn in_options(feature: Feature) -> Option<(Chat, &'static str)> {
         Feature::ServiceTier => {
             (Chat { service_tier: Some("flex".to_owned()), ..Chat::default() }, r#""service_tier":"flex""#)
         }
+        // A decoder makes a function of it, which is all that a codec sees.
+        Feature::CustomTool => (with_tool(), r#""name":"f""#),
         Feature::User => (Chat { user: Some("u1".to_owned()), ..Chat::default() }, r#""user":"u1""#),
         Feature::Metadata => {
             (Chat { metadata: vec![("a".to_owned(), "b".to_owned())], ..Chat::default() }, r#""metadata":{"a":"b"}"#)

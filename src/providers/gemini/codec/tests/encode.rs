@@ -20,7 +20,7 @@ fn codec() -> Generate {
 }
 
 fn sent(chat: &Chat, model: &str) -> Value {
-    let to = Goal { model, cap: None, most_output: Some(9) };
+    let to = Goal { model, cap: None, most_output: Some(9_000) };
     serde_json::from_slice(&codec().encode(chat, &to)).expect("the body is JSON")
 }
 
