@@ -7,6 +7,7 @@
 mod answer;
 mod chat;
 pub mod error;
+mod form;
 mod gemini;
 mod messages;
 pub mod models;
@@ -18,7 +19,7 @@ mod responses;
 pub mod strict;
 
 pub use answer::{About, AnswerEncoder, encoder};
-pub use parse::{BadRequest, parse, parse_generate};
+pub use parse::{BadRequest, parse, parse_form, parse_generate};
 
 use crate::model::{Api, Ask, Chat};
 

@@ -1,6 +1,6 @@
 //! What a request may cost beside the text that it carries: what bounding needs, and nothing that routing does.
 
-use super::Span;
+use super::{Media, Span};
 
 /// What a request may make a provider read, run and write.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -45,13 +45,31 @@ pub struct Demand {
     pub unpriced: Option<&'static str>,
     /// Anthropic's `inference_geo` names a place: a tenth dearer.
     pub regional: bool,
+    /// The most that it may come to of what is no tokens.
+    pub units: Units,
+    /// What pictures and sound it is about; only calls that make or read them ([`super::Api::is_media`]).
+    pub media: Option<Box<Media>>,
+}
+
+/// The most that a request may come to of what providers bill by that is no tokens: as the classes of
+/// [`super::Usage`] of the same names.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Units {
+    /// Pictures made.
+    pub images: u64,
+    /// Milliseconds of sound.
+    pub audio_ms: u64,
+    /// Characters.
+    pub characters: u64,
+    /// Searches (rerankings).
+    pub searches: u64,
 }
 
 impl Demand {
     /// Whether its input is the text of the body and nothing else, so that the tokens reported for it tell how many
     /// bytes a token has.
     pub const fn is_text(&self) -> bool {
-        let media = self.images > 0 || self.audio_bytes > 0 || self.unseen.is_some();
+        let media = self.images > 0 || self.audio_bytes > 0 || self.unseen.is_some() || self.media.is_some();
         !media && self.built_in_tools == 0 && self.hosted.is_empty()
     }
 }

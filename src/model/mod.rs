@@ -14,6 +14,7 @@ mod draft;
 mod event;
 mod feature;
 mod id;
+mod media;
 mod money;
 mod usage;
 mod view;
@@ -25,11 +26,12 @@ pub use chat::{
     Tool, ToolCall, ToolChoice, ToolResult, Use,
 };
 pub use clock::{Clock, Micros, SystemClock};
-pub use demand::{CapMember, Caps, Demand, GenerationCap, HostedTool};
+pub use demand::{CapMember, Caps, Demand, GenerationCap, HostedTool, Units};
 pub use draft::{Draft, Edit, Edits};
 pub use event::{ChatEvent, Citation, Finish, Listener};
 pub use feature::{Carry, Feature};
 pub use id::{AttemptId, IdSource, RequestId};
+pub use media::{Length, Media, length, spoken_ms, text_end_ms};
 pub use money::NanoUsd;
 pub use usage::{ServiceTier, Usage, UsageOrigin};
 pub use view::{
