@@ -33,7 +33,9 @@ pub struct Part<'a> {
 /// When the content type is no `multipart/form-data` with exactly one boundary of 1 to 70 characters (RFC 2046 §5.1.1).
 pub fn boundary(content_type: &str) -> Result<&str, BadRequest> {
     let bad = |why: &str| BadRequest {
-        message: format!("the content type {why}: send `multipart/form-data; boundary=…` as your HTTP library makes it"),
+        message: format!(
+            "the content type {why}: send `multipart/form-data; boundary=…` as your HTTP library makes it"
+        ),
         param: None,
     };
     let (kind, rest) = content_type.split_once(';').unwrap_or((content_type, ""));

@@ -28,11 +28,7 @@ fn parts_are_found_as_clients_send_them() {
     let file = "Content-Disposition: form-data; name=\"file\"; filename=\"a; b=%22c.wav\"\r\nContent-Type: audio/wav\r\n\r\nRI\r\n--Xb\r\n\r\nFF\n";
     let old = "content-type: text/plain; charset=UTF-8\r\ncontent-disposition: form-data;name=prompt\r\nContent-Transfer-Encoding: 8bit\r\nContent-Length: 0\r\n\r\n";
     let got = read(&[file, MODEL, old]).expect("a form");
-    let want = [
-        ("file", true, "RI\r\n--Xb\r\n\r\nFF\n"),
-        ("model", false, "whisper-1"),
-        ("prompt", false, ""),
-    ];
+    let want = [("file", true, "RI\r\n--Xb\r\n\r\nFF\n"), ("model", false, "whisper-1"), ("prompt", false, "")];
     assert_eq!(got, want.map(|(name, file, value)| (name.to_owned(), file, value.to_owned())));
     assert_eq!(parts(format!("--{B}--").as_bytes(), B), Ok(Vec::new()), "an empty form is one");
 }
@@ -42,7 +38,10 @@ fn boundaries_are_read_from_the_content_type() {
     let cases = [
         ("multipart/form-data; boundary=abc", Some("abc")),
         ("Multipart/Form-Data;boundary=\"a b:c\"; charset=utf-8", Some("a b:c")),
-        ("multipart/form-data; charset=utf-8; boundary=----WebKitFormBoundary7MA4YWxk", Some("----WebKitFormBoundary7MA4YWxk")),
+        (
+            "multipart/form-data; charset=utf-8; boundary=----WebKitFormBoundary7MA4YWxk",
+            Some("----WebKitFormBoundary7MA4YWxk"),
+        ),
         ("multipart/form-data", None),
         ("multipart/mixed; boundary=abc", None),
         ("multipart/form-data; boundary=", None),
@@ -109,9 +108,12 @@ fn what_two_parsers_could_read_in_two_ways_is_refused() {
 
 #[test]
 fn a_mistake_names_its_field() {
-    let refused = read(&[MODEL, "Content-Disposition: form-data; name=file\r\nContent-Transfer-Encoding: base64\r\n\r\nx"]);
+    let refused =
+        read(&[MODEL, "Content-Disposition: form-data; name=file\r\nContent-Transfer-Encoding: base64\r\n\r\nx"]);
     assert_eq!(refused.expect_err("coded").param.as_deref(), Some("file"));
-    let unended = format!("--{B}\r\n{MODEL}\r\n--{B}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nRIFF");
+    let unended = format!(
+        "--{B}\r\n{MODEL}\r\n--{B}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nRIFF"
+    );
     let refused = parts(unended.as_bytes(), B).expect_err("no end");
     assert_eq!(refused.param.as_deref(), Some("file"));
     assert!(refused.message.contains("`file` has no end"), "{refused}");

@@ -44,7 +44,26 @@ fn only_json_in_clear_is_taken() {
         (&[("content-type", "application/json"), ("content-encoding", "gzip")], Err(Framing::ContentEncoding)),
     ];
     for (lines, want) in cases {
-        assert_eq!(content(&headers(lines)), want, "{lines:?}");
+        assert_eq!(content(&headers(lines), Api::ChatCompletions), want.map(|()| None), "{lines:?}");
+    }
+}
+
+#[test]
+fn forms_are_taken_where_they_belong() {
+    const FORM: &str = "multipart/form-data; boundary=b";
+    let of = |api, kind: &'static str| content(&headers(&[("content-type", kind)]), api);
+    let form = Ok(Some(FORM.to_owned()));
+    for api in [Api::ImageEdits, Api::ImageVariations, Api::Transcriptions, Api::Translations] {
+        assert_eq!(of(api, FORM), form, "{api}");
+        assert_eq!(of(api, "text/plain").is_err(), true, "{api}");
+        let two = headers(&[("content-type", FORM), ("content-type", FORM)]);
+        assert_eq!(content(&two, api), Err(Framing::NoForm), "{api}");
+    }
+    assert_eq!(of(Api::ImageEdits, "application/json"), Ok(None));
+    assert_eq!(of(Api::Transcriptions, "application/json"), Err(Framing::NoForm));
+    assert_eq!(content(&headers(&[]), Api::Transcriptions), Err(Framing::NoForm));
+    for api in [Api::ChatCompletions, Api::Speech, Api::Images, Api::Moderations, Api::Generate] {
+        assert_eq!(of(api, FORM), Err(Framing::ContentType), "{api}");
     }
 }
 

@@ -13,6 +13,7 @@
 //! and input sizes that the request can reach.
 
 mod fees;
+pub mod media;
 mod pictures;
 
 use super::learned::Learned;
@@ -169,6 +170,9 @@ pub fn bound_on(
     let demand = &ask.demand;
     if let Some(member) = demand.unpriced {
         return Err(unbounded(member));
+    }
+    if let Some(media) = &demand.media {
+        return media::bound(ask, media, terms);
     }
     if terms.maker == Maker::OpenAi && fees::searches_unasked(terms.model) {
         return Err(unbounded("model"));

@@ -7,6 +7,7 @@ mod known;
 
 use super::bound;
 use super::bounds::Share;
+use super::opaque::{self, Opaque};
 use super::outgoing::Out;
 use super::reading::{Reader, Scanner};
 use super::refusal::{self, Refusal, is_compressed, retry_after};
@@ -46,6 +47,10 @@ pub struct Expect {
     pub most_withheld: usize,
     /// The output that is held for: the cap, and for how many answers.
     pub most: Option<(u64, u32)>,
+    /// A text that is no JSON was asked for.
+    pub text: bool,
+    /// Pictures that were asked for.
+    pub pictures: u64,
 }
 
 /// One attempt's answer so far.
@@ -82,6 +87,8 @@ enum Kind {
     Whole(BytesMut),
     /// Too long to withhold: passed on, with its last bytes kept.
     Flowing(Tail),
+    /// Sound, or a text that is no JSON: passed on as it comes.
+    Opaque(Box<Opaque>),
     /// The provider refuses the request itself.
     Refusal(Refusal),
 }
@@ -176,7 +183,11 @@ impl Answer {
                     hidden_cr: false,
                 }));
             }
-            (false, false) if essence.is_empty() || essence.eq_ignore_ascii_case(b"application/json") => {
+            (_, false) if opaque::fits(self.expect.api, essence, self.expect.text) => {
+                self.kind = Kind::Opaque(Box::default());
+            }
+            // Models that cannot stream pictures or transcriptions answer whole, whatever was asked for.
+            (stream, false) if is_json(essence) && (!stream || self.expect.api.is_media()) => {
                 self.kind = Kind::Whole(BytesMut::new());
             }
             (true, false) => return Err(Trouble::Garbage("no event stream, though one was asked for".to_owned())),
@@ -201,7 +212,11 @@ impl Answer {
                 self.content_type = Some(header::HeaderValue::from_static("text/event-stream; charset=utf-8"));
                 Reader::Translated(Box::new(Translation::new(codec, encoder)))
             }
-            _ => Reader::Passed(self.provider.stream_reader(self.expect.api, self.expect.hide_usage)),
+            _ => {
+                let mut reader = self.provider.stream_reader(self.expect.api, self.expect.hide_usage);
+                reader.awaits(self.expect.pictures);
+                Reader::Passed(reader)
+            }
         }
     }
 
@@ -222,6 +237,11 @@ impl Answer {
             Kind::Flowing(tail) => {
                 tail.push(&piece);
                 Ok(Release { bytes: piece, first_output: false })
+            }
+            Kind::Opaque(opaque) => {
+                opaque.push(&piece);
+                let first_output = !std::mem::replace(&mut self.released, true);
+                Ok(Release { bytes: piece, first_output })
             }
             Kind::Refusal(refusal) => {
                 refusal.push(&piece);
@@ -332,8 +352,11 @@ impl Answer {
                 Seen::End => {
                     self.ended = true;
                     (self.end_marker_bytes, self.half_line_end) = stream.reader.pass_end(&event, &mut out);
-                    // A response may be told by its last event alone.
-                    output |= self.expect.api == Api::Responses;
+                    // A response may be told by its last event alone, a picture is.
+                    output |= match self.expect.api {
+                        Api::Responses => true,
+                        api => api.is_media() && stream.reader.may_end(),
+                    };
                 }
                 Seen::Error(error) => {
                     trouble = Some(Trouble::InBand { status: error.status, message: error.message });
@@ -410,6 +433,14 @@ impl Answer {
                 self.ended = true;
                 Ok(Release::default())
             }
+            Kind::Opaque(opaque) => {
+                // Nothing may have been said in what was heard.
+                if opaque.seen() == 0 && !self.expect.api.hears() {
+                    return Err(Trouble::Empty);
+                }
+                (self.ended, self.released) = (true, true);
+                Ok(Release::default())
+            }
             Kind::Refusal(refusal) => {
                 let status = refusal.status(self.provider.as_ref(), self.status);
                 if !matches!(status, 400 | 413 | 422) {
@@ -479,6 +510,10 @@ impl Answer {
         self.failed = Some(trouble);
         Ok(Release { bytes: bytes.freeze(), first_output: before.first_output })
     }
+}
+
+fn is_json(essence: &[u8]) -> bool {
+    essence.is_empty() || essence.eq_ignore_ascii_case(b"application/json")
 }
 
 #[cfg(test)]

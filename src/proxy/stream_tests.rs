@@ -38,7 +38,16 @@ struct Bench {
 
 impl Bench {
     fn new(api: Api, stream: bool) -> Self {
-        let expect = Expect { label: "r-1".into(), api, stream, hide_usage: false, most_withheld: 1 << 20, most: None };
+        let expect = Expect {
+            label: "r-1".into(),
+            api,
+            stream,
+            hide_usage: false,
+            most_withheld: 1 << 20,
+            most: None,
+            text: false,
+            pictures: 1,
+        };
         Self { buffers: Buffers::new(LIMIT), expect }
     }
 

@@ -4,9 +4,8 @@ use super::*;
 use crate::dialect::parse::{parse, parse_form};
 
 fn form(parts: &[(&str, &str)]) -> Vec<u8> {
-    let part = |(head, value): &(&str, &str)| {
-        format!("--b\r\nContent-Disposition: form-data; name={head}\r\n\r\n{value}\r\n")
-    };
+    let part =
+        |(head, value): &(&str, &str)| format!("--b\r\nContent-Disposition: form-data; name={head}\r\n\r\n{value}\r\n");
     format!("{}--b--\r\n", parts.iter().map(part).collect::<String>()).into_bytes()
 }
 
