@@ -3,11 +3,15 @@
 
 use crate::model::Api;
 use bytes::BytesMut;
+use http::HeaderValue;
 
 /// Kept of the beginning: the headers of WAV and MP3.
 const HEAD_BYTES: usize = 4 * 1024;
 /// Kept of the end: the last cue of subtitles.
 const TAIL_BYTES: usize = 4 * 1024;
+
+/// The content type of what came without one.
+pub const UNNAMED: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// What is kept of such an answer.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 //! Pure: bytes in, bytes out. A stream is withheld until its first output, any other answer whole. Where the
 //! network cuts the answer must not matter.
 
+mod ending;
 mod known;
 
 use super::bound;
@@ -12,7 +13,7 @@ use super::outgoing::Out;
 use super::reading::{Reader, Scanner};
 use super::refusal::{self, Refusal, is_compressed, retry_after};
 use super::tail::Tail;
-use super::translate::{self, Translation};
+use super::translate::Translation;
 use super::trouble::Trouble;
 use crate::dialect::AnswerEncoder;
 use crate::model::Api;
@@ -184,6 +185,7 @@ impl Answer {
                 }));
             }
             (_, false) if opaque::fits(self.expect.api, essence, self.expect.text) => {
+                self.content_type.get_or_insert(opaque::UNNAMED);
                 self.kind = Kind::Opaque(Box::default());
             }
             // Models that cannot stream pictures or transcriptions answer whole, whatever was asked for.
@@ -460,38 +462,6 @@ impl Answer {
                 Ok(Release { bytes, first_output: false })
             }
         }
-    }
-
-    /// The body ended without an end marker: right where the API has none and every answer is over, else it was cut off.
-    fn end_unmarked(&mut self, before: Release) -> Result<Release, Trouble> {
-        let Kind::Stream(stream) = &mut self.kind else { return Ok(before) };
-        if !stream.reader.may_end() {
-            return self.fail(Trouble::Cut, before);
-        }
-        let mut bytes = std::mem::take(&mut stream.held);
-        bytes.extend_from_slice(&before.bytes);
-        if let Reader::Translated(translation) = &mut stream.reader {
-            translation.clear();
-            self.end_marker_bytes = translation.end();
-            bytes.extend_from_slice(translation.made());
-        }
-        self.ended = true;
-        let first_output = !std::mem::replace(&mut self.released, true);
-        Ok(Release { bytes: bytes.freeze(), first_output })
-    }
-
-    /// A whole answer is told in the client's dialect.
-    fn end_translated(&mut self, body: &Bytes) -> Result<Release, Trouble> {
-        let Some(encoder) = &mut self.encoder else { return Ok(Release::default()) };
-        let told = translate::whole(self.provider.as_ref(), encoder.as_mut(), body);
-        let (bytes, reading, output) = told.map_err(|garbage| Trouble::Garbage(garbage.why))?;
-        if reading.usage.is_none() {
-            self.whole_output = Some(output);
-        }
-        self.reading = reading;
-        self.content_type = None; // JSON of our own
-        (self.ended, self.released) = (true, true);
-        Ok(Release { bytes, first_output: false })
     }
 
     /// Ends the answer in trouble: before anything was released the next target is tried, afterwards the dialect's

@@ -41,10 +41,21 @@ pub(super) fn read_json(
         Ok(found.filter(|member| member.kind != Kind::Null).map(|member| Field::Json(body, member)))
     };
     let mut media = media(api, &find, &mut demand.units)?;
-    media.pictures = demand.images.into();
+    media.pictures = sent(body, members).max(demand.images.into());
     demand.media = Some(Box::new(media));
     let framing = word(&find, "stream_format")?;
     Ok(api == Api::Speech && framing.as_deref() == Some("sse"))
+}
+
+/// Pictures that a request of JSON sends: `images` is a list, `mask` is one
+/// (<https://platform.openai.com/docs/api-reference/images/createEdit>).
+fn sent(body: &[u8], members: &[Member<'_>]) -> u64 {
+    let count = |member: &Member<'_>| match (&*member.key, member.kind) {
+        (b"images", Kind::Array) => strict::elements(body, member.value).0,
+        (b"mask" | b"image", Kind::Object | Kind::String) => 1,
+        _ => 0,
+    };
+    members.iter().map(count).fold(0, u64::saturating_add)
 }
 
 /// Reads a request of `api` that is a form; `content_type` names its boundary.

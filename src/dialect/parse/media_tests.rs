@@ -81,6 +81,10 @@ fn pictures_are_counted_in_both_directions() {
     assert_eq!((ask.demand.units.images, ask.stream, ask.form, ask.choices), (2, true, false, 1));
     let media = ask.demand.media.expect("one");
     assert_eq!((media.size, media.partial_images), (None, 2));
+    let body =
+        br#"{"model":"m","prompt":"a","images":[{"image_url":"https://x"},{"file_id":"f"}],"mask":{"file_id":"g"}}"#;
+    let ask = parse(Api::ImageEdits, Draft::copy_of(body)).expect("JSON");
+    assert_eq!(ask.demand.media.expect("one").pictures, 3);
     for (body, field) in [(r#"{"model":"m","n":0}"#, "n"), (r#"{"model":"m","size":4}"#, "size")] {
         let refused = parse(Api::Images, Draft::copy_of(body.as_bytes())).expect_err(field);
         assert_eq!(refused.param.as_deref(), Some(field));

@@ -47,8 +47,11 @@ impl What<'_> {
     }
 
     fn reported(&self, fits: impl FnOnce(&Usage) -> bool) -> Option<Used> {
-        let (usage, tier) = self.attempt.answer.reported().filter(|(usage, _)| fits(usage))?;
-        Some(Used::Known { usage, origin: UsageOrigin::Reported, tier })
+        let answer = &self.attempt.answer;
+        // Fewer pictures may have come than were asked for, each with its figures.
+        let ended = || answer.reading().usage.filter(|_| answer.ended());
+        let usage = answer.reported().map(|(usage, _)| usage).or_else(ended).filter(fits)?;
+        Some(self.known(usage, UsageOrigin::Reported))
     }
 
     fn known(&self, usage: Usage, origin: UsageOrigin) -> Used {

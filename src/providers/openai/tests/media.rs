@@ -80,7 +80,7 @@ fn servers_of_other_manners_are_read() {
     let failed =
         "event: error\ndata: {\"type\":\"error\",\"error\":{\"code\":\"moderation_blocked\",\"message\":\"no\"}}\n\n";
     assert_eq!(read(Api::Images, false, failed).0, "e");
-    assert_eq!(read(Api::Speech, false, "data: nonsense\n\ndata: {\"x\":1}\n\ndata: [1]\n\n: ping\n\n").0, "gqoq");
+    assert_eq!(read(Api::Speech, false, "data: nonsense\n\ndata: {\"x\":1}\n\ndata: [1]\n\n: ping\n\n").0, "gqqq");
 }
 
 #[test]
