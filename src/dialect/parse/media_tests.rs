@@ -110,3 +110,29 @@ fn moderations_are_read_like_any_json() {
     let ask = parse(Api::Moderations, Draft::copy_of(br#"{"model":"m","input":"x","stream":true}"#)).expect("JSON");
     assert_eq!((ask.stream, ask.demand.media.is_none(), ask.demand.units), (false, true, Units::default()));
 }
+
+proptest::proptest! {
+    /// Mutated forms never panic; what is taken names a model that stands where it says.
+    #[test]
+    fn mutated_forms_are_read_or_refused(
+        api in 0usize..4,
+        edits in proptest::collection::vec((proptest::prelude::any::<usize>(), proptest::prelude::any::<u8>(), 0u8..4), 0..6),
+    ) {
+        let api = [Api::Transcriptions, Api::Translations, Api::ImageEdits, Api::ImageVariations][api];
+        let fields = [FILE, ("model", "whisper"), ("stream", "true"), ("n", "2"), ("size", "1x2"), ("image; filename=b", "P")];
+        let mut body = form(&fields);
+        for (at, byte, what) in edits {
+            let at = at % body.len().max(1);
+            match what {
+                0 if !body.is_empty() => body[at] = byte,
+                1 => body.insert(at, byte),
+                2 if !body.is_empty() => drop(body.remove(at)),
+                3 if byte > 200 => body.truncate(at),
+                _ => {}
+            }
+        }
+        if let Ok(ask) = parse_form(api, "multipart/form-data; boundary=b", Draft::copy_of(&body)) {
+            proptest::prop_assert_eq!(&ask.body.as_slice()[ask.model_span.range()], ask.model.as_bytes());
+        }
+    }
+}
