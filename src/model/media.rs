@@ -177,8 +177,7 @@ pub fn text_end_ms(tail: &[u8]) -> Option<u64> {
     let end = text.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b':' | b'.' | b',')).unwrap_or(text.len());
     let (whole, thousandths) = std::str::from_utf8(text.get(..end)?).ok()?.split_once(['.', ','])?;
     let number = |text: &str| text.parse::<u64>().ok().filter(|number| *number < 1_000_000);
-    let seconds =
-        whole.split(':').try_fold(0u64, |sum, part| Some(sum.checked_mul(60)?.checked_add(number(part)?)?))?;
+    let seconds = whole.split(':').try_fold(0u64, |sum, part| sum.checked_mul(60)?.checked_add(number(part)?))?;
     seconds.checked_mul(1_000)?.checked_add(number(thousandths)?)
 }
 
