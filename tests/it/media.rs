@@ -37,6 +37,12 @@ async fn transcribe(gateway: &Gateway, body: impl Into<Bytes>) -> Answer {
     upload(TRANSCRIPTIONS, body).send(gateway.address).await
 }
 
+/// A field of a form.
+type Field<'a> = (&'a str, &'a [u8]);
+
+/// A form of a model's name and a file, in some order.
+type Order = fn(&'static [u8], &[u8]) -> Bytes;
+
 /// Sound of `length` bytes, no two slices alike, with line ends and dashes in it.
 fn sound(length: usize) -> Vec<u8> {
     let mut sound = b"OggS".to_vec();
@@ -72,7 +78,7 @@ async fn a_form_of_20_mb_arrives_byte_for_byte_with_only_the_model_changed() {
     upstream.always(Script::json(200, HEARD));
     let gateway = Setup::openai(&[&upstream]).start().await;
     let file = sound(20_000_000);
-    let orders: [fn(&'static [u8], &[u8]) -> Bytes; 2] = [
+    let orders: [Order; 2] = [
         |model, file| form(&[("model", model), ("prompt", b"two words"), ("file", file)]),
         |model, file| form(&[("file", file), ("prompt", b"two words"), ("model", model)]),
     ];
@@ -113,7 +119,7 @@ async fn an_upload_is_tried_at_the_next_target() {
 async fn a_form_that_cannot_be_read_is_400_and_names_its_field() {
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream]).start().await;
-    let (file, model): ((&str, &[u8]), (&str, &[u8])) = (("file", b"OggS"), ("model", b"fast"));
+    let (file, model): (Field<'_>, Field<'_>) = (("file", b"OggS"), ("model", b"fast"));
     let whole = form(&[file, model]);
     let end = whole.len() - BOUNDARY.len() - 8;
     let cases: [(&str, Bytes, Option<&str>); 7] = [

@@ -13,6 +13,9 @@ fn read(api: Api, parts: &[(&str, &str)]) -> Result<Ask, BadRequest> {
     parse_form(api, "multipart/form-data; boundary=b", Draft::copy_of(&form(parts)))
 }
 
+/// Heads and values of a form.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 const FILE: (&str, &str) = ("file; filename=a.ogg", "OggS0000");
 
 #[test]
@@ -41,7 +44,7 @@ fn a_transcription_is_read_and_its_file_is_no_text() {
 fn a_mistake_of_a_form_names_its_field() {
     let model = ("model", "m");
     let audio = Api::Transcriptions;
-    let cases: [(Api, &[(&str, &str)], &str); 11] = [
+    let cases: [(Api, Fields<'_>, &str); 11] = [
         (audio, &[FILE], "model"),
         (audio, &[FILE, model, model], "model"),
         (audio, &[FILE, model, ("model; filename=x", "m")], "model"),
