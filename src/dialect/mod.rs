@@ -7,6 +7,7 @@
 mod answer;
 mod chat;
 pub mod error;
+mod form;
 mod free_form;
 mod gemini;
 mod messages;
@@ -20,7 +21,7 @@ pub mod strict;
 
 pub use answer::{About, AnswerEncoder, encoder};
 pub use error::sign_of_life;
-pub use parse::{BadRequest, parse, parse_generate};
+pub use parse::{BadRequest, parse, parse_form, parse_generate};
 
 use crate::model::{Api, Ask, Chat};
 

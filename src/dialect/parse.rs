@@ -2,6 +2,7 @@
 
 mod demand;
 mod generate;
+mod media;
 
 use super::path::echo;
 use super::strict::{self, Kind, Member, Shape};
@@ -36,6 +37,15 @@ pub fn parse_generate(model: &str, stream: bool, draft: Draft) -> Result<Ask, Ba
     read(Api::Generate, Some((model, stream)), draft)
 }
 
+/// Reads a request that is `multipart/form-data`; `content_type` is the client's own and names the boundary.
+///
+/// # Errors
+///
+/// When it is no such form, or a field that the gateway acts on is missing, stands twice or is not of its kind.
+pub fn parse_form(api: Api, content_type: &str, draft: Draft) -> Result<Ask, BadRequest> {
+    media::read_form(api, content_type, draft)
+}
+
 /// Reads the request `draft` of `api`; `path`: the model and whether a stream is asked for, where the body does not tell.
 fn read(api: Api, path: Option<(&str, bool)>, draft: Draft) -> Result<Ask, BadRequest> {
     let body = draft.as_slice();
@@ -50,9 +60,10 @@ fn read(api: Api, path: Option<(&str, bool)>, draft: Draft) -> Result<Ask, BadRe
         Some((model, _)) => (in_path(model, known.model)?, Span { start: 0, end: 0 }),
         None => model(body, known.model)?,
     };
-    let stream = match path {
+    let mut stream = match path {
         Some((_, stream)) => stream,
-        None => api.streams() && flag(body, "stream", known.stream)?,
+        // Speech is asked for as events by another member.
+        None => api.streams() && api != Api::Speech && flag(body, "stream", known.stream)?,
     };
     let include_usage = match api {
         Api::ChatCompletions | Api::Completions if stream => {
@@ -77,10 +88,14 @@ fn read(api: Api, path: Option<(&str, bool)>, draft: Draft) -> Result<Ask, BadRe
     if let Some(generate) = &generate {
         generate.demand(&mut demand)?;
     }
+    if api.is_media() {
+        stream |= media::read_json(api, body, &outline.members, &mut demand)?;
+    }
     Ok(Ask {
         api,
         model,
         model_span,
+        form: false,
         stream,
         include_usage,
         user,
@@ -174,9 +189,16 @@ fn wrong_kind(param: &str, want: &str, member: &Member<'_>) -> BadRequest {
 fn model(body: &[u8], member: Option<&Member<'_>>) -> Result<(String, Span), BadRequest> {
     let member = member.ok_or_else(|| bad("model", "`model` is missing: name the model to call".to_owned()))?;
     match string(body, "model", member)? {
-        Some(name) if !name.is_empty() => Ok((name, member.value)),
-        Some(_) => Err(bad("model", "`model` is empty: name the model to call".to_owned())),
+        Some(name) => Ok((read_model(&name)?, member.value)),
         None => Err(wrong_kind("model", "a string", member)),
+    }
+}
+
+/// A model's name, which says something.
+fn read_model(name: &str) -> Result<String, BadRequest> {
+    match name {
+        "" => Err(bad("model", "`model` is empty: name the model to call".to_owned())),
+        name => Ok(name.to_owned()),
     }
 }
 

@@ -191,6 +191,26 @@ impl Api {
         matches!(self, Self::ImageEdits | Self::ImageVariations | Self::Transcriptions | Self::Translations)
     }
 
+    /// Whether it makes or reads pictures or sound, apart from conversations.
+    pub const fn is_media(self) -> bool {
+        self.takes_forms() || matches!(self, Self::Images | Self::Speech)
+    }
+
+    /// Whether its answer is made of pictures.
+    pub const fn makes_images(self) -> bool {
+        matches!(self, Self::Images | Self::ImageEdits | Self::ImageVariations)
+    }
+
+    /// Whether its answer is what is said in a file.
+    pub const fn hears(self) -> bool {
+        matches!(self, Self::Transcriptions | Self::Translations)
+    }
+
+    /// Whether its body is JSON, or may be.
+    pub const fn takes_json(self) -> bool {
+        !matches!(self, Self::ImageVariations | Self::Transcriptions | Self::Translations)
+    }
+
     /// Whether the provider bills such a call. Counting tokens, moderation and the keeping of files are free; a batch is
     /// billed by what its answers report.
     pub const fn billed(self) -> bool {

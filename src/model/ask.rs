@@ -63,8 +63,11 @@ pub struct Ask {
     pub body: Draft,
     /// The model that the client named, unescaped.
     pub model: String,
-    /// The value of `model`, with its quotes. Empty where the path names the model (generateContent).
+    /// The value of `model`, with its quotes where the body is JSON. Empty where the path names the model
+    /// (generateContent).
     pub model_span: Span,
+    /// The body is `multipart/form-data`, with the boundary that the client's content type names.
+    pub form: bool,
     /// Whether a stream was asked for.
     pub stream: bool,
     /// About the usage chunk; only for streams of chat completions and completions.

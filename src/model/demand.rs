@@ -1,6 +1,6 @@
 //! What a request may cost beside the text that it carries: what bounding needs, and nothing that routing does.
 
-use super::Span;
+use super::{Media, Span};
 
 /// What a request may make a provider read, run and write.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub struct Demand {
     pub regional: bool,
     /// The most that it may come to in what is billed beside text.
     pub units: Units,
+    /// What pictures and sound it is about; only calls that make or read them ([`super::Api::is_media`]).
+    pub media: Option<Box<Media>>,
 }
 
 /// The most that a request may come to in pictures, sound, characters and searches, whichever of them its target bills.
@@ -77,7 +79,7 @@ impl Demand {
     /// Whether its input is the text of the body and nothing else, so that the tokens reported for it tell how many
     /// bytes a token has.
     pub const fn is_text(&self) -> bool {
-        let media = self.images > 0 || self.audio_bytes > 0 || self.unseen.is_some();
+        let media = self.images > 0 || self.audio_bytes > 0 || self.unseen.is_some() || self.media.is_some();
         !media && self.built_in_tools == 0 && self.hosted.is_empty() && self.units.audio_ms == 0
     }
 }

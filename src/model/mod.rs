@@ -14,6 +14,7 @@ mod draft;
 mod event;
 mod feature;
 mod id;
+mod media;
 mod money;
 mod usage;
 mod view;
@@ -30,6 +31,7 @@ pub use draft::{Draft, Edit, Edits};
 pub use event::{ChatEvent, Citation, Finish, Listener};
 pub use feature::{Carry, Feature};
 pub use id::{AttemptId, IdSource, RequestId};
+pub use media::{Length, Media, length, spoken_ms, text_end_ms};
 pub use money::NanoUsd;
 pub use usage::{ServiceTier, Usage, UsageOrigin};
 pub use view::{

@@ -65,6 +65,7 @@ fn ask(api: Api, body: &str) -> Ask {
         caps,
         metadata: Vec::new(),
         demand: Demand::default(),
+        form: false,
         sealed_elsewhere: false,
     }
 }

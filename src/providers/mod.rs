@@ -171,6 +171,9 @@ pub trait StreamReader: Send {
     /// Tells what `event` is.
     fn event(&mut self, event: &SseEvent) -> Seen;
 
+    /// How many answers were asked for, each of which ends in an event of its own: of APIs that make pictures.
+    fn awaits(&mut self, _answers: u64) {}
+
     /// What has been reported so far; cumulative figures are taken, not added up.
     fn reading(&self) -> &Reading;
 

@@ -40,6 +40,8 @@ pub struct Head {
     pub dialect: Dialect,
     /// The declared length, if any.
     pub length: Option<usize>,
+    /// The content type of a body that is a form: it names the boundary.
+    pub form: Option<String>,
 }
 
 /// Framing that two parsers could read in two ways, or that this gateway does not take.
@@ -61,6 +63,8 @@ pub enum Framing {
     ContentEncoding,
     /// A form or a text where JSON belongs.
     ContentType,
+    /// No form where one belongs.
+    NoForm,
 }
 
 /// The dialect in which errors about this head are told: the paths of Anthropic and Google, or their headers on
@@ -96,10 +100,12 @@ pub fn head(method: &Method, path: &str, version: Version, headers: &HeaderMap) 
     if method.as_str() != allow && !head_of_get {
         return Err(Reject::Method { method: shown(method.as_str()), path: shown(path), allow });
     }
-    if call {
-        content(headers).map_err(Reject::Framing)?;
-    }
-    Ok(Head { path: found, dialect, length })
+    let form = match &found {
+        Path::Call(api) => content(headers, *api).map_err(Reject::Framing)?,
+        Path::Generate { .. } => content(headers, Api::Generate).map_err(Reject::Framing)?,
+        _ => None,
+    };
+    Ok(Head { path: found, dialect, length, form })
 }
 
 /// Pingora takes `content-length` out of a head that has `transfer-encoding` too, before anybody sees it: it is looked
@@ -252,16 +258,29 @@ fn plain_number(text: &[u8]) -> Option<usize> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-fn content(headers: &HeaderMap) -> Result<(), Framing> {
+/// Checks that the body is of a kind that `api` takes; returns the content type of a form.
+fn content(headers: &HeaderMap, api: Api) -> Result<Option<String>, Framing> {
     let identity = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     if !headers.get_all(header::CONTENT_ENCODING).iter().all(identity) {
         return Err(Framing::ContentEncoding);
     }
-    let Some(kind) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let kind = kind.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
+    let wrong = if api.takes_json() { Framing::ContentType } else { Framing::NoForm };
+    let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
+    let whole = kinds.next();
+    let kind = whole
+        .map_or(&b""[..], header::HeaderValue::as_bytes)
+        .split(|&byte| byte == b';')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii();
     // A `+json` type is JSON (RFC 6839 §3.1).
     let json = kind.eq_ignore_ascii_case(b"application/json") || kind.to_ascii_lowercase().ends_with(b"+json");
-    if json || kind.is_empty() { Ok(()) } else { Err(Framing::ContentType) }
+    if api.takes_forms() && kind.eq_ignore_ascii_case(b"multipart/form-data") {
+        // Of two boundaries a provider may go by the other one.
+        let one = whole.filter(|_| kinds.next().is_none()).and_then(|kind| kind.to_str().ok());
+        return one.map(|kind| Some(kind.to_owned())).ok_or(Framing::NoForm);
+    }
+    if (json || kind.is_empty()) && api.takes_json() { Ok(None) } else { Err(wrong) }
 }
 
 /// Bounds on one body.

@@ -44,7 +44,26 @@ fn only_json_in_clear_is_taken() {
         (&[("content-type", "application/json"), ("content-encoding", "gzip")], Err(Framing::ContentEncoding)),
     ];
     for (lines, want) in cases {
-        assert_eq!(content(&headers(lines)), want, "{lines:?}");
+        assert_eq!(content(&headers(lines), Api::ChatCompletions), want.map(|()| None), "{lines:?}");
+    }
+}
+
+#[test]
+fn forms_are_taken_where_they_belong() {
+    const FORM: &str = "multipart/form-data; boundary=b";
+    let of = |api, kind: &'static str| content(&headers(&[("content-type", kind)]), api);
+    let form = Ok(Some(FORM.to_owned()));
+    for api in [Api::ImageEdits, Api::ImageVariations, Api::Transcriptions, Api::Translations] {
+        assert_eq!(of(api, FORM), form, "{api}");
+        assert!(of(api, "text/plain").is_err(), "{api}");
+        let two = headers(&[("content-type", FORM), ("content-type", FORM)]);
+        assert_eq!(content(&two, api), Err(Framing::NoForm), "{api}");
+    }
+    assert_eq!(of(Api::ImageEdits, "application/json"), Ok(None));
+    assert_eq!(of(Api::Transcriptions, "application/json"), Err(Framing::NoForm));
+    assert_eq!(content(&headers(&[]), Api::Transcriptions), Err(Framing::NoForm));
+    for api in [Api::ChatCompletions, Api::Speech, Api::Images, Api::Moderations, Api::Generate] {
+        assert_eq!(of(api, FORM), Err(Framing::ContentType), "{api}");
     }
 }
 
@@ -70,8 +89,9 @@ fn errors_are_told_in_the_dialect_of_the_path() {
 
 #[test]
 fn each_call_is_found_by_its_path_and_by_post_only() {
-    let map = headers(&[("host", "a")]);
-    for api in Api::ALL.into_iter().filter(|api| *api != Api::Generate) {
+    for api in Api::ALL.into_iter().filter(|api| api.posted()) {
+        let kind = if api.takes_json() { "application/json" } else { "multipart/form-data; boundary=b" };
+        let map = headers(&[("host", "a"), ("content-type", kind)]);
         let path = format!("/v1/{}", api.path());
         let read = |method: Method| head(&method, &path, Version::HTTP_11, &map).map(|head| head.path);
         assert_eq!(read(Method::POST), Ok(Path::Call(api)));

@@ -293,7 +293,7 @@ impl Attempt {
         let phase = match (self.sent.at(), self.answer.released()) {
             // Whole: only the end of the provider's body is waited for, so that its connection can be used again.
             _ if self.answer.ended() => (self.last_sign + LINGER.min(idle), Trouble::Idle),
-            _ if self.answer.released() && self.answer.is_stream() => (self.last_sign + idle, Trouble::Idle),
+            _ if self.answer.released() && self.answer.is_live() => (self.last_sign + idle, Trouble::Idle),
             // An answer that began early tells that the request arrived.
             (None, _) if !self.answer.begun() => (self.sent.base + send, Trouble::SendTimeout),
             (sent, _) => {

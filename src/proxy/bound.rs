@@ -14,6 +14,7 @@
 //! and input sizes that the request can reach.
 
 mod fees;
+pub mod media;
 mod pictures;
 mod units;
 
@@ -176,6 +177,9 @@ pub fn bound_on(
     if let Some(member) = demand.unpriced {
         return Err(unbounded(member));
     }
+    if let Some(media) = &demand.media {
+        return media::bound(ask, media, terms);
+    }
     if terms.maker == Maker::OpenAi && fees::searches_unasked(terms.model) {
         return Err(unbounded("model"));
     }
@@ -258,6 +262,9 @@ fn tiers(ask: &Ask) -> Result<&'static [ServiceTier], Unbounded> {
     }
 }
 
+/// Of what costs nothing.
+const FREE: Rates = Rates { input: Some(0), audio_input: Some(0), output: Some(0), units: Ok(0), percent: 100 };
+
 impl Rates {
     fn of(price: &Price, ask: &Ask, maker: Maker, (input_tokens, tiers): (u64, &[ServiceTier])) -> Self {
         let demand = &ask.demand;
@@ -302,7 +309,7 @@ impl Bound {
             extra_output: 0,
             least_output: 0,
             unit_tokens: 0,
-            rates: Some(Rates { input: Some(0), audio_input: Some(0), output: Some(0), units: Ok(0), percent: 100 }),
+            rates: Some(FREE),
         }
     }
 

@@ -1,5 +1,8 @@
 //! What is reserved, case by case, and the laws of the arithmetic.
 
+#[path = "bound_media_tests.rs"]
+mod media;
+
 use super::*;
 use crate::catalogue::{Catalogue, override_price};
 use crate::dialect;

@@ -230,6 +230,8 @@ impl Exchange {
             hide_usage,
             most_withheld: self.services.bounds.max_withheld_bytes,
             most: terms.most,
+            text: ask.demand.media.as_ref().is_some_and(|media| media.wants_text()),
+            pictures: ask.demand.units.images,
         };
         let share = self.services.buffers.take(0).ok_or(Reject::BuffersFull)?;
         let mut answer = Answer::new(expect, Arc::clone(&target.provider), share).translated(encoder);
@@ -308,7 +310,7 @@ impl Exchange {
         if attempt.answer.released() {
             // The request's bytes are not needed for another target any more.
             attempt.drop_body();
-            if attempt.answer.is_stream() {
+            if attempt.answer.is_live() {
                 self.opened.forget_body(&attempt.target);
             }
         }

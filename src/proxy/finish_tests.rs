@@ -1,5 +1,8 @@
 //! What attempts come to: the table of PRODUCT.md §4, promise 4, on a real ledger.
 
+#[path = "finish_media_tests.rs"]
+mod media;
+
 use super::*;
 use crate::proxy::staging::{self, Stage, head, piece, send};
 use serde_json::{Value, json};

@@ -5,6 +5,7 @@ use super::reject::Reject;
 use super::replay::trouble_error;
 use super::target::Target;
 use super::trouble::Trouble;
+use crate::model::Api;
 use crate::providers::codec::{Codec, Framing};
 use crate::routing::Resolver;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -18,6 +19,7 @@ use tokio::time::Instant;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const SSE: HeaderValue = HeaderValue::from_static("text/event-stream");
 const AWS: HeaderValue = HeaderValue::from_static("application/vnd.amazon.eventstream");
+const ANY: HeaderValue = HeaderValue::from_static("*/*");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
 /// Why there is no candidate to go to.
@@ -80,7 +82,9 @@ fn take_candidate(shared: &Shared) -> Result<Option<(Arc<Target>, bool)>, NoPeer
 pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut RequestHeader) -> Result<()> {
     let http2 = head.version == Version::HTTP_2;
     let api = exchange.opened.ask.api;
-    let stream = exchange.opened.ask.stream;
+    let (stream, form) = (exchange.opened.ask.stream, exchange.opened.ask.form);
+    // Sound, or a text that is no JSON.
+    let unread = api == Api::Speech || api.hears();
     let query = exchange.opened.query.clone();
     let now_us = exchange.now_us();
     let Some(attempt) = exchange.attempt_mut() else { return Err(Error::new(ErrorType::InternalError)) };
@@ -90,11 +94,14 @@ pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut Reques
     let endpoint = target.provider.endpoint();
     let host = HeaderValue::from_str(&endpoint.authority).map_err(|_| Error::new(ErrorType::InvalidHTTPHeader))?;
     headers.insert(header::HOST, host);
-    headers.insert(header::CONTENT_TYPE, JSON);
+    // A form goes up with the boundary that the client chose.
+    let kind = client.get(header::CONTENT_TYPE).filter(|_| form);
+    headers.insert(header::CONTENT_TYPE, kind.cloned().unwrap_or(JSON));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(attempt.body_len()));
     let framing = attempt.answer.is_translated().then(|| target.provider.codec().map(Codec::framing)).flatten();
     let events = if framing == Some(Framing::Aws) { AWS } else { SSE };
-    headers.insert(header::ACCEPT, if stream { events } else { JSON });
+    let accepted = if unread { ANY } else { JSON };
+    headers.insert(header::ACCEPT, if stream { events } else { accepted });
     headers.insert(header::ACCEPT_ENCODING, IDENTITY);
     target.provider.headers(api, client, &mut headers);
     let translated = attempt.answer.is_translated();

@@ -42,7 +42,7 @@ fn kinds() -> Vec<(String, Arc<dyn Provider>)> {
             });
             let name = if name.is_empty() { (*kind).to_owned() } else { name.to_owned() };
             let provider: Arc<dyn Provider> = Arc::from(provider.expect("the settings are right"));
-            let provider = provider.for_model(model_of(name)).expect("it speaks it").unwrap_or(provider);
+            let provider = provider.for_model(model_of(&name)).expect("it speaks it").unwrap_or(provider);
             if provider.codec().is_some() {
                 kinds.push((name, provider));
             }

@@ -21,6 +21,7 @@ mod gateway;
 mod governed;
 mod metadata;
 mod learned;
+mod opaque;
 mod open;
 mod outgoing;
 mod purse;

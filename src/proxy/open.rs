@@ -94,8 +94,9 @@ impl Opening<'_> {
         let bounds = BodyBounds { most: services.bounds.max_body_bytes, within: services.bounds.body_timeout };
         let body = accept::body(session, &head, bounds, &services.buffers).await?;
         let bytes_in = body.draft.len();
-        let ask = match &head.path {
-            Path::Generate { model, stream } => dialect::parse_generate(model, *stream, body.draft),
+        let ask = match (&head.path, &head.form) {
+            (Path::Generate { model, stream }, _) => dialect::parse_generate(model, *stream, body.draft),
+            (_, Some(kind)) => dialect::parse_form(api, kind, body.draft),
             _ => dialect::parse(api, body.draft),
         };
         let ask = ask.map_err(|bad| Reject::BadRequest { message: bad.message, param: bad.param })?; // one strict pass

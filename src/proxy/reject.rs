@@ -439,6 +439,7 @@ impl fmt::Display for Framing {
             Self::Upgrade => "no upgrade of the connection is offered on this path",
             Self::ContentEncoding => "request bodies must not be compressed: send them without `content-encoding`",
             Self::ContentType => "the body must be JSON: send `content-type: application/json`",
+            Self::NoForm => "the body must be a form: send `content-type: multipart/form-data` once, with its boundary",
         })
     }
 }

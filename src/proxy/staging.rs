@@ -81,6 +81,12 @@ impl Stage {
     pub fn exchange(&self, model: &str, api: Api, rest: &str) -> Exchange {
         let body = format!("{{\"model\":\"{model}\",{rest}}}");
         let ask = crate::dialect::parse(api, Draft::copy_of(body.as_bytes())).expect("the body is right");
+        self.exchange_of(model, ask)
+    }
+
+    /// A request that was parsed, for `model`.
+    pub fn exchange_of(&self, model: &str, ask: crate::model::Ask) -> Exchange {
+        let length = ask.body.len();
         let id = self.services.ids.next(1);
         let arrival = Arrival {
             id,
@@ -111,9 +117,9 @@ impl Stage {
             include_cost: false,
             chat: None,
             plan: Plan::new(Arc::clone(self.snapshot.table.find(model).expect("a known model"))),
-            share: self.services.buffers.take(body.len()).expect("room"),
+            share: self.services.buffers.take(length).expect("room"),
             _slot: self.services.slots.take(1).expect("room"),
-            bytes_in: body.len(),
+            bytes_in: length,
         };
         Exchange::new(opened, Arc::clone(&self.services), Duration::ZERO)
     }
@@ -165,6 +171,8 @@ models:
   unpriced: {{ targets: [{{ provider: local, model: llama }}] }}
   claude: {{ targets: [{{ provider: anthropic, model: claude-haiku-4-5 }}] }}
   embed: {{ targets: [{{ provider: openai, model: text-embedding-3-small }}] }}
+  heard: {{ targets: [{{ provider: openai, model: gpt-4o-transcribe }}] }}
+  spoken: {{ targets: [{{ provider: openai, model: gpt-4o-mini-tts }}] }}
   two: {{ targets: [{{ provider: openai, model: gpt-4o-mini }}, {{ provider: local, model: llama }}] }}
   timed:
     timeouts: {{ send: 10s, first_token: 4s, idle: 2s, response: 7s, total: 30s }}

@@ -3,15 +3,17 @@
 //! Pure: bytes in, bytes out. A stream is withheld until its first output, any other answer whole. Where the
 //! network cuts the answer must not matter.
 
+mod ending;
 mod known;
 
 use super::bound;
 use super::bounds::Share;
+use super::opaque::{self, Opaque};
 use super::outgoing::Out;
 use super::reading::{Reader, Scanner};
 use super::refusal::{self, Refusal, is_compressed, retry_after};
 use super::tail::Tail;
-use super::translate::{self, Translation};
+use super::translate::Translation;
 use super::trouble::Trouble;
 use crate::dialect::AnswerEncoder;
 use crate::model::Api;
@@ -46,6 +48,10 @@ pub struct Expect {
     pub most_withheld: usize,
     /// The output that is held for: the cap, and for how many answers.
     pub most: Option<(u64, u32)>,
+    /// A text that is no JSON was asked for.
+    pub text: bool,
+    /// Pictures that were asked for.
+    pub pictures: u64,
 }
 
 /// One attempt's answer so far.
@@ -84,6 +90,8 @@ enum Kind {
     Whole(BytesMut),
     /// Too long to withhold: passed on, with its last bytes kept.
     Flowing(Tail),
+    /// Sound, or a text that is no JSON: passed on as it comes.
+    Opaque(Box<Opaque>),
     /// The provider refuses the request itself.
     Refusal(Refusal),
 }
@@ -179,7 +187,12 @@ impl Answer {
                     hidden_cr: false,
                 }));
             }
-            (false, false) if essence.is_empty() || essence.eq_ignore_ascii_case(b"application/json") => {
+            (_, false) if opaque::fits(self.expect.api, essence, self.expect.text) => {
+                self.content_type.get_or_insert(opaque::UNNAMED);
+                self.kind = Kind::Opaque(Box::default());
+            }
+            // Models that cannot stream pictures or transcriptions answer whole, whatever was asked for.
+            (stream, false) if is_json(essence) && (!stream || self.expect.api.is_media()) => {
                 self.kind = Kind::Whole(BytesMut::new());
             }
             (true, false) => return Err(Trouble::Garbage("no event stream, though one was asked for".to_owned())),
@@ -204,7 +217,11 @@ impl Answer {
                 self.content_type = Some(header::HeaderValue::from_static("text/event-stream; charset=utf-8"));
                 Reader::Translated(Box::new(Translation::new(codec, encoder)))
             }
-            _ => Reader::Passed(self.provider.stream_reader(self.expect.api, self.expect.hide_usage)),
+            _ => {
+                let mut reader = self.provider.stream_reader(self.expect.api, self.expect.hide_usage);
+                reader.awaits(self.expect.pictures);
+                Reader::Passed(reader)
+            }
         }
     }
 
@@ -225,6 +242,11 @@ impl Answer {
             Kind::Flowing(tail) => {
                 tail.push(&piece);
                 Ok(Release { bytes: piece, first_output: false })
+            }
+            Kind::Opaque(opaque) => {
+                opaque.push(&piece);
+                let first_output = !std::mem::replace(&mut self.released, true);
+                Ok(Release { bytes: piece, first_output })
             }
             Kind::Refusal(refusal) => {
                 refusal.push(&piece);
@@ -335,8 +357,11 @@ impl Answer {
                 Seen::End => {
                     self.ended = true;
                     (self.end_marker_bytes, self.half_line_end) = stream.reader.pass_end(&event, &mut out);
-                    // A response may be told by its last event alone.
-                    output |= self.expect.api == Api::Responses;
+                    // A response may be told by its last event alone, a picture is.
+                    output |= match self.expect.api {
+                        Api::Responses => true,
+                        api => api.is_media() && stream.reader.may_end(),
+                    };
                 }
                 Seen::Error(error) => {
                     trouble = Some(Trouble::InBand { status: error.status, message: error.message });
@@ -413,6 +438,14 @@ impl Answer {
                 self.ended = true;
                 Ok(Release::default())
             }
+            Kind::Opaque(opaque) => {
+                // Nothing may have been said in what was heard.
+                if opaque.seen() == 0 && !self.expect.api.hears() {
+                    return Err(Trouble::Empty);
+                }
+                (self.ended, self.released) = (true, true);
+                Ok(Release::default())
+            }
             Kind::Refusal(refusal) => {
                 let status = refusal.status(self.provider.as_ref(), self.status);
                 if !matches!(status, 400 | 413 | 422) {
@@ -433,38 +466,6 @@ impl Answer {
         }
     }
 
-    /// The body ended without an end marker: right where the API has none and every answer is over, else it was cut off.
-    fn end_unmarked(&mut self, before: Release) -> Result<Release, Trouble> {
-        let Kind::Stream(stream) = &mut self.kind else { return Ok(before) };
-        if !stream.reader.may_end() {
-            return self.fail(Trouble::Cut, before);
-        }
-        let mut bytes = std::mem::take(&mut stream.held);
-        bytes.extend_from_slice(&before.bytes);
-        if let Reader::Translated(translation) = &mut stream.reader {
-            translation.clear();
-            self.end_marker_bytes = translation.end();
-            bytes.extend_from_slice(translation.made());
-        }
-        self.ended = true;
-        let first_output = !std::mem::replace(&mut self.released, true);
-        Ok(Release { bytes: bytes.freeze(), first_output })
-    }
-
-    /// A whole answer is told in the client's dialect.
-    fn end_translated(&mut self, body: &Bytes) -> Result<Release, Trouble> {
-        let Some(encoder) = &mut self.encoder else { return Ok(Release::default()) };
-        let told = translate::whole(self.provider.as_ref(), encoder.as_mut(), body);
-        let (bytes, reading, output) = told.map_err(|garbage| Trouble::Garbage(garbage.why))?;
-        if reading.usage.is_none() {
-            self.whole_output = Some(output);
-        }
-        self.reading = reading;
-        self.content_type = None; // JSON of our own
-        (self.ended, self.released) = (true, true);
-        Ok(Release { bytes, first_output: false })
-    }
-
     /// Ends the answer in trouble: before anything was released the next target is tried, afterwards the dialect's
     /// error event is the last thing that the client gets, and no end marker follows it.
     ///
@@ -481,6 +482,10 @@ impl Answer {
         self.failed = Some(trouble);
         Ok(Release { bytes: bytes.freeze(), first_output: before.first_output })
     }
+}
+
+fn is_json(essence: &[u8]) -> bool {
+    essence.is_empty() || essence.eq_ignore_ascii_case(b"application/json")
 }
 
 #[cfg(test)]

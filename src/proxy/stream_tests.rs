@@ -1,6 +1,9 @@
 //! Answers of the real providers' readers: golden streams cut anywhere, trouble at every place, whole answers of every
 //! size, refusals.
 
+#[path = "stream_media_tests.rs"]
+mod media;
+
 use super::*;
 use crate::config;
 use crate::proxy::bounds::Buffers;
@@ -38,7 +41,16 @@ struct Bench {
 
 impl Bench {
     fn new(api: Api, stream: bool) -> Self {
-        let expect = Expect { label: "r-1".into(), api, stream, hide_usage: false, most_withheld: 1 << 20, most: None };
+        let expect = Expect {
+            label: "r-1".into(),
+            api,
+            stream,
+            hide_usage: false,
+            most_withheld: 1 << 20,
+            most: None,
+            text: false,
+            pictures: 1,
+        };
         Self { buffers: Buffers::new(LIMIT), expect }
     }
 
@@ -165,6 +177,10 @@ const CHAT_ASKED: &str = include_str!("../providers/openai/fixtures/chat_stream_
 const TOOLS: &str = include_str!("../providers/openai/fixtures/chat_tools_stream.sse");
 const COMPLETIONS: &str = include_str!("../providers/openai/fixtures/completions_stream.sse");
 const RESPONSES: &str = include_str!("../providers/openai/fixtures/responses_stream.sse");
+const IMAGES: &str = include_str!("../providers/openai/fixtures/images_stream.sse");
+const EDITS: &str = include_str!("../providers/openai/fixtures/image_edits_stream.sse");
+const HEARD: &str = include_str!("../providers/openai/fixtures/transcription_stream.sse");
+const SPOKEN: &str = include_str!("../providers/openai/fixtures/speech_stream.sse");
 const MESSAGES: &str = include_str!("../providers/anthropic/fixtures/messages_stream.sse");
 
 /// The stream as it would be had usage not been asked for.
@@ -195,6 +211,10 @@ fn goldens() -> Vec<Golden> {
         golden("completions, asked", completions, asked(COMPLETIONS), "This", done, (5, 2)),
         golden("responses", Api::Responses, asked(RESPONSES), "\"delta\":\"Hi\"", "response.completed", (37, 11)),
         golden("messages", Api::Messages, asked(MESSAGES), "I should look.", "message_stop", (2325, 89)),
+        golden("images", Api::Images, asked(IMAGES), "partial_image_index", "image_generation.completed", (50, 1056)),
+        golden("edits", Api::ImageEdits, asked(EDITS), "partial_image_index", "image_edit.completed", (323, 4160)),
+        golden("heard", Api::Transcriptions, asked(HEARD), "\"delta\":\"I\"", "transcript.text.done", (14, 45)),
+        golden("spoken", Api::Speech, asked(SPOKEN), "SUQz", "speech.audio.done", (14, 101)),
     ]
 }
 
@@ -252,7 +272,7 @@ proptest! {
     /// Where the network cuts a stream must not change what the client gets and what is metered.
     #[test]
     fn cuts_do_not_matter(
-        which in 0..8usize, dress in 0..5usize, places in proptest::collection::vec(any::<usize>(), 0..12), fine in any::<bool>(),
+        which in 0..12usize, dress in 0..5usize, places in proptest::collection::vec(any::<usize>(), 0..12), fine in any::<bool>(),
     ) {
         let golden = &goldens()[which];
         let (stream, want) = dressed(golden, dress);
@@ -275,7 +295,7 @@ proptest! {
 
     /// A stream that is cut off gives the events that came whole, then one error event: or nothing, if no output came.
     #[test]
-    fn a_cut_stream_is_never_whole(which in 0..8usize, keep in any::<usize>(), places in proptest::collection::vec(any::<usize>(), 0..6)) {
+    fn a_cut_stream_is_never_whole(which in 0..12usize, keep in any::<usize>(), places in proptest::collection::vec(any::<usize>(), 0..6)) {
         let golden = &goldens()[which];
         let keep = keep % golden.stream.len();
         let bench = Bench::new(golden.api, true).hiding(golden.hide);
@@ -299,7 +319,7 @@ proptest! {
     /// event is the error; behind the end marker it is too late for trouble.
     #[test]
     fn trouble_is_told_once_and_last(
-        which in 0..8usize, at in any::<usize>(), kind in 0..3usize, places in proptest::collection::vec(any::<usize>(), 0..6),
+        which in 0..12usize, at in any::<usize>(), kind in 0..3usize, places in proptest::collection::vec(any::<usize>(), 0..6),
     ) {
         let golden = &goldens()[which];
         let at = at % (event_count(&golden.stream) + 1);
@@ -331,7 +351,7 @@ proptest! {
 
     /// A time-out or a break after the first output: one error event, and nothing behind it.
     #[test]
-    fn nothing_follows_a_failure(which in 0..8usize, events_before in 1..4usize, kind in 0..4usize) {
+    fn nothing_follows_a_failure(which in 0..12usize, events_before in 1..4usize, kind in 0..4usize) {
         let golden = &goldens()[which];
         let trouble = [Trouble::Idle, Trouble::Total, Trouble::Broken("reset".into()), Trouble::BuffersFull][kind].clone();
         let parts: Vec<&str> = golden.stream.split_inclusive("\n\n").collect();
@@ -353,7 +373,7 @@ proptest! {
     /// Usage at the end of an answer that is too long to be withheld is found, wherever the network and the tail cut.
     #[test]
     fn a_long_answer_is_metered_from_its_end(
-        which in 0..4usize, padding in 0..200_000usize, places in proptest::collection::vec(any::<usize>(), 0..9), before in 0..60_000usize,
+        which in 0..6usize, padding in 0..200_000usize, places in proptest::collection::vec(any::<usize>(), 0..9), before in 0..60_000usize,
     ) {
         let (api, body, usage) = wholes()[which];
         let body = padded(body, padding, before);
@@ -401,12 +421,14 @@ fn error_event(api: Api) -> String {
 }
 
 /// Whole answers with their input and output.
-fn wholes() -> [(Api, &'static str, (u64, u64)); 4] {
+fn wholes() -> [(Api, &'static str, (u64, u64)); 6] {
     [
         (Api::ChatCompletions, include_str!("../providers/openai/fixtures/chat.json"), (19, 10)),
         (Api::Responses, include_str!("../providers/openai/fixtures/responses.json"), (36, 87)),
         (Api::Embeddings, include_str!("../providers/openai/fixtures/embeddings.json"), (8, 0)),
         (Api::Messages, include_str!("../providers/anthropic/fixtures/messages.json"), (2152, 503)),
+        (Api::Images, include_str!("../providers/openai/fixtures/images.json"), (50, 1056)),
+        (Api::Transcriptions, include_str!("../providers/openai/fixtures/transcription.json"), (14, 45)),
     ]
 }
 

@@ -1,5 +1,7 @@
 //! What an attempt used: what the provider reported, else what it takes to find out.
 
+mod media;
+
 use super::attempt::Attempt;
 use super::exchange::Opened;
 use super::trouble::Trouble;
@@ -36,6 +38,8 @@ pub struct Count {
     output: String,
     /// Output that was not kept as text.
     output_bytes: u64,
+    /// What is estimated beside it.
+    beside: Usage,
 }
 
 impl Used {
@@ -52,6 +56,12 @@ pub fn used(attempt: &Attempt, opened: &Opened, trouble: Option<&Trouble>) -> Us
     let free = !opened.ask.api.billed() || answer.is_refusal() || trouble.is_some_and(Trouble::is_free);
     if free || (trouble.is_some() && !attempt.was_sent()) {
         return Used::nothing();
+    }
+    if let Some(media) = &opened.ask.demand.media {
+        if matches!(trouble, Some(Trouble::InBand { .. })) && !answer.released() {
+            return Used::nothing(); // an error status that only came inside of a 200
+        }
+        return media::used(attempt, opened, media);
     }
     if let Some((usage, tier)) = answer.reported() {
         return Used::Known { usage, origin: UsageOrigin::Reported, tier };
@@ -71,6 +81,7 @@ pub fn used(attempt: &Attempt, opened: &Opened, trouble: Option<&Trouble>) -> Us
         text_bytes: opened.ask.text_bytes,
         output: output.map(|output| output.text().to_owned()).unwrap_or_default(),
         output_bytes: output.map_or(unread, crate::providers::OutputText::dropped_bytes),
+        beside: Usage::ZERO,
     })
 }
 
@@ -93,7 +104,8 @@ impl Count {
             };
         }
         raise_output(&mut usage, output);
-        (usage, UsageOrigin::Counted)
+        let origin = if self.beside.is_zero() { UsageOrigin::Counted } else { UsageOrigin::Estimated };
+        (usage.plus(&self.beside), origin)
     }
 
     /// By the length of the text.
@@ -104,7 +116,7 @@ impl Count {
             usage.input = tokens::estimate_tokens(self.text_bytes);
         }
         raise_output(&mut usage, tokens::estimate_tokens(bytes));
-        (usage, UsageOrigin::Estimated)
+        (usage.plus(&self.beside), UsageOrigin::Estimated)
     }
 }
 

@@ -18,7 +18,7 @@ pub fn count_input(encoding: Encoding, api: Api, body: &[u8]) -> u64 {
     let count = Count { encoding };
     match api {
         Api::ChatCompletions => count.chat(&body),
-        Api::Completions => count.prompt(&body["prompt"]),
+        Api::Completions | Api::Images | Api::ImageEdits => count.prompt(&body["prompt"]),
         Api::Responses => count.responses(&body),
         Api::Messages | Api::CountTokens => count.anthropic(&body),
         Api::Generate => count.gemini(&body),

@@ -18,6 +18,7 @@ mod keys;
 mod admin_api;
 mod jwt;
 mod metering;
+mod media;
 mod ledger;
 mod kill;
 mod bounds;

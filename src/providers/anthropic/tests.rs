@@ -253,6 +253,7 @@ fn only_the_model_changes() {
         caps: Caps::default(),
         metadata: Vec::new(),
         demand: Demand::default(),
+        form: false,
         sealed_elsewhere: false,
     };
     let edits = plain().edits(&ask, &Bytes::from_static(b"\"new\""), None);

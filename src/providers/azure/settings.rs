@@ -8,7 +8,7 @@ use crate::{
         endpoint::endpoint,
         mask::Key,
         openai::{
-            APIS, OpenAi, Path,
+            APIS, MEDIA, OpenAi, Path,
             codec_chat::Manner,
             settings::{TranslateTo, check_cap},
         },
@@ -78,7 +78,7 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
     let chat_cap = settings.output_cap_field.unwrap_or(CapField::Newer);
     Ok(OpenAi {
         kind: "azure",
-        paths: APIS.map(|api| (api, path(&endpoint.base_path, api, version))).into(),
+        paths: APIS.into_iter().chain(MEDIA).map(|api| (api, path(&endpoint.base_path, api, version))).collect(),
         credentials: key.header("").map_err(bad)?.map(|value| (API_KEY, value)).into_iter().collect(),
         translates: settings.translate_to.codec(Manner::OPENAI, chat_cap, &key),
         key,

@@ -26,6 +26,13 @@ fn both_styles_of_addresses_are_made() {
     let cases = [
         ("{ resource: res }", Api::ChatCompletions, "/openai/v1/chat/completions"),
         ("{ resource: res }", Api::Embeddings, "/openai/v1/embeddings"),
+        ("{ resource: res }", Api::Images, "/openai/v1/images/generations"),
+        ("{ resource: res, api_version: v }", Api::Speech, "/openai/deployments/my%20gpt/audio/speech?api-version=v"),
+        (
+            "{ resource: res, api_version: v }",
+            Api::Transcriptions,
+            "/openai/deployments/my%20gpt/audio/transcriptions?api-version=v",
+        ),
         ("{ resource: res }", Api::Responses, "/openai/v1/responses"),
         ("{ base_url: 'https://res.openai.azure.com/openai/v1/' }", Api::Responses, "/openai/v1/responses"),
         ("{ base_url: 'https://res.openai.azure.com/openai' }", Api::Responses, "/openai/v1/responses"),

@@ -106,6 +106,7 @@ fn a_body_that_passes_through_gets_no_stream_options_and_its_own_cap() {
         text_bytes: 0,
         metadata: Vec::new(),
         demand: Demand::default(),
+        form: false,
         sealed_elsewhere: false,
     };
     let edits = mistral().edits(&ask, &Bytes::from_static(br#""m""#), Some(100));

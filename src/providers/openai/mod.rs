@@ -1,6 +1,6 @@
 //! OpenAI's API, and all that speak it: vLLM, llama.cpp, Ollama, Groq, Mistral, DeepSeek, Together …
 //!
-//! Chat completions, completions, embeddings and responses. Clients of other dialects are translated to chat
+//! Chat completions, completions, embeddings, responses, moderations, pictures, speech and transcription. Clients of other dialects are translated to chat
 //! completions or to responses. Kinds that speak the same API elsewhere (`azure`, `mistral`) are made of this one with
 //! paths, credentials and manners of their own.
 
@@ -9,6 +9,7 @@ pub(super) mod call_id;
 mod chat;
 pub(super) mod codec_chat;
 pub(super) mod codec_responses;
+mod media;
 mod responses;
 pub(super) mod settings;
 mod usage;
@@ -68,6 +69,12 @@ impl fmt::Debug for OpenAi {
 
 /// The calls of OpenAI itself.
 pub(super) const APIS: [Api; 4] = [Api::ChatCompletions, Api::Completions, Api::Embeddings, Api::Responses];
+
+/// The calls about pictures and sound that most who speak this API have; those that only some know are refused there.
+pub(super) const MEDIA: [Api; 5] = [Api::Images, Api::ImageEdits, Api::Speech, Api::Transcriptions, Api::Translations];
+
+/// The calls that are OpenAI's own beside these.
+pub(super) const OWN: [Api; 2] = [Api::Moderations, Api::ImageVariations];
 
 /// Where a call goes.
 #[derive(Debug)]
@@ -151,6 +158,7 @@ impl Provider for OpenAi {
     fn stream_reader(&self, api: Api, hide_usage: bool) -> Box<dyn StreamReader> {
         match api {
             Api::Responses => Box::new(responses::Reader::new(self.key.clone())),
+            _ if api.is_media() => Box::new(media::Reader::new(api, self.key.clone())),
             _ => Box::new(chat::Reader::new(api, hide_usage, self.key.clone())),
         }
     }
@@ -163,6 +171,7 @@ impl Provider for OpenAi {
         match api {
             Api::ChatCompletions | Api::Completions => chat::output_of_whole(api, body),
             Api::Responses => responses::output_of_whole(body),
+            _ if api.hears() => media::output_of_whole(body),
             _ => OutputText::default(),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::codec_chat::{ChatCodec, Manner};
 use super::codec_responses::ResponsesCodec;
-use super::{APIS, OpenAi, Path};
+use super::{APIS, MEDIA, OWN, OpenAi, Path};
 use crate::{
     config::{self, ConfigError, Section},
     model::Api,
@@ -103,7 +103,12 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
     let manner = if own { Manner::OPENAI } else { Manner::OTHERS };
     Ok(OpenAi {
         kind: "openai",
-        paths: APIS.map(|api| (api, Path::plain(format!("{}/{}", endpoint.base_path, api.path())))).into(),
+        paths: APIS
+            .into_iter()
+            .chain(MEDIA)
+            .chain(OWN)
+            .map(|api| (api, Path::plain(format!("{}/{}", endpoint.base_path, api.path()))))
+            .collect(),
         translates: settings.translate_to.codec(manner, chat_cap, &key),
         key,
         endpoint,

@@ -2,6 +2,7 @@
 
 pub(in crate::providers) mod carried;
 mod edits;
+mod media;
 mod targets;
 
 use super::*;

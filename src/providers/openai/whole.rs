@@ -2,13 +2,13 @@
 
 use super::usage;
 use crate::{
-    model::Api,
+    model::{Api, Usage},
     providers::{
         Garbage, Reading,
         lenient::{Text, is_given, raw},
     },
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 
 /// The members that tell what a body is; their values are passed over.
@@ -20,6 +20,15 @@ struct Answer<'a> {
     data: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw")]
     output: Option<&'a RawValue>,
+    /// Moderations.
+    #[serde(borrow, default, deserialize_with = "raw")]
+    results: Option<&'a RawValue>,
+    /// Transcriptions.
+    #[serde(borrow, default, deserialize_with = "raw")]
+    text: Option<&'a RawValue>,
+    /// Seconds, of a transcription in `verbose_json`.
+    #[serde(borrow, default, deserialize_with = "raw")]
+    duration: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw")]
     error: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw")]
@@ -32,7 +41,9 @@ pub(super) fn read(api: Api, body: &[u8]) -> Result<Reading, Garbage> {
     let garbage = |why: &str| Garbage { api, why: why.to_owned() };
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| garbage("it is no JSON object"))?;
     let (content, name) = match api {
-        Api::Embeddings => (answer.data, "data"),
+        Api::Embeddings | Api::Images | Api::ImageEdits | Api::ImageVariations => (answer.data, "data"),
+        Api::Moderations => (answer.results, "results"),
+        Api::Transcriptions | Api::Translations => (answer.text, "text"),
         Api::Responses => (answer.output, "output"),
         _ => (answer.choices, "choices"),
     };
@@ -45,6 +56,19 @@ pub(super) fn read(api: Api, body: &[u8]) -> Result<Reading, Garbage> {
     if let Some(given) = answer.usage.filter(|usage| is_given(Some(usage))) {
         usage::take(api, given, &mut reading);
     }
+    if reading.usage.is_none() && api.is_media() {
+        reading.usage = units(api, content, answer.duration);
+    }
     reading.complete = reading.usage.is_some();
     Ok(reading)
+}
+
+/// What the answer itself shows: the pictures in it, or how long the sound was that it heard.
+fn units(api: Api, content: Option<&RawValue>, duration: Option<&RawValue>) -> Option<Usage> {
+    if api.makes_images() {
+        let pictures = serde_json::from_str::<Vec<IgnoredAny>>(content?.get()).ok()?.len() as u64;
+        return (pictures > 0).then_some(Usage { images: pictures, ..Usage::ZERO });
+    }
+    let audio_ms = usage::milliseconds(duration?)?;
+    (audio_ms > 0).then_some(Usage { audio_ms, ..Usage::ZERO })
 }

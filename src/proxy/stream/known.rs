@@ -1,6 +1,6 @@
 //! What is known of an answer: for the header, the row and the record, and for the event that ends a stream in trouble.
 
-use super::{Answer, Kind};
+use super::{Answer, Kind, Opaque};
 use crate::dialect::error::{self, Told};
 use crate::model::{ServiceTier, Usage};
 use crate::providers::{OutputText, Reading};
@@ -81,9 +81,22 @@ impl Answer {
         matches!(self.kind, Kind::Stream(_))
     }
 
+    /// Whether the answer is passed on as it comes.
+    pub fn is_live(&self) -> bool {
+        matches!(self.kind, Kind::Stream(_) | Kind::Opaque(_))
+    }
+
     /// Whether the answer is released before its length is known.
     pub fn is_flowing(&self) -> bool {
-        matches!(self.kind, Kind::Stream(_) | Kind::Flowing(_))
+        matches!(self.kind, Kind::Stream(_) | Kind::Flowing(_) | Kind::Opaque(_))
+    }
+
+    /// What was kept of an answer that is passed on unread.
+    pub fn opaque(&self) -> Option<&Opaque> {
+        match &self.kind {
+            Kind::Opaque(opaque) => Some(opaque),
+            _ => None,
+        }
     }
 
     /// The provider's content type.
@@ -111,6 +124,7 @@ impl Answer {
     pub fn unread_bytes(&self) -> u64 {
         match &self.kind {
             Kind::Flowing(tail) => tail.seen(),
+            Kind::Opaque(opaque) => opaque.seen(),
             Kind::Whole(body) => body.len() as u64,
             Kind::Pending | Kind::Stream(_) | Kind::Refusal(_) => 0,
         }

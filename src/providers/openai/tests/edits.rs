@@ -23,6 +23,7 @@ fn ask(body: &str, stream: bool, include_usage: Option<IncludeUsage>) -> Ask {
         caps: Caps::default(),
         metadata: Vec::new(),
         demand: Demand::default(),
+        form: false,
         sealed_elsewhere: false,
     }
 }

@@ -122,6 +122,7 @@ fn ask(api: Api, body: &str) -> Ask {
         metadata: Vec::new(),
         demand: Demand::default(),
         sealed_elsewhere: false,
+        form: false,
     }
 }
 

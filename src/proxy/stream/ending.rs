@@ -1,0 +1,39 @@
+//! Ends of answers that need more than to be passed on.
+
+use super::{Answer, Kind, Release};
+use crate::proxy::{reading::Reader, translate, trouble::Trouble};
+use bytes::Bytes;
+
+impl Answer {
+    /// The body ended without an end marker: right where the API has none and every answer is over, else it was cut off.
+    pub(super) fn end_unmarked(&mut self, before: Release) -> Result<Release, Trouble> {
+        let Kind::Stream(stream) = &mut self.kind else { return Ok(before) };
+        if !stream.reader.may_end() {
+            return self.fail(Trouble::Cut, before);
+        }
+        let mut bytes = std::mem::take(&mut stream.held);
+        bytes.extend_from_slice(&before.bytes);
+        if let Reader::Translated(translation) = &mut stream.reader {
+            translation.clear();
+            self.end_marker_bytes = translation.end();
+            bytes.extend_from_slice(translation.made());
+        }
+        self.ended = true;
+        let first_output = !std::mem::replace(&mut self.released, true);
+        Ok(Release { bytes: bytes.freeze(), first_output })
+    }
+
+    /// A whole answer is told in the client's dialect.
+    pub(super) fn end_translated(&mut self, body: &Bytes) -> Result<Release, Trouble> {
+        let Some(encoder) = &mut self.encoder else { return Ok(Release::default()) };
+        let told = translate::whole(self.provider.as_ref(), encoder.as_mut(), body);
+        let (bytes, reading, output) = told.map_err(|garbage| Trouble::Garbage(garbage.why))?;
+        if reading.usage.is_none() {
+            self.whole_output = Some(output);
+        }
+        self.reading = reading;
+        self.content_type = None; // JSON of our own
+        (self.ended, self.released) = (true, true);
+        Ok(Release { bytes, first_output: false })
+    }
+}
