@@ -2,6 +2,7 @@
 
 mod demand;
 mod generate;
+mod rerank;
 
 use super::path::echo;
 use super::strict::{self, Kind, Member, Shape};
@@ -77,6 +78,7 @@ fn read(api: Api, path: Option<(&str, bool)>, draft: Draft) -> Result<Ask, BadRe
     if let Some(generate) = &generate {
         generate.demand(&mut demand)?;
     }
+    let pairs = if api == Api::Rerank { rerank::demand(body, &known, &mut demand) } else { 0 };
     Ok(Ask {
         api,
         model,
@@ -86,7 +88,7 @@ fn read(api: Api, path: Option<(&str, bool)>, draft: Draft) -> Result<Ask, BadRe
         user,
         max_output_tokens: caps.tokens(),
         choices,
-        text_bytes: outline.text_bytes,
+        text_bytes: outline.text_bytes.saturating_add(pairs),
         caps,
         metadata,
         demand,
@@ -123,6 +125,8 @@ struct Known<'a> {
     mcp_servers: Option<&'a Member<'a>>,
     speed: Option<&'a Member<'a>>,
     inference_geo: Option<&'a Member<'a>>,
+    query: Option<&'a Member<'a>>,
+    documents: Option<&'a Member<'a>>,
 }
 
 impl<'a> Known<'a> {
@@ -155,6 +159,8 @@ impl<'a> Known<'a> {
                 b"mcp_servers" => &mut known.mcp_servers,
                 b"speed" => &mut known.speed,
                 b"inference_geo" => &mut known.inference_geo,
+                b"query" => &mut known.query,
+                b"documents" => &mut known.documents,
                 _ => continue,
             };
             *place = Some(member);
@@ -163,11 +169,11 @@ impl<'a> Known<'a> {
     }
 }
 
-fn bad(param: &str, message: String) -> BadRequest {
+pub(super) fn bad(param: &str, message: String) -> BadRequest {
     BadRequest { message, param: Some(param.to_owned()) }
 }
 
-fn wrong_kind(param: &str, want: &str, member: &Member<'_>) -> BadRequest {
+pub(super) fn wrong_kind(param: &str, want: &str, member: &Member<'_>) -> BadRequest {
     bad(param, format!("`{param}` must be {want}, not {}", member.kind.name()))
 }
 
@@ -191,7 +197,7 @@ fn in_path(model: &str, member: Option<&Member<'_>>) -> Result<String, BadReques
 }
 
 /// A string unescaped, or `None` for `null`.
-fn string(body: &[u8], param: &str, member: &Member<'_>) -> Result<Option<String>, BadRequest> {
+pub(super) fn string(body: &[u8], param: &str, member: &Member<'_>) -> Result<Option<String>, BadRequest> {
     match member.kind {
         Kind::Null => Ok(None),
         Kind::String => Ok(Some(strict::string(body, member.value))),
@@ -199,7 +205,7 @@ fn string(body: &[u8], param: &str, member: &Member<'_>) -> Result<Option<String
     }
 }
 
-fn flag(body: &[u8], param: &str, member: Option<&Member<'_>>) -> Result<bool, BadRequest> {
+pub(super) fn flag(body: &[u8], param: &str, member: Option<&Member<'_>>) -> Result<bool, BadRequest> {
     match member {
         None => Ok(false),
         Some(member) => match member.kind {
@@ -216,7 +222,7 @@ fn is_true(body: &[u8], value: Span) -> bool {
 
 /// A whole number that is not negative; absent and `null` are `None`. `1.0` and `1e3` are no integers: parsers
 /// differ on them.
-fn integer(body: &[u8], param: &str, member: Option<&Member<'_>>) -> Result<Option<u64>, BadRequest> {
+pub(super) fn integer(body: &[u8], param: &str, member: Option<&Member<'_>>) -> Result<Option<u64>, BadRequest> {
     let Some(member) = member else { return Ok(None) };
     let text = body.get(member.value.range()).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
     match member.kind {

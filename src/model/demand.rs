@@ -43,6 +43,10 @@ pub struct Demand {
     /// A member whose price is not known here: Anthropic's `speed: fast`, OpenAI's `web_search_options`, `background`,
     /// Gemini's pictures as output.
     pub unpriced: Option<&'static str>,
+    /// Searches that reranking may come to at most, where each byte is a token.
+    pub searches: u64,
+    /// Searches that it comes to where a token has 4 bytes.
+    pub likely_searches: u64,
     /// Anthropic's `inference_geo` names a place: a tenth dearer.
     pub regional: bool,
 }

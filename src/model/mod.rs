@@ -15,6 +15,7 @@ mod event;
 mod feature;
 mod id;
 mod money;
+mod retrieval;
 mod usage;
 mod view;
 
@@ -31,6 +32,7 @@ pub use event::{ChatEvent, Citation, Finish, Listener};
 pub use feature::{Carry, Feature};
 pub use id::{AttemptId, IdSource, RequestId};
 pub use money::NanoUsd;
+pub use retrieval::{Cut, Element, Embed, Purpose, Ranked, Rerank, Retrieval, Retrieved, Vector, Wish, Wished};
 pub use usage::{ServiceTier, Usage, UsageOrigin};
 pub use view::{
     BudgetView, Candidate, Explain, ExplainRequest, Explained, HealthView, LimitView, ModelView, PriceView, Refusal,

@@ -6,9 +6,12 @@
 pub mod anthropic;
 pub mod azure;
 pub mod bedrock;
+pub mod cohere;
 pub mod gemini;
+pub mod jina;
 pub mod mistral;
 pub mod openai;
+pub mod voyage;
 mod cap;
 #[cfg(test)]
 mod carried;
@@ -19,6 +22,7 @@ mod lenient;
 mod mask;
 mod passed;
 mod rename;
+pub mod retrieval;
 
 use crate::config;
 use crate::model::{Api, Ask, Edits, ServiceTier, Usage};
@@ -26,6 +30,7 @@ use crate::sse::SseEvent;
 use bytes::Bytes;
 use codec::Codec;
 use http::HeaderMap;
+use retrieval::{Embedder, Ranker};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -53,6 +58,16 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Path and query of a translated request for `model`, beginning with `/`.
     fn codec_path(&self, _model: &str, _stream: bool) -> Cow<'_, str> {
         Cow::Borrowed("/")
+    }
+
+    /// Translates embeddings for `model`; `None`: it has none, or they pass.
+    fn embedder(&self, _model: &str) -> Option<&dyn Embedder> {
+        None
+    }
+
+    /// Translates reranking for `model`; `None`: it does not rank, or requests pass.
+    fn ranker(&self, _model: &str) -> Option<&dyn Ranker> {
+        None
     }
 
     /// What must change in the client's body: `model` becomes `target_model` (JSON text with its quotes), and
@@ -267,4 +282,7 @@ pub const PROVIDERS: &[(&str, Build)] = &[
     ("gemini", gemini::build),
     ("bedrock", bedrock::build),
     ("mistral", mistral::build),
+    ("cohere", cohere::build),
+    ("voyage", voyage::build),
+    ("jina", jina::build),
 ];

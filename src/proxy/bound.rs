@@ -84,6 +84,8 @@ pub struct Terms<'a> {
     pub learned: &'a Learned,
     /// What translates the request, where it does not pass as it is.
     pub codec: Option<&'a dyn Codec>,
+    /// It is billed by the search, not by the token.
+    pub by_search: bool,
 }
 
 impl<'a> Terms<'a> {
@@ -96,7 +98,8 @@ impl<'a> Terms<'a> {
             max_input_tokens: target.max_input_tokens,
             max_output_tokens: target.max_output_tokens,
             learned: &target.learned,
-            codec: target.provider.codec().filter(|_| target.way(ask) == Some(Way::Translated)),
+            codec: target.provider.codec().filter(|_| ask.api.converses() && target.way(ask) == Some(Way::Translated)),
+            by_search: target.retriever(ask.api).is_some_and(|retriever| retriever.by_search(&target.model)),
         }
     }
 
@@ -197,7 +200,11 @@ pub fn bound_on(
         audio_tokens: demand.audio_bytes.div_ceil(AUDIO_BYTES).saturating_mul(hosted.turns).min(input_tokens),
         extra_output: demand.prediction_bytes,
         least_output: terms.codec.map_or(0, Codec::least_output),
-        rates: terms.price.map(|price| Rates::of(price, ask, terms.maker, (input_tokens, tiers))),
+        // What a search costs is not listed: [`Demand::searches`] waits for a price.
+        rates: terms
+            .price
+            .filter(|_| !terms.by_search)
+            .map(|price| Rates::of(price, ask, terms.maker, (input_tokens, tiers))),
     })
 }
 

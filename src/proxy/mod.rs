@@ -28,6 +28,7 @@ mod refusal;
 mod reject;
 mod replay;
 mod respond;
+mod retrieve;
 mod stream;
 mod tail;
 mod target;

@@ -11,9 +11,8 @@ use super::outgoing::Out;
 use super::reading::{Reader, Scanner};
 use super::refusal::{self, Refusal, is_compressed, retry_after};
 use super::tail::Tail;
-use super::translate::{self, Translation};
+use super::translate::{self, Teller, Translation};
 use super::trouble::Trouble;
-use crate::dialect::AnswerEncoder;
 use crate::model::Api;
 use crate::providers::codec::Framing;
 use crate::providers::{OutputText, Provider, Reading, Seen};
@@ -55,7 +54,7 @@ pub struct Answer {
     /// The provider speaks another API than the client.
     translated: bool,
     /// What writes the answer in the client's dialect then; a stream takes it.
-    encoder: Option<Box<dyn AnswerEncoder>>,
+    teller: Option<Teller>,
     kind: Kind,
     status: u16,
     content_type: Option<header::HeaderValue>,
@@ -111,7 +110,7 @@ impl Answer {
             expect,
             provider,
             translated: false,
-            encoder: None,
+            teller: None,
             kind: Kind::Pending,
             status: 0,
             content_type: None,
@@ -126,10 +125,10 @@ impl Answer {
         }
     }
 
-    /// The provider speaks another API, and `encoder` the client's dialect.
-    pub fn translated(mut self, encoder: Option<Box<dyn AnswerEncoder>>) -> Self {
-        self.translated = encoder.is_some();
-        self.encoder = encoder;
+    /// The provider speaks another API, and `teller` the client's dialect.
+    pub fn translated(mut self, teller: Option<Teller>) -> Self {
+        self.translated = teller.is_some();
+        self.teller = teller;
         self
     }
 
@@ -160,6 +159,9 @@ impl Answer {
     fn success(&mut self, headers: &HeaderMap) -> Result<(), Trouble> {
         if is_compressed(headers) {
             return Err(Trouble::Garbage("the answer is compressed, which was not asked for".to_owned()));
+        }
+        if let Some(Teller::Retrieval(retelling)) = &mut self.teller {
+            retelling.head(self.provider.as_ref(), headers);
         }
         let kind = self.content_type.as_ref().map_or(&b""[..], header::HeaderValue::as_bytes);
         let essence = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
@@ -196,8 +198,8 @@ impl Answer {
     }
 
     fn reader(&mut self) -> Reader {
-        match (self.encoder.take(), self.provider.codec()) {
-            (Some(encoder), Some(codec)) => {
+        match (self.teller.take(), self.provider.codec()) {
+            (Some(Teller::Chat(encoder)), Some(codec)) => {
                 self.content_type = Some(header::HeaderValue::from_static("text/event-stream; charset=utf-8"));
                 Reader::Translated(Box::new(Translation::new(codec, encoder)))
             }
@@ -390,7 +392,7 @@ impl Answer {
                 if body.is_empty() {
                     return Err(Trouble::Empty);
                 }
-                if self.encoder.is_some() {
+                if self.teller.is_some() {
                     return self.end_translated(&body);
                 }
                 let read = self.provider.read_whole(self.expect.api, &body);
@@ -451,8 +453,14 @@ impl Answer {
 
     /// A whole answer is told in the client's dialect.
     fn end_translated(&mut self, body: &Bytes) -> Result<Release, Trouble> {
-        let Some(encoder) = &mut self.encoder else { return Ok(Release::default()) };
-        let told = translate::whole(self.provider.as_ref(), encoder.as_mut(), body);
+        let provider = self.provider.as_ref();
+        let told = match &mut self.teller {
+            None => return Ok(Release::default()),
+            Some(Teller::Chat(encoder)) => translate::whole(provider, encoder.as_mut(), body),
+            Some(Teller::Retrieval(retelling)) => {
+                retelling.whole(provider, body).map(|(bytes, reading)| (bytes, reading, OutputText::default()))
+            }
+        };
         let (bytes, reading, output) = told.map_err(|garbage| Trouble::Garbage(garbage.why))?;
         if reading.usage.is_none() {
             self.whole_output = Some(output);

@@ -58,6 +58,7 @@ fn read_from(provider: &dyn Provider, api: Api, rest: &[u8]) -> Reading {
         Api::Responses => b"{\"output\":[],",
         Api::Messages | Api::CountTokens => b"{\"content\":[],",
         Api::Generate => b"{\"candidates\":[],",
+        Api::Rerank => b"{\"results\":[],",
         _ => b"{\"data\":[],",
     };
     // To the end of the answer, for what else it reports (the tier); else the member alone.

@@ -1,16 +1,21 @@
-//! Amazon Bedrock: models of many makers behind one API, Converse. Everything is translated; no client speaks it.
+//! Amazon Bedrock: models of many makers behind one API, Converse; those that embed and rank have each their own behind
+//! InvokeModel. Everything is translated; no client speaks it.
 
 mod codec;
 mod credentials;
 mod settings;
 mod sign;
 mod usage;
+mod vectors;
 
 #[cfg(test)]
 mod tests;
 
 use super::codec::{Codec, Meter, Metered};
-use super::{Endpoint, Garbage, OutputText, Provider, Reading, SignFault, StreamReader, passed};
+use super::{
+    Endpoint, Garbage, OutputText, Provider, Reading, SignFault, StreamReader, passed,
+    retrieval::{Embedder, Ranker},
+};
 use crate::{
     config::{self, ConfigError},
     model::{Api, Ask, Edits},
@@ -80,6 +85,14 @@ impl Provider for Bedrock {
         sign::encode(model, &mut path);
         path.push_str(if stream { "/converse-stream" } else { "/converse" });
         Cow::Owned(path)
+    }
+
+    fn embedder(&self, model: &str) -> Option<&dyn Embedder> {
+        vectors::embedder(model)
+    }
+
+    fn ranker(&self, model: &str) -> Option<&dyn Ranker> {
+        vectors::ranker(model)
     }
 
     /// Never called: no body is passed through.

@@ -12,7 +12,7 @@ pub(super) mod codec_responses;
 mod responses;
 pub(super) mod settings;
 mod usage;
-mod whole;
+pub(super) mod whole;
 
 #[cfg(test)]
 pub(super) mod tests;

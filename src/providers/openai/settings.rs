@@ -101,9 +101,11 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
     // OpenAI itself, whatever its region: `eu.api.openai.com`.
     let own = endpoint.host.ends_with("api.openai.com");
     let manner = if own { Manner::OPENAI } else { Manner::OTHERS };
+    // OpenAI ranks nothing; vLLM and others do, as clients ask for it.
+    let apis = APIS.into_iter().chain((!own).then_some(Api::Rerank));
     Ok(OpenAi {
         kind: "openai",
-        paths: APIS.map(|api| (api, Path::plain(format!("{}/{}", endpoint.base_path, api.path())))).into(),
+        paths: apis.map(|api| (api, Path::plain(format!("{}/{}", endpoint.base_path, api.path())))).collect(),
         translates: settings.translate_to.codec(manner, chat_cap, &key),
         key,
         endpoint,

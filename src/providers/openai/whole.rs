@@ -6,6 +6,7 @@ use crate::{
     providers::{
         Garbage, Reading,
         lenient::{Text, is_given, raw},
+        retrieval::read::Meta,
     },
 };
 use serde::Deserialize;
@@ -19,6 +20,10 @@ struct Answer<'a> {
     #[serde(borrow, default, deserialize_with = "raw")]
     data: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw")]
+    results: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    meta: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
     output: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw")]
     error: Option<&'a RawValue>,
@@ -28,11 +33,12 @@ struct Answer<'a> {
     service_tier: Text<'a>,
 }
 
-pub(super) fn read(api: Api, body: &[u8]) -> Result<Reading, Garbage> {
+pub(in crate::providers) fn read(api: Api, body: &[u8]) -> Result<Reading, Garbage> {
     let garbage = |why: &str| Garbage { api, why: why.to_owned() };
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| garbage("it is no JSON object"))?;
     let (content, name) = match api {
         Api::Embeddings => (answer.data, "data"),
+        Api::Rerank => (answer.results.filter(|results| is_given(Some(results))).or(answer.data), "results"),
         Api::Responses => (answer.output, "output"),
         _ => (answer.choices, "choices"),
     };
@@ -44,6 +50,11 @@ pub(super) fn read(api: Api, body: &[u8]) -> Result<Reading, Garbage> {
     usage::take_tier(answer.service_tier.as_str(), &mut reading);
     if let Some(given) = answer.usage.filter(|usage| is_given(Some(usage))) {
         usage::take(api, given, &mut reading);
+    }
+    // Who ranks as Cohere does reports as Cohere does.
+    let meta = answer.meta.filter(|_| api == Api::Rerank && !reading.has_figures());
+    if let Some(meta) = meta.and_then(|meta| serde_json::from_str::<Meta>(meta.get()).ok()) {
+        reading = meta.reading();
     }
     reading.complete = reading.usage.is_some();
     Ok(reading)

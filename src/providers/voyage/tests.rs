@@ -1,0 +1,1 @@
+//! Golden pairs, from the public documentation.
