@@ -40,6 +40,8 @@ mod views;
 #[cfg(test)]
 mod matrix_tests;
 #[cfg(test)]
+mod retrieval_tests;
+#[cfg(test)]
 mod staging;
 
 pub use bound::{Bound, Maker, Terms, Unbounded, bound, bound_on, passes_cap};

@@ -83,7 +83,7 @@ mod tests {
         assert_eq!(with(vec!["a".to_owned(); 90]), (1, 1));
         assert_eq!(with(vec!["a".to_owned(); 250]), (3, 3));
         assert_eq!(with(vec!["a".repeat(200_000)]), (5, 1), "each byte might be a token");
-        assert_eq!(with(vec!["a".repeat(2_000); 100]), (6, 2));
+        assert_eq!(with(vec!["a".repeat(2_100); 100]), (6, 2));
     }
 
     #[test]

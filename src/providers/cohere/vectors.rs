@@ -1,9 +1,6 @@
 //! `POST /v2/embed` and `POST /v2/rerank`: <https://docs.cohere.com/reference/embed>,
 //! <https://docs.cohere.com/reference/rerank>.
 
-#[cfg(test)]
-mod tests;
-
 use crate::{
     model::{Api, Cut, Element, Embed, Purpose, Ranked, Rerank, Vector, Wish},
     providers::{

@@ -1,8 +1,5 @@
 //! `POST models/M:batchEmbedContents`: <https://ai.google.dev/api/embeddings#method:-models.batchembedcontents>.
 
-#[cfg(test)]
-mod tests;
-
 use super::resource;
 use crate::{
     model::{Api, Embed, Purpose, Vector, Wish},

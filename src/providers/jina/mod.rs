@@ -2,9 +2,6 @@
 //!
 //! References: <https://jina.ai/embeddings/>, <https://jina.ai/reranker/>, <https://api.jina.ai/redoc>.
 
-#[cfg(test)]
-mod tests;
-
 use super::retrieval::{
     Body, Embedder,
     account::{self, Kind},

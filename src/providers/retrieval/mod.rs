@@ -5,9 +5,6 @@ pub(super) mod account;
 pub(super) mod read;
 mod write;
 
-#[cfg(test)]
-pub(super) mod tests;
-
 use super::{Garbage, Reading};
 use crate::model::{Api, Embed, Ranked, Rerank, Retrieval, Retrieved, Vector, Wish, Wished};
 use bytes::Bytes;

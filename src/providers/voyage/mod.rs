@@ -3,9 +3,6 @@
 //!
 //! References: <https://docs.voyageai.com/reference/embeddings-api>, <https://docs.voyageai.com/reference/reranker-api>.
 
-#[cfg(test)]
-mod tests;
-
 use super::retrieval::{
     Body, Embedder, Ranker,
     account::{self, Kind},

@@ -10,9 +10,6 @@ mod cohere;
 mod rank;
 mod titan;
 
-#[cfg(test)]
-mod tests;
-
 use super::sign;
 use crate::providers::retrieval::{Embedder, Ranker};
 
