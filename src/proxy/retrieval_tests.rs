@@ -1,11 +1,12 @@
 //! What embeddings and reranking come to at each API, by golden files written from the public documentation: the client's
 //! request, what goes up, what comes back, what the client is told.
 
-use crate::config::{self, Section};
-use crate::dialect::{self, Retold, retell};
-use crate::model::{Api, Draft, Retrieval, Usage};
-use crate::providers::retrieval::Retriever;
-use crate::providers::{PROVIDERS, Provider};
+use crate::{
+    config::{self, Section},
+    dialect::{self, Retold, retell},
+    model::{Api, Draft, Retrieval, Usage, Wished},
+    providers::{PROVIDERS, Provider, retrieval::Retriever},
+};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
@@ -106,7 +107,7 @@ fn refused(api: Api, body: &str) -> (String, String) {
 
 fn paths(asked: &Retrieval, retriever: Retriever<'_>, model: &str) -> (Vec<String>, Vec<String>) {
     let (refused, dropped) = retriever.gaps(asked, model);
-    let paths = |all: Vec<&crate::model::Wished>| all.into_iter().map(|wished| wished.path.clone()).collect();
+    let paths = |all: Vec<&Wished>| all.into_iter().map(|wished| wished.path.clone()).collect();
     (paths(refused), paths(dropped))
 }
 
@@ -243,37 +244,43 @@ fn what_cannot_be_embedded_or_ranked_is_refused_with_its_path() {
 /// Members that makers add, and which kinds carry them: the table of the README.
 #[test]
 fn members_of_one_maker_reach_another_or_are_told() {
+    let all: &[_] = &["cohere", "gemini", "titan", "bedrock's cohere", "voyage", "jina"];
+    let of_cohere = &["cohere", "bedrock's cohere"][..];
     let cases: &[(&str, &[&str], bool)] = &[
-        (r#""dimensions":256"#, &["cohere", "gemini", "bedrock", "voyage", "jina"], false),
-        (r#""input_type":"query""#, &["cohere", "gemini", "voyage", "jina"], false),
+        (r#""dimensions":256"#, all, false),
+        (r#""input_type":"query""#, &["cohere", "bedrock's cohere", "gemini", "voyage", "jina"], false),
         (r#""task":"text-matching""#, &["gemini", "jina"], false),
         (r#""input_type":"of my own""#, &[], false),
-        (r#""truncate":"START""#, &["cohere"], false),
-        (r#""truncation":true"#, &["cohere", "voyage", "jina"], false),
-        (r#""output_dtype":"int8""#, &["cohere", "voyage"], false),
-        (r#""embedding_type":"binary""#, &["cohere", "bedrock", "voyage", "jina"], false),
+        (r#""truncate":"START""#, of_cohere, false),
+        (r#""truncation":true"#, &["cohere", "bedrock's cohere", "voyage", "jina"], false),
+        (r#""output_dtype":"int8""#, &["cohere", "bedrock's cohere", "voyage"], false),
+        (r#""embedding_type":"binary""#, &["cohere", "bedrock's cohere", "titan", "voyage", "jina"], false),
         (r#""embedding_types":["float","int8"]"#, &[], false),
         (r#""late_chunking":true"#, &["jina"], false),
-        (r#""normalized":false"#, &["bedrock", "jina"], false),
+        (r#""normalized":false"#, &["titan", "jina"], false),
         (r#""title":"a""#, &[], false),
         (r#""task_type":"RETRIEVAL_DOCUMENT","title":"a""#, &["gemini"], false),
         (r#""user":"u""#, &[], true),
         (r#""priority":1"#, &[], true),
     ];
-    for kind in ["cohere", "gemini", "bedrock", "voyage", "jina"] {
-        let model = if kind == "bedrock" { "amazon.titan-embed-text-v2:0" } else { "m" };
+    for name in all {
+        let (kind, model) = match *name {
+            "titan" => ("bedrock", "amazon.titan-embed-text-v2:0"),
+            "bedrock's cohere" => ("bedrock", "cohere.embed-v4:0"),
+            kind => (kind, "m"),
+        };
         let provider = provider(kind);
         let retriever = Retriever::of(&*provider, Api::Embeddings, model).expect(kind);
         for (members, kinds, hint) in cases {
             let asked = asked(Api::Embeddings, &format!(r#"{{"model":"m","input":"a",{members}}}"#));
             let (refused, dropped) = paths(&asked, retriever, model);
-            let carried = kinds.contains(&kind);
-            assert_eq!(refused.is_empty(), carried || *hint, "{kind}: {members}: {refused:?}");
-            assert_eq!(dropped.is_empty(), !hint, "{kind}: {members}: {dropped:?}");
+            let carried = kinds.contains(name);
+            assert_eq!(refused.is_empty(), carried || *hint, "{name}: {members}: {refused:?}");
+            assert_eq!(dropped.is_empty(), !hint, "{name}: {members}: {dropped:?}");
         }
         // What asks for nothing that is not done anyway is not even told.
         let plain = r#"{"model":"m","input":"a","late_chunking":false,"output_dtype":"float","user":null}"#;
-        assert_eq!(paths(&asked(Api::Embeddings, plain), retriever, model), (vec![], vec![]), "{kind}");
+        assert_eq!(paths(&asked(Api::Embeddings, plain), retriever, model), (vec![], vec![]), "{name}");
     }
 }
 

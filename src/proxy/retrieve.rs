@@ -5,11 +5,12 @@ use super::exchange::Opened;
 use super::reject::Reject;
 use super::target::Target;
 use super::translate::{Teller, Written};
-use crate::dialect::{Retold, retell};
-use crate::model::{Api, Retrieval, Usage};
-use crate::providers::retrieval::Retriever;
-use crate::providers::{Garbage, Provider, Reading};
-use crate::tokens::estimate_tokens;
+use crate::{
+    dialect::{Retold, retell},
+    model::{Api, Retrieval, Usage},
+    providers::{Garbage, Provider, Reading, retrieval::Retriever},
+    tokens::estimate_tokens,
+};
 use bytes::Bytes;
 use http::HeaderMap;
 use std::sync::Arc;
