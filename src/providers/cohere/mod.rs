@@ -9,6 +9,7 @@ use crate::config::{self, ConfigError};
 static KIND: Kind = Kind {
     name: "cohere",
     base_url: "https://api.cohere.com",
+    version: "/v2",
     embedder: &vectors::EMBED,
     ranker: Some(&vectors::RERANK),
     ranks_as_asked: false,

@@ -67,7 +67,7 @@ impl Embedder for Embeddings {
     }
 
     fn path(&self, _model: &str) -> String {
-        "/v2/embed".to_owned()
+        "/embed".to_owned()
     }
 
     fn most(&self, _model: &str) -> usize {
@@ -175,7 +175,7 @@ impl Ranker for Reranker {
     }
 
     fn path(&self, _model: &str) -> String {
-        "/v2/rerank".to_owned()
+        "/rerank".to_owned()
     }
 
     fn most(&self, _model: &str) -> usize {

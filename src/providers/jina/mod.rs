@@ -16,7 +16,8 @@ use bytes::Bytes;
 
 static KIND: Kind = Kind {
     name: "jina",
-    base_url: "https://api.jina.ai/v1",
+    base_url: "https://api.jina.ai",
+    version: "/v1",
     embedder: &Embeddings,
     ranker: None,
     ranks_as_asked: true,

@@ -22,6 +22,8 @@ pub(in crate::providers) struct Kind {
     pub(in crate::providers) name: &'static str,
     /// Where it lives, unless the file says otherwise.
     pub(in crate::providers) base_url: &'static str,
+    /// The version of its API, which a `base_url` may leave out: `/v1`.
+    pub(in crate::providers) version: &'static str,
     /// What embeds.
     pub(in crate::providers) embedder: &'static dyn Embedder,
     /// What ranks, if that is translated.
@@ -52,7 +54,10 @@ pub(in crate::providers) fn build(
     let section = &provider.settings;
     let settings: Settings = section.read()?;
     let base_url = settings.base_url.as_deref().unwrap_or(kind.base_url);
-    let endpoint = endpoint(base_url).map_err(|why| section.error("base_url", why))?;
+    let mut endpoint = endpoint(base_url).map_err(|why| section.error("base_url", why))?;
+    if !endpoint.base_path.ends_with(kind.version) {
+        endpoint.base_path = format!("{}{}", endpoint.base_path, kind.version).into();
+    }
     let key = Key::new(settings.api_key);
     let bad = |_| section.error("api_key", "holds characters that no HTTP header can carry".to_owned());
     let credential = key.header("Bearer ").map_err(bad)?;

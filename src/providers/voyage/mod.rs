@@ -17,7 +17,8 @@ use bytes::Bytes;
 
 static KIND: Kind = Kind {
     name: "voyage",
-    base_url: "https://api.voyageai.com/v1",
+    base_url: "https://api.voyageai.com",
+    version: "/v1",
     embedder: &Embeddings,
     ranker: Some(&Reranker),
     ranks_as_asked: false,
