@@ -7,9 +7,6 @@ mod numbers;
 mod rerank;
 mod words;
 
-#[cfg(test)]
-mod tests;
-
 pub use answer::{Retold, retell};
 pub(super) use embeddings::decode as embed;
 pub(super) use rerank::decode as rerank;
