@@ -23,7 +23,7 @@ pub(super) struct Args {
     /// The model that it would ask for
     #[arg(long, value_name = "MODEL")]
     model: String,
-    /// The call: chat_completions, completions, embeddings, responses, messages
+    /// The call: chat_completions, completions, embeddings, responses, messages, rerank
     #[arg(long, value_name = "API")]
     api: Option<String>,
     /// The end user

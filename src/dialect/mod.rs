@@ -1,7 +1,8 @@
 //! Client-facing APIs: requests are parsed strictly, errors and model lists are rendered as the client's SDK
 //! expects them.
 //!
-//! [`decode`] makes a conversation of a request, and [`encoder`] writes an answer: what a provider's API has to do with
+//! [`decode`] makes a conversation of a request, and [`encoder`] writes an answer ([`decode_retrieval`] and [`retell`] do so
+//! for embeddings and reranking): what a provider's API has to do with
 //! it is none of a dialect's business. Nothing here knows providers, keys or Pingora.
 
 mod answer;
@@ -17,13 +18,16 @@ mod object;
 mod path;
 mod parse;
 mod responses;
+mod retrieval;
 pub mod strict;
 
 pub use answer::{About, AnswerEncoder, encoder};
 pub use error::sign_of_life;
 pub use parse::{BadRequest, parse, parse_form, parse_generate};
+pub use retrieval::{Retold, retell};
 
-use crate::model::{Api, Ask, Chat};
+use crate::model::{Api, Ask, Chat, Retrieval};
+use bytes::Bytes;
 
 /// The conversation that `ask` is; `None`: its call is none.
 ///
@@ -36,6 +40,19 @@ pub fn decode(ask: &Ask) -> Result<Option<Chat>, BadRequest> {
         Api::Responses => responses::decode(ask).map(Some),
         Api::Messages => messages::decode(ask).map(Some),
         Api::Generate => gemini::decode(ask).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// What a call of `api` with this `body`, which passed the strict parse, asks a model to embed or rank; `None`: nothing.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_retrieval(api: Api, body: &Bytes) -> Result<Option<Retrieval>, BadRequest> {
+    match api {
+        Api::Embeddings => retrieval::embed(body).map(Retrieval::Embed).map(Some),
+        Api::Rerank => retrieval::rerank(body).map(Retrieval::Rerank).map(Some),
         _ => Ok(None),
     }
 }

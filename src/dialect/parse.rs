@@ -3,6 +3,7 @@
 mod demand;
 mod generate;
 mod media;
+mod rerank;
 
 use super::path::echo;
 use super::strict::{self, Kind, Member, Shape};
@@ -91,6 +92,7 @@ fn read(api: Api, path: Option<(&str, bool)>, draft: Draft) -> Result<Ask, BadRe
     if api.is_media() {
         stream |= media::read_json(api, body, &outline.members, &mut demand)?;
     }
+    let pairs = if api == Api::Rerank { rerank::demand(body, &known, &mut demand) } else { 0 };
     Ok(Ask {
         api,
         model,
@@ -101,7 +103,7 @@ fn read(api: Api, path: Option<(&str, bool)>, draft: Draft) -> Result<Ask, BadRe
         user,
         max_output_tokens: caps.tokens(),
         choices,
-        text_bytes: outline.text_bytes,
+        text_bytes: outline.text_bytes.saturating_add(pairs),
         caps,
         metadata,
         demand,
@@ -138,6 +140,8 @@ struct Known<'a> {
     mcp_servers: Option<&'a Member<'a>>,
     speed: Option<&'a Member<'a>>,
     inference_geo: Option<&'a Member<'a>>,
+    query: Option<&'a Member<'a>>,
+    documents: Option<&'a Member<'a>>,
 }
 
 impl<'a> Known<'a> {
@@ -170,6 +174,8 @@ impl<'a> Known<'a> {
                 b"mcp_servers" => &mut known.mcp_servers,
                 b"speed" => &mut known.speed,
                 b"inference_geo" => &mut known.inference_geo,
+                b"query" => &mut known.query,
+                b"documents" => &mut known.documents,
                 _ => continue,
             };
             *place = Some(member);
@@ -178,11 +184,11 @@ impl<'a> Known<'a> {
     }
 }
 
-fn bad(param: &str, message: String) -> BadRequest {
+pub(super) fn bad(param: &str, message: String) -> BadRequest {
     BadRequest { message, param: Some(param.to_owned()) }
 }
 
-fn wrong_kind(param: &str, want: &str, member: &Member<'_>) -> BadRequest {
+pub(super) fn wrong_kind(param: &str, want: &str, member: &Member<'_>) -> BadRequest {
     bad(param, format!("`{param}` must be {want}, not {}", member.kind.name()))
 }
 
@@ -213,7 +219,7 @@ fn in_path(model: &str, member: Option<&Member<'_>>) -> Result<String, BadReques
 }
 
 /// A string unescaped, or `None` for `null`.
-fn string(body: &[u8], param: &str, member: &Member<'_>) -> Result<Option<String>, BadRequest> {
+pub(super) fn string(body: &[u8], param: &str, member: &Member<'_>) -> Result<Option<String>, BadRequest> {
     match member.kind {
         Kind::Null => Ok(None),
         Kind::String => Ok(Some(strict::string(body, member.value))),
@@ -221,7 +227,7 @@ fn string(body: &[u8], param: &str, member: &Member<'_>) -> Result<Option<String
     }
 }
 
-fn flag(body: &[u8], param: &str, member: Option<&Member<'_>>) -> Result<bool, BadRequest> {
+pub(super) fn flag(body: &[u8], param: &str, member: Option<&Member<'_>>) -> Result<bool, BadRequest> {
     match member {
         None => Ok(false),
         Some(member) => match member.kind {
@@ -238,7 +244,7 @@ fn is_true(body: &[u8], value: Span) -> bool {
 
 /// A whole number that is not negative; absent and `null` are `None`. `1.0` and `1e3` are no integers: parsers
 /// differ on them.
-fn integer(body: &[u8], param: &str, member: Option<&Member<'_>>) -> Result<Option<u64>, BadRequest> {
+pub(super) fn integer(body: &[u8], param: &str, member: Option<&Member<'_>>) -> Result<Option<u64>, BadRequest> {
     let Some(member) = member else { return Ok(None) };
     let text = body.get(member.value.range()).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default();
     match member.kind {

@@ -43,6 +43,8 @@ pub struct Demand {
     /// A member whose price is not known here: Anthropic's `speed: fast`, OpenAI's `web_search_options`, `background`,
     /// Gemini's pictures as output.
     pub unpriced: Option<&'static str>,
+    /// Searches that reranking comes to where a token has 4 bytes.
+    pub likely_searches: u64,
     /// Anthropic's `inference_geo` names a place: a tenth dearer.
     pub regional: bool,
     /// The most that it may come to in what is billed beside text.

@@ -16,6 +16,7 @@ mod feature;
 mod id;
 mod media;
 mod money;
+mod retrieval;
 mod usage;
 mod view;
 
@@ -33,6 +34,7 @@ pub use feature::{Carry, Feature};
 pub use id::{AttemptId, IdSource, RequestId};
 pub use media::{Length, Media, length, spoken_ms, text_end_ms};
 pub use money::NanoUsd;
+pub use retrieval::{Cut, Element, Embed, Purpose, Ranked, Rerank, Retrieval, Retrieved, Vector, Wish, Wished};
 pub use usage::{ServiceTier, Usage, UsageOrigin};
 pub use view::{
     BudgetView, Candidate, Explain, ExplainRequest, Explained, HealthView, LimitView, ModelView, PriceView, Refusal,

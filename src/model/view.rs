@@ -116,7 +116,7 @@ pub struct ExplainRequest {
     /// The model that it would ask for.
     #[schema(example = "fast", max_length = 256)]
     pub model: String,
-    /// The call: `chat_completions` (the default), `completions`, `embeddings`, `responses`, `messages`.
+    /// The call: `chat_completions` (the default), `completions`, `embeddings`, `responses`, `messages`, `rerank`.
     pub api: Option<String>,
     /// The end user, for limits and budgets that count them apart.
     #[schema(max_length = 256)]

@@ -8,9 +8,11 @@ pub mod azure;
 pub mod bedrock;
 pub mod cohere;
 pub mod gemini;
+pub mod jina;
 pub mod mistral;
 pub mod openai;
 pub mod vertex;
+pub mod voyage;
 mod cap;
 #[cfg(test)]
 mod carried;
@@ -24,6 +26,7 @@ mod lenient;
 mod mask;
 mod passed;
 mod rename;
+pub mod retrieval;
 
 use crate::config;
 use crate::model::{Api, Ask, Edits, ServiceTier, Usage};
@@ -32,6 +35,7 @@ use bytes::Bytes;
 use codec::Codec;
 use feed::Feed;
 use http::HeaderMap;
+use retrieval::{Embedder, Ranker};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -78,6 +82,16 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Path and query of a translated request for `model`, beginning with `/`.
     fn codec_path(&self, _model: &str, _stream: bool) -> Cow<'_, str> {
         Cow::Borrowed("/")
+    }
+
+    /// Translates embeddings for `model`; `None`: it has none, or they pass.
+    fn embedder(&self, _model: &str) -> Option<&dyn Embedder> {
+        None
+    }
+
+    /// Translates reranking for `model`; `None`: it does not rank, or requests pass.
+    fn ranker(&self, _model: &str) -> Option<&dyn Ranker> {
+        None
     }
 
     /// What must change in the client's body: `model` becomes `target_model` (JSON text with its quotes), and
@@ -306,4 +320,6 @@ pub const PROVIDERS: &[(&str, Build)] = &[
     ("mistral", mistral::build),
     ("cohere", cohere::build),
     ("vertex", vertex::build),
+    ("voyage", voyage::build),
+    ("jina", jina::build),
 ];

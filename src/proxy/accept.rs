@@ -131,6 +131,10 @@ fn find(path: &str) -> Option<Path> {
         "/readyz" => return Some(Path::Ready),
         _ => {}
     }
+    // Cohere's clients call its second version.
+    if path.strip_prefix("/v2/") == Some(Api::Rerank.path()) {
+        return Some(Path::Call(Api::Rerank));
+    }
     let beta = path.strip_prefix("/v1beta/");
     let below = beta.or_else(|| path.strip_prefix("/v1/"))?;
     if below == "models" {

@@ -87,6 +87,8 @@ pub struct Terms<'a> {
     pub learned: &'a Learned,
     /// What translates the request, where it does not pass as it is.
     pub codec: Option<&'a dyn Codec>,
+    /// It is billed by the search, not by the token.
+    pub by_search: bool,
 }
 
 impl<'a> Terms<'a> {
@@ -99,7 +101,8 @@ impl<'a> Terms<'a> {
             max_input_tokens: target.max_input_tokens,
             max_output_tokens: target.max_output_tokens,
             learned: &target.learned,
-            codec: target.provider.codec().filter(|_| target.way(ask) == Some(Way::Translated)),
+            codec: target.provider.codec().filter(|_| ask.api.converses() && target.way(ask) == Some(Way::Translated)),
+            by_search: target.retriever(ask.api).is_some_and(|retriever| retriever.by_search(&target.model)),
         }
     }
 
@@ -208,7 +211,10 @@ pub fn bound_on(
         extra_output: demand.prediction_bytes,
         unit_tokens: demand.units.tokens(),
         least_output: terms.codec.map_or(0, Codec::least_output),
-        rates: terms.price.map(|price| Rates::of(price, ask, terms.maker, (input_tokens, tiers))),
+        rates: terms
+            .price
+            .filter(|price| !terms.by_search || price.bills("searches"))
+            .map(|price| Rates::of(price, ask, terms.maker, (input_tokens, tiers))),
     })
 }
 

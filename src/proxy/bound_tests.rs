@@ -55,6 +55,7 @@ impl Place {
             max_output_tokens: self.limits.1,
             learned: &self.learned,
             codec: None,
+            by_search: false,
         };
         bound_on(ask, &terms, budgeting, least)
     }
@@ -342,6 +343,7 @@ fn a_translated_request_holds_the_tools_and_the_output_that_its_codec_may_add() 
         max_output_tokens: None,
         learned: &place.learned,
         codec: None,
+        by_search: false,
     };
     let translated = Terms { codec: provider.codec(), ..passed };
     let ask = ask(Api::Messages, r#""max_tokens":5,"messages":[{"role":"user","content":"hi"}]"#);

@@ -6,9 +6,9 @@ use super::governed::reserved_tokens;
 use super::purse::{Paid, Unpaid};
 use super::reject::Reject;
 use super::target::Target;
+use super::translate::Meaning;
 use crate::config::OnExhausted;
 use crate::limits::{Permit, Refusal};
-use crate::model::Chat;
 use crate::routing::{Plan, Route};
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub struct Candidate {
     /// What it holds of the budgets.
     pub paid: Paid,
     /// The request in its API's words, if that is another than the client's.
-    pub translated: Option<Arc<Chat>>,
+    pub translated: Option<Meaning>,
 }
 
 /// Targets that were not tried, and why.

@@ -14,13 +14,14 @@ use super::purse::{self, Charge};
 use super::reject::{Reject, UpstreamFault};
 use super::stream::{Answer, Expect, Release};
 use super::target::Target;
+use super::translate::Meaning;
 use super::trouble::Trouble;
 use super::vigil::Vigil;
 use crate::auth::Caller;
 use crate::config::Budgeting;
 use crate::dialect;
 use crate::limits::{Permit, Shares};
-use crate::model::{Ask, Chat, NanoUsd, RequestId};
+use crate::model::{Ask, NanoUsd, RequestId};
 use crate::routing::Plan;
 use crate::telemetry::TeamSeries;
 use bytes::Bytes;
@@ -89,7 +90,7 @@ pub struct Opened {
     /// The targets, in order.
     pub plan: Plan<Target>,
     /// What is asked, in the words that all APIs share: decoded when a target needs it.
-    pub chat: Option<Arc<Chat>>,
+    pub meaning: Option<Meaning>,
     /// The body's part of the gateway's memory.
     pub share: Share,
     /// The request's place among the open ones.
@@ -456,7 +457,7 @@ impl Opened {
         const KEPT_FOR_COUNTING: usize = 256 * 1024;
         if target.encoding.is_none() || self.ask.body.len() > KEPT_FOR_COUNTING {
             self.ask.body.clear();
-            self.chat = None;
+            self.meaning = None;
             self.share.shrink_to(0);
         }
     }

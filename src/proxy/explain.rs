@@ -151,6 +151,7 @@ fn asked(request: &ExplainRequest, api: Api) -> Result<Ask, String> {
         (Some(body), _) => body.clone(),
         (None, Api::Completions) => json!({ "prompt": "hi" }),
         (None, Api::Embeddings | Api::Responses) => json!({ "input": "hi" }),
+        (None, Api::Rerank) => json!({ "query": "hi", "documents": ["hi"] }),
         (None, Api::Messages) => json!({ "max_tokens": 1024, "messages": [{ "role": "user", "content": "hi" }] }),
         (None, Api::Generate) => json!({ "contents": [{ "role": "user", "parts": [{ "text": "hi" }] }] }),
         (None, _) => json!({ "messages": [{ "role": "user", "content": "hi" }] }),

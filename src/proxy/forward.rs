@@ -105,10 +105,7 @@ pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut Reques
     headers.insert(header::ACCEPT_ENCODING, IDENTITY);
     target.provider.headers(api, client, &mut headers);
     let translated = attempt.answer.is_translated();
-    let path = match translated {
-        true => target.provider.codec_path(&target.model, stream),
-        false => target.provider.path(api, &target.model, stream),
-    };
+    let path = target.path(api, stream, translated);
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = Method::POST;
     parts.version = head.version;

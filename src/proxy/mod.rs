@@ -30,6 +30,7 @@ mod refusal;
 mod reject;
 mod replay;
 mod respond;
+mod retrieve;
 mod stream;
 mod tail;
 mod target;
@@ -41,6 +42,8 @@ mod vigil;
 mod views;
 #[cfg(test)]
 mod matrix_tests;
+#[cfg(test)]
+mod retrieval_tests;
 #[cfg(test)]
 mod staging;
 

@@ -130,7 +130,7 @@ impl Opening<'_> {
             include_cost: header_text(headers, "x-weighbridge-include").is_some_and(includes_cost),
             plan: Plan::new(Arc::clone(route)),
             ask,
-            chat: None,
+            meaning: None,
             share: body.share,
             _slot: slot,
             bytes_in,

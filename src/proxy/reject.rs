@@ -120,7 +120,7 @@ pub enum Reject {
     /// None of the model's targets speaks the client's dialect.
     #[error(
         "model `{model}` cannot be called with {api} ({dialect} dialect): its targets speak {speak} only; \
-         only conversations are translated"
+         only conversations, embeddings and reranking are translated"
     )]
     Dialect {
         /// The model.

@@ -115,7 +115,7 @@ impl Stage {
             first: None,
             query: None,
             include_cost: false,
-            chat: None,
+            meaning: None,
             plan: Plan::new(Arc::clone(self.snapshot.table.find(model).expect("a known model"))),
             share: self.services.buffers.take(length).expect("room"),
             _slot: self.services.slots.take(1).expect("room"),

@@ -13,9 +13,8 @@ use super::outgoing::Out;
 use super::reading::{Reader, Scanner};
 use super::refusal::{self, Refusal, is_compressed, retry_after};
 use super::tail::Tail;
-use super::translate::Translation;
+use super::translate::{Teller, Translation};
 use super::trouble::Trouble;
-use crate::dialect::AnswerEncoder;
 use crate::model::Api;
 use crate::providers::codec::Framing;
 use crate::providers::{OutputText, Provider, Reading, Seen};
@@ -61,7 +60,7 @@ pub struct Answer {
     /// The provider speaks another API than the client.
     translated: bool,
     /// What writes the answer in the client's dialect then; a stream takes it.
-    encoder: Option<Box<dyn AnswerEncoder>>,
+    teller: Option<Teller>,
     /// The client has the header of a stream already: a refusal has its place in that.
     in_stream: bool,
     kind: Kind,
@@ -121,7 +120,7 @@ impl Answer {
             expect,
             provider,
             translated: false,
-            encoder: None,
+            teller: None,
             in_stream: false,
             kind: Kind::Pending,
             status: 0,
@@ -137,10 +136,10 @@ impl Answer {
         }
     }
 
-    /// The provider speaks another API, and `encoder` the client's dialect.
-    pub fn translated(mut self, encoder: Option<Box<dyn AnswerEncoder>>) -> Self {
-        self.translated = encoder.is_some();
-        self.encoder = encoder;
+    /// The provider speaks another API, and `teller` the client's dialect.
+    pub fn translated(mut self, teller: Option<Teller>) -> Self {
+        self.translated = teller.is_some();
+        self.teller = teller;
         self
     }
 
@@ -171,6 +170,9 @@ impl Answer {
     fn success(&mut self, headers: &HeaderMap) -> Result<(), Trouble> {
         if is_compressed(headers) {
             return Err(Trouble::Garbage("the answer is compressed, which was not asked for".to_owned()));
+        }
+        if let Some(Teller::Retrieval(retelling)) = &mut self.teller {
+            retelling.head(self.provider.as_ref(), headers);
         }
         let kind = self.content_type.as_ref().map_or(&b""[..], header::HeaderValue::as_bytes);
         let essence = kind.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
@@ -212,8 +214,8 @@ impl Answer {
     }
 
     fn reader(&mut self) -> Reader {
-        match (self.encoder.take(), self.provider.codec()) {
-            (Some(encoder), Some(codec)) => {
+        match (self.teller.take(), self.provider.codec()) {
+            (Some(Teller::Chat(encoder)), Some(codec)) => {
                 self.content_type = Some(header::HeaderValue::from_static("text/event-stream; charset=utf-8"));
                 Reader::Translated(Box::new(Translation::new(codec, encoder)))
             }
@@ -418,7 +420,7 @@ impl Answer {
                 if body.is_empty() {
                     return Err(Trouble::Empty);
                 }
-                if self.encoder.is_some() {
+                if self.teller.is_some() {
                     return self.end_translated(&body);
                 }
                 let read = self.provider.read_whole(self.expect.api, &body);

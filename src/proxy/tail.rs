@@ -60,6 +60,7 @@ fn read_from(provider: &dyn Provider, api: Api, rest: &[u8]) -> Reading {
         Api::Generate => b"{\"candidates\":[],",
         Api::Moderations => b"{\"results\":[],",
         Api::Transcriptions | Api::Translations => b"{\"text\":\"\",",
+        Api::Rerank => b"{\"results\":[],",
         _ => b"{\"data\":[],",
     };
     // To the end of the answer, for what else it reports (the tier); else the member alone.

@@ -7,6 +7,7 @@ use crate::config::{Protocol, Timeouts};
 use crate::ledger::OpenPrice;
 use crate::limits::RuleSet;
 use crate::model::{Api, Ask};
+use crate::providers::retrieval::Retriever;
 use crate::providers::{Endpoint, Provider};
 use crate::telemetry::TargetSeries;
 use crate::tokens::Encoding;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use pingora::protocols::tls::CaType;
 use pingora::upstreams::peer::HttpPeer;
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -98,8 +100,28 @@ impl Target {
         self.provider.speaks(api) && self.allows(api)
     }
 
+    /// What translates calls of `api` that are no conversations.
+    pub fn retriever(&self, api: Api) -> Option<Retriever<'_>> {
+        Retriever::of(&*self.provider, api, &self.model)
+    }
+
+    /// Path and query of a call of `api` there, beginning with `/`.
+    pub fn path(&self, api: Api, stream: bool, translated: bool) -> Cow<'_, str> {
+        match self.retriever(api) {
+            _ if !translated => self.provider.path(api, &self.model, stream),
+            Some(retriever) => {
+                let base = &self.provider.endpoint().base_path;
+                Cow::Owned(format!("{base}{}", retriever.path(&self.model)))
+            }
+            None => self.provider.codec_path(&self.model, stream),
+        }
+    }
+
     /// Whether calls of `api` can be translated for it.
     fn translates(&self, api: Api) -> bool {
+        if self.retriever(api).is_some() {
+            return self.allows(api);
+        }
         let Some(codec) = self.provider.codec() else { return false };
         // A list of calls that leaves out what the codec speaks keeps conversations away.
         api.converses() && codec.native().map_or_else(|| self.allows(api), |own| self.allows(own))

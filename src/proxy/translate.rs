@@ -1,12 +1,13 @@
 //! Where a client's dialect and a provider's codec meet: what fits, and one answer on its way through both.
 
 use super::attempt::Spending;
-use super::bounds::Buffers;
+use super::bounds::{Buffers, Share};
 use super::exchange::Opened;
 use super::reject::Reject;
+use super::retrieve::{self, Retelling};
 use super::target::{Target, Way};
 use crate::dialect::{self, About, AnswerEncoder};
-use crate::model::{Api, Chat, Content, Edits, Feature};
+use crate::model::{Api, Chat, Content, Edits, Feature, Retrieval};
 use crate::providers::codec::{Codec, Decoded, Gaps, Goal, Meter, StreamDecoder, gaps};
 use crate::providers::{Garbage, OutputText, Provider, Reading, Seen};
 use crate::sse::SseEvent;
@@ -22,7 +23,24 @@ const MOST_VALUES: usize = 2_000_000;
 const VALUE_BYTES: usize = 96;
 
 /// The body of an attempt, what was left out of it, and what writes the answer if it is translated.
-pub type Written = (Bytes, Vec<String>, Option<Box<dyn AnswerEncoder>>);
+pub type Written = (Bytes, Vec<String>, Option<Teller>);
+
+/// What is asked, in the words that all APIs share.
+#[derive(Clone)]
+pub enum Meaning {
+    /// A conversation.
+    Chat(Arc<Chat>),
+    /// Embeddings or reranking.
+    Retrieval(Arc<Retrieval>),
+}
+
+/// What tells a translated answer in the client's dialect.
+pub enum Teller {
+    /// Of a conversation.
+    Chat(Box<dyn AnswerEncoder>),
+    /// Of embeddings or reranking.
+    Retrieval(Box<Retelling>),
+}
 
 impl Opened {
     /// Looks whether `target` can be told what is asked: `None` where the request passes as it is.
@@ -31,10 +49,16 @@ impl Opened {
     ///
     /// [`Reject::BadRequest`] when the body is no conversation, [`Reject::Untranslatable`] when the target cannot be told
     /// something that matters and the model refuses then, [`Reject::BuffersFull`].
-    pub fn fit(&mut self, target: &Target, buffers: &Buffers) -> Result<Option<Arc<Chat>>, Reject> {
-        let Some(codec) = target.provider.codec().filter(|_| target.way(&self.ask) == Some(Way::Translated)) else {
+    pub fn fit(&mut self, target: &Target, buffers: &Buffers) -> Result<Option<Meaning>, Reject> {
+        if target.way(&self.ask) != Some(Way::Translated) {
             return Ok(None);
-        };
+        }
+        if let Some(retriever) = target.retriever(self.ask.api) {
+            let asked = self.retrieval(buffers)?;
+            retrieve::fit(self, target, retriever, &asked)?;
+            return Ok(Some(Meaning::Retrieval(asked)));
+        }
+        let Some(codec) = target.provider.codec() else { return Ok(None) };
         let chat = self.conversation(buffers)?;
         let unsupported = gaps(codec, &chat, &goal(target, None)).unsupported;
         if let (Some(first), false) = (unsupported.first(), target.drops) {
@@ -46,32 +70,60 @@ impl Opened {
                 field: first.path.clone(),
             });
         }
-        Ok(Some(chat))
+        Ok(Some(Meaning::Chat(chat)))
     }
 
     /// The body that goes to `target`, what is left out of it, and what writes the answer if it is translated.
-    pub fn write(&mut self, target: &Target, terms: &Spending, translated: Option<Arc<Chat>>) -> Written {
-        let codec = target.provider.codec();
-        let (Some(chat), Some(codec)) = (translated, codec) else {
-            // Edits may be found in the bytes, so the body stands as it was sent.
-            self.ask.body.apply(&Edits::new());
-            let edits = target.provider.edits(&self.ask, &target.model_json, terms.cap);
-            return (self.ask.body.apply(&edits), Vec::new(), None);
+    pub fn write(&mut self, target: &Target, terms: &Spending, translated: Option<Meaning>) -> Written {
+        let (chat, codec) = match (translated, target.provider.codec(), target.retriever(self.ask.api)) {
+            (Some(Meaning::Chat(chat)), Some(codec), _) => (chat, codec),
+            (Some(Meaning::Retrieval(asked)), _, Some(retriever)) => {
+                return retrieve::write(self, target, retriever, asked);
+            }
+            _ => {
+                // Edits may be found in the bytes, so the body stands as it was sent.
+                self.ask.body.apply(&Edits::new());
+                let edits = target.provider.edits(&self.ask, &target.model_json, terms.cap);
+                return (self.ask.body.apply(&edits), Vec::new(), None);
+            }
         };
         let goal = goal(target, terms.cap);
         let body = codec.encode(&chat, &goal);
         let request = self.ask.body.apply(&Edits::new());
-        (body, left_out(codec, &chat, &goal), Some(encoder(self, request)))
+        (body, left_out(codec, &chat, &goal), Some(Teller::Chat(encoder(self, request))))
     }
 
     /// The conversation that is asked for, decoded once.
     fn conversation(&mut self, buffers: &Buffers) -> Result<Arc<Chat>, Reject> {
-        if let Some(chat) = &self.chat {
+        if let Some(Meaning::Chat(chat)) = &self.meaning {
             return Ok(Arc::clone(chat));
         }
+        let _tree = self.room_to_decode(buffers)?;
+        let chat = dialect::decode(&self.ask).map_err(|wrong| bad(wrong.message, wrong.param))?;
+        let chat = chat.ok_or_else(|| bad(format!("`{}` cannot be translated", self.ask.api), None))?;
+        let chat = Arc::new(chat);
+        self.meaning = Some(Meaning::Chat(Arc::clone(&chat)));
+        Ok(chat)
+    }
+
+    /// The embeddings or the ranks that are asked for, decoded once.
+    fn retrieval(&mut self, buffers: &Buffers) -> Result<Arc<Retrieval>, Reject> {
+        if let Some(Meaning::Retrieval(asked)) = &self.meaning {
+            return Ok(Arc::clone(asked));
+        }
+        let _tree = self.room_to_decode(buffers)?;
+        let asked = dialect::decode_retrieval(self.ask.api, &self.ask.body.bytes());
+        let asked = asked.map_err(|wrong| bad(wrong.message, wrong.param))?;
+        let asked = asked.ok_or_else(|| bad(format!("`{}` cannot be translated", self.ask.api), None))?;
+        let asked = Arc::new(asked);
+        self.meaning = Some(Meaning::Retrieval(Arc::clone(&asked)));
+        Ok(asked)
+    }
+
+    /// Makes the body what the client sent, and takes what the tree of its values needs.
+    fn room_to_decode(&mut self, buffers: &Buffers) -> Result<Share, Reject> {
         // An attempt before may have edited the body: what was sent is decoded.
         self.ask.body.apply(&Edits::new());
-        let bad = |message: String, param| Reject::BadRequest { message, param };
         // Each value but the first of its list or object stands behind a comma.
         let values = memchr::memchr_iter(b',', self.ask.body.as_slice()).count();
         if values > MOST_VALUES {
@@ -80,13 +132,12 @@ impl Opened {
                 None,
             ));
         }
-        let _tree = buffers.take(values * VALUE_BYTES).ok_or(Reject::BuffersFull)?;
-        let chat = dialect::decode(&self.ask).map_err(|wrong| bad(wrong.message, wrong.param))?;
-        let chat = chat.ok_or_else(|| bad(format!("`{}` cannot be translated", self.ask.api), None))?;
-        let chat = Arc::new(chat);
-        self.chat = Some(Arc::clone(&chat));
-        Ok(chat)
+        buffers.take(values * VALUE_BYTES).ok_or(Reject::BuffersFull)
     }
+}
+
+fn bad(message: String, param: Option<String>) -> Reject {
+    Reject::BadRequest { message, param }
 }
 
 /// What a request is written for that goes to `target`.

@@ -70,6 +70,9 @@ pub fn used(attempt: &Attempt, opened: &Opened, trouble: Option<&Trouble>) -> Us
     if matches!(trouble, Some(Trouble::InBand { .. })) && output.is_none_or(|output| output.bytes() == 0) {
         return Used::nothing(); // an error status that only came inside of a 200
     }
+    if let Some(usage) = answer.likely_searches() {
+        return Used::Known { usage, origin: UsageOrigin::Estimated, tier: ServiceTier::Standard };
+    }
     let generates = opened.ask.api.generates();
     let unread = if generates { answer.unread_bytes() } else { 0 };
     Used::Count(Count {

@@ -22,6 +22,7 @@ pub fn count_input(encoding: Encoding, api: Api, body: &[u8]) -> u64 {
         Api::Responses => count.responses(&body),
         Api::Messages | Api::CountTokens => count.anthropic(&body),
         Api::Generate => count.gemini(&body),
+        Api::Rerank => count.rerank(&body),
         _ => count.prompt(&body["input"]),
     }
 }
@@ -104,6 +105,12 @@ impl Count {
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => 0,
         }
+    }
+
+    /// A query is read with each document.
+    fn rerank(&self, body: &Value) -> u64 {
+        let query = self.content(&body["query"]);
+        items(&body["documents"]).map(|document| query.saturating_add(self.content(document))).sum()
     }
 
     /// A prompt, or several; each may be text or tokens already.
@@ -220,6 +227,12 @@ mod tests {
         for (name, body, want) in cases {
             assert_eq!(count(Encoding::Cl100kBase, Api::Embeddings, body), want, "{name}");
         }
+    }
+
+    #[test]
+    fn a_query_counts_with_each_document() {
+        let body = r#"{"query":"tiktoken is great!","documents":["tiktoken is great!",{"text":"tiktoken is great!"}]}"#;
+        assert_eq!(count(Encoding::Cl100kBase, Api::Rerank, body), 24);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod keep_alive;
 mod translation;
 mod credentials;
 mod counting;
+mod retrieval;
 mod errors;
 mod auth_first;
 mod models;

@@ -17,6 +17,8 @@ fn env(name: &str) -> Option<String> {
         | "AZURE_OPENAI_API_KEY"
         | "GEMINI_API_KEY"
         | "COHERE_API_KEY"
+        | "VOYAGE_API_KEY"
+        | "JINA_API_KEY"
         | "AWS_ACCESS_KEY_ID"
         | "AWS_SECRET_ACCESS_KEY" => Some("sk-planted-secret".to_owned()),
         "PLANTED" => Some("planted-secret".to_owned()),

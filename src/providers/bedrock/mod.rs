@@ -1,4 +1,5 @@
-//! Amazon Bedrock: models of many makers behind one API, Converse. Everything is translated; no client speaks it.
+//! Amazon Bedrock: models of many makers behind one API, Converse; those that embed and rank have each their own behind
+//! InvokeModel. Everything is translated; no client speaks it.
 
 mod chain;
 mod codec;
@@ -8,14 +9,19 @@ mod metadata;
 mod settings;
 mod sign;
 mod usage;
+mod vectors;
 mod web_identity;
 
 #[cfg(test)]
 mod tests;
 
 use super::codec::{Codec, Meter, Metered};
-use super::feed::Feed;
-use super::{Endpoint, Garbage, OutputText, Provider, Reading, SignFault, StreamReader, passed};
+use super::{
+    Endpoint, Garbage, OutputText, Provider, Reading, SignFault, StreamReader,
+    feed::Feed,
+    passed,
+    retrieval::{Embedder, Ranker},
+};
 use crate::{
     config::{self, ConfigError},
     model::{Api, Ask, Edits},
@@ -91,6 +97,14 @@ impl Provider for Bedrock {
         sign::encode(model, &mut path);
         path.push_str(if stream { "/converse-stream" } else { "/converse" });
         Cow::Owned(path)
+    }
+
+    fn embedder(&self, model: &str) -> Option<&dyn Embedder> {
+        vectors::embedder(model)
+    }
+
+    fn ranker(&self, model: &str) -> Option<&dyn Ranker> {
+        vectors::ranker(model)
     }
 
     /// Never called: no body is passed through.

@@ -1,15 +1,17 @@
 //! Cohere's own API, version 2 (<https://docs.cohere.com/reference/about>). Everything is translated; no client speaks
-//! it: chat by `codec`.
+//! it: chat by `codec`, embeddings and reranking by `vectors`.
 
 mod codec;
 mod settings;
 mod usage;
+pub(super) mod vectors;
 
 #[cfg(test)]
 mod tests;
 
 use super::codec::{Codec, Meter, Metered};
 use super::mask::Key;
+use super::retrieval::{Embedder, Ranker};
 use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
 use crate::{
     config::{self, ConfigError},
@@ -73,6 +75,14 @@ impl Provider for Cohere {
 
     fn codec_path(&self, _model: &str, _stream: bool) -> Cow<'_, str> {
         Cow::Owned(format!("{}/chat", self.endpoint.base_path))
+    }
+
+    fn embedder(&self, _model: &str) -> Option<&dyn Embedder> {
+        Some(&vectors::EMBED)
+    }
+
+    fn ranker(&self, _model: &str) -> Option<&dyn Ranker> {
+        Some(&vectors::RERANK)
     }
 
     /// Never called: no body is passed through.

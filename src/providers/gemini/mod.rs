@@ -6,6 +6,7 @@ pub(super) mod codec;
 mod refusal;
 mod settings;
 pub(super) mod usage;
+mod vectors;
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use super::{
     Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, cap,
     codec::{Codec, Meter, Metered},
     failure, passed,
+    retrieval::Embedder,
 };
 use crate::{
     config::{self, ConfigError},
@@ -79,6 +81,10 @@ impl Provider for Gemini {
     fn codec_path(&self, model: &str, stream: bool) -> Cow<'_, str> {
         let call = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
         Cow::Owned(format!("{}/{}:{call}", self.endpoint.base_path, resource(model)))
+    }
+
+    fn embedder(&self, _model: &str) -> Option<&dyn Embedder> {
+        Some(&vectors::BatchEmbed)
     }
 
     /// The model stands in the path.

@@ -13,7 +13,7 @@ mod media;
 mod responses;
 pub(super) mod settings;
 mod usage;
-mod whole;
+pub(super) mod whole;
 
 #[cfg(test)]
 pub(super) mod tests;

@@ -101,12 +101,15 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
     // OpenAI itself, whatever its region: `eu.api.openai.com`.
     let own = endpoint.host.ends_with("api.openai.com");
     let manner = if own { Manner::OPENAI } else { Manner::OTHERS };
+    // OpenAI ranks nothing; vLLM and others do, as clients ask for it.
+    let ranks = (!own).then_some(Api::Rerank);
     Ok(OpenAi {
         kind: "openai",
         paths: APIS
             .into_iter()
             .chain(MEDIA)
             .chain(OWN)
+            .chain(ranks)
             .map(|api| (api, Path::plain(format!("{}/{}", endpoint.base_path, api.path()))))
             .collect(),
         translates: settings.translate_to.codec(manner, chat_cap, &key),

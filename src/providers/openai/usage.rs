@@ -57,7 +57,7 @@ pub(super) fn take(api: Api, usage: &RawValue, reading: &mut Reading) {
         return take_media(api, usage, figures, reading);
     }
     let told = figures.as_ref().is_some_and(|figures| figures.completion_tokens != Count::Absent);
-    let split = figures.and_then(|figures| split(&figures));
+    let split = figures.and_then(|figures| split(api, &figures));
     reading.inconsistent = split.is_none_or(|(_, consistent)| !consistent);
     let usage = split.map(|(usage, _)| usage);
     // Embeddings have no output; of the others no figure is not 0.
@@ -137,7 +137,7 @@ pub(super) fn take_tier(tier: &str, reading: &mut Reading) {
 }
 
 /// The classes, and whether the figures fit together; `None` when there are no sane ones.
-fn split(figures: &Figures) -> Option<(Usage, bool)> {
+fn split(api: Api, figures: &Figures) -> Option<(Usage, bool)> {
     let none = Details::default();
     let read = figures.prompt_tokens_details.as_ref().unwrap_or(&none);
     let made = figures.completion_tokens_details.as_ref().unwrap_or(&none);
@@ -155,7 +155,9 @@ fn split(figures: &Figures) -> Option<(Usage, bool)> {
     if all.contains(&Count::Absurd) {
         return None;
     }
-    let input = figures.prompt_tokens.known()?;
+    // Those who embed and rank may tell the total alone.
+    let total = if matches!(api, Api::Embeddings | Api::Rerank) { figures.total_tokens } else { Count::Absent };
+    let input = figures.prompt_tokens.or(total).known()?;
     let output = figures.completion_tokens.or_zero();
     let reasoning = made.reasoning_tokens.or_zero();
     let apart = reasoning > 0 && figures.total_tokens == Count::Tokens(input + output + reasoning);

@@ -6,6 +6,7 @@ use crate::{
     providers::{
         Garbage, Reading,
         lenient::{Text, is_given, raw},
+        retrieval::read::Meta,
     },
 };
 use serde::{Deserialize, de::IgnoredAny};
@@ -18,11 +19,13 @@ struct Answer<'a> {
     choices: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "raw")]
     data: Option<&'a RawValue>,
-    #[serde(borrow, default, deserialize_with = "raw")]
-    output: Option<&'a RawValue>,
-    /// Moderations.
+    /// Moderations, and documents that were ranked.
     #[serde(borrow, default, deserialize_with = "raw")]
     results: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    meta: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "raw")]
+    output: Option<&'a RawValue>,
     /// Transcriptions.
     #[serde(borrow, default, deserialize_with = "raw")]
     text: Option<&'a RawValue>,
@@ -37,13 +40,14 @@ struct Answer<'a> {
     service_tier: Text<'a>,
 }
 
-pub(super) fn read(api: Api, body: &[u8]) -> Result<Reading, Garbage> {
+pub(in crate::providers) fn read(api: Api, body: &[u8]) -> Result<Reading, Garbage> {
     let garbage = |why: &str| Garbage { api, why: why.to_owned() };
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| garbage("it is no JSON object"))?;
     let (content, name) = match api {
         Api::Embeddings | Api::Images | Api::ImageEdits | Api::ImageVariations => (answer.data, "data"),
         Api::Moderations => (answer.results, "results"),
         Api::Transcriptions | Api::Translations => (answer.text, "text"),
+        Api::Rerank => (answer.results.filter(|results| is_given(Some(results))).or(answer.data), "results"),
         Api::Responses => (answer.output, "output"),
         _ => (answer.choices, "choices"),
     };
@@ -58,6 +62,11 @@ pub(super) fn read(api: Api, body: &[u8]) -> Result<Reading, Garbage> {
     }
     if reading.usage.is_none() && api.is_media() {
         reading.usage = units(api, content, answer.duration);
+    }
+    // Who ranks as Cohere does reports as Cohere does.
+    let meta = answer.meta.filter(|_| api == Api::Rerank && !reading.has_figures());
+    if let Some(meta) = meta.and_then(|meta| serde_json::from_str::<Meta>(meta.get()).ok()) {
+        reading = meta.reading();
     }
     reading.complete = reading.usage.is_some();
     Ok(reading)

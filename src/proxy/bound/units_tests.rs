@@ -30,6 +30,7 @@ fn bounded(price: &Price, units: Units) -> Bound {
         max_output_tokens: None,
         learned: &Learned::default(),
         codec: None,
+        by_search: false,
     };
     bound_on(&ask, &terms, &Budgeting::default(), 256).expect("bounded")
 }

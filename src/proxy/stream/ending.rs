@@ -1,7 +1,12 @@
 //! Ends of answers that need more than to be passed on.
 
 use super::{Answer, Kind, Release};
-use crate::proxy::{reading::Reader, translate, trouble::Trouble};
+use crate::providers::OutputText;
+use crate::proxy::{
+    reading::Reader,
+    translate::{self, Teller},
+    trouble::Trouble,
+};
 use bytes::Bytes;
 
 impl Answer {
@@ -25,8 +30,14 @@ impl Answer {
 
     /// A whole answer is told in the client's dialect.
     pub(super) fn end_translated(&mut self, body: &Bytes) -> Result<Release, Trouble> {
-        let Some(encoder) = &mut self.encoder else { return Ok(Release::default()) };
-        let told = translate::whole(self.provider.as_ref(), encoder.as_mut(), body);
+        let provider = self.provider.as_ref();
+        let told = match &mut self.teller {
+            None => return Ok(Release::default()),
+            Some(Teller::Chat(encoder)) => translate::whole(provider, encoder.as_mut(), body),
+            Some(Teller::Retrieval(retelling)) => {
+                retelling.whole(provider, body).map(|(bytes, reading)| (bytes, reading, OutputText::default()))
+            }
+        };
         let (bytes, reading, output) = told.map_err(|garbage| Trouble::Garbage(garbage.why))?;
         if reading.usage.is_none() {
             self.whole_output = Some(output);

@@ -4,6 +4,7 @@ use super::{Answer, Kind, Opaque};
 use crate::dialect::error::{self, Told};
 use crate::model::{ServiceTier, Usage};
 use crate::providers::{OutputText, Reading};
+use crate::proxy::translate::Teller;
 use crate::proxy::trouble::Trouble;
 use bytes::Bytes;
 use http::header;
@@ -117,6 +118,14 @@ impl Answer {
         match &self.kind {
             Kind::Stream(stream) => Some(stream.reader.output()),
             _ => self.whole_output.as_ref(),
+        }
+    }
+
+    /// What an answer used that reports nothing and is billed by the search.
+    pub fn likely_searches(&self) -> Option<Usage> {
+        match &self.teller {
+            Some(Teller::Retrieval(retelling)) => retelling.likely_searches(self.provider.as_ref()),
+            Some(Teller::Chat(_)) | None => None,
         }
     }
 
