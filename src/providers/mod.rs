@@ -19,6 +19,7 @@ mod lenient;
 mod mask;
 mod passed;
 mod rename;
+pub mod session;
 
 use crate::config;
 use crate::model::{Api, Ask, Edits, ServiceTier, Usage};
@@ -26,6 +27,7 @@ use crate::sse::SseEvent;
 use bytes::Bytes;
 use codec::Codec;
 use http::HeaderMap;
+use session::SessionReader;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -72,6 +74,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// [`SignFault`] when there is nothing to sign with; the caller takes the next target.
     fn sign(&self, _head: &mut http::request::Parts, _body: &[u8], _now_us: u64) -> Result<(), SignFault> {
         Ok(())
+    }
+
+    /// Reads one session; `None`: this kind has none.
+    fn session_reader(&self) -> Option<Box<dyn SessionReader>> {
+        None
     }
 
     /// Reads one stream. `hide_usage`: the client did not ask for what [`Provider::edits`] added.

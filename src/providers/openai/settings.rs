@@ -103,7 +103,11 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
     let manner = if own { Manner::OPENAI } else { Manner::OTHERS };
     Ok(OpenAi {
         kind: "openai",
-        paths: APIS.map(|api| (api, Path::plain(format!("{}/{}", endpoint.base_path, api.path())))).into(),
+        paths: APIS
+            .map(|api| (api, Path::plain(format!("{}/{}", endpoint.base_path, api.path()))))
+            .into_iter()
+            .chain([(Api::Realtime, Path::ending(format!("{}/realtime?model=", endpoint.base_path)))])
+            .collect(),
         translates: settings.translate_to.codec(manner, chat_cap, &key),
         key,
         endpoint,
