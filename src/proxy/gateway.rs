@@ -177,12 +177,12 @@ impl Snapshot {
 
     /// The names of the dialects that the targets of `route` speak.
     pub fn dialects(route: &Route<Target>) -> String {
-        let mut names: Vec<&str> = Api::ALL
-            .into_iter()
-            .filter(|&api| route.targets.iter().any(|target| target.serves(api)))
-            .map(|api| api.dialect().name())
-            .collect();
-        names.dedup();
+        let mut names: Vec<&str> = Vec::new();
+        for api in Api::ALL.into_iter().filter(|&api| route.targets.iter().any(|target| target.serves(api))) {
+            if !names.contains(&api.dialect().name()) {
+                names.push(api.dialect().name());
+            }
+        }
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
 }

@@ -8,6 +8,7 @@ mod passthrough;
 mod failover;
 mod streaming;
 mod translation;
+mod realtime;
 mod errors;
 mod auth_first;
 mod models;
