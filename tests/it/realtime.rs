@@ -148,7 +148,7 @@ async fn each_response_has_a_row_with_its_exact_usage_and_a_transcription_its_ow
     assert_eq!(tokens, [(100, 50), (7, 3), (10, 5), (0, 0)], "{rows:#?}");
     // 60 × 2 + 40 × 32 + 20 × 8 + 30 × 64; 7 × 2 + 3 × 8; 10 × 3 + 5 × 2: in thousands of nano-dollars.
     assert_eq!(costs(&rows), [3_480_000, 38_000, 40_000, 0]);
-    assert!(rows.iter().all(|row| row.text("api") == "realtime" && row.0["error"].is_null()), "{rows:#?}");
+    assert!(rows.iter().all(|row| row.0["error"].is_null()), "{rows:#?}");
     let record = record(&gateway).await;
     assert_eq!((&record["status"], &record["close_code"]), (&json!(101), &json!(1000)), "{record}");
     assert_eq!((&record["input_tokens"], &record["output_tokens"]), (&json!(117), &json!(58)), "{record}");
