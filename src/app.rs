@@ -161,6 +161,7 @@ fn services(
         unproven: Unproven::default(),
         buffers: Buffers::new(config.server.max_buffered_bytes),
         slots: Buffers::new(usize::try_from(config.server.max_in_flight.get()).unwrap_or(usize::MAX)),
+        stopping: AtomicBool::new(false),
         bounds: Bounds {
             max_body_bytes: config.server.max_body_bytes,
             body_timeout: config.server.body_timeout,
@@ -332,6 +333,8 @@ impl Stop {
         while self.services.slots.used() > 0 && begun.elapsed() < self.within {
             tokio::time::sleep(DRAIN_LOOK).await;
         }
+        // Realtime sessions may last for hours: what is left of them is told to go now.
+        self.services.stopping.store(true, Ordering::Relaxed);
         // The last bytes of an answer over HTTP/2, and of answers that hold no slot, may still be on their way out.
         tokio::time::sleep(FLUSH.min(self.within)).await;
         let cut = self.services.slots.used();

@@ -145,6 +145,28 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// Counts `tokens` that were used already under all rules of `sets` that count tokens, also past what they allow.
+    /// Returns the enforced rule that is used up longest.
+    pub fn spend(&self, sets: &[&RuleSet], subject: &Subject<'_>, tokens: u64) -> Option<Refusal> {
+        let now_us = self.clock().now_us();
+        let rules = sets.iter().flat_map(|set| set.iter());
+        let mut refused: Option<(&Arc<Rule>, Option<Duration>)> = None;
+        for rule in rules.filter(|rule| matches!(rule.limit.what, LimitWhat::Tokens { .. })) {
+            let At::Meter(pin) = rule.at(subject, now_us) else { continue };
+            let Meter::Window(window) = &*pin else { continue };
+            window.restore(tokens, now_us, now_us);
+            if let Err(wait) = rule.peek(&At::Meter(pin), 1, now_us)
+                && rule.limit.mode == Mode::Enforce
+                && refused.is_none_or(|(_, other)| is_longer(wait, other))
+            {
+                refused = Some((rule, wait));
+            }
+        }
+        refused.map(|(rule, wait)| refusal(rule, tokens, wait))
+    }
+}
+
 /// Never is longest.
 fn is_longer(wait: Option<Duration>, other: Option<Duration>) -> bool {
     match (wait, other) {

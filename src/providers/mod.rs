@@ -27,6 +27,7 @@ mod mask;
 mod passed;
 mod rename;
 pub mod retrieval;
+pub mod session;
 
 use crate::config;
 use crate::model::{Api, Ask, Edits, ServiceTier, Usage};
@@ -36,6 +37,7 @@ use codec::Codec;
 use feed::Feed;
 use http::HeaderMap;
 use retrieval::{Embedder, Ranker};
+use session::SessionReader;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -120,6 +122,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// [`SignFault`] when there is nothing to sign with; the caller takes the next target.
     fn sign(&self, _head: &mut http::request::Parts, _body: &[u8], _now_us: u64) -> Result<(), SignFault> {
         Ok(())
+    }
+
+    /// Reads one session; `None`: this kind has none.
+    fn session_reader(&self) -> Option<Box<dyn SessionReader>> {
+        None
     }
 
     /// Reads one stream. `hide_usage`: the client did not ask for what [`Provider::edits`] added.

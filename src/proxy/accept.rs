@@ -1,6 +1,7 @@
 //! From the socket to a request: strict framing, the path, and the body read once within its own bounds.
 
 use super::bounds::{Buffers, Share};
+use super::lane;
 use super::reject::{Reject, shown};
 use super::respond;
 use crate::model::{Api, Dialect, Draft};
@@ -21,6 +22,8 @@ pub enum Path {
         /// Whether the answer comes as events.
         stream: bool,
     },
+    /// `GET /v1/realtime`, a websocket.
+    Session,
     /// `GET /v1/models`
     Models,
     /// `GET /v1/models/{id}`
@@ -90,14 +93,18 @@ pub fn dialect_of(path: &str, headers: &HeaderMap) -> Dialect {
 ///
 /// [`Reject::Framing`], [`Reject::NoRoute`] or [`Reject::Method`].
 pub fn head(method: &Method, path: &str, version: Version, headers: &HeaderMap) -> Result<Head, Reject> {
-    let length = framing(version, headers).map_err(Reject::Framing)?;
+    if lane::is_beside(path) {
+        return Err(lane::beside(path));
+    }
+    let length = framing(version, headers, path == lane::PATH).map_err(Reject::Framing)?;
     let dialect = dialect_of(path, headers);
     let no_route = || Reject::NoRoute { method: shown(method.as_str()), path: shown(path) };
     let found = find(path).ok_or_else(no_route)?;
     let call = matches!(found, Path::Call(_) | Path::Generate { .. });
+    let session = matches!(found, Path::Session); // its handshake is read with its own rules
     let allow = if call { "POST" } else { "GET" };
     let head_of_get = allow == "GET" && method == Method::HEAD;
-    if method.as_str() != allow && !head_of_get {
+    if method.as_str() != allow && !head_of_get && !session {
         return Err(Reject::Method { method: shown(method.as_str()), path: shown(path), allow });
     }
     let form = match &found {
@@ -129,6 +136,7 @@ fn find(path: &str) -> Option<Path> {
     match path {
         "/healthz" => return Some(Path::Health),
         "/readyz" => return Some(Path::Ready),
+        lane::PATH => return Some(Path::Session),
         _ => {}
     }
     // Cohere's clients call its second version.
@@ -201,7 +209,7 @@ pub fn alt(path: &Path, query: Option<&str>) -> Result<(), Reject> {
 }
 
 /// Percent-decodes a model's name in a path: SDKs write `/` in a name as `%2F`. What does not decode stays.
-fn unescape(text: &str) -> String {
+pub fn unescape(text: &str) -> String {
     let digit = |byte: Option<&u8>| byte.and_then(|&b| char::from(b).to_digit(16));
     let (bytes, mut out, mut at) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
     while let Some(&byte) = bytes.get(at) {
@@ -221,7 +229,7 @@ fn unescape(text: &str) -> String {
 }
 
 /// Checks what Pingora leaves open (shared notes §9) and returns the declared length.
-fn framing(version: Version, headers: &HeaderMap) -> Result<Option<usize>, Framing> {
+fn framing(version: Version, headers: &HeaderMap, upgrades: bool) -> Result<Option<usize>, Framing> {
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let length = match (lengths.next(), lengths.next()) {
         (None, _) => None,
@@ -244,7 +252,7 @@ fn framing(version: Version, headers: &HeaderMap) -> Result<Option<usize>, Frami
     if version == Version::HTTP_11 && headers.get_all(header::HOST).iter().count() != 1 {
         return Err(Framing::NoHost);
     }
-    if headers.contains_key(header::UPGRADE) && !is_h2c_offer(headers) {
+    if headers.contains_key(header::UPGRADE) && !upgrades && !is_h2c_offer(headers) {
         return Err(Framing::Upgrade);
     }
     Ok(length)
@@ -412,7 +420,7 @@ mod tests {
             ("an upgrade", &[("host", "a"), ("upgrade", "websocket")], Err(Framing::Upgrade)),
         ];
         for (name, lines, want) in cases {
-            assert_eq!(framing(Version::HTTP_11, &headers(lines)), want, "{name}");
+            assert_eq!(framing(Version::HTTP_11, &headers(lines), false), want, "{name}");
         }
     }
 

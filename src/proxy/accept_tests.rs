@@ -16,7 +16,7 @@ fn headers(lines: &[(&'static str, &'static str)]) -> HeaderMap {
 
 #[test]
 fn an_offer_of_h2c_is_not_an_upgrade_and_anything_else_is() {
-    let of = |value: &'static str| framing(Version::HTTP_11, &headers(&[("host", "a"), ("upgrade", value)]));
+    let of = |value: &'static str| framing(Version::HTTP_11, &headers(&[("host", "a"), ("upgrade", value)]), false);
     assert_eq!(of("h2c"), Ok(None));
     assert_eq!(of("H2C"), Ok(None));
     for other in ["websocket", "h2c, websocket", "TLS/1.0", ""] {
@@ -26,8 +26,8 @@ fn an_offer_of_h2c_is_not_an_upgrade_and_anything_else_is() {
 
 #[test]
 fn http_2_needs_no_host() {
-    assert_eq!(framing(Version::HTTP_2, &headers(&[("content-length", "3")])), Ok(Some(3)));
-    assert_eq!(framing(Version::HTTP_10, &headers(&[])), Ok(None));
+    assert_eq!(framing(Version::HTTP_2, &headers(&[("content-length", "3")]), false), Ok(Some(3)));
+    assert_eq!(framing(Version::HTTP_10, &headers(&[]), false), Ok(None));
 }
 
 #[test]

@@ -22,7 +22,7 @@ use super::learned::Learned;
 use super::target::{Target, Way};
 use crate::catalogue::{Price, Reach};
 use crate::config::{Budgeting, Estimates};
-use crate::model::{Ask, Demand, Dialect, ServiceTier};
+use crate::model::{Api, Ask, Demand, Dialect, ServiceTier};
 use crate::providers::codec::Codec;
 use fees::Hosted;
 
@@ -190,7 +190,12 @@ pub fn bound_on(
     let input_tokens = input(demand, terms, budgeting.estimates, &hosted)?;
     let client_cap = ask.caps.tokens();
     let known = client_cap.or(terms.max_output_tokens);
-    let generates = ask.api.generates();
+    // A response of a session is bounded by what its model can say at most: no cap of ours goes up.
+    let session = ask.api == Api::Realtime;
+    if session && terms.max_output_tokens.is_none() {
+        return Err(unbounded("model"));
+    }
+    let generates = ask.api.generates() || session;
     let output_cap = if generates { known.unwrap_or(budgeting.default_max_output_tokens.get()) } else { 0 };
     // With interleaved thinking, a beta that is asked for in a header, the budget may exceed the cap and then replaces it
     // (<https://platform.claude.com/docs/en/build-with-claude/extended-thinking>).
@@ -205,7 +210,7 @@ pub fn bound_on(
         choices: ask.choices.saturating_mul(hosted.answers),
         output_cap,
         client_cap,
-        min_output: thinking.saturating_add(min_output_tokens).min(output_cap),
+        min_output: if session { output_cap } else { thinking.saturating_add(min_output_tokens).min(output_cap) },
         write_cap: generates && known.is_none(),
         audio_tokens: demand.audio_bytes.div_ceil(AUDIO_BYTES).saturating_mul(hosted.turns).min(input_tokens),
         extra_output: demand.prediction_bytes,

@@ -12,6 +12,7 @@ use super::governed::Governing;
 use super::metadata::Metadata;
 use super::purse::{self, Charge};
 use super::reject::{Reject, UpstreamFault};
+use super::rows::{RowOf, open_row};
 use super::stream::{Answer, Expect, Release};
 use super::target::Target;
 use super::translate::Meaning;
@@ -216,7 +217,7 @@ impl Exchange {
         let Candidate { target, mut permit, paid, translated } = candidate;
         let number = self.record.attempts().saturating_add(1);
         let terms = Spending::of(&paid);
-        let row = super::finish::open_row(&self.services, &self.opened, &target, number, paid.hold)?;
+        let row = open_row(&self.services, &self.opened, &RowOf::target(&target), number, paid.hold)?;
         let (body, dropped, encoder) = self.opened.write(&target, &terms, translated);
         let body_share = match &encoder {
             Some(_) => Some(self.services.buffers.take(body.len()).ok_or(Reject::BuffersFull)?),

@@ -6,68 +6,20 @@ use super::exchange::{Arrival, Exchange, Opened};
 use super::gateway::{Services, Snapshot};
 use super::governed::{self, Governing};
 use super::metadata::Metadata;
-use super::reject::Reject;
 use super::target::Target;
 use super::trouble::Trouble;
 use super::used::{Used, used};
 use crate::auth::Caller;
-use crate::ledger::budget::Hold;
-use crate::ledger::{OpenAttempt, Opening, Refused, Settlement};
+use crate::ledger::{OpenAttempt, Refused, Settlement};
 use crate::limits::Tokens;
-use crate::model::{Api, AttemptId, NanoUsd, ServiceTier, Units, Usage, UsageOrigin};
+use crate::model::{Api, NanoUsd, ServiceTier, Usage, UsageOrigin};
 use crate::telemetry::{AccessAttempt, AccessRecord, Outcome, TeamSeries};
-use crate::tokens;
 use parking_lot::Mutex;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// Journals attempt `number` at `target` before anything of it is sent.
-///
-/// # Errors
-///
-/// [`Reject::LedgerUnavailable`]: nothing is sent unbooked.
-pub fn open_row(
-    services: &Services,
-    opened: &Opened,
-    target: &Target,
-    number: u16,
-    hold: Option<Hold>,
-) -> Result<OpenAttempt, Reject> {
-    let opening = Opening {
-        id: AttemptId { request: opened.arrival.id, attempt: number },
-        request_label: Arc::clone(&opened.arrival.label),
-        opened_us: services.clock.now_us(),
-        key: Arc::clone(&opened.caller.key),
-        team: Arc::clone(&opened.caller.team),
-        user: opened.user.clone(),
-        model: Arc::clone(&opened.model),
-        api: opened.ask.api.name(),
-        stream: opened.ask.stream,
-        provider: Arc::clone(&target.provider_name),
-        target_model: Arc::clone(&target.model),
-        // Of units nothing is known after a crash: what is held is charged then, and not their tokens alone.
-        price: target.open_price.clone().filter(|_| opened.ask.demand.units == Units::default()),
-        estimated_input_tokens: if opened.ask.api.billed() {
-            tokens::estimate_tokens(opened.ask.text_bytes)
-        } else {
-            0
-        },
-        charges: hold.as_ref().map(|hold| hold.charged().to_vec()).unwrap_or_default(),
-    };
-    let begun = services.ledger.begin(opening).map_err(|error| {
-        tracing::error!(%error, "the ledger refused an attempt; the request is answered with 503");
-        Reject::LedgerUnavailable
-    });
-    begun.map(|mut row| {
-        if let Some(hold) = hold {
-            row.carry(hold);
-        }
-        row
-    })
-}
 
 /// What is known of a request as it goes on: for its headers and its access record.
 pub struct Record {
@@ -291,7 +243,7 @@ fn learn(target: &Target, opened: &Opened, used: &Used) {
 }
 
 /// Exact cost; `None` when the price, or that of a class that was used, is unknown.
-fn cost_of(target: &Target, usage: &Usage, tier: ServiceTier, percent: u32) -> Option<NanoUsd> {
+pub fn cost_of(target: &Target, usage: &Usage, tier: ServiceTier, percent: u32) -> Option<NanoUsd> {
     if usage.is_zero() {
         return Some(NanoUsd::ZERO);
     }
@@ -449,7 +401,8 @@ fn keep_refusal(services: &Services, arrival: &Arrival, status: u16, local: &Loc
     });
 }
 
-fn begin_line(arrival: &Arrival, status: u16, code: Option<&'static str>, latency: Duration) -> Box<AccessRecord> {
+/// What the record of every request begins with.
+pub fn begin_line(arrival: &Arrival, status: u16, code: Option<&'static str>, latency: Duration) -> Box<AccessRecord> {
     let mut line = Box::new(AccessRecord::new(arrival.at_us, arrival.id));
     line.request_id = arrival.labelled.then(|| arrival.label.to_string());
     line.status = status;
@@ -459,7 +412,8 @@ fn begin_line(arrival: &Arrival, status: u16, code: Option<&'static str>, latenc
     line
 }
 
-fn outcome(trouble: Option<&Trouble>, status: u16) -> Outcome {
+/// The word for how an attempt ended.
+pub fn outcome(trouble: Option<&Trouble>, status: u16) -> Outcome {
     match trouble {
         None if status >= 400 => Outcome::Refused,
         None => Outcome::Answered,
@@ -490,7 +444,8 @@ fn outcome(trouble: Option<&Trouble>, status: u16) -> Outcome {
     }
 }
 
-fn micros(duration: Duration) -> u64 {
+/// As rows and records have it.
+pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 

@@ -127,7 +127,11 @@ pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut Reques
 
 /// What an error of Pingora means for the attempt under way.
 pub fn trouble_of(error: &Error, exchange: &Exchange) -> Trouble {
-    let begun = exchange.attempt().is_some_and(|attempt| attempt.answer.begun());
+    meaning(error, exchange.attempt().is_some_and(|attempt| attempt.answer.begun()))
+}
+
+/// What an error of Pingora means; `begun`: an answer was under way.
+pub fn meaning(error: &Error, begun: bool) -> Trouble {
     if *error.esource() == ErrorSource::Downstream {
         return Trouble::ClientGone;
     }

@@ -1,5 +1,6 @@
 //! What all requests share: the snapshot of the configuration, and the gateway's services.
 
+use super::beside::Beside;
 use super::bounds::Buffers;
 use super::edge::Unproven;
 use super::governed::Governed;
@@ -9,7 +10,8 @@ use super::unpriced;
 use crate::auth::Callers;
 use crate::catalogue::{self, Price};
 use crate::config::{
-    Budgeting, Config, ConfigError, Model, Protocol, Provider as ProviderConfig, Target as TargetConfig, nearest,
+    Budgeting, Config, ConfigError, Model, PriceOverride, Protocol, Provider as ProviderConfig, Target as TargetConfig,
+    nearest,
 };
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, OpenPrice};
@@ -26,6 +28,7 @@ use pingora::protocols::tls::CaType;
 use pingora::utils::tls::{WrappedX509, parse_x509};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -57,6 +60,8 @@ pub struct Services {
     pub buffers: Buffers,
     /// Open requests, counted in ones.
     pub slots: Buffers,
+    /// The drain is over: sessions end.
+    pub stopping: AtomicBool,
     /// Limits on requests.
     pub bounds: Bounds,
 }
@@ -112,11 +117,12 @@ impl Snapshot {
             }
         }
         let mut routes = Vec::new();
+        let prices = Arc::new(config.prices.clone());
         for model in config.models.values() {
             let mut targets = Vec::new();
             for (index, target) in model.targets.iter().enumerate() {
                 let Some(provider) = built.get(&*target.provider) else { continue };
-                match join(config, (model, index), provider, &series) {
+                match join(config, (model, index), provider, (&series, &prices)) {
                     Ok(target) => targets.push(Arc::new(target)),
                     Err(message) => {
                         let path = format!("models.{}.targets[{index}]", model.name);
@@ -175,12 +181,12 @@ impl Snapshot {
 
     /// The names of the dialects that the targets of `route` speak.
     pub fn dialects(route: &Route<Target>) -> String {
-        let mut names: Vec<&str> = Api::ALL
-            .into_iter()
-            .filter(|&api| route.targets.iter().any(|target| target.serves(api)))
-            .map(|api| api.dialect().name())
-            .collect();
-        names.dedup();
+        let mut names: Vec<&str> = Vec::new();
+        for api in Api::ALL.into_iter().filter(|&api| route.targets.iter().any(|target| target.serves(api))) {
+            if !names.contains(&api.dialect().name()) {
+                names.push(api.dialect().name());
+            }
+        }
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
 }
@@ -239,7 +245,7 @@ fn join(
     config: &Config,
     (model, index): (&Model, usize),
     built: &Built,
-    series: &SeriesTable,
+    (series, prices): (&SeriesTable, &Arc<BTreeMap<Arc<str>, PriceOverride>>),
 ) -> Result<Target, String> {
     let target = &model.targets[index];
     let overrides = |name: &str| config.prices.get(name).map(|price| &price.amounts);
@@ -270,6 +276,13 @@ fn join(
         keep_alive: model.keep_alive,
         protocol: built.protocol,
         group: built.group,
+        beside: built.provider.speaks(Api::Realtime).then(|| Beside {
+            provider: Arc::clone(&target.provider),
+            kind: built.kind.clone(),
+            base_url_host: built.base_url_host.clone(),
+            catalogue: built.catalogue.clone(),
+            prices: Arc::clone(prices),
+        }),
         ca: built.ca.clone(),
         max_input_tokens: target.max_input_tokens.or_else(|| listed?.max_input_tokens),
         max_output_tokens: target.max_output_tokens.or_else(|| listed?.max_output_tokens),

@@ -185,6 +185,13 @@ impl Governing {
         limits.admit(permit, Phase::Request, &self.sets(), subject, tokens)
     }
 
+    /// Counts tokens that were used outside of a request's own count: those of a session, as they are reported. `provider`:
+    /// its provider's rules. Returns the enforced rule, if any, that is used up now.
+    pub fn spend(&self, limits: &Limits, provider: &RuleSet, subject: &Subject<'_>, tokens: u64) -> Option<Refusal> {
+        let [gateway, team, key, model] = self.sets();
+        limits.spend(&[gateway, team, key, model, provider], subject, tokens)
+    }
+
     /// What is left of the rules that the client may see.
     fn shares(&self, limits: &Limits, subject: &Subject<'_>) -> Shares {
         limits.shares(&self.sets(), subject, limits.clock().now_us())

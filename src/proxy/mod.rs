@@ -8,6 +8,7 @@
 
 mod accept;
 mod attempt;
+mod beside;
 mod bound;
 mod bounds;
 mod candidate;
@@ -19,6 +20,7 @@ mod finish;
 mod forward;
 mod gateway;
 mod governed;
+mod lane;
 mod metadata;
 mod learned;
 mod opaque;
@@ -31,6 +33,8 @@ mod reject;
 mod replay;
 mod respond;
 mod retrieve;
+mod rows;
+mod stage;
 mod stream;
 mod tail;
 mod target;
@@ -73,6 +77,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use reject::{Fault, Reject};
 use replay::{Parked, TROUBLE, trouble_error};
+use stage::Stage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -84,16 +89,6 @@ pub struct Gateway {
     snapshot: Arc<Snapshot>,
     resolver: Resolver,
     ready: Arc<AtomicBool>,
-}
-
-/// Where a request stands.
-pub enum Stage {
-    /// Its head was read.
-    New(Option<Arrival>),
-    /// It may be sent upstream.
-    Open(Box<Open>),
-    /// It was recorded.
-    Done,
 }
 
 /// A request that was admitted.
@@ -115,7 +110,7 @@ impl Gateway {
     }
 
     /// Answers, or opens an exchange; a refusal is told and recorded here.
-    async fn admit(&self, session: &mut Session, arrival: Arrival) -> Result<Option<Box<Open>>> {
+    async fn admit(&self, session: &mut Session, arrival: Arrival) -> Result<Option<Stage>> {
         let opening = Opening { gateway: self, arrival: &arrival };
         let mut local = Local::default();
         let dialect = accept::dialect_of(session.req_header().uri.path(), &session.req_header().headers);
@@ -124,8 +119,10 @@ impl Gateway {
                 let exchange = Exchange::new(*opened, Arc::clone(&self.services), overhead);
                 let shared = Arc::new(Mutex::new(exchange));
                 let parked = replay::swap_in(session, Arc::clone(&shared));
-                return Ok(Some(Box::new(Open { shared, parked, refused: None, status: 0, code: None })));
+                let open = Open { shared, parked, refused: None, status: 0, code: None };
+                return Ok(Some(Stage::Open(Box::new(open))));
             }
+            Ok(open::Next::Lane(lane)) => return Ok(Some(Stage::Lane(lane))),
             Ok(open::Next::Answer(status, body)) => {
                 let shares = local.shares(&self.services.limits);
                 respond::whole(session, &arrival, dialect, (status, body), None, &shares)
@@ -172,22 +169,6 @@ pub fn build(gateway: Gateway, conf: &Arc<ServerConf>, h2_idle: Duration) -> Htt
     proxy
 }
 
-impl Stage {
-    fn open(&self) -> Option<&Open> {
-        match self {
-            Self::Open(open) => Some(open),
-            Self::New(_) | Self::Done => None,
-        }
-    }
-
-    /// The exchange; a hook that Pingora calls without one is a mistake of ours.
-    fn shared(&self) -> Result<&Shared> {
-        self.open()
-            .map(|open| &open.shared)
-            .ok_or_else(|| Error::explain(ErrorType::InternalError, "no exchange is open"))
-    }
-}
-
 #[async_trait]
 impl ProxyHttp for Gateway {
     type CTX = Stage;
@@ -220,8 +201,8 @@ impl ProxyHttp for Gateway {
             return Err(Error::explain(ErrorType::InternalError, "a request without its arrival"));
         };
         match self.admit(session, arrival).await? {
-            Some(open) => {
-                *stage = Stage::Open(open);
+            Some(next) => {
+                *stage = next;
                 Ok(false)
             }
             None => Ok(true),
@@ -229,6 +210,9 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, _session: &mut Session, stage: &mut Stage) -> Result<Box<HttpPeer>> {
+        if let Some(lane) = stage.lane() {
+            return lane.peer(&self.resolver).await;
+        }
         let Stage::Open(open) = stage else {
             return Err(Error::explain(ErrorType::InternalError, "no exchange is open"));
         };
@@ -254,6 +238,9 @@ impl ProxyHttp for Gateway {
         _digest: Option<&Digest>,
         stage: &mut Stage,
     ) -> Result<()> {
+        if let Some(lane) = stage.lane() {
+            return lane.connected(session).await;
+        }
         let row_is_durable = {
             let mut exchange = stage.shared()?.lock();
             // `send` begins here; a body that was handed out before on a dead connection is rewound.
@@ -280,8 +267,24 @@ impl ProxyHttp for Gateway {
         head: &mut RequestHeader,
         stage: &mut Stage,
     ) -> Result<()> {
+        if let Some(lane) = stage.lane() {
+            return lane.request_head(&session.req_header().headers, head);
+        }
         let mut exchange = stage.shared()?.lock();
         forward::write_head(&mut exchange, &session.req_header().headers, head)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        stage: &mut Stage,
+    ) -> Result<()> {
+        if let Some(lane) = stage.lane() {
+            lane.up(body);
+        }
+        Ok(())
     }
 
     async fn upstream_response_filter(
@@ -290,6 +293,9 @@ impl ProxyHttp for Gateway {
         head: &mut ResponseHeader,
         stage: &mut Stage,
     ) -> Result<()> {
+        if let Some(lane) = stage.lane() {
+            return lane.answer_head(head);
+        }
         if head.status.is_informational() {
             return Ok(());
         }
@@ -308,6 +314,10 @@ impl ProxyHttp for Gateway {
         end_of_stream: bool,
         stage: &mut Stage,
     ) -> Result<Option<Duration>> {
+        if let Some(lane) = stage.lane() {
+            lane.down(body);
+            return Ok(None);
+        }
         let mut exchange = stage.shared()?.lock();
         let piece = body.take().unwrap_or_default();
         let released = exchange.piece(piece).and_then(|bytes| {
@@ -337,6 +347,10 @@ impl ProxyHttp for Gateway {
         stage: &mut Stage,
         mut error: Box<Error>,
     ) -> Box<Error> {
+        if let Some(lane) = stage.lane() {
+            error.set_retry(lane.failed(&error));
+            return error;
+        }
         let Ok(shared) = stage.shared() else { return error };
         let mut exchange = shared.lock();
         let trouble = forward::trouble_of(&error, &exchange);
@@ -352,6 +366,10 @@ impl ProxyHttp for Gateway {
         stage: &mut Stage,
         client_reused: bool,
     ) -> Box<Error> {
+        if let Some(lane) = stage.lane() {
+            error.set_retry(lane.failed(&error));
+            return error;
+        }
         let Ok(shared) = stage.shared() else { return error };
         let mut exchange = shared.lock();
         let found = exchange.take_found();
@@ -369,6 +387,10 @@ impl ProxyHttp for Gateway {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, stage: &mut Stage) -> FailToProxy {
         let none = FailToProxy { error_code: 0, can_reuse_downstream: false };
+        if let Some(lane) = stage.lane() {
+            session.set_keepalive(None);
+            return FailToProxy { error_code: lane.tell(session).await, ..none };
+        }
         let Stage::Open(open) = stage else {
             if *error.esource() != ErrorSource::Downstream {
                 tracing::error!(%error, "a request failed before it was admitted");
@@ -383,7 +405,11 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, stage: &mut Stage) {
-        let Stage::Open(mut open) = std::mem::replace(stage, Stage::Done) else { return };
+        let mut open = match std::mem::replace(stage, Stage::Done) {
+            Stage::Open(open) => open,
+            Stage::Lane(mut lane) => return lane.conclude(&self.snapshot),
+            Stage::New(_) | Stage::Done => return,
+        };
         replay::put_back(session, &open.parked).await;
         let mut exchange = open.shared.lock();
         if exchange.attempt().is_some_and(attempt::Attempt::is_open) {

@@ -7,6 +7,7 @@ use super::exchange::{Arrival, Opened};
 use super::finish::Local;
 use super::gateway::{Services, Snapshot};
 use super::governed::{Governing, reserved_tokens};
+use super::lane::Lane;
 use super::metadata;
 use super::reject::{Fault, Reject, shown};
 use super::target::Target;
@@ -28,6 +29,8 @@ use tokio::time::Instant;
 pub enum Next {
     /// It goes upstream; the gateway itself spent this much so far.
     Forward(Box<Opened>, Duration),
+    /// Its bytes pass.
+    Lane(Box<dyn Lane>),
     /// It is answered here.
     Answer(u16, Bytes),
     /// It is counted here.
@@ -79,9 +82,13 @@ impl Opening<'_> {
             Path::Ready => return Ok(self.readiness()),
             Path::Call(api) => Some(*api),
             Path::Generate { .. } => Some(Api::Generate),
+            Path::Session => Some(Api::Realtime),
             Path::Models | Path::Model(_) => None,
         };
         local.api = api;
+        if head.path == Path::Session {
+            return self.session(session, local).await;
+        }
         accept::alt(&head.path, session.req_header().uri.query())?;
         let caller = self.authenticate(&session.req_header().headers).await?; // before a byte of the body is read
         local.caller = Some(Arc::clone(&caller));
@@ -149,7 +156,12 @@ impl Opening<'_> {
         }
     }
 
-    async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Reject> {
+    /// Who presents the key of `headers`.
+    ///
+    /// # Errors
+    ///
+    /// Nobody who may call, or an address that did too much.
+    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Reject> {
         let services = &self.gateway.services;
         let address = self.arrival.address.map(|address| address.ip());
         let now_us = services.limits.clock().at(self.arrival.at);
@@ -179,14 +191,18 @@ impl Opening<'_> {
     }
 
     /// The rules that hold now that the model is known.
-    fn with_model(&self, mut governing: Governing, model: &str, local: &mut Local) -> Governing {
+    pub fn with_model(&self, mut governing: Governing, model: &str, local: &mut Local) -> Governing {
         self.gateway.snapshot.governed.with_model(&mut governing, model);
         local.governing = Some(governing.clone());
         governing
     }
 
     /// The route of the model that is asked for, if the caller may call it and a target speaks the call.
-    fn route(&self, ask: &Ask, caller: &Caller, local: &mut Local) -> Result<&Arc<Route<Target>>, Reject> {
+    ///
+    /// # Errors
+    ///
+    /// [`Reject::NoModel`], [`Reject::ModelNotAllowed`], [`Reject::Dialect`].
+    pub fn route(&self, ask: &Ask, caller: &Caller, local: &mut Local) -> Result<&Arc<Route<Target>>, Reject> {
         let table = &self.gateway.snapshot.table;
         let route = table.find(&ask.model).ok_or_else(|| Reject::NoModel { model: shown(&ask.model) })?;
         local.model = Some(Arc::clone(&route.name));
@@ -238,7 +254,8 @@ fn listed(name: &str) -> Listed<'_> {
     Listed { id: name, created_s: 1_764_028_800, owned_by: "weighbridge" }
 }
 
-fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// A header's text, if it is a short one that says something.
+pub fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     const MOST: usize = 256;
     let text = headers.get(name)?.to_str().ok()?.trim();
     (!text.is_empty() && text.len() <= MOST).then_some(text)

@@ -104,18 +104,22 @@ impl Opened {
         }
     }
 
+    /// The budgets that pay for an attempt at `target`: its provider's too.
+    pub fn charges_at(&self, target: &Target) -> Cow<'_, [Charge]> {
+        if target.budgets.is_empty() {
+            return Cow::Borrowed(&self.charges);
+        }
+        let of_provider = self.facts().charges(&*target.budgets);
+        Cow::Owned(self.charges.iter().cloned().chain(of_provider).collect())
+    }
+
     /// Holds what an attempt at `target` may come to. `may_switch`: a budget near its limit may ask for another model.
     ///
     /// # Errors
     ///
     /// [`Unpaid`]; nothing is held then.
     pub fn pay(&self, target: &Target, now_us: u64, may_switch: bool) -> Result<Paid, Unpaid> {
-        let charges = if target.budgets.is_empty() {
-            Cow::Borrowed(&self.charges)
-        } else {
-            let of_provider = self.facts().charges(&*target.budgets);
-            Cow::Owned(self.charges.iter().cloned().chain(of_provider).collect())
-        };
+        let charges = self.charges_at(target);
         if charges.is_empty() {
             return Ok(Paid::default());
         }

@@ -30,6 +30,9 @@ pub enum Reject {
         /// What it takes.
         allow: &'static str,
     },
+    /// The path is a websocket, and this is no handshake.
+    #[error("{0}")]
+    Upgrade(String),
     /// No key, or one that is not accepted.
     #[error("{message}")]
     Unauthenticated {
@@ -73,7 +76,7 @@ pub enum Reject {
     /// What the request may cost has no bound, and a budget enforces.
     #[error(
         "budget `{budget}` cannot hold what `{field}` may cost, for nothing bounds it; leave it out, or ask the operator to \
-         set `max_input_tokens` for the model"
+         set `max_input_tokens` (for realtime `max_output_tokens` too) for the model"
     )]
     Unbounded {
         /// The budget's id.
@@ -215,6 +218,7 @@ impl Reject {
             Self::ModelNotAllowed { .. } | Self::NotAdmitted { .. } => 403,
             Self::NoRoute { .. } | Self::NoModel { .. } => 404,
             Self::Method { .. } => 405,
+            Self::Upgrade(_) => 426,
             Self::BodyTimeout { .. } => 408,
             Self::TooLarge { .. } => 413,
             Self::LimitReached(_) | Self::Address(_) => 429,
@@ -234,6 +238,7 @@ impl Reject {
             Self::Framing(_) => "invalid_http_request",
             Self::NoRoute { .. } => "route_not_found",
             Self::Method { .. } => "method_not_allowed",
+            Self::Upgrade(_) => "upgrade_required",
             Self::Unauthenticated { code, .. }
             | Self::NotAdmitted { code, .. }
             | Self::AuthUnavailable { code, .. } => code,
@@ -278,6 +283,7 @@ impl Reject {
             Self::Framing(_)
             | Self::NoRoute { .. }
             | Self::Method { .. }
+            | Self::Upgrade(_)
             | Self::Unauthenticated { .. }
             | Self::LimitReached(_)
             | Self::Address(_)
@@ -299,6 +305,7 @@ impl Reject {
             Self::Framing(_)
             | Self::NoRoute { .. }
             | Self::Method { .. }
+            | Self::Upgrade(_)
             | Self::Unauthenticated { .. }
             | Self::LimitReached(_)
             | Self::Address(_)
@@ -328,6 +335,7 @@ impl Reject {
             Self::Framing(_)
             | Self::NoRoute { .. }
             | Self::Method { .. }
+            | Self::Upgrade(_)
             | Self::Unauthenticated { .. }
             | Self::NotAdmitted { .. }
             | Self::Unbounded { .. }

@@ -23,6 +23,7 @@ fn each_refusal_has_its_status_its_code_and_says_whether_to_try_again() {
     use UpstreamFault::{Credentials, Failed, NoCredentials, NoSuchModel, RateLimited, TimedOut};
     let cases = [
         (Reject::Framing(Framing::NoHost), 400, "invalid_http_request", Fault::Client, Retry::Never, true),
+        (Reject::Upgrade(text()), 426, "upgrade_required", Fault::Client, Retry::Never, false),
         (Reject::NoRoute { method: text(), path: text() }, 404, "route_not_found", Fault::Client, Retry::Never, false),
         (method(), 405, "method_not_allowed", Fault::Client, Retry::Never, false),
         (key(), 401, "invalid_api_key", Fault::Client, Retry::Never, false),

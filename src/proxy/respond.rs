@@ -7,7 +7,7 @@ use crate::limits::{Share, Shares, reset_text};
 use crate::model::{Api, Dialect, NanoUsd};
 use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
-use http::{Method, StatusCode, Version};
+use http::{HeaderMap, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
@@ -110,6 +110,35 @@ pub fn early_header(exchange: &Exchange) -> Result<ResponseHeader> {
     identify(&mut header, arrival, exchange.opened.ask.api.dialect())?;
     show(&mut header, &exchange.shares())?;
     Ok(header)
+}
+
+/// The header of a session: a websocket's `handshake`, and what is told with every answer.
+pub fn upgraded(
+    handshake: &HeaderMap,
+    arrival: &Arrival,
+    (model, attempts): (&HeaderValue, u16),
+    shares: &Shares,
+    warnings: &[String],
+) -> Result<ResponseHeader> {
+    let mut header = ResponseHeader::build_no_case(StatusCode::SWITCHING_PROTOCOLS, Some(12))?;
+    for (name, value) in handshake {
+        header.insert_header(name, value.clone())?;
+    }
+    identify(&mut header, arrival, Dialect::OpenAi)?;
+    header.insert_header(MODEL, model.clone())?;
+    header.insert_header(ATTEMPTS, HeaderValue::from(attempts))?;
+    show(&mut header, shares)?;
+    for warning in warnings {
+        warn(&mut header, warning)?;
+    }
+    Ok(header)
+}
+
+/// The last frames of a session, and the end of its connection.
+pub async fn end_upgraded(session: &mut Session, frames: Bytes) {
+    if let Err(error) = bounded(session.as_downstream_mut().write_response_body(frames, true)).await {
+        tracing::debug!(%error, "the client left before the last frames of its session");
+    }
 }
 
 /// The paths, as far as a header takes them: a client's own keys may stand in them.
@@ -224,6 +253,9 @@ pub async fn reject(
     }
     if let Reject::Method { allow, .. } = reject {
         header.insert_header(header::ALLOW, HeaderValue::from_static(allow))?;
+    }
+    if matches!(reject, Reject::Upgrade(_)) && arrival.version == Version::HTTP_11 {
+        header.insert_header(header::UPGRADE, HeaderValue::from_static("websocket"))?;
     }
     // A client that waits for the 100 need not send its body now: what it sends next could be taken for it.
     let waits = session.get_header(header::EXPECT).is_some() && session.response_written().is_none();

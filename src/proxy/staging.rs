@@ -66,6 +66,7 @@ impl Stage {
             unproven: super::edge::Unproven::default(),
             buffers: Buffers::new(1 << 26),
             slots: Buffers::new(16),
+            stopping: std::sync::atomic::AtomicBool::new(false),
             bounds: Bounds {
                 max_body_bytes: 1 << 20,
                 body_timeout: Duration::from_secs(1),

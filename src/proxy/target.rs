@@ -1,5 +1,6 @@
 //! A target as the proxy uses it: the configuration's row joined with its provider, price and address.
 
+use super::beside::Beside;
 use super::learned::Learned;
 use super::purse::BudgetSet;
 use crate::catalogue::Price;
@@ -56,6 +57,8 @@ pub struct Target {
     pub protocol: Protocol,
     /// Connections are shared within one provider only: Pingora's pool does not look at `ca`.
     pub group: u64,
+    /// Prices of other models there, for sessions; `None`: it has none.
+    pub beside: Option<Beside>,
     /// Certificate authorities instead of the system's.
     pub ca: Option<Arc<CaType>>,
     /// Most tokens of input that it takes, if known: the file's word, else the catalogue's.

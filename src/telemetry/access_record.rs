@@ -56,6 +56,8 @@ pub struct AccessRecord {
     pub bytes_in: u64,
     /// Bytes of the answer's body.
     pub bytes_out: u64,
+    /// Of a session: the code of the close frame that was seen or sent; `None`: there was none, or it is no session.
+    pub close_code: Option<u16>,
 }
 
 /// One attempt of a request.
@@ -102,6 +104,7 @@ impl AccessRecord {
             client: None,
             bytes_in: 0,
             bytes_out: 0,
+            close_code: None,
         }
     }
 }
@@ -141,6 +144,9 @@ impl Serialize for Line<'_> {
         map.serialize_entry("client", &record.client)?;
         map.serialize_entry("bytes_in", &record.bytes_in)?;
         map.serialize_entry("bytes_out", &record.bytes_out)?;
+        if let Some(code) = record.close_code {
+            map.serialize_entry("close_code", &code)?;
+        }
         if self.dropped_before > 0 {
             map.serialize_entry("dropped_before", &self.dropped_before)?;
         }

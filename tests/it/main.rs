@@ -12,6 +12,7 @@ mod translation;
 mod credentials;
 mod counting;
 mod retrieval;
+mod realtime;
 mod errors;
 mod auth_first;
 mod models;

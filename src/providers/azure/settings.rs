@@ -78,7 +78,12 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
     let chat_cap = settings.output_cap_field.unwrap_or(CapField::Newer);
     Ok(OpenAi {
         kind: "azure",
-        paths: APIS.into_iter().chain(MEDIA).map(|api| (api, path(&endpoint.base_path, api, version))).collect(),
+        paths: APIS
+            .into_iter()
+            .chain(MEDIA)
+            .map(|api| (api, path(&endpoint.base_path, api, version)))
+            .chain([(Api::Realtime, sessions(&endpoint.base_path, version))])
+            .collect(),
         credentials: key.header("").map_err(bad)?.map(|value| (API_KEY, value)).into_iter().collect(),
         translates: settings.translate_to.codec(Manner::OPENAI, chat_cap, &key),
         key,
@@ -87,6 +92,15 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
         chat_cap_only: settings.output_cap_field.is_some(),
         asks_for_usage: true,
     })
+}
+
+/// Where sessions are, below `base`: the dated API names the deployment in the query
+/// (<https://learn.microsoft.com/azure/ai-foundry/openai/how-to/realtime-audio-websockets>).
+fn sessions(base: &str, version: Option<&str>) -> Path {
+    match version {
+        None => Path::ending(format!("{base}/v1/realtime?model=")),
+        Some(version) => Path::ending(format!("{base}/realtime?api-version={version}&deployment=")),
+    }
 }
 
 /// Where `api` is, below `base`. Of the dated API only responses are not called below a deployment.

@@ -10,6 +10,7 @@ mod chat;
 pub(super) mod codec_chat;
 pub(super) mod codec_responses;
 mod media;
+mod realtime;
 mod responses;
 pub(super) mod settings;
 mod usage;
@@ -22,6 +23,7 @@ use super::cap::{self, CapField};
 use super::codec::Codec;
 use super::mask::Key;
 use super::rename::rename;
+use super::session::SessionReader;
 use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
 use crate::{
     config::{self, ConfigError},
@@ -91,6 +93,11 @@ impl Path {
         Self { head: path, tail: None }
     }
 
+    /// A path that ends with the model's name: that of sessions, where it stands in the query.
+    pub(super) const fn ending(head: String) -> Self {
+        Self { head, tail: Some(String::new()) }
+    }
+
     fn of(&self, model: &str) -> Cow<'_, str> {
         let Some(tail) = &self.tail else { return Cow::Borrowed(&self.head) };
         let mut path = self.head.clone();
@@ -109,6 +116,10 @@ impl Path {
 
 /// The client's headers that go up. Organisation and project are ours to say, like the key.
 static PASSED: [HeaderName; 2] = [HeaderName::from_static("openai-beta"), header::USER_AGENT];
+/// The same for sessions, which have no body to name the end user in
+/// (<https://platform.openai.com/docs/guides/safety-best-practices#safety-identifiers>).
+static PASSED_TO_SESSIONS: [HeaderName; 3] =
+    [HeaderName::from_static("openai-beta"), HeaderName::from_static("openai-safety-identifier"), header::USER_AGENT];
 
 impl Provider for OpenAi {
     fn kind(&self) -> &'static str {
@@ -149,10 +160,15 @@ impl Provider for OpenAi {
     }
 
     fn headers(&self, api: Api, client: &HeaderMap, head: &mut HeaderMap) {
-        passed::pass_own(api.dialect() == Dialect::OpenAi, client, head, &PASSED);
+        let passed: &[HeaderName] = if api == Api::Realtime { &PASSED_TO_SESSIONS } else { &PASSED };
+        passed::pass_own(api.dialect() == Dialect::OpenAi, client, head, passed);
         for (name, value) in &self.credentials {
             head.insert(name, value.clone());
         }
+    }
+
+    fn session_reader(&self) -> Option<Box<dyn SessionReader>> {
+        self.speaks(Api::Realtime).then(|| Box::new(realtime::Reader::default()) as _)
     }
 
     fn stream_reader(&self, api: Api, hide_usage: bool) -> Box<dyn StreamReader> {

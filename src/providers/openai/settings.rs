@@ -111,6 +111,7 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
             .chain(OWN)
             .chain(ranks)
             .map(|api| (api, Path::plain(format!("{}/{}", endpoint.base_path, api.path()))))
+            .chain([(Api::Realtime, Path::ending(format!("{}/realtime?model=", endpoint.base_path)))])
             .collect(),
         translates: settings.translate_to.codec(manner, chat_cap, &key),
         key,

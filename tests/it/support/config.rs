@@ -139,6 +139,12 @@ impl Setup {
         self
     }
 
+    /// Adds models as the file writes them.
+    pub fn models_text(mut self, lines: &str) -> Self {
+        self.models.push_str(lines);
+        self
+    }
+
     /// Takes a price out again.
     pub fn unpriced(mut self, model: &str) -> Self {
         let line = format!("  {model}: ");

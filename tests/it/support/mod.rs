@@ -17,6 +17,7 @@ pub mod ports;
 pub mod sample;
 pub mod script;
 pub mod upstream;
+pub mod websocket;
 
 use std::future::Future;
 use std::time::Duration;
