@@ -62,17 +62,27 @@ mod answer;
 mod anthropic;
 mod auth;
 mod bedrock;
+mod cohere;
+mod form;
 mod gemini;
 mod knobs;
 mod models;
 mod openai;
+mod picture;
 mod question;
+mod realtime;
 mod record;
 mod refusal;
+mod script;
 mod serve;
 mod server;
+mod services;
+mod shelf;
+mod sound;
 mod stream;
 mod target;
+mod thinking;
+mod token;
 mod turns;
 #[cfg(test)]
 mod tests;
@@ -84,6 +94,8 @@ pub use server::{TlsSetup, tls_config};
 
 use record::Books;
 use serve::Provider;
+use server::Owned;
+use shelf::Shelf;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -125,7 +137,12 @@ impl Simulator {
         let socket = server::bind(listen).await?;
         let addr = socket.local_addr()?;
         let books = Arc::new(Books::new(knobs.record));
-        let provider = Arc::new(Provider { knobs: Arc::new(knobs), books: Arc::clone(&books) });
+        let provider = Arc::new(Provider {
+            knobs: Arc::new(knobs),
+            books: Arc::clone(&books),
+            shelf: Shelf::default(),
+            sessions: Owned::default(),
+        });
         let (stop, stopped) = watch::channel(false);
         let mut listener = JoinSet::new();
         listener.spawn(server::run(socket, tls, provider, stopped));

@@ -51,6 +51,9 @@ pub(super) struct Question<'a> {
     pub dimensions: Option<usize>,
     #[serde(default)]
     pub encoding_format: Option<String>,
+    /// Cohere: whether the model thinks.
+    #[serde(borrow, default)]
+    pub thinking: Option<&'a RawValue>,
     /// Gemini's messages.
     #[serde(default)]
     pub contents: Option<Words>,
