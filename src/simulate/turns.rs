@@ -67,9 +67,11 @@ fn vertex_claude(body: &[u8]) -> Result<(), Refusal> {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     match body.get("anthropic_version").and_then(Value::as_str) {
         None => return Err(Refusal::missing("anthropic_version", Wire::VertexClaude)),
-        Some("vertex-2023-10-16") => {}
+        // The official SDKs send the second since their major version 2.
+        Some("vertex-2023-10-16" | "2026-10-21") => {}
         Some(other) => {
-            let message = format!("anthropic_version: Input should be 'vertex-2023-10-16', not '{other}'");
+            let message =
+                format!("anthropic_version: Input should be 'vertex-2023-10-16' or '2026-10-21', not '{other}'");
             return Err(Refusal::bad(message, None));
         }
     }
