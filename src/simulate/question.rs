@@ -68,6 +68,9 @@ pub(super) struct Question<'a> {
     pub inference_config: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "outputConfig")]
     pub output_config: Option<&'a RawValue>,
+    /// Anthropic: the form of the answer.
+    #[serde(borrow, default, rename = "output_config", alias = "output_format")]
+    pub answer_config: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "additionalModelRequestFields")]
     pub additional_fields: Option<&'a RawValue>,
 }

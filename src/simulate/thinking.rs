@@ -187,6 +187,8 @@ impl Thinker {
         let (cap, format) = match call {
             Call::Responses => (question.max_output_tokens, question.text),
             Call::Chat => (question.max_completion_tokens.or(question.max_tokens), question.response_format),
+            // <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>
+            Call::Messages => (question.max_tokens, question.answer_config),
             _ => (question.max_tokens, None),
         };
         if call == Call::Messages && cap.is_none() {

@@ -2,8 +2,11 @@
 // Started by ../run.sh, which says where the gateway and its simulated provider are.
 
 import assert from "node:assert/strict";
+import { connect } from "node:net";
 import { test } from "node:test";
 import OpenAI, { toFile } from "openai";
+import { OpenAIRealtimeWS } from "openai/realtime/ws";
+import WebSocket from "ws";
 
 const { GATEWAY, KEY, NARROW_KEY } = process.env;
 const openai = new OpenAI({ baseURL: `${GATEWAY}/v1`, apiKey: KEY, maxRetries: 0 });
@@ -79,24 +82,38 @@ test("openai: who may not use a model is told", async () => {
   await assert.rejects(narrow.images.generate({ model: "picture", prompt: "a bridge" }), OpenAI.PermissionDeniedError);
 });
 
-// The SDK's own socket is a browser's: it cannot set headers, and sends the key as a subprotocol.
+/** The types of a session's events up to the end of its first response. */
+function seen(on, send) {
+  const types = [];
+  return new Promise((resolve, reject) => {
+    on("error", (error) => reject(new Error(`${error.message} after ${types}`)));
+    on("event", (event) => {
+      types.push(event.type);
+      if (event.type === "session.created") send({ type: "response.create", response: { output_modalities: ["text"] } });
+      if (event.type === "response.done") resolve(types);
+    });
+  });
+}
+
+// The SDK writes `wss` whatever the base URL says: the connection under it is one in clear.
+test("openai: a realtime session", async () => {
+  const createConnection = ({ host, port }) => connect({ host, port: Number(port) });
+  const socket = new OpenAIRealtimeWS({ model: "realtime", options: { createConnection } }, openai);
+  const types = await seen((name, heard) => socket.on(name, heard), (event) => socket.send(event));
+  socket.close();
+  assert.ok(types.includes("response.output_text.delta"), types);
+});
+
+// Browsers cannot set headers.
 test("openai: a realtime session with the key in a subprotocol", async () => {
   const url = `${GATEWAY.replace("http", "ws")}/v1/realtime?model=realtime`;
   const socket = new WebSocket(url, ["realtime", `openai-insecure-api-key.${KEY}`]);
-  const seen = [];
-  await new Promise((resolve, reject) => {
-    socket.onerror = () => reject(new Error(`the socket failed after ${seen}`));
-    socket.onclose = () => reject(new Error(`closed after ${seen}`));
-    socket.onmessage = ({ data }) => {
-      const event = JSON.parse(data);
-      seen.push(event.type);
-      if (event.type === "session.created") {
-        socket.send(JSON.stringify({ type: "response.create", response: { output_modalities: ["text"] } }));
-      }
-      if (event.type === "response.done") resolve();
-    };
-  });
-  socket.onclose = null;
+  const on = (name, heard) => {
+    if (name === "event") socket.on("message", (data) => heard(JSON.parse(data)));
+    else socket.on(name, heard);
+  };
+  const types = await seen(on, (event) => socket.send(JSON.stringify(event)));
+  assert.equal(socket.protocol, "realtime");
   socket.close();
-  assert.ok(seen.includes("response.output_text.delta"), seen);
+  assert.ok(types.includes("response.done"), types);
 });
