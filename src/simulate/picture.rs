@@ -6,14 +6,9 @@ const SIDE: u32 = 8;
 /// A PNG of one colour that depends on nothing but `seed`: <https://www.w3.org/TR/png-3/>.
 pub(super) fn png(seed: u64) -> Vec<u8> {
     let [red, green, blue, ..] = seed.to_le_bytes();
-    let mut pixels = Vec::new();
-    for _ in 0..SIDE {
-        // No filter.
-        pixels.push(0);
-        for _ in 0..SIDE {
-            pixels.extend([red, green, blue]);
-        }
-    }
+    // Each row begins with its filter, which is none.
+    let row: Vec<u8> = [0].into_iter().chain([red, green, blue].repeat(SIDE as usize)).collect();
+    let pixels = row.repeat(SIDE as usize);
     let mut picture = b"\x89PNG\r\n\x1a\n".to_vec();
     let mut header = Vec::new();
     header.extend(SIDE.to_be_bytes());

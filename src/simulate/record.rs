@@ -141,7 +141,7 @@ impl Default for ByPath {
 }
 
 /// Paths that are counted one by one; `other` takes the rest.
-const PATHS: [&str; 39] = [
+const PATHS: [&str; 40] = [
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/responses",
@@ -161,6 +161,7 @@ const PATHS: [&str; 39] = [
     VERTEX_PREDICT,
     RAW_PREDICT,
     STREAM_RAW_PREDICT,
+    "/mistral/v1/chat/completions",
     "/v2/chat",
     "/v2/embed",
     "/v2/rerank",

@@ -87,7 +87,7 @@ fn wire(head: &Parts) -> Wire {
         Wire::Gemini
     } else if path.starts_with("/model/") {
         Wire::Bedrock
-    } else if path.starts_with("/voyage/") || path.starts_with("/jina/") {
+    } else if ["/voyage/", "/jina/", "/mistral/"].iter().any(|prefix| path.starts_with(prefix)) {
         Wire::Detail
     } else if path.starts_with("/v2/") {
         Wire::Cohere

@@ -10,7 +10,7 @@ pub(super) enum Wire {
     Gemini,
     Bedrock,
     Cohere,
-    /// Voyage's and Jina's, whose errors are no one else's.
+    /// Voyage's, Jina's and Mistral's, whose errors have a `detail`.
     Detail,
     /// Gemini's format behind Google Cloud's credentials.
     Vertex,
@@ -85,6 +85,7 @@ pub(super) struct Target<'a> {
 /// Calls whose body names the model, or that have none.
 const BY_BODY: &[(&str, Call, Wire)] = &[
     ("/v1/chat/completions", Call::Chat, Wire::OpenAi),
+    (MISTRAL_CHAT, Call::Chat, Wire::Detail),
     ("/v1/completions", Call::Completions, Wire::OpenAi),
     ("/v1/embeddings", Call::Embeddings, Wire::OpenAi),
     ("/v1/responses", Call::Responses, Wire::OpenAi),
@@ -111,6 +112,9 @@ const BY_BODY: &[(&str, Call, Wire)] = &[
     ("/token", Call::Service(Service::Token), Wire::Vertex),
     (METADATA_TOKEN, Call::Service(Service::MetadataToken), Wire::Vertex),
 ];
+
+/// Mistral's path is OpenAI's, too.
+const MISTRAL_CHAT: &str = "/mistral/v1/chat/completions";
 
 /// <https://cloud.google.com/compute/docs/access/authenticate-workloads#applications>
 const METADATA_TOKEN: &str = "/computeMetadata/v1/instance/service-accounts/default/token";

@@ -2,6 +2,7 @@
 //! gateway that translates from APIs without such rules must keep them.
 
 use super::cohere;
+use super::mistral;
 use super::refusal::Refusal;
 use super::target::Wire;
 use serde::Deserialize;
@@ -50,7 +51,8 @@ impl Turn<'_> {
 /// When the conversation is in an order, or of a form, that the provider refuses.
 pub(super) fn check(wire: Wire, body: &[u8]) -> Result<(), Refusal> {
     let rules = match wire {
-        Wire::OpenAi | Wire::Anthropic | Wire::Detail => return Ok(()),
+        Wire::OpenAi | Wire::Anthropic => return Ok(()),
+        Wire::Detail => return mistral::check(body),
         Wire::VertexClaude => return vertex_claude(body),
         Wire::Cohere => return cohere::check(body),
         Wire::Gemini | Wire::Vertex => gemini,

@@ -133,7 +133,7 @@ pub(super) fn play(session: &mut Session, asked: &Asked) -> Vec<Out> {
     let whole = deltas(session, asked, &track, &mut out);
     let item = track.item(asked, "completed", true);
     if whole {
-        ends(session, asked, &track, &item, &mut out);
+        ends(session, asked, &track, &mut out);
         if asked.kept {
             session.items.push(item.clone());
             if !session.beta {
@@ -193,7 +193,7 @@ enum Said {
 }
 
 /// The events that end the part.
-fn ends(session: &mut Session, asked: &Asked, track: &Track, item: &Value, out: &mut Vec<Out>) {
+fn ends(session: &mut Session, asked: &Asked, track: &Track, out: &mut Vec<Out>) {
     for (kind, value) in track.kinds(session.beta, asked) {
         let mut members = track.at();
         if matches!(value, Said::Text) {
@@ -214,7 +214,6 @@ fn ends(session: &mut Session, asked: &Asked, track: &Track, item: &Value, out: 
     if asked.call.is_none() {
         let mut members = track.at();
         members["part"] = json!({"type": track.part, if asked.audio { "transcript" } else { "text" }: track.text});
-        let _ = item;
         out.push(session.say("response.content_part.done", members));
     }
 }
@@ -229,11 +228,7 @@ impl Track {
             Some(_) => text.chars().collect::<Vec<_>>().chunks(4).map(|piece| piece.iter().collect()).collect(),
             None => text.split_inclusive(' ').map(str::to_owned).collect(),
         };
-        let part = match (asked.audio, session.beta) {
-            (true, true) => "audio",
-            (true, false) => "audio",
-            (false, _) => "text",
-        };
+        let part = if asked.audio { "audio" } else { "text" };
         Self { item, response, part, pieces, text }
     }
 

@@ -136,6 +136,12 @@ class OpenAIOnBedrock(OpenAIOnClaude):
     MODEL = "bedrock"
 
 
+class OpenAIOnMistral(OpenAIOnClaude):
+    """The same; the model is Mistral's, which refuses what it does not know."""
+
+    MODEL = "mistral"
+
+
 class OpenAIOnCohere(OpenAIOnClaude):
     """The same; the model is Cohere's."""
 
@@ -246,6 +252,12 @@ class AnthropicOnBedrock(AnthropicOnOpenAI):
     """The same; the model is at Amazon's Bedrock."""
 
     MODEL = "bedrock"
+
+
+class AnthropicOnMistral(AnthropicOnOpenAI):
+    """The same; the model is Mistral's."""
+
+    MODEL = "mistral"
 
 
 class AnthropicOnCohere(AnthropicOnOpenAI):
