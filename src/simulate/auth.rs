@@ -19,11 +19,9 @@ pub(super) fn authorized(
     headers: &HeaderMap,
     key: Option<&str>,
 ) -> Result<(), Refusal> {
-    if let Some(Call::Service(Service::Token | Service::MetadataToken)) = call {
-        // What is sent is the credential.
-        return Ok(());
-    }
     match wire {
+        // What is sent is the credential.
+        Wire::OAuth => Ok(()),
         Wire::OpenAi | Wire::Anthropic | Wire::Detail => {
             let protocol = || protocol_key(headers).filter(|_| call == Some(Call::Service(Service::Realtime)));
             let given = bearer(headers).or_else(|| text(headers, "x-api-key")).or_else(protocol);

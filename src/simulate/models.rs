@@ -10,7 +10,7 @@ const MODELS: [&str; 3] = ["sim-small", "sim-large", "sim-embed"];
 pub(super) fn listed(wire: Wire) -> Value {
     let data: Vec<Value> = MODELS.iter().map(|id| shown(wire, id)).collect();
     match wire {
-        Wire::OpenAi | Wire::Bedrock | Wire::Detail => json!({"object": "list", "data": data}),
+        Wire::OpenAi | Wire::Bedrock | Wire::Detail | Wire::OAuth => json!({"object": "list", "data": data}),
         Wire::Anthropic | Wire::VertexClaude => {
             json!({"data": data, "has_more": false, "first_id": MODELS.first(), "last_id": MODELS.last()})
         }
@@ -21,7 +21,7 @@ pub(super) fn listed(wire: Wire) -> Value {
 /// One of them. Gemini's: <https://ai.google.dev/api/models>.
 pub(super) fn shown(wire: Wire, id: &str) -> Value {
     match wire {
-        Wire::OpenAi | Wire::Bedrock | Wire::Detail => {
+        Wire::OpenAi | Wire::Bedrock | Wire::Detail | Wire::OAuth => {
             json!({"id": id, "object": "model", "created": 1_700_000_000, "owned_by": "simulated"})
         }
         Wire::Anthropic | Wire::VertexClaude => {

@@ -35,6 +35,10 @@ impl Refusal {
             },
             Wire::Anthropic | Wire::VertexClaude => Self::bad(format!("{param}: Field required"), None),
             Wire::Cohere => Self::bad(format!("invalid request: {param} is required"), Some(param)),
+            Wire::OAuth => Self {
+                code: Some("invalid_request"),
+                ..Self::bad(format!("Missing required parameter: {param}"), Some(param))
+            },
             Wire::Detail => Self::bad(format!("Request body validation error: '{param}' is required."), Some(param)),
             Wire::Gemini | Wire::Vertex => {
                 Self::bad(format!("* GenerateContentRequest.{param}: {param} is not specified\n"), Some(param))
@@ -61,7 +65,7 @@ impl Refusal {
                     "Malformed input request: #: extraneous key [{name}] is not permitted, please reformat your input and try again."
                 )
             }
-            Wire::Detail => format!("Argument '{name}' is not supported by our API."),
+            Wire::Detail | Wire::OAuth => format!("Argument '{name}' is not supported by our API."),
             Wire::Cohere => format!("unknown field: parameter '{name}' is not a valid field"),
         };
         let code = (wire == Wire::OpenAi).then_some("unknown_parameter");
@@ -96,6 +100,8 @@ impl Refusal {
             Wire::Gemini | Wire::Vertex => self.gemini(),
             Wire::Cohere => json!({"id": request_id, "message": self.message}),
             Wire::Detail => json!({"detail": self.message}),
+            // <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>
+            Wire::OAuth => json!({"error": self.code.unwrap_or("invalid_grant"), "error_description": self.message}),
             Wire::Bedrock => json!({"message": self.message}),
         }
     }

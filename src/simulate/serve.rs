@@ -305,7 +305,9 @@ impl Turn {
         let wire = self.thinker.wire;
         let sink = Sink::new(self.thinker.knobs.crlf || matches!(wire, Wire::Gemini | Wire::Vertex));
         let usual = match wire {
-            Wire::OpenAi | Wire::Anthropic | Wire::VertexClaude | Wire::Detail => "text/event-stream; charset=utf-8",
+            Wire::OpenAi | Wire::Anthropic | Wire::VertexClaude | Wire::Detail | Wire::OAuth => {
+                "text/event-stream; charset=utf-8"
+            }
             Wire::Gemini | Wire::Cohere | Wire::Vertex => "text/event-stream",
             Wire::Bedrock => "application/vnd.amazon.eventstream",
         };
@@ -331,7 +333,7 @@ impl Turn {
             Wire::Anthropic | Wire::VertexClaude => HeaderName::from_static("request-id"),
             Wire::Bedrock => HeaderName::from_static("x-amzn-requestid"),
             Wire::Cohere => HeaderName::from_static("x-debug-trace-id"),
-            Wire::Gemini | Wire::Vertex => return None,
+            Wire::Gemini | Wire::Vertex | Wire::OAuth => return None,
         };
         let value = HeaderValue::try_from(request_id(self.visit.number)).expect("letters and digits");
         Some((name, value))

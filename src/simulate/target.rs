@@ -12,6 +12,8 @@ pub(super) enum Wire {
     Cohere,
     /// Voyage's, Jina's and Mistral's, whose errors have a `detail`.
     Detail,
+    /// Where Google's access tokens come from.
+    OAuth,
     /// Gemini's format behind Google Cloud's credentials.
     Vertex,
     /// Anthropic's format behind Google Cloud's credentials.
@@ -109,8 +111,8 @@ const BY_BODY: &[(&str, Call, Wire)] = &[
     ("/v1/realtime", Call::Service(Service::Realtime), Wire::OpenAi),
     ("/v1/files", Call::Service(Service::Files), Wire::OpenAi),
     ("/v1/batches", Call::Service(Service::Batches), Wire::OpenAi),
-    ("/token", Call::Service(Service::Token), Wire::Vertex),
-    (METADATA_TOKEN, Call::Service(Service::MetadataToken), Wire::Vertex),
+    ("/token", Call::Service(Service::Token), Wire::OAuth),
+    (METADATA_TOKEN, Call::Service(Service::MetadataToken), Wire::OAuth),
 ];
 
 /// Mistral's path is OpenAI's, too.

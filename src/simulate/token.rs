@@ -30,12 +30,12 @@ const SKEW: u64 = 300;
 pub(super) fn grant(form: &Form, number: u64) -> Result<Value, Refusal> {
     match form.text("grant_type") {
         Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => {
-            let assertion = form.needs_text("assertion", Wire::Vertex)?;
+            let assertion = form.needs_text("assertion", Wire::OAuth)?;
             assertion_is_good(assertion).map_err(|told| Refusal::bad(format!("Invalid JWT: {told}"), None))?;
         }
         Some("refresh_token") => {
             for name in ["client_id", "client_secret", "refresh_token"] {
-                form.needs_text(name, Wire::Vertex)?;
+                form.needs_text(name, Wire::OAuth)?;
             }
         }
         other => {

@@ -51,7 +51,7 @@ impl Turn<'_> {
 /// When the conversation is in an order, or of a form, that the provider refuses.
 pub(super) fn check(wire: Wire, body: &[u8]) -> Result<(), Refusal> {
     let rules = match wire {
-        Wire::OpenAi | Wire::Anthropic => return Ok(()),
+        Wire::OpenAi | Wire::Anthropic | Wire::OAuth => return Ok(()),
         Wire::Detail => return mistral::check(body),
         Wire::VertexClaude => return vertex_claude(body),
         Wire::Cohere => return cohere::check(body),
