@@ -141,7 +141,7 @@ impl Thinker {
             }
             Call::Converse => Box::new(ConverseEvents::new(answer, self.latency_ms())),
             Call::CohereChat => Box::new(cohere::ChatEvents::new(answer)),
-            _ => Box::new(ChatEvents::new(answer)),
+            _ => Box::new(ChatEvents::new(answer, self.wire == Wire::Detail)),
         }
     }
 

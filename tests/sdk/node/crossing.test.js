@@ -30,6 +30,8 @@ const models = [
   ["chat on Bedrock", aiOpenAI.chat("bedrock")],
   ["responses on Bedrock", aiOpenAI("bedrock")],
   ["messages on Bedrock", aiAnthropic("bedrock")],
+  ["responses on Mistral", aiOpenAI("mistral")],
+  ["messages on Mistral", aiAnthropic("mistral")],
   ["chat on Cohere", aiOpenAI.chat("cohere")],
   ["responses on Cohere", aiOpenAI("cohere")],
   ["messages on Cohere", aiAnthropic("cohere")],

@@ -136,12 +136,6 @@ class OpenAIOnBedrock(OpenAIOnClaude):
     MODEL = "bedrock"
 
 
-class OpenAIOnMistral(OpenAIOnClaude):
-    """The same; the model is Mistral's, which refuses what it does not know."""
-
-    MODEL = "mistral"
-
-
 class OpenAIOnCohere(OpenAIOnClaude):
     """The same; the model is Cohere's."""
 
@@ -255,7 +249,7 @@ class AnthropicOnBedrock(AnthropicOnOpenAI):
 
 
 class AnthropicOnMistral(AnthropicOnOpenAI):
-    """The same; the model is Mistral's."""
+    """The same; the model is Mistral's, which refuses what it does not know."""
 
     MODEL = "mistral"
 
