@@ -27,14 +27,14 @@ pub struct Args {
 /// What no flag says.
 const HOW: &str = "\
 What it answers:
-  Words, as many as --output-tokens says. A request with tools gets a call of the first of them if it forces one, or if
-  the user's last message contains \"call the tool\"; the arguments are the simplest that the schema allows, and once the
-  result is there it answers in words. Structured output is the simplest that the schema allows.
+  Words, as many as --output-tokens says. A request with tools gets a call of the first of them if it forces one, or if \
+the user's last message contains \"call the tool\"; the arguments are the simplest that the schema allows, and once the \
+result is there it answers in words. Structured output is the simplest that the schema allows.
 
 What it takes:
-  The providers' own paths, so that a base_url is http://ADDRESS, or http://ADDRESS/v1 for OpenAI's. Mistral, Voyage and Jina share
-  OpenAI's paths: theirs are below http://ADDRESS/mistral/v1, /voyage/v1 and /jina/v1. Google's tokens are at /token,
-  and where its metadata service has them.
+  The providers' own paths, so that a base_url is http://ADDRESS, or http://ADDRESS/v1 for OpenAI's. Mistral, Voyage and \
+Jina share OpenAI's paths: theirs are below http://ADDRESS/mistral/v1, /voyage/v1 and /jina/v1. Google's tokens are at \
+/token, and where its metadata service has them.
 
 One request sets its own knobs:
   by its model's name, gpt-4o?first_token=2s&tps=50, or by a header, x-simulate: error=429,retry_after=7
