@@ -13,7 +13,7 @@
 //!   `/v1/messages/count_tokens`; `/v1beta/models/{model}:generateContent` and `…:streamGenerateContent?alt=sse` (both
 //!   also under `/v1`); Mistral's `/mistral/v1/chat/completions`; `/model/{modelId}/converse` and `…/converse-stream`; Cohere's `/v2/chat`; below
 //!   `/v1/projects/{p}/locations/{l}/publishers` Vertex' `google/models/{model}:generateContent` (and the stream) and
-//!   `anthropic/models/{model}:rawPredict` and `…:streamRawPredict`.
+//!   `anthropic/models/{model}:rawPredict`, `…:streamRawPredict` and `anthropic/models/count-tokens:rawPredict`.
 //! - Vectors: `/v1/embeddings`, Cohere's `/v2/embed`, Gemini's `:embedContent` and `:batchEmbedContents`, Vertex'
 //!   `:predict`, Bedrock's `/model/{modelId}/invoke` (Titan, Cohere), `/voyage/v1/embeddings`, `/jina/v1/embeddings`.
 //!   The last two stand below a prefix, since their paths are OpenAI's: it ends a target's `base_url`. A text has the

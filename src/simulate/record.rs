@@ -4,8 +4,8 @@
 
 use super::answer::Billed;
 use super::target::{
-    BATCH_EMBED_CONTENTS, CONVERSE, CONVERSE_STREAM, EMBED_CONTENT, GENERATE, GENERATE_STREAM, INVOKE, RAW_PREDICT,
-    STREAM_RAW_PREDICT, Target, VERTEX_GENERATE, VERTEX_GENERATE_STREAM, VERTEX_PREDICT,
+    BATCH_EMBED_CONTENTS, CONVERSE, CONVERSE_STREAM, COUNT_TOKENS, EMBED_CONTENT, GENERATE, GENERATE_STREAM, INVOKE,
+    RAW_PREDICT, STREAM_RAW_PREDICT, Target, VERTEX_GENERATE, VERTEX_GENERATE_STREAM, VERTEX_PREDICT,
 };
 use hyper::http::request::Parts;
 use parking_lot::Mutex;
@@ -141,7 +141,7 @@ impl Default for ByPath {
 }
 
 /// Paths that are counted one by one; `other` takes the rest.
-const PATHS: [&str; 40] = [
+const PATHS: [&str; 41] = [
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/responses",
@@ -161,6 +161,7 @@ const PATHS: [&str; 40] = [
     VERTEX_PREDICT,
     RAW_PREDICT,
     STREAM_RAW_PREDICT,
+    COUNT_TOKENS,
     "/mistral/v1/chat/completions",
     "/v2/chat",
     "/v2/embed",

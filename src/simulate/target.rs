@@ -148,6 +148,8 @@ pub(super) const VERTEX_GENERATE_STREAM: &str = "/publishers/google/models/{mode
 /// See [`VERTEX_GENERATE`].
 pub(super) const VERTEX_PREDICT: &str = "/publishers/google/models/{model}:predict";
 /// See [`VERTEX_GENERATE`].
+pub(super) const COUNT_TOKENS: &str = "/publishers/anthropic/models/count-tokens:rawPredict";
+/// See [`VERTEX_GENERATE`].
 pub(super) const RAW_PREDICT: &str = "/publishers/anthropic/models/{model}:rawPredict";
 /// See [`VERTEX_GENERATE`].
 pub(super) const STREAM_RAW_PREDICT: &str = "/publishers/anthropic/models/{model}:streamRawPredict";
@@ -206,6 +208,11 @@ fn vertex(path: &str) -> Option<Target<'_>> {
         return None;
     }
     let (model, verb) = last.rsplit_once(':')?;
+    if (publisher, last) == ("anthropic", "count-tokens:rawPredict") {
+        // Its body names the model:
+        // <https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/claude/count-tokens>.
+        return Some(Target { call: Call::CountTokens, wire: Wire::VertexClaude, name: COUNT_TOKENS, in_path: None });
+    }
     let (call, wire, name, stream) = match (publisher, verb) {
         ("google", "generateContent") => (Call::Generate, Wire::Vertex, VERTEX_GENERATE, false),
         ("google", "streamGenerateContent") => (Call::Generate, Wire::Vertex, VERTEX_GENERATE_STREAM, true),

@@ -270,3 +270,6 @@ class AnthropicOnVertexClaude(AnthropicOnOpenAI):
     """The same; the model is Anthropic's, at Google's Vertex."""
 
     MODEL = "vertex-claude"
+
+    def test_tokens_are_counted(self):
+        self.assertGreater(self.client.messages.count_tokens(model=self.MODEL, messages=HELLO).input_tokens, 0)

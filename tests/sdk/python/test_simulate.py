@@ -215,6 +215,7 @@ class SimulatedGoogle(unittest.TestCase):
         with self.claude.messages.stream(**ask) as stream:
             final = stream.get_final_message()
         self.assertGreater(final.usage.output_tokens, 0)
+        self.assertGreater(self.claude.messages.count_tokens(model=ask["model"], messages=HELLO).input_tokens, 0)
         path = "/v1/projects/p/locations/l/publishers/anthropic/models/c:rawPredict"
         auth = {"authorization": "Bearer ya29.simulated"}
         body = {"max_tokens": 64, "messages": HELLO, "anthropic_version": "vertex-2023-10-16"}
