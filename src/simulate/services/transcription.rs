@@ -63,7 +63,12 @@ pub(super) fn answer(asked: &Asked<'_>) -> Result<Ready, Refusal> {
     }
     let formats = ["json", "text", "srt", "verbose_json", "vtt", "diarized_json"];
     let format = form.one_of("response_format", &formats)?.unwrap_or("json");
-    if !by_time && !matches!(format, "json" | "text") {
+    let fits = match format {
+        "json" | "text" => true,
+        "diarized_json" => asked.model.contains("diarize"),
+        _ => by_time,
+    };
+    if !fits {
         let told = format!("response_format '{format}' is not compatible with model '{}'.", asked.model);
         return Err(Refusal { code: Some("unsupported_value"), ..Refusal::bad(told, Some("response_format")) });
     }
@@ -123,6 +128,7 @@ impl Heard {
                 "text/vtt; charset=utf-8",
                 format!("WEBVTT\n\n00:00:00.000 --> {}\n{}\n\n", clock(self.length_ms, '.'), self.text),
             ),
+            "diarized_json" => ("application/json", self.by_speaker(seconds, told).to_string()),
             "verbose_json" => ("application/json", self.verbose(seconds, told, translates).to_string()),
             _ => {
                 let mut answer = json!({"text": self.text});
@@ -132,7 +138,7 @@ impl Heard {
                 ("application/json", answer.to_string())
             }
         };
-        let reports = told && matches!(format, "json" | "verbose_json");
+        let reports = told && matches!(format, "json" | "verbose_json" | "diarized_json");
         Whole { kind, reports, pieces: self.count, ..Whole::billed(text.into_bytes(), self.billed) }
     }
 
@@ -148,6 +154,18 @@ impl Heard {
             "text": self.text,
             "segments": [segment],
         });
+        if told {
+            answer["usage"] = self.usage();
+        }
+        answer
+    }
+
+    /// One speaker says it all.
+    fn by_speaker(&self, seconds: f64, told: bool) -> Value {
+        let segment = json!({
+            "type": "transcript.text.segment", "id": "seg_0", "start": 0.0, "end": seconds, "text": self.text, "speaker": "A",
+        });
+        let mut answer = json!({"task": "transcribe", "duration": seconds, "text": self.text, "segments": [segment]});
         if told {
             answer["usage"] = self.usage();
         }

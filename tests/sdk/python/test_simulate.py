@@ -282,6 +282,8 @@ class SimulatedOpenAI(unittest.TestCase):
         answer = create(model="whisper-1", file=sound(2.5), response_format="verbose_json")
         self.assertEqual((answer.usage.seconds, answer.duration, len(answer.segments)), (3, 2.5, 1))
         self.assertIn("-->", create(model="whisper-1", file=sound(3), response_format="srt"))
+        answer = create(model="gpt-4o-transcribe-diarize", file=sound(3), response_format="diarized_json")
+        self.assertEqual(answer.segments[0].speaker, "A")
         events = list(create(model="gpt-4o-transcribe", file=sound(3), stream=True))
         self.assertEqual((events[0].type, events[-1].type), ("transcript.text.delta", "transcript.text.done"))
         self.assertEqual("".join(event.delta for event in events[:-1]), events[-1].text)
