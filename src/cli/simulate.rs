@@ -5,8 +5,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Serves a simulated provider (wire formats of OpenAI, Anthropic, Gemini, Bedrock) for demos, tests and load tests
+/// Serves a simulated provider (wire formats of OpenAI, Anthropic, Gemini, Vertex, Bedrock, Cohere, Mistral, Voyage, Jina) for
+/// demos, tests and load tests
 #[derive(Debug, clap::Args)]
+#[command(after_help = HOW)]
 pub struct Args {
     /// Address to listen on, such as `127.0.0.1:9000`; HTTP/1.1 and h2c, or TLS
     #[arg(long)]
@@ -21,6 +23,24 @@ pub struct Args {
     #[command(flatten)]
     pub knobs: Knobs,
 }
+
+/// What no flag says.
+const HOW: &str = "\
+What it answers:
+  Words, as many as --output-tokens says. A request with tools gets a call of the first of them if it forces one, or if \
+the user's last message contains \"call the tool\"; the arguments are the simplest that the schema allows, and once the \
+result is there it answers in words. Structured output is the simplest that the schema allows.
+
+What it takes:
+  The providers' own paths, so that a base_url is http://ADDRESS, or http://ADDRESS/v1 for OpenAI's. Mistral, Voyage and \
+Jina share OpenAI's paths: theirs are below http://ADDRESS/mistral/v1, /voyage/v1 and /jina/v1. Google's tokens are at \
+/token, and where its metadata service has them.
+
+One request sets its own knobs:
+  by its model's name, gpt-4o?first_token=2s&tps=50, or by a header, x-simulate: error=429,retry_after=7
+
+What it saw:
+  /_simulate/stats and /_simulate/requests";
 
 /// Why the simulated provider does not run.
 #[derive(Debug, thiserror::Error)]

@@ -23,12 +23,28 @@ pub struct Billed {
     pub sent: u64,
     /// Output tokens spent on reasoning, not sent.
     pub reasoning: u64,
+    /// Input tokens of sound.
+    pub audio_input: u64,
+    /// Output tokens of sound.
+    pub audio_output: u64,
+    /// Input tokens of pictures.
+    pub image_input: u64,
+    /// Output tokens of pictures.
+    pub image_output: u64,
+    /// Pictures, where they are billed one by one.
+    pub images: u64,
+    /// Milliseconds of sound, where they are billed.
+    pub audio_ms: u64,
+    /// Characters, where they are billed.
+    pub characters: u64,
+    /// Units of search.
+    pub searches: u64,
 }
 
 impl Billed {
     /// All input tokens.
     pub const fn input(&self) -> u64 {
-        self.fresh.saturating_add(self.cached).saturating_add(self.cache_write).saturating_add(self.cache_write_1h)
+        self.usage().input_total()
     }
 
     /// All input tokens written to a cache.
@@ -38,7 +54,7 @@ impl Billed {
 
     /// All output tokens.
     pub const fn output(&self) -> u64 {
-        self.sent.saturating_add(self.reasoning)
+        self.usage().output_total()
     }
 
     /// As the classes of the gateway's ledger, disjoint.
@@ -50,7 +66,35 @@ impl Billed {
             cache_write_1h: self.cache_write_1h,
             output: self.sent,
             reasoning: self.reasoning,
-            ..Usage::ZERO
+            audio_input: self.audio_input,
+            audio_output: self.audio_output,
+            image_input: self.image_input,
+            image_output: self.image_output,
+            images: self.images,
+            audio_ms: self.audio_ms,
+            characters: self.characters,
+            searches: self.searches,
+        }
+    }
+
+    /// Both bills.
+    pub const fn plus(&self, other: &Self) -> Self {
+        let sum = self.usage().plus(&other.usage());
+        Self {
+            fresh: sum.input,
+            cached: sum.cache_read,
+            cache_write: sum.cache_write_5m,
+            cache_write_1h: sum.cache_write_1h,
+            sent: sum.output,
+            reasoning: sum.reasoning,
+            audio_input: sum.audio_input,
+            audio_output: sum.audio_output,
+            image_input: sum.image_input,
+            image_output: sum.image_output,
+            images: sum.images,
+            audio_ms: sum.audio_ms,
+            characters: sum.characters,
+            searches: sum.searches,
         }
     }
 }
@@ -114,12 +158,14 @@ pub(super) enum Pieces {
     Words { seed: u64, count: u32 },
     /// JSON, cut.
     Cut(Vec<String>),
+    /// Steps of a script, which have their own content.
+    Steps(u32),
 }
 
 impl Pieces {
     pub fn len(&self) -> u32 {
         match self {
-            Self::Words { count, .. } => *count,
+            Self::Words { count, .. } | Self::Steps(count) => *count,
             Self::Cut(parts) => u32::try_from(parts.len()).unwrap_or(u32::MAX),
         }
     }
@@ -140,6 +186,7 @@ impl Pieces {
                 let range = range.start as usize..(range.end as usize).min(parts.len());
                 out.extend(parts.get(range).unwrap_or_default().iter().map(String::as_str));
             }
+            Self::Steps(_) => {}
         }
     }
 
@@ -208,12 +255,24 @@ pub(super) fn plan(number: u64, created: u64, shape: Shape, knobs: &Knobs) -> An
     }
 }
 
+/// The answer of which a script is rendered, in so many steps.
+pub(super) fn stepped(number: u64, steps: u32, billed: Billed, reports: bool) -> Answer {
+    let knobs = Knobs { output_tokens: 0, ..Knobs::default() };
+    let empty = plan(number, 0, Shape::default(), &knobs);
+    Answer { pieces: Pieces::Steps(steps), billed, reports, ..empty }
+}
+
+/// So many of the words that answers are made of.
+pub(super) fn words(seed: u64, count: u32) -> String {
+    let mut text = String::new();
+    Pieces::Words { seed, count }.write(0..count, &mut text);
+    text
+}
+
 /// Providers show a summary of what the model thought, which is shorter than what they bill.
 fn thought(knobs: &Knobs) -> Option<String> {
     let count = knobs.reasoning.min(12);
-    let mut text = String::new();
-    Pieces::Words { seed: knobs.seed.wrapping_add(1), count }.write(0..count, &mut text);
-    (count > 0).then_some(text)
+    (count > 0).then(|| words(knobs.seed.wrapping_add(1), count))
 }
 
 /// The bill of `fresh` input and `sent` output tokens.
@@ -225,6 +284,7 @@ pub(super) fn bill(fresh: u64, sent: u64, knobs: &Knobs) -> Billed {
         cache_write_1h: knobs.cache_write_1h.into(),
         sent,
         reasoning: knobs.reasoning.into(),
+        ..Billed::default()
     }
 }
 

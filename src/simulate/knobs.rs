@@ -65,6 +65,9 @@ pub struct Knobs {
     /// Output tokens reported as reasoning, on top of those sent
     #[arg(long, default_value_t = 0)]
     pub reasoning: u32,
+    /// How long a batch takes
+    #[arg(long, default_value = "0ms", value_parser = duration, value_name = "DURATION")]
+    pub batch_time: Duration,
     /// Refuse requests that do not carry this key (`authorization: Bearer`, `x-api-key`, `x-goog-api-key`, or as the
     /// access key id of a signature)
     #[arg(long, value_name = "KEY")]
@@ -96,6 +99,7 @@ impl Default for Knobs {
             cache_write: 0,
             cache_write_1h: 0,
             reasoning: 0,
+            batch_time: Duration::ZERO,
             api_key: None,
             record: 10_000,
         }
@@ -164,6 +168,7 @@ impl Knobs {
             "cache_write" => number(value).map(|it| self.cache_write = it),
             "cache_write_1h" => number(value).map(|it| self.cache_write_1h = it),
             "reasoning" => number(value).map(|it| self.reasoning = it),
+            "batch_time" => duration(value).map(|it| self.batch_time = it),
             _ => return Err(BadKnob::Unknown(name.to_owned())),
         };
         done.map_err(|why| BadKnob::Value { name: name.to_owned(), value: value.to_owned(), why })

@@ -1,22 +1,46 @@
-//! A simulated provider: the wire formats of OpenAI, Anthropic, Gemini and Bedrock (Converse) over real sockets, for
-//! demos, tests and load tests.
+//! A simulated provider: the wire formats of OpenAI, Anthropic, Gemini, Vertex, Bedrock, Cohere, Voyage and Jina over
+//! real sockets, for demos, tests and load tests.
 //!
 //! It is written from the providers' public references and not from this crate's own codecs, so that one
-//! misunderstanding cannot hide in both. It may use `model` and `sse` and nothing else of the crate.
+//! misunderstanding cannot hide in both; the providers' official SDKs judge it (`tests/sdk/python/test_simulate.py`).
+//! It may use `model` and `sse` and nothing else of the crate.
 //!
-//! Calls: `POST /v1/chat/completions`, `/v1/completions`, `/v1/responses`, `/v1/embeddings`, `/v1/messages`,
-//! `/v1/messages/count_tokens`, `/v1beta/models/{model}:generateContent`, `…:streamGenerateContent?alt=sse` (both also
-//! under `/v1`), `/model/{modelId}/converse`, `/model/{modelId}/converse-stream`; `GET /v1/models`, `/v1/models/{id}`
-//! and the same under `/v1beta`. Any model's name is taken. `GET /_simulate/stats` and `/_simulate/requests` show its
-//! books.
+//! # Calls
 //!
-//! A tool is called when the request forces it, or when the user's last words contain "call the tool". In the formats of
-//! OpenAI and Anthropic these words may go on with a tool's name and its arguments: `call the tool NAME with {"a":1}`; so an
-//! agent can be made to run a real tool. Gemini tells its
-//! thoughts if `includeThoughts` is set, Bedrock if `additionalModelRequestFields.thinking` is, both if the knob
-//! `reasoning` is above 0.
+//! Any model's name is taken. `GET /_simulate/stats` and `/_simulate/requests` show its books.
 //!
-//! Gemini and Bedrock refuse conversations whose turns are in an order that the real ones refuse (see `turns`).
+//! - Conversations: `POST /v1/chat/completions`, `/v1/completions`, `/v1/responses`, `/v1/messages`,
+//!   `/v1/messages/count_tokens`; `/v1beta/models/{model}:generateContent` and `…:streamGenerateContent?alt=sse` (both
+//!   also under `/v1`); Mistral's `/mistral/v1/chat/completions`; `/model/{modelId}/converse` and `…/converse-stream`; Cohere's `/v2/chat`; below
+//!   `/v1/projects/{p}/locations/{l}/publishers` Vertex' `google/models/{model}:generateContent` (and the stream) and
+//!   `anthropic/models/{model}:rawPredict`, `…:streamRawPredict` and `anthropic/models/count-tokens:rawPredict`.
+//! - Vectors: `/v1/embeddings`, Cohere's `/v2/embed`, Gemini's `:embedContent` and `:batchEmbedContents`, Vertex'
+//!   `:predict`, Bedrock's `/model/{modelId}/invoke` (Titan, Cohere), `/voyage/v1/embeddings`, `/jina/v1/embeddings`.
+//!   The last two stand below a prefix, since their paths are OpenAI's: it ends a target's `base_url`. A text has the
+//!   same direction everywhere.
+//! - Reranking: Cohere's `/v2/rerank`, `/voyage/v1/rerank`, `/jina/v1/rerank` and the same as `/v1/rerank`, Bedrock's
+//!   InvokeModel. A document's score is the share of the query's words that it has.
+//! - `/v1/moderations` (flags what has the word "violence"), `/v1/images/generations`, `/edits`, `/variations` (a PNG of
+//!   8 by 8 pixels each), `/v1/audio/speech` (a tenth of a second for four characters), `/v1/audio/transcriptions` and
+//!   `/translations`; pictures, speech and transcriptions also as streams.
+//! - `/v1/files` and `/v1/batches`, in memory and bounded; a batch is answered by the simulated model itself.
+//! - `GET /v1/realtime?model=…`, a websocket (HTTP/1.1).
+//! - `GET /v1/models`, `/v1/models/{id}`, and the same under `/v1beta`.
+//! - `POST /token` and `GET /computeMetadata/v1/instance/service-accounts/default/token`: Google's access tokens; of an
+//!   assertion all is checked but the signature.
+//!
+//! Requests are refused where the provider's reference says so: Cohere, Mistral, Voyage, Jina, Gemini's embeddings, Bedrock's
+//! InvokeModel and OpenAI's media calls know their members and take no other.
+//!
+//! A tool is called when the request forces it, or when the user's last words contain "call the tool": its arguments
+//! are the simplest that its schema allows, and the turn after its result is text. In the formats of OpenAI and Anthropic
+//! these words may go on with a tool's name and its arguments, `call the tool NAME with {"a":1}`, so that an agent can be
+//! made to run a real tool. Structured output is the simplest
+//! that its schema allows. Gemini tells its thoughts if `includeThoughts` is set, Bedrock if
+//! `additionalModelRequestFields.thinking` is, Cohere unless `thinking` is disabled, all if the knob `reasoning` is above
+//! 0.
+//!
+//! Gemini, Bedrock and Cohere refuse conversations whose turns are in an order that the real ones refuse (see `turns`).
 //!
 //! # How it counts
 //!
@@ -53,10 +77,12 @@
 //! | `--cache-write` | `cache_write` | input tokens written to a cache (Anthropic, Bedrock: 5 minutes; OpenAI: 30; Gemini has none) | `0` |
 //! | `--cache-write-1h` | `cache_write_1h` | input tokens written to a cache for longer (Anthropic, Bedrock: 1 hour; OpenAI: 12; Gemini has none) | `0` |
 //! | `--reasoning` | `reasoning` | output tokens spent on reasoning | `0` |
-//! | `--api-key` | | requests without this key get 401 (Gemini, Bedrock: 403); Bedrock's is a Bearer token or the access key id of a signature, of which nothing else is checked; without any it answers 403 always | any key |
+//! | `--batch-time` | `batch_time` | how long a batch is in progress | `0ms` |
+//! | `--api-key` | | requests without this key get 401 (Gemini, Bedrock: 403); Bedrock's is a Bearer token or the access key id of a signature, of which nothing else is checked; without any it answers 403 always, as Cohere, Vertex and realtime answer 401; Vertex takes the tokens that `/token` gave, too | any key |
 //! | `--record` | | requests kept for inspection | `10000` |
 //!
-//! A chunk is one event of output (of each choice); opening and closing events are none. Gemini sends a function's
+//! A chunk is one event of output (of each choice), a tenth of a second of sound or a picture that comes early; opening
+//! and closing events are none. Gemini sends a function's
 //! arguments in one part, which is one chunk. Bedrock's error within a stream is a `modelStreamErrorException` that
 //! tells the status, but for the statuses 400, 429 and 500, which have exceptions of their own.
 
@@ -64,18 +90,29 @@ mod answer;
 mod anthropic;
 mod auth;
 mod bedrock;
+mod cohere;
+mod form;
 mod gemini;
 mod knobs;
+mod mistral;
 mod models;
 mod order;
 mod openai;
+mod picture;
 mod question;
+mod realtime;
 mod record;
 mod refusal;
+mod script;
 mod serve;
 mod server;
+mod services;
+mod shelf;
+mod sound;
 mod stream;
 mod target;
+mod thinking;
+mod token;
 mod turns;
 #[cfg(test)]
 mod tests;
@@ -87,6 +124,8 @@ pub use server::{TlsSetup, tls_config};
 
 use record::Books;
 use serve::Provider;
+use server::Owned;
+use shelf::Shelf;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -128,7 +167,12 @@ impl Simulator {
         let socket = server::bind(listen).await?;
         let addr = socket.local_addr()?;
         let books = Arc::new(Books::new(knobs.record));
-        let provider = Arc::new(Provider { knobs: Arc::new(knobs), books: Arc::clone(&books) });
+        let provider = Arc::new(Provider {
+            knobs: Arc::new(knobs),
+            books: Arc::clone(&books),
+            shelf: Shelf::default(),
+            sessions: Owned::default(),
+        });
         let (stop, stopped) = watch::channel(false);
         let mut listener = JoinSet::new();
         listener.spawn(server::run(socket, tls, provider, stopped));

@@ -54,6 +54,9 @@ pub(super) struct Question<'a> {
     pub dimensions: Option<usize>,
     #[serde(default)]
     pub encoding_format: Option<String>,
+    /// Cohere: whether the model thinks.
+    #[serde(borrow, default)]
+    pub thinking: Option<&'a RawValue>,
     /// Gemini's messages.
     #[serde(default)]
     pub contents: Option<Words>,
@@ -68,6 +71,9 @@ pub(super) struct Question<'a> {
     pub inference_config: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "outputConfig")]
     pub output_config: Option<&'a RawValue>,
+    /// Anthropic: the form of the answer.
+    #[serde(borrow, default, rename = "output_config", alias = "output_format")]
+    pub answer_config: Option<&'a RawValue>,
     #[serde(borrow, default, rename = "additionalModelRequestFields")]
     pub additional_fields: Option<&'a RawValue>,
 }

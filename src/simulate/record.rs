@@ -3,7 +3,10 @@
 //! Tests compare these with the gateway's ledger. Credentials are kept in clear: this is a fake.
 
 use super::answer::Billed;
-use super::target::{CONVERSE, CONVERSE_STREAM, GENERATE, GENERATE_STREAM, Target};
+use super::target::{
+    BATCH_EMBED_CONTENTS, CONVERSE, CONVERSE_STREAM, COUNT_TOKENS, EMBED_CONTENT, GENERATE, GENERATE_STREAM, INVOKE,
+    RAW_PREDICT, STREAM_RAW_PREDICT, Target, VERTEX_GENERATE, VERTEX_GENERATE_STREAM, VERTEX_PREDICT,
+};
 use hyper::http::request::Parts;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
@@ -88,7 +91,7 @@ pub struct Recorded {
     pub status: u16,
     /// How it ended.
     pub outcome: Outcome,
-    /// What the client was told; `None` if no usage was sent.
+    /// What the client was told, of all answers of a socket; `None` if no usage was sent.
     pub reported: Option<Billed>,
     /// Output tokens handed to the connection.
     pub output_tokens_sent: u64,
@@ -124,11 +127,21 @@ struct Totals {
     bytes_received: AtomicU64,
     bytes_sent: AtomicU64,
     connections: AtomicU64,
-    by_path: [AtomicU64; PATHS.len()],
+    by_path: ByPath,
+}
+
+/// A count for each of [`PATHS`].
+#[derive(Debug)]
+struct ByPath([AtomicU64; PATHS.len()]);
+
+impl Default for ByPath {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::default()))
+    }
 }
 
 /// Paths that are counted one by one; `other` takes the rest.
-const PATHS: [&str; 12] = [
+const PATHS: [&str; 41] = [
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/responses",
@@ -140,6 +153,35 @@ const PATHS: [&str; 12] = [
     GENERATE_STREAM,
     CONVERSE,
     CONVERSE_STREAM,
+    INVOKE,
+    EMBED_CONTENT,
+    BATCH_EMBED_CONTENTS,
+    VERTEX_GENERATE,
+    VERTEX_GENERATE_STREAM,
+    VERTEX_PREDICT,
+    RAW_PREDICT,
+    STREAM_RAW_PREDICT,
+    COUNT_TOKENS,
+    "/mistral/v1/chat/completions",
+    "/v2/chat",
+    "/v2/embed",
+    "/v2/rerank",
+    "/v1/rerank",
+    "/jina/v1/rerank",
+    "/jina/v1/embeddings",
+    "/voyage/v1/rerank",
+    "/voyage/v1/embeddings",
+    "/v1/moderations",
+    "/v1/images/generations",
+    "/v1/images/edits",
+    "/v1/images/variations",
+    "/v1/audio/speech",
+    "/v1/audio/transcriptions",
+    "/v1/audio/translations",
+    "/v1/realtime",
+    "/v1/files",
+    "/v1/batches",
+    "/token",
     "other",
 ];
 
@@ -187,7 +229,7 @@ impl Books {
 
     /// Requests by path.
     pub fn by_path(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        PATHS.into_iter().zip(self.totals.by_path.iter().map(|count| count.load(Relaxed)))
+        PATHS.into_iter().zip(self.totals.by_path.0.iter().map(|count| count.load(Relaxed)))
     }
 
     /// The requests that are kept, oldest first.
@@ -211,7 +253,7 @@ impl Books {
             None => path,
         };
         let at = PATHS.iter().position(|known| *known == name);
-        if let Some(count) = self.totals.by_path.get(at.unwrap_or(PATHS.len() - 1)) {
+        if let Some(count) = self.totals.by_path.0.get(at.unwrap_or(PATHS.len() - 1)) {
             count.fetch_add(1, Relaxed);
         }
         let entry = (self.kept > 0).then(|| self.keep(number, head));
@@ -316,7 +358,7 @@ impl Visit {
         totals.reported.fetch_add(1, Relaxed);
         totals.reported_input_tokens.fetch_add(billed.input(), Relaxed);
         totals.reported_output_tokens.fetch_add(billed.output(), Relaxed);
-        self.note(|entry| entry.reported = Some(*billed));
+        self.note(|entry| entry.reported = Some(entry.reported.unwrap_or_default().plus(billed)));
     }
 
     /// The answer's last byte is about to be handed to the connection, or the provider breaks it off. Counted now,

@@ -2,7 +2,8 @@
 //!
 //! OpenAI: <https://platform.openai.com/docs/guides/error-codes>. Anthropic:
 //! <https://platform.claude.com/docs/en/api/errors>. Gemini: <https://ai.google.dev/gemini-api/docs/troubleshooting>.
-//! Bedrock: <https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html>.
+//! Bedrock: <https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html>. Cohere:
+//! <https://docs.cohere.com/reference/errors>. Vertex: <https://cloud.google.com/apis/design/errors>.
 
 use super::target::Wire;
 use hyper::StatusCode;
@@ -32,8 +33,14 @@ impl Refusal {
                 code: Some("missing_required_parameter"),
                 ..Self::bad(format!("Missing required parameter: '{param}'."), Some(param))
             },
-            Wire::Anthropic => Self::bad(format!("{param}: Field required"), None),
-            Wire::Gemini => {
+            Wire::Anthropic | Wire::VertexClaude => Self::bad(format!("{param}: Field required"), None),
+            Wire::Cohere => Self::bad(format!("invalid request: {param} is required"), Some(param)),
+            Wire::OAuth => Self {
+                code: Some("invalid_request"),
+                ..Self::bad(format!("Missing required parameter: {param}"), Some(param))
+            },
+            Wire::Detail => Self::bad(format!("Request body validation error: '{param}' is required."), Some(param)),
+            Wire::Gemini | Wire::Vertex => {
                 Self::bad(format!("* GenerateContentRequest.{param}: {param} is not specified\n"), Some(param))
             }
             Wire::Bedrock => Self::bad(
@@ -43,6 +50,32 @@ impl Refusal {
                 Some(param),
             ),
         }
+    }
+
+    /// A member that the provider does not know, where it refuses such.
+    pub fn unknown(name: &str, wire: Wire) -> Self {
+        let told = match wire {
+            Wire::OpenAi => format!("Unknown parameter: '{name}'."),
+            Wire::Anthropic | Wire::VertexClaude => format!("{name}: Extra inputs are not permitted"),
+            Wire::Gemini | Wire::Vertex => {
+                format!("Invalid JSON payload received. Unknown name \"{name}\": Cannot find field.")
+            }
+            Wire::Bedrock => {
+                format!(
+                    "Malformed input request: #: extraneous key [{name}] is not permitted, please reformat your input and try again."
+                )
+            }
+            Wire::Detail | Wire::OAuth => format!("Argument '{name}' is not supported by our API."),
+            Wire::Cohere => format!("unknown field: parameter '{name}' is not a valid field"),
+        };
+        let code = (wire == Wire::OpenAi).then_some("unknown_parameter");
+        Self { code, ..Self::bad(told, None) }
+    }
+
+    /// What is asked for by an id that nothing has.
+    pub fn absent(what: &str, id: &str) -> Self {
+        let message = format!("No such {what} object: {id}");
+        Self { status: StatusCode::NOT_FOUND, ..Self::bad(message, Some("id")) }
     }
 
     /// An error that the knobs ask for.
@@ -63,8 +96,12 @@ impl Refusal {
     pub fn body(&self, wire: Wire, request_id: &str) -> Value {
         match wire {
             Wire::OpenAi => json!({"error": self.openai()}),
-            Wire::Anthropic => self.anthropic(request_id),
-            Wire::Gemini => self.gemini(),
+            Wire::Anthropic | Wire::VertexClaude => self.anthropic(request_id),
+            Wire::Gemini | Wire::Vertex => self.gemini(),
+            Wire::Cohere => json!({"id": request_id, "message": self.message}),
+            Wire::Detail => json!({"detail": self.message}),
+            // <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>
+            Wire::OAuth => json!({"error": self.code.unwrap_or("invalid_grant"), "error_description": self.message}),
             Wire::Bedrock => json!({"message": self.message}),
         }
     }

@@ -1,20 +1,22 @@
 //! One request: read, understood, and answered as the knobs say.
 
-use super::answer::{Answer, Billed, Shape, bill, chosen_tool, plan, prompts, structured};
-use super::anthropic::{self, MessageEvents, request_id};
+use super::answer::Answer;
+use super::anthropic::request_id;
 use super::auth::{GEMINI_KEY, authorized};
-use super::bedrock::{self, ConverseEvents};
-use super::gemini::{self, GenerateEvents};
+use super::form::Form;
 use super::knobs::Knobs;
 use super::models;
-use super::openai::{self, ChatEvents, CompletionEvents, ResponseEvents};
-use super::question::{Loose, Question, Words, tokens_of};
+use super::question::Question;
+use super::realtime;
 use super::record::{Books, Visit};
 use super::refusal::Refusal;
+use super::server::Owned;
+use super::services::{self, Asked};
+use super::shelf::Shelf;
 use super::stream::{Events, Fault, Paced, Reply, Sink};
-use super::target::{Call, GENERATE_STREAM, Target, Wire};
+use super::target::{Call, Service, Target, Wire};
+use super::thinking::{Ready, Thinker, Whole};
 use super::turns;
-use crate::model::{Clock, SystemClock};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -32,6 +34,10 @@ use tokio::time::sleep;
 pub(super) struct Provider {
     pub knobs: Arc<Knobs>,
     pub books: Arc<Books>,
+    /// Files and batches.
+    pub shelf: Shelf,
+    /// The sockets of realtime sessions; they end with the provider.
+    pub sessions: Owned,
 }
 
 /// Largest request body; past it 413. Above every limit that a gateway is likely to have.
@@ -42,9 +48,9 @@ const KNOBS_HEADER: &str = "x-simulate";
 
 /// A request that is being answered.
 struct Turn {
-    knobs: Arc<Knobs>,
+    provider: Arc<Provider>,
     visit: Visit,
-    wire: Wire,
+    thinker: Thinker,
 }
 
 /// Answers a request. `Err` never happens; hyper's services have it in their signature.
@@ -54,11 +60,13 @@ pub(super) async fn serve(provider: Arc<Provider>, request: Request<Incoming>) -
         return Ok(page(&provider.books, &head));
     }
     let visit = provider.books.open(&head);
-    let mut turn = Turn { knobs: Arc::clone(&provider.knobs), visit, wire: wire(&head) };
-    let answered = turn.answer(&head, body).await;
+    let thinker = Thinker { knobs: Arc::clone(&provider.knobs), number: visit.number, wire: wire(&head) };
+    let mut turn = Turn { provider, visit, thinker };
+    let answered = turn.answer(head, body).await;
     Ok(match answered {
-        Ok(Ready::Whole { bytes, billed, .. }) => turn.whole(StatusCode::OK, bytes, billed),
-        Ok(Ready::Stream(answer, events)) => turn.stream(*answer, events),
+        Ok(Ready::Whole(whole)) => turn.whole(StatusCode::OK, whole),
+        Ok(Ready::Stream { answer, events, kind }) => turn.stream(*answer, events, kind),
+        Ok(Ready::Talk(talk)) => turn.talk(*talk),
         Err(refusal) => turn.refuse(&refusal),
     })
 }
@@ -67,23 +75,11 @@ pub(super) async fn serve(provider: Arc<Provider>, request: Request<Incoming>) -
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refused {}
 
-/// An answer that is thought out.
-enum Ready {
-    Whole {
-        bytes: Vec<u8>,
-        /// Of one choice: they take time.
-        pieces: u32,
-        /// What is booked once it is sent.
-        billed: Option<Billed>,
-    },
-    Stream(Box<Answer>, Box<dyn Events>),
-}
-
 /// Errors of requests that are no call have a shape, too.
 fn wire(head: &Parts) -> Wire {
     let path = head.uri.path();
     if let Some(target) = Target::of(path) {
-        return target.call.wire();
+        return target.wire;
     }
     if path.starts_with("/v1/messages") || head.headers.contains_key("anthropic-version") {
         Wire::Anthropic
@@ -91,8 +87,24 @@ fn wire(head: &Parts) -> Wire {
         Wire::Gemini
     } else if path.starts_with("/model/") {
         Wire::Bedrock
+    } else if ["/voyage/", "/jina/", "/mistral/"].iter().any(|prefix| path.starts_with(prefix)) {
+        Wire::Detail
+    } else if path.starts_with("/v2/") {
+        Wire::Cohere
+    } else if path.starts_with("/v1/projects/") || path.starts_with("/v1beta1/projects/") {
+        Wire::Vertex
     } else {
         Wire::OpenAi
+    }
+}
+
+/// Most calls are posted.
+fn allowed(call: Call, method: &Method) -> bool {
+    match call {
+        Call::Service(Service::Files) => matches!(*method, Method::GET | Method::POST | Method::DELETE),
+        Call::Service(Service::Batches) => matches!(*method, Method::GET | Method::POST),
+        Call::Service(Service::Realtime | Service::MetadataToken) => *method == Method::GET,
+        _ => *method == Method::POST,
     }
 }
 
@@ -101,46 +113,100 @@ fn asks_for_events(query: Option<&str>) -> bool {
     query.is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"))
 }
 
-impl Ready {
-    /// An answer that no model was needed for.
-    const fn free(bytes: Vec<u8>) -> Self {
-        Self::Whole { bytes, pieces: 0, billed: None }
-    }
-}
-
 impl Turn {
-    async fn answer(&mut self, head: &Parts, body: Incoming) -> Result<Ready, Refusal> {
+    async fn answer(&mut self, mut head: Parts, body: Incoming) -> Result<Ready, Refusal> {
         if let Some(given) = head.headers.get(KNOBS_HEADER) {
             let pairs = given.to_str().map_err(|_| Refusal::bad("`x-simulate` is no text", None))?;
-            Arc::make_mut(&mut self.knobs).apply(pairs).map_err(|bad| Refusal::bad(bad.to_string(), None))?;
+            self.knobs().apply(pairs).map_err(|bad| Refusal::bad(bad.to_string(), None))?;
         }
-        authorized(self.wire, &head.headers, self.knobs.api_key.as_deref())?;
-        let Some(target) = Target::of(head.uri.path()) else { return self.models(head).await };
-        if head.method != Method::POST {
-            let message = format!("Not allowed to {} on {}", head.method, head.uri.path());
+        let wire = self.thinker.wire;
+        let path = head.uri.path().to_owned();
+        let target = Target::of(&path);
+        let call = target.as_ref().map(|target| target.call);
+        authorized(wire, call, &head.headers, self.thinker.knobs.api_key.as_deref())?;
+        let Some(target) = target else { return self.models(&head).await };
+        if !allowed(target.call, &head.method) {
+            let message = format!("Not allowed to {} on {path}", head.method);
             return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, ..Refusal::bad(message, None) });
         }
-        if self.wire == Wire::Anthropic && !head.headers.contains_key("anthropic-version") {
+        if wire == Wire::Anthropic && !head.headers.contains_key("anthropic-version") {
             return Err(Refusal::bad("anthropic-version: header is required", None));
         }
-        if target.name == GENERATE_STREAM && !asks_for_events(head.uri.query()) {
+        if target.streams_by_query() && !asks_for_events(head.uri.query()) {
             return Err(Refusal::bad("only `alt=sse` is simulated, not a stream that is one JSON array", Some("alt")));
         }
+        if target.call == Call::Service(Service::Realtime) {
+            return self.realtime(&mut head).await;
+        }
         let body = self.read(body).await?;
-        let question = self.parse(&body)?;
-        turns::check(self.wire, &body)?;
+        let ready = match target.call {
+            Call::Service(service) => self.service(service, &head, &target, &body).await?,
+            _ => self.converse(&target, &body).await?,
+        };
+        if let Ready::Whole(whole) = &ready {
+            self.thinking_time(whole.pieces).await;
+        }
+        Ok(ready)
+    }
+
+    fn knobs(&mut self) -> &mut Knobs {
+        Arc::make_mut(&mut self.thinker.knobs)
+    }
+
+    /// A model's answer to a conversation.
+    async fn converse(&mut self, target: &Target<'_>, body: &Bytes) -> Result<Ready, Refusal> {
+        let question = self.parse(body)?;
+        if target.call != Call::CountTokens {
+            turns::check(self.thinker.wire, body)?;
+        }
         let (name, stream) = match &target.in_path {
             Some((name, stream)) => (name, *stream),
             None => (&question.model, question.stream == Some(true)),
         };
-        let model = self.model(name)?;
+        let model = self.thinker.model(name)?;
         self.visit.asked(name, stream);
         self.fate().await?;
-        let ready = self.think(target.call, &question, model, stream)?;
-        if let Ready::Whole { pieces, .. } = ready {
-            self.thinking_time(pieces).await;
-        }
+        let ready = self.thinker.think(target.call, &question, model, stream)?;
+        self.book(&ready);
         Ok(ready)
+    }
+
+    /// An answer to all that is no conversation.
+    async fn service(
+        &mut self,
+        service: Service,
+        head: &Parts,
+        target: &Target<'_>,
+        body: &Bytes,
+    ) -> Result<Ready, Refusal> {
+        let wire = self.thinker.wire;
+        let form = Form::of(service, head, body, wire)?;
+        let in_path = target.in_path.as_ref().map(|(name, _)| name.as_ref());
+        let name = in_path.or_else(|| form.text("model")).unwrap_or_default().to_owned();
+        let model = if name.is_empty() { String::new() } else { self.thinker.model(&name)? };
+        self.visit.asked(&name, form.yes("stream"));
+        self.fate().await?;
+        let shelf = &self.provider.shelf;
+        let asked = Asked { service, head, form, model, thinker: &self.thinker, shelf };
+        let ready = services::answer(&asked)?;
+        self.book(&ready);
+        Ok(ready)
+    }
+
+    async fn realtime(&mut self, head: &mut Parts) -> Result<Ready, Refusal> {
+        let mut talk = realtime::asked(head)?;
+        self.visit.asked(&talk.model, true);
+        talk.model = self.thinker.model(&talk.model)?;
+        self.fate().await?;
+        Ok(Ready::Talk(Box::new(talk)))
+    }
+
+    fn book(&self, ready: &Ready) {
+        match ready {
+            Ready::Whole(Whole { billed: Some(billed), .. }) => self.visit.billed(billed),
+            Ready::Stream { answer, .. } => self.visit.billed(&answer.billed),
+            Ready::Whole(_) | Ready::Talk(_) => {}
+        }
     }
 
     async fn read(&self, body: Incoming) -> Result<Bytes, Refusal> {
@@ -160,161 +226,27 @@ impl Turn {
         Ok(Question { body, ..question })
     }
 
-    /// The model's name, without its suffix, which is applied to the knobs.
-    fn model(&mut self, name: &str) -> Result<String, Refusal> {
-        if name.is_empty() {
-            return Err(match self.wire {
-                Wire::OpenAi => Refusal::bad("you must provide a model parameter", None),
-                Wire::Anthropic | Wire::Gemini | Wire::Bedrock => Refusal::missing("model", self.wire),
-            });
-        }
-        let Some((name, pairs)) = name.split_once('?') else { return Ok(name.to_owned()) };
-        let knobs = Arc::make_mut(&mut self.knobs);
-        knobs.apply(pairs).map_err(|bad| Refusal::bad(bad.to_string(), Some("model")))?;
-        Ok(name.to_owned())
-    }
-
     /// Waits as long as the header takes, and decides whether the request fails.
     async fn fate(&self) -> Result<(), Refusal> {
-        if !self.knobs.latency.is_zero() {
-            sleep(self.knobs.latency).await;
+        if !self.thinker.knobs.latency.is_zero() {
+            sleep(self.thinker.knobs.latency).await;
         }
-        if self.knobs.fails(self.visit.number) {
-            return Err(Refusal::simulated(self.knobs.error_status));
+        if self.thinker.knobs.fails(self.visit.number) {
+            return Err(Refusal::simulated(self.thinker.knobs.error_status));
         }
         Ok(())
     }
 
     /// An answer that is not streamed comes when its last token is made.
     async fn thinking_time(&self, pieces: u32) {
-        let mut time = self.knobs.first_token;
-        if self.knobs.tokens_per_second > 0.0 {
-            let seconds = f64::from(pieces.saturating_sub(1)) / self.knobs.tokens_per_second;
+        let mut time = self.thinker.knobs.first_token;
+        if self.thinker.knobs.tokens_per_second > 0.0 {
+            let seconds = f64::from(pieces.saturating_sub(1)) / self.thinker.knobs.tokens_per_second;
             time += Duration::from_secs_f64(seconds.min(86_400.0));
         }
         if !time.is_zero() {
             sleep(time).await;
         }
-    }
-
-    fn think(&mut self, call: Call, question: &Question<'_>, model: String, stream: bool) -> Result<Ready, Refusal> {
-        if call == Call::CountTokens {
-            let input = self.input(call, question)?;
-            return Ok(Ready::free(anthropic::count(tokens_of(input.chars))));
-        }
-        if call == Call::Embeddings {
-            let (bytes, tokens) = openai::embeddings(question, &model, !self.knobs.no_usage)?;
-            let billed = bill(tokens, 0, &Knobs::default());
-            self.visit.billed(&billed);
-            return Ok(Ready::Whole { bytes, pieces: 0, billed: Some(billed) });
-        }
-        let mut answer = self.plan(call, question)?;
-        answer.model = model;
-        self.visit.billed(&answer.billed);
-        if stream {
-            let events = self.events(call, &answer);
-            return Ok(Ready::Stream(Box::new(answer), events));
-        }
-        let bytes = match call {
-            Call::Messages => anthropic::message(&answer),
-            Call::Responses => openai::response(&answer),
-            Call::Completions => openai::completion(&answer),
-            Call::Generate => gemini::response(&answer),
-            Call::Converse => bedrock::response(&answer, self.latency_ms()),
-            _ => openai::chat(&answer),
-        };
-        Ok(Ready::Whole { bytes, pieces: answer.pieces.len(), billed: Some(answer.billed) })
-    }
-
-    fn events(&mut self, call: Call, answer: &Answer) -> Box<dyn Events> {
-        match call {
-            Call::Messages => Box::new(MessageEvents),
-            Call::Responses => Box::new(ResponseEvents::new(answer)),
-            Call::Completions => Box::new(CompletionEvents::new(answer)),
-            Call::Generate => {
-                if answer.tool.is_some() {
-                    // The arguments are one part, so they are one chunk.
-                    Arc::make_mut(&mut self.knobs).chunk_tokens = answer.pieces.len().max(1);
-                }
-                Box::new(GenerateEvents::new(answer))
-            }
-            Call::Converse => Box::new(ConverseEvents::new(answer, self.latency_ms())),
-            _ => Box::new(ChatEvents::new(answer)),
-        }
-    }
-
-    /// What an answer says that it took to its first token.
-    fn latency_ms(&self) -> u64 {
-        u64::try_from((self.knobs.latency + self.knobs.first_token).as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn plan(&mut self, call: Call, question: &Question<'_>) -> Result<Answer, Refusal> {
-        let created = SystemClock.now_us() / 1_000_000;
-        let shape = match call {
-            Call::Generate => {
-                let knobs = Arc::make_mut(&mut self.knobs);
-                // Writing is not billed by tokens: <https://ai.google.dev/gemini-api/docs/pricing>.
-                (knobs.cache_write, knobs.cache_write_1h) = (0, 0);
-                gemini::shape(question)?
-            }
-            Call::Converse => bedrock::shape(question)?,
-            _ => self.shape(call, question)?,
-        };
-        let mut answer = plan(self.visit.number, created, shape, &self.knobs);
-        answer.include_usage = question.stream_options.as_ref().and_then(|it| it.include_usage).unwrap_or(false);
-        if let Some(tier) = question.service_tier.as_deref().filter(|tier| *tier != "auto") {
-            tier.clone_into(&mut answer.service_tier);
-        }
-        if let (Call::Completions, Some((_, count))) = (call, prompts(question.prompt)) {
-            // Every prompt gets its `n` choices.
-            answer.choices = answer.choices.saturating_mul(count.clamp(1, 128));
-            answer.billed.sent = u64::from(answer.pieces.len()) * u64::from(answer.choices);
-        }
-        Ok(answer)
-    }
-
-    /// What OpenAI's and Anthropic's calls ask for.
-    fn shape(&self, call: Call, question: &Question<'_>) -> Result<Shape, Refusal> {
-        let input = self.input(call, question)?;
-        let (cap, format) = match call {
-            Call::Responses => (question.max_output_tokens, question.text),
-            Call::Chat => (question.max_completion_tokens.or(question.max_tokens), question.response_format),
-            _ => (question.max_tokens, None),
-        };
-        if call == Call::Messages && cap.is_none() {
-            return Err(Refusal::missing("max_tokens", self.wire));
-        }
-        Ok(Shape {
-            input,
-            cap,
-            choices: question.n,
-            call: chosen_tool(question, input.asks_for_tool),
-            json: format.and_then(structured),
-            thinks_aloud: false,
-        })
-    }
-
-    /// The text that the model reads.
-    fn input(&self, call: Call, question: &Question<'_>) -> Result<Words, Refusal> {
-        let aside = |loose: Option<Loose>| loose.map_or(0, |loose| loose.0.chars);
-        let mut input = match call {
-            Call::Responses => {
-                let raw = question.input.ok_or_else(|| Refusal::missing("input", self.wire))?;
-                let text = if raw.get().starts_with('"') {
-                    serde_json::from_str::<Loose>(raw.get()).map(|loose| loose.0)
-                } else {
-                    serde_json::from_str(raw.get())
-                };
-                text.map_err(|error| Refusal::bad(format!("Invalid 'input': {error}"), Some("input")))?
-            }
-            Call::Completions => match prompts(question.prompt) {
-                Some((words, _)) => words,
-                None => return Err(Refusal::missing("prompt", self.wire)),
-            },
-            _ => question.messages.ok_or_else(|| Refusal::missing("messages", self.wire))?,
-        };
-        input.chars = input.chars.saturating_add(aside(question.system)).saturating_add(aside(question.instructions));
-        Ok(input)
     }
 
     /// `GET /v1/models` and `/v1/models/{id}`, in each wire format that has them; anything else is not there.
@@ -323,11 +255,11 @@ impl Turn {
         let below = path.strip_prefix("/v1/models").or_else(|| path.strip_prefix("/v1beta/models"));
         let id = below.filter(|_| head.method == Method::GET);
         let shown = match id {
-            Some("" | "/") => models::listed(self.wire),
-            Some(id) => models::shown(self.wire, id.trim_start_matches('/')),
+            Some("" | "/") => models::listed(self.thinker.wire),
+            Some(id) => models::shown(self.thinker.wire, id.trim_start_matches('/')),
             None => {
                 let message = format!("Invalid URL ({} {path})", head.method);
-                let code = if self.wire == Wire::Bedrock { "UnknownOperationException" } else { "unknown_url" };
+                let code = if self.thinker.wire == Wire::Bedrock { "UnknownOperationException" } else { "unknown_url" };
                 let code = Some(code);
                 return Err(Refusal { status: StatusCode::NOT_FOUND, code, ..Refusal::bad(message, None) });
             }
@@ -337,10 +269,10 @@ impl Turn {
     }
 
     fn refuse(self, refusal: &Refusal) -> Response<Reply> {
-        let wire = self.wire;
+        let wire = self.thinker.wire;
         let body = refusal.body(wire, &request_id(self.visit.number)).to_string();
-        let retry_after = self.knobs.retry_after.map(HeaderValue::from);
-        let mut response = self.whole(refusal.status, body.into_bytes(), None);
+        let retry_after = self.thinker.knobs.retry_after.map(HeaderValue::from);
+        let mut response = self.whole(refusal.status, Whole::free(body.into_bytes()));
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, seconds);
         }
@@ -350,51 +282,62 @@ impl Turn {
         response
     }
 
-    fn whole(self, status: StatusCode, bytes: Vec<u8>, billed: Option<Billed>) -> Response<Reply> {
+    fn whole(self, status: StatusCode, whole: Whole) -> Response<Reply> {
         self.visit.answered(status.as_u16());
         let id = self.id_header();
-        let fault = if status == StatusCode::OK { Fault::of(&self.knobs) } else { None };
+        let fault = if status == StatusCode::OK { Fault::of(&self.thinker.knobs) } else { None };
         // Half of an answer tells the client of no usage.
-        if let (Some(billed), None) = (&billed, &fault) {
+        if let (Some(billed), None) = (&whole.billed, &fault) {
             self.visit.sent(billed.sent);
-            if !self.knobs.no_usage {
+            if whole.reports && !self.thinker.knobs.no_usage {
                 self.visit.reported(billed);
             }
         }
-        let mut response = Response::new(Reply::Whole { bytes: bytes.into(), fault, visit: self.visit });
+        let mut response = Response::new(Reply::Whole { bytes: whole.bytes.into(), fault, visit: self.visit });
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(whole.kind));
+        headers.extend(whole.headers.into_iter().map(|(name, value)| (HeaderName::from_static(name), value)));
         headers.extend(id);
         response
     }
 
-    fn stream(self, answer: Answer, events: Box<dyn Events>) -> Response<Reply> {
+    fn stream(self, answer: Answer, events: Box<dyn Events>, kind: Option<&'static str>) -> Response<Reply> {
         self.visit.answered(StatusCode::OK.as_u16());
         let id = self.id_header();
         // Gemini's lines end so: <https://ai.google.dev/api/generate-content>.
-        let sink = Sink::new(self.knobs.crlf || self.wire == Wire::Gemini);
-        let kind = match self.wire {
-            Wire::OpenAi | Wire::Anthropic => "text/event-stream; charset=utf-8",
-            Wire::Gemini => "text/event-stream",
+        let wire = self.thinker.wire;
+        let sink = Sink::new(self.thinker.knobs.crlf || matches!(wire, Wire::Gemini | Wire::Vertex));
+        let usual = match wire {
+            Wire::OpenAi | Wire::Anthropic | Wire::VertexClaude | Wire::Detail | Wire::OAuth => {
+                "text/event-stream; charset=utf-8"
+            }
+            Wire::Gemini | Wire::Cohere | Wire::Vertex => "text/event-stream",
             Wire::Bedrock => "application/vnd.amazon.eventstream",
         };
-        let paced = Paced::new(answer, events, sink, self.knobs, self.visit);
+        let paced = Paced::new(answer, events, sink, self.thinker.knobs, self.visit);
         let mut response = Response::new(Reply::Paced(Box::new(paced)));
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind.unwrap_or(usual)));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         headers.extend(id);
         response
     }
 
+    fn talk(self, talk: realtime::Talk) -> Response<Reply> {
+        self.visit.answered(StatusCode::SWITCHING_PROTOCOLS.as_u16());
+        let (number, knobs) = (self.visit.number, self.thinker.knobs);
+        talk.begin(number, knobs, self.visit, &self.provider.sessions)
+    }
+
     /// The request's id in the answer's head, under each provider's name; Gemini has it in the body alone.
     fn id_header(&self) -> Option<(HeaderName, HeaderValue)> {
-        let name = match self.wire {
-            Wire::OpenAi => HeaderName::from_static("x-request-id"),
-            Wire::Anthropic => HeaderName::from_static("request-id"),
+        let name = match self.thinker.wire {
+            Wire::OpenAi | Wire::Detail => HeaderName::from_static("x-request-id"),
+            Wire::Anthropic | Wire::VertexClaude => HeaderName::from_static("request-id"),
             Wire::Bedrock => HeaderName::from_static("x-amzn-requestid"),
-            Wire::Gemini => return None,
+            Wire::Cohere => HeaderName::from_static("x-debug-trace-id"),
+            Wire::Gemini | Wire::Vertex | Wire::OAuth => return None,
         };
         let value = HeaderValue::try_from(request_id(self.visit.number)).expect("letters and digits");
         Some((name, value))

@@ -122,7 +122,7 @@ where
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(16 << 20);
     let service = service_fn(move |request| serve(Arc::clone(&provider), request));
-    let serving = builder.serve_connection(TokioIo::new(stream), service);
+    let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     tokio::pin!(serving);
     tokio::select! {
         // An error here is a client that left, or a cut by knob; both are in the books.
@@ -132,9 +132,9 @@ where
     let _ = serving.await;
 }
 
-/// Runs the h2 streams of one connection; they end with it.
+/// Runs the h2 streams of one connection, or the sockets of a provider; they end with it.
 #[derive(Debug, Clone, Default)]
-struct Owned(Arc<Mutex<JoinSet<()>>>);
+pub(super) struct Owned(Arc<Mutex<JoinSet<()>>>);
 
 impl<F> Executor<F> for Owned
 where

@@ -1,10 +1,13 @@
 //! The order of turns that Gemini and Bedrock insist on. A request that breaks it is refused as they refuse it, since a
 //! gateway that translates from APIs without such rules must keep them.
 
+use super::cohere;
+use super::mistral;
 use super::refusal::Refusal;
 use super::target::Wire;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use std::borrow::Cow;
 
 #[derive(Deserialize)]
@@ -48,13 +51,36 @@ impl Turn<'_> {
 /// When the conversation is in an order, or of a form, that the provider refuses.
 pub(super) fn check(wire: Wire, body: &[u8]) -> Result<(), Refusal> {
     let rules = match wire {
-        Wire::OpenAi | Wire::Anthropic => return Ok(()),
-        Wire::Gemini => gemini,
+        Wire::OpenAi | Wire::Anthropic | Wire::OAuth => return Ok(()),
+        Wire::Detail => return mistral::check(body),
+        Wire::VertexClaude => return vertex_claude(body),
+        Wire::Cohere => return cohere::check(body),
+        Wire::Gemini | Wire::Vertex => gemini,
         Wire::Bedrock => bedrock,
     };
     let conversation: Conversation<'_> = serde_json::from_slice(body)
         .map_err(|error| Refusal::bad(format!("The conversation cannot be read: {error}"), None))?;
     rules(&conversation).map_or(Ok(()), |told| Err(Refusal::bad(told, None)))
+}
+
+/// The model stands in the path, and the version in the body:
+/// <https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai>.
+fn vertex_claude(body: &[u8]) -> Result<(), Refusal> {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    match body.get("anthropic_version").and_then(Value::as_str) {
+        None => return Err(Refusal::missing("anthropic_version", Wire::VertexClaude)),
+        // The official SDKs send the second since their major version 2.
+        Some("vertex-2023-10-16" | "2026-10-21") => {}
+        Some(other) => {
+            let message =
+                format!("anthropic_version: Input should be 'vertex-2023-10-16' or '2026-10-21', not '{other}'");
+            return Err(Refusal::bad(message, None));
+        }
+    }
+    match body.get("model") {
+        Some(_) => Err(Refusal::unknown("model", Wire::VertexClaude)),
+        None => Ok(()),
+    }
 }
 
 /// Calls of one turn are answered all at once in the next: <https://github.com/google-gemini/gemini-cli/issues/5443>,

@@ -58,8 +58,10 @@ listen=127.0.0.1:$(free_port)
 admin=127.0.0.1:$(free_port)
 KEY=wb-sdk-tests-0123456789abcdef
 NARROW_KEY=wb-sdk-tests-narrow-0123456789
+# An account at Google with a key of its own: the gateway gets its tokens from the simulated provider.
+"$work/venv/bin/python" "$here/python/service_account.py" "$SIMULATOR/token" >"$work/account.json"
 hash_of() { printf %s "$1" | sha256sum | cut -d' ' -f1; }
-sed -e "s|@LISTEN@|$listen|; s|@ADMIN@|$admin|; s|@STATE@|$work/state|; s|@SIMULATOR@|$SIMULATOR|" \
+sed -e "s|@LISTEN@|$listen|; s|@ADMIN@|$admin|; s|@STATE@|$work/state|; s|@WORK@|$work|; s|@SIMULATOR@|$SIMULATOR|" \
   -e "s|@HASH@|$(hash_of "$KEY")|; s|@NARROW_HASH@|$(hash_of "$NARROW_KEY")|" \
   "$here/weighbridge.template.yaml" >"$work/weighbridge.yaml"
 "$binary" check -c "$work/weighbridge.yaml" >"$work/check.log" || { cat "$work/check.log" >&2; exit 1; }

@@ -149,13 +149,17 @@ const fn finish_reason(finish: Finish) -> &'static str {
 /// The events of a stream. With `include_usage` every chunk has `"usage":null`, and one with usage and without
 /// choices comes last; without it no chunk has the member:
 /// <https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options>.
+///
+/// Mistral's last chunk has the usage beside the reason of the end, unasked:
+/// <https://docs.mistral.ai/api/endpoint/chat>.
 pub(in crate::simulate) struct ChatEvents {
     id: String,
+    mistral: bool,
 }
 
 impl ChatEvents {
-    pub fn new(answer: &Answer) -> Self {
-        Self { id: id(answer) }
+    pub fn new(answer: &Answer, mistral: bool) -> Self {
+        Self { id: id(answer), mistral }
     }
 
     fn send(&self, answer: &Answer, choices: &[ChunkChoice<'_>], usage: Option<Usage>, sink: &mut Sink) {
@@ -167,7 +171,7 @@ impl ChatEvents {
             service_tier: &answer.service_tier,
             system_fingerprint: FINGERPRINT,
             choices,
-            usage: answer.include_usage.then_some(usage),
+            usage: if self.mistral { usage.map(Some) } else { answer.include_usage.then_some(usage) },
         });
     }
 }
@@ -201,11 +205,13 @@ impl Events for ChatEvents {
     }
 
     fn close(&mut self, answer: &Answer, sink: &mut Sink) -> Option<Billed> {
+        let reported = ((answer.include_usage || self.mistral) && answer.reports).then_some(answer.billed);
         for index in 0..answer.choices {
-            self.send(answer, &[choice(index, Delta::default(), Some(finish_reason(answer.finish)))], None, sink);
+            let last = self.mistral && index.saturating_add(1) == answer.choices;
+            let usage = reported.as_ref().filter(|_| last).map(Usage::from);
+            self.send(answer, &[choice(index, Delta::default(), Some(finish_reason(answer.finish)))], usage, sink);
         }
-        let reported = (answer.include_usage && answer.reports).then_some(answer.billed);
-        if let Some(billed) = &reported {
+        if let Some(billed) = reported.as_ref().filter(|_| !self.mistral) {
             self.send(answer, &[], Some(Usage::from(billed)), sink);
         }
         sink.done();

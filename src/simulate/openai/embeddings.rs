@@ -53,14 +53,14 @@ pub(in crate::simulate) fn embeddings(
 }
 
 /// A vector of length 1 that depends on nothing but `seed`.
-fn vector(seed: u64, dimensions: usize) -> Vec<f32> {
+pub(in crate::simulate) fn vector(seed: u64, dimensions: usize) -> Vec<f32> {
     let raw: Vec<f64> = (0..dimensions as u64).map(|at| mix(seed ^ mix(at)) as f64 / u64::MAX as f64 - 0.5).collect();
     let length = raw.iter().map(|x| x * x).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
     raw.iter().map(|x| (x / length) as f32).collect()
 }
 
 /// Little-endian 32 bit floats in base64.
-fn packed(vector: &[f32]) -> Value {
+pub(in crate::simulate) fn packed(vector: &[f32]) -> Value {
     let bytes: Vec<u8> = vector.iter().flat_map(|x| x.to_le_bytes()).collect();
     Value::String(STANDARD.encode(bytes))
 }

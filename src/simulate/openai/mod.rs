@@ -7,7 +7,7 @@ mod responses;
 
 pub(super) use chat::{ChatEvents, chat};
 pub(super) use completions::{CompletionEvents, completion};
-pub(super) use embeddings::embeddings;
+pub(super) use embeddings::{embeddings, packed, vector};
 pub(super) use responses::{ResponseEvents, response};
 
 use super::answer::Billed;

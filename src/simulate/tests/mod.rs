@@ -2,11 +2,15 @@
 
 mod anthropic;
 mod bedrock;
+mod cohere;
 mod faults;
 mod gemini;
 mod openai;
 mod pace;
+mod realtime;
+mod services;
 mod transport;
+mod vertex;
 
 use super::{Knobs, Simulator};
 use bytes::Bytes;

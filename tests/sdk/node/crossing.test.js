@@ -30,6 +30,15 @@ const models = [
   ["chat on Bedrock", aiOpenAI.chat("bedrock")],
   ["responses on Bedrock", aiOpenAI("bedrock")],
   ["messages on Bedrock", aiAnthropic("bedrock")],
+  ["responses on Mistral", aiOpenAI("mistral")],
+  ["messages on Mistral", aiAnthropic("mistral")],
+  ["chat on Cohere", aiOpenAI.chat("cohere")],
+  ["responses on Cohere", aiOpenAI("cohere")],
+  ["messages on Cohere", aiAnthropic("cohere")],
+  ["chat on Gemini at Vertex", aiOpenAI.chat("vertex")],
+  ["messages on Gemini at Vertex", aiAnthropic("vertex")],
+  ["chat on Claude at Vertex", aiOpenAI.chat("vertex-claude")],
+  ["messages on Claude at Vertex", aiAnthropic("vertex-claude")],
 ];
 
 for (const [name, model] of models) {

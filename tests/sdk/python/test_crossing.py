@@ -136,6 +136,24 @@ class OpenAIOnBedrock(OpenAIOnClaude):
     MODEL = "bedrock"
 
 
+class OpenAIOnCohere(OpenAIOnClaude):
+    """The same; the model is Cohere's."""
+
+    MODEL = "cohere"
+
+
+class OpenAIOnVertex(OpenAIOnClaude):
+    """The same; the model is Google's, at Vertex."""
+
+    MODEL = "vertex"
+
+
+class OpenAIOnVertexClaude(OpenAIOnClaude):
+    """The same; the model is Anthropic's, at Google's Vertex."""
+
+    MODEL = "vertex-claude"
+
+
 class AnthropicOnOpenAI(unittest.TestCase):
     """Anthropic's SDK; the model `fast` is OpenAI's."""
 
@@ -189,8 +207,8 @@ class AnthropicOnOpenAI(unittest.TestCase):
             system=[{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
             messages=HELLO,
         )
-        if self.MODEL == "bedrock":
-            return  # it has cache points
+        if self.MODEL in ("bedrock", "vertex-claude"):
+            return  # they have cache points
         self.assertIn("system[0].cache_control", raw.headers["x-weighbridge-dropped"])
 
     def test_errors_are_the_sdks_own_classes(self):
@@ -228,3 +246,30 @@ class AnthropicOnBedrock(AnthropicOnOpenAI):
     """The same; the model is at Amazon's Bedrock."""
 
     MODEL = "bedrock"
+
+
+class AnthropicOnMistral(AnthropicOnOpenAI):
+    """The same; the model is Mistral's, which refuses what it does not know."""
+
+    MODEL = "mistral"
+
+
+class AnthropicOnCohere(AnthropicOnOpenAI):
+    """The same; the model is Cohere's."""
+
+    MODEL = "cohere"
+
+
+class AnthropicOnVertex(AnthropicOnOpenAI):
+    """The same; the model is Google's, at Vertex."""
+
+    MODEL = "vertex"
+
+
+class AnthropicOnVertexClaude(AnthropicOnOpenAI):
+    """The same; the model is Anthropic's, at Google's Vertex."""
+
+    MODEL = "vertex-claude"
+
+    def test_tokens_are_counted(self):
+        self.assertGreater(self.client.messages.count_tokens(model=self.MODEL, messages=HELLO).input_tokens, 0)

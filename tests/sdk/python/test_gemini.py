@@ -12,7 +12,7 @@ from google.genai import errors, types
 
 GATEWAY = os.environ["GATEWAY"]
 KEY = os.environ["KEY"]
-MODELS = ("gemini", "fast", "claude")
+MODELS = ("gemini", "fast", "claude", "vertex", "cohere")
 ENDS = (types.FinishReason.STOP, types.FinishReason.MAX_TOKENS)
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
 PIXEL = base64.b64decode(
