@@ -98,11 +98,11 @@ fn costs_are_what_the_list_says_computed_by_hand() {
             50_000 + 400_000,
         ),
         (
-            "pictures without their own price are ordinary tokens",
+            "pictures that are sent without a price of their own are ordinary tokens",
             haiku,
             Standard,
-            Usage { image_input: 10, image_output: 1, ..NONE },
-            15_000,
+            Usage { image_input: 10, ..NONE },
+            10_000,
         ),
         ("a second and a half of sound", "openai/whisper-1", Standard, Usage { audio_ms: 1_500, ..NONE }, 150_000),
         (

@@ -9,8 +9,7 @@
 //! | `cache_write_1h` | twice `input` if `cache_write_5m` is published, else as `cache_write_5m` |
 //! | `reasoning` | `output` |
 //! | `image_input` | the dearer of `input` and what `standard` publishes for it: all tokens are billed at the model's rate |
-//! | `image_output` | the dearer of `output` and what `standard` publishes for it |
-//! | `input`, `output`, `audio_input`, `audio_output`, units | what `standard` publishes; else it is unknown |
+//! | `input`, `output`, `audio_input`, `audio_output`, `image_output`, units | what `standard` publishes; else it is unknown |
 //!
 //! A model that makes pictures and publishes `image_output` but no `output` has no price for text: it answers none.
 //!
@@ -90,7 +89,7 @@ fn filled(own: &Rates, standard: &Rates) -> Rates {
         audio_input.or(std_audio_input),
         audio_output.or(std_audio_output),
         image_input.or_else(|| input.max(std_image_input)),
-        image_output.or_else(|| output.max(std_image_output)),
+        image_output.or(std_image_output),
         images.or(std_images),
         audio_ms.or(std_audio_ms),
         characters.or(std_characters),

@@ -31,7 +31,7 @@ fn an_override_alone_falls_back_as_a_published_price_does() {
         ("audio_input", None),
         ("audio_output", None),
         ("image_input", Some("0.20")),
-        ("image_output", Some("0.40")),
+        ("image_output", None),
         ("images", None),
         ("audio_ms", None),
         ("characters", None),

@@ -81,13 +81,12 @@ fn what_is_not_published_is_never_free() {
             ("cache_write_1h", "input"),
             ("reasoning", "output"),
             ("image_input", "input"),
-            ("image_output", "output"),
         ];
         for (class, bound) in bounds.into_iter().filter(|(class, _)| record[*class].is_empty()) {
             assert!(rate(class) >= rate(bound), "{class} of {record:?}");
         }
         if record["tier"] == "standard" && record["above"] == "0" {
-            let alone = ["input", "output", "audio_input", "audio_output"];
+            let alone = ["input", "output", "audio_input", "audio_output", "image_output"];
             let units = CLASSES.into_iter().filter(|(column, ..)| column.starts_with("per_"));
             for (column, class) in
                 alone.map(|class| (class, class)).into_iter().chain(units.map(|(column, class, _)| (column, class)))

@@ -55,7 +55,7 @@ fn the_price_is_looked_up_in_the_order_that_is_promised() {
             Target { kind: "cohere", model: "command-a-03-2025", ..OPENAI },
             &other,
             Some(2_500_000_000),
-            "2026-11-23/cohere/",
+            "2026-11-23.2/cohere/",
         ),
         (
             "a well-known host",

@@ -56,10 +56,10 @@ fn pictures_are_bounded_by_size_and_quality() {
 }
 
 #[test]
-fn what_is_billed_by_another_unit_has_no_tokens_and_no_price_until_that_unit_has_one() {
+fn what_is_billed_by_another_unit_has_no_tokens_and_that_units_price() {
     let whisper = Place::listed("openai/whisper-1");
     let bound = heard(&whisper).expect("bounded");
-    assert_eq!((bound.worst(0), bound.most_output(0)), ((None, 0), 0));
+    assert_eq!((bound.worst(0), bound.most_output(0)), ((Some(1_000_000), 0), 0), "10 s at 0.0001 USD");
     let moderation = ask(Api::Moderations, r#""input":"x""#);
     assert_eq!(whisper.bound(&moderation).expect("free").worst(0), (Some(0), 0));
 }

@@ -11,16 +11,7 @@ use std::time::Duration;
 
 fn env(name: &str) -> Option<String> {
     match name {
-        "OPENAI_API_KEY"
-        | "ANTHROPIC_API_KEY"
-        | "GROQ_API_KEY"
-        | "AZURE_OPENAI_API_KEY"
-        | "GEMINI_API_KEY"
-        | "COHERE_API_KEY"
-        | "VOYAGE_API_KEY"
-        | "JINA_API_KEY"
-        | "AWS_ACCESS_KEY_ID"
-        | "AWS_SECRET_ACCESS_KEY" => Some("sk-planted-secret".to_owned()),
+        "OPENAI_API_KEY" | "ANTHROPIC_API_KEY" => Some("sk-planted-secret".to_owned()),
         "PLANTED" => Some("planted-secret".to_owned()),
         "TWO" => Some("2".to_owned()),
         "EMPTY" => Some(String::new()),
@@ -354,7 +345,7 @@ fn every_file_in_conf_is_valid() {
     assert!(files.len() >= 6, "{files:?}");
     for path in files {
         let text = std::fs::read_to_string(path).expect("is readable");
-        if let Err(errors) = Config::from_text_with(&text, Some(path), &env) {
+        if let Err(errors) = Config::from_text_with(&text, Some(path), &|_| Some("sk-example".to_owned())) {
             panic!("{errors}");
         }
     }

@@ -97,7 +97,8 @@ impl What<'_> {
 
     /// Transcription is billed by the length of what is heard, or by tokens of sound and text.
     fn heard(&self) -> Used {
-        let timed = self.priced("audio_ms") || !self.tokens;
+        // Where both have a price, tokens are what is held for, and what such models report.
+        let timed = !self.tokens;
         if let Some(used) = self.reported(|usage| usage.audio_ms == 0 || timed) {
             return used;
         }
