@@ -11,6 +11,7 @@ pub mod error;
 mod form;
 mod free_form;
 mod gemini;
+mod line;
 mod messages;
 pub mod models;
 mod node;

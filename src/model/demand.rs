@@ -45,6 +45,8 @@ pub struct Demand {
     pub unpriced: Option<&'static str>,
     /// Searches that reranking comes to where a token has 4 bytes.
     pub likely_searches: u64,
+    /// It holds members of chat completions that few servers beside OpenAI's take, and some refuse.
+    pub of_openai: bool,
     /// Anthropic's `inference_geo` names a place: a tenth dearer.
     pub regional: bool,
     /// The most that it may come to in what is billed beside text.

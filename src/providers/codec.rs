@@ -154,6 +154,10 @@ pub fn gaps(codec: &dyn Codec, chat: &Chat, goal: &Goal<'_>) -> Gaps {
         match (carried, left_out.contains(&(used.feature, &*used.path))) {
             (true, false) => {}
             (true, true) if used.feature == Feature::ReasoningEffort => gaps.hints.push(used.path.clone()),
+            // Who must call this one tool is asked for one call; LangChain says so of each structured output.
+            _ if used.feature == Feature::ParallelToolControl && forces_one(chat) => {
+                gaps.hints.push(used.path.clone());
+            }
             _ if used.feature.is_hint() => gaps.hints.push(used.path.clone()),
             _ => gaps.unsupported.push(used.clone()),
         }
@@ -175,6 +179,11 @@ pub(super) fn uses_lost<const N: usize>(chat: &Chat, features: [(bool, Feature);
 /// Whether a call is asked for of a request that declares no tools: no API can be told so.
 pub(super) fn forces_nothing(chat: &Chat) -> bool {
     is_forced(chat) && chat.tools.is_empty()
+}
+
+/// Whether the model must call one tool and cannot call another.
+fn forces_one(chat: &Chat) -> bool {
+    matches!(chat.tool_choice, Some(ToolChoice::Named(_))) || is_forced(chat) && chat.tools.len() == 1
 }
 
 /// Whether the model must call a tool.

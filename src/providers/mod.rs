@@ -51,6 +51,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Whether this kind serves `api`.
     fn speaks(&self, api: Api) -> bool;
 
+    /// Whether it takes `ask`, of a call that it speaks, as it is; else the request is translated, if that is possible.
+    fn takes(&self, _ask: &Ask) -> bool {
+        true
+    }
+
     /// Where it lives.
     fn endpoint(&self) -> &Endpoint;
 

@@ -423,3 +423,6 @@ pub fn passes_cap(output_bytes: u64, events: u64, reported_output: Option<u64>, 
 #[cfg(test)]
 #[path = "bound_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod units_tests;

@@ -138,7 +138,7 @@ impl Target {
     pub fn way(&self, ask: &Ask) -> Option<Way> {
         let translates = self.translates(ask.api);
         match self.passes(ask.api) {
-            true if ask.sealed_elsewhere && translates => Some(Way::Translated),
+            true if translates && (ask.sealed_elsewhere || !self.provider.takes(ask)) => Some(Way::Translated),
             true => Some(Way::Passed),
             false => translates.then_some(Way::Translated),
         }

@@ -5,10 +5,10 @@ use super::wire::{
     speaks_of_functions, tier_word,
 };
 use crate::{
-    dialect::{About, AnswerEncoder, free_form::Unwrapping},
+    dialect::{About, AnswerEncoder, free_form::Unwrapping, line},
     model::{ChatEvent, Finish, Usage},
 };
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use serde::Serialize;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -355,8 +355,7 @@ impl Head {
             usage: self.include_usage.then_some(usage),
         };
         out.extend_from_slice(b"data: ");
-        serde_json::to_writer((&mut *out).writer(), &chunk)
-            .expect("a buffer in memory takes all, and all keys are texts");
+        line::json(&chunk, out);
         out.extend_from_slice(b"\n\n");
     }
 }

@@ -2,7 +2,10 @@
 
 use super::answer::{Answers, Candidate, Content, Response};
 use crate::{
-    dialect::answer::{About, AnswerEncoder},
+    dialect::{
+        answer::{About, AnswerEncoder},
+        line,
+    },
     model::ChatEvent,
 };
 use bytes::{BufMut, BytesMut};
@@ -51,6 +54,6 @@ pub(super) fn response<'a>(about: &'a About, candidates: Vec<Candidate<'a>>) -> 
 /// Google ends its lines by CRLF.
 fn write(response: &Response<'_>, out: &mut BytesMut) {
     out.put_slice(b"data: ");
-    serde_json::to_writer(out.writer(), response).expect("strings and numbers always serialize");
+    line::json(response, out);
     out.put_slice(b"\r\n\r\n");
 }

@@ -2,7 +2,10 @@
 //!
 //! <https://platform.claude.com/docs/en/build-with-claude/streaming>
 
-use crate::model::{Finish, ServiceTier, Usage};
+use crate::{
+    dialect::line,
+    model::{Finish, ServiceTier, Usage},
+};
 use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 
@@ -39,7 +42,7 @@ impl Event<'_> {
         out.extend_from_slice(b"event: ");
         out.extend_from_slice(self.name().as_bytes());
         out.extend_from_slice(b"\ndata: ");
-        json(self, out);
+        line::json(self, out);
         out.extend_from_slice(b"\n\n");
         out.len() - before
     }

@@ -61,6 +61,9 @@ pub(super) fn demand(api: Api, body: &[u8], known: &Known<'_>, outline: &Outline
         tools: tally.tools,
         ..Demand::default()
     };
+    if api == Api::ChatCompletions {
+        demand.of_openai = outline.members.iter().any(|member| OF_OPENAI.contains(&&*member.key));
+    }
     for tool in &tally.typed_tools {
         typed_tool(api, body, tool, &mut demand);
     }
@@ -71,6 +74,26 @@ pub(super) fn demand(api: Api, body: &[u8], known: &Known<'_>, outline: &Outline
     }
     Ok(demand)
 }
+
+/// Members of chat completions that few servers beside OpenAI's take.
+const OF_OPENAI: [&[u8]; 16] = [
+    b"stream_options",
+    b"max_completion_tokens",
+    b"logit_bias",
+    b"logprobs",
+    b"top_logprobs",
+    b"store",
+    b"user",
+    b"safety_identifier",
+    b"service_tier",
+    b"verbosity",
+    b"prompt_cache_key",
+    b"prompt_cache_retention",
+    b"web_search_options",
+    b"modalities",
+    b"audio",
+    b"functions",
+];
 
 /// A member that is there and not `null`.
 fn set<'a>(member: Option<&'a Member<'a>>) -> Option<&'a Member<'a>> {

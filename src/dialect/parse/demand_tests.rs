@@ -30,6 +30,17 @@ fn a_plain_chat_demands_nothing() {
 }
 
 #[test]
+fn members_that_only_openai_takes_are_seen_at_the_top_only() {
+    let of_openai = |api, rest: &str| read(api, rest).demand.of_openai;
+    let turns = r#""messages":[{"role":"user","content":"hi"}]"#;
+    for member in [r#""stream_options":null"#, r#""logit_bias":{}"#, r#""user":"u""#] {
+        assert!(of_openai(Api::ChatCompletions, &format!("{member},{turns}")), "{member}");
+    }
+    assert!(!of_openai(Api::ChatCompletions, &format!(r#""temperature":1,"metadata":{{"store":"x"}},{turns}"#)));
+    assert!(!of_openai(Api::Embeddings, r#""input":"hi","user":"u""#), "it is asked of conversations");
+}
+
+#[test]
 fn pictures_are_counted_and_their_payload_is_no_text() {
     let cases = [
         (Api::ChatCompletions, r#"{"type":"image_url","image_url":{"url":"https://x/y.png"}}"#, 0, 0),

@@ -7,10 +7,10 @@ use super::{
     response::{Echo, Response},
 };
 use crate::{
-    dialect::{About, AnswerEncoder},
+    dialect::{About, AnswerEncoder, line},
     model::ChatEvent,
 };
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -263,6 +263,6 @@ fn send(name: &str, data: &impl Serialize, out: &mut BytesMut) {
     out.extend_from_slice(b"event: ");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\ndata: ");
-    serde_json::to_writer(out.writer(), data).expect("strings, numbers and JSON always serialize");
+    line::json(data, out);
     out.extend_from_slice(b"\n\n");
 }

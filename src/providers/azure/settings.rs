@@ -90,6 +90,7 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
         endpoint,
         chat_cap,
         chat_cap_only: settings.output_cap_field.is_some(),
+        strict: false,
         asks_for_usage: true,
     })
 }

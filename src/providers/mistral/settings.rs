@@ -76,6 +76,7 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
         endpoint,
         chat_cap: CapField::Older,
         chat_cap_only: true,
+        strict: true,
         asks_for_usage: false,
     })
 }

@@ -111,6 +111,9 @@ fn a_body_that_passes_through_gets_no_stream_options_and_its_own_cap() {
     };
     let edits = mistral().edits(&ask, &Bytes::from_static(br#""m""#), Some(100));
     assert_eq!(ask.body.apply(&edits), r#"{"max_tokens":9,"model":"m","stream":true}"#);
+    assert!(mistral().takes(&ask));
+    ask.demand.of_openai = true;
+    assert!(!mistral().takes(&ask), "what it would refuse is translated");
 }
 
 #[test]

@@ -57,6 +57,8 @@ pub(super) struct OpenAi {
     pub(super) chat_cap: CapField,
     /// The server knows no other.
     pub(super) chat_cap_only: bool,
+    /// Members that it does not know are refused.
+    pub(super) strict: bool,
     /// Usage comes in streams only if it is asked for.
     pub(super) asks_for_usage: bool,
     /// What clients of other dialects are translated to.
@@ -128,6 +130,10 @@ impl Provider for OpenAi {
 
     fn speaks(&self, api: Api) -> bool {
         self.paths.iter().any(|(known, _)| *known == api)
+    }
+
+    fn takes(&self, ask: &Ask) -> bool {
+        !(self.strict && ask.demand.of_openai)
     }
 
     fn endpoint(&self) -> &Endpoint {

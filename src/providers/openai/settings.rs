@@ -119,6 +119,7 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
         credentials,
         chat_cap,
         chat_cap_only,
+        strict: false,
         asks_for_usage: true,
     })
 }

@@ -41,7 +41,3 @@ pub(super) fn sold(units: &Units, dearest: &Dearest) -> bool {
         || sold(units.characters, dearest.characters)
         || sold(units.searches, dearest.searches)
 }
-
-#[cfg(test)]
-#[path = "units_tests.rs"]
-mod tests;

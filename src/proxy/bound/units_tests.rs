@@ -1,6 +1,6 @@
 //! What is held for units, target by target.
 
-use super::super::*;
+use super::*;
 use crate::catalogue::{Catalogue, override_price};
 use crate::dialect;
 use crate::model::{Api, Draft, Units, Usage};

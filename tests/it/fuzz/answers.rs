@@ -20,7 +20,9 @@ fn encoder(api: Api, stream: bool) -> Box<dyn AnswerEncoder> {
         model: Arc::from("m"),
         created_s: 0,
         include_usage: true,
-        request: Bytes::from_static(br#"{"model":"m","input":"hi"}"#),
+        request: Bytes::from_static(
+            b"{\n  \"model\": \"m\",\r\n  \"input\": \"hi\", \"metadata\": {\n\"a\": \"b\"\n}, \"tools\": [\n]\n}",
+        ),
     };
     dialect::encoder(api, stream, about).expect("a conversation")
 }
