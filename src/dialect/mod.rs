@@ -7,6 +7,7 @@
 mod answer;
 mod chat;
 pub mod error;
+pub mod form;
 mod gemini;
 mod messages;
 pub mod models;

@@ -3,6 +3,7 @@
 use super::beside::Beside;
 use super::bounds::Buffers;
 use super::edge::Unproven;
+use super::files::{Account, Accounts, Files};
 use super::governed::Governed;
 use super::purse::{self, BudgetSet};
 use super::target::{Target, next_group};
@@ -47,6 +48,8 @@ pub struct Services {
     pub limits: Arc<Limits>,
     /// What client addresses do.
     pub addresses: Addresses,
+    /// Whose the files and batches of providers are.
+    pub files: Files,
     /// Counts tokens off the hot path.
     pub counter: Counter,
     /// Access records.
@@ -89,6 +92,8 @@ pub struct Snapshot {
     pub budgeting: Arc<Budgeting>,
     /// Models and their targets.
     pub table: Table<Target>,
+    /// Where teams keep files and batches.
+    pub accounts: Accounts,
     /// Counters by model, target and team.
     pub series: SeriesTable,
 }
@@ -131,10 +136,20 @@ impl Snapshot {
             routes.push(Route { name: Arc::clone(&model.name), targets, max_attempts });
         }
         errors.extend(unpriced::budgets(config, &routes));
+        let accounts = Accounts::resolve(&config.files, |name| built.get(name).map(|built| built.account(name)));
+        let accounts = accounts.unwrap_or_else(|wrong| {
+            errors.extend(wrong.into_iter().map(|(path, message)| ConfigError {
+                file: None,
+                line: None,
+                path,
+                message,
+            }));
+            Accounts::default()
+        });
         if errors.is_empty() {
             let budgeting = Arc::new(config.budgeting.clone());
             let governed = Governed::new(config, limits, budgets);
-            Ok(Self { governed, budgeting, table: Table::new(routes), series })
+            Ok(Self { governed, budgeting, table: Table::new(routes), accounts, series })
         } else {
             Err(errors)
         }
@@ -197,6 +212,12 @@ struct Built {
     protocol: Protocol,
     limits: RuleSet,
     budgets: BudgetSet,
+}
+
+impl Built {
+    fn account(&self, name: &str) -> Account {
+        Account { name: name.into(), provider: Arc::clone(&self.provider), ca: self.ca.clone() }
+    }
 }
 
 fn build_provider(config: &ProviderConfig, limits: &Limits, budgets: &Budgets) -> Result<Built, ConfigError> {

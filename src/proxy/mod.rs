@@ -14,6 +14,7 @@ mod bounds;
 mod candidate;
 mod edge;
 mod exchange;
+mod files;
 mod explain;
 mod finish;
 mod forward;
@@ -49,6 +50,7 @@ pub use bound::{Bound, Maker, Terms, Unbounded, bound, bound_on, passes_cap};
 pub use bounds::Buffers;
 pub use edge::{Edge, Front, Unproven};
 pub use explain::Explainer;
+pub use files::{Files, Watch};
 pub use gateway::{Bounds, Services, Snapshot};
 pub use learned::Learned;
 pub use target::Target;
@@ -120,6 +122,15 @@ impl Gateway {
             Ok(open::Next::Answer(status, body)) => {
                 let shares = local.shares(&self.services.limits);
                 respond::whole(session, &arrival, dialect, status, body, &shares).await.map(|bytes| (status, bytes))
+            }
+            Ok(open::Next::Ended { status, bytes, code }) => {
+                (local.code, local.bytes_out) = (code, bytes);
+                finish::conclude_local(&self.services, &self.snapshot, &arrival, status, local);
+                // What breaks off must not look whole: the connection is closed instead of being ended properly.
+                return match code {
+                    Some(code) => Err(Error::explain(ErrorType::ConnectionClosed, code).into_down()),
+                    None => Ok(None),
+                };
             }
             Err(reject) => {
                 local.code = Some(reject.code());

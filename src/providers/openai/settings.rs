@@ -2,7 +2,7 @@
 
 use super::codec_chat::{ChatCodec, Manner};
 use super::codec_responses::ResponsesCodec;
-use super::{APIS, OpenAi, Path};
+use super::{APIS, KEEPS, OpenAi, Path};
 use crate::{
     config::{self, ConfigError, Section},
     model::Api,
@@ -107,6 +107,7 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
             .map(|api| (api, Path::plain(format!("{}/{}", endpoint.base_path, api.path()))))
             .into_iter()
             .chain([(Api::Realtime, Path::ending(format!("{}/realtime?model=", endpoint.base_path)))])
+            .chain(KEEPS.map(|api| (api, Path::plain(format!("{}/{}", endpoint.base_path, api.path())))))
             .collect(),
         translates: settings.translate_to.codec(manner, chat_cap, &key),
         key,
