@@ -176,7 +176,9 @@ impl Snapshot {
             |price| price.describe(),
         );
         let names = |passes| {
-            let apis = Api::ALL.into_iter().filter(|&api| joined.serves(api) && joined.passes(api) == passes);
+            // Files are the account's, not a model's.
+            let apis = Api::ALL.into_iter().filter(|api| !matches!(api, Api::Files | Api::Batches));
+            let apis = apis.filter(|&api| joined.serves(api) && joined.passes(api) == passes);
             apis.map(Api::name).collect::<Vec<_>>().join(", ")
         };
         let answers = match (names(true), names(false)) {

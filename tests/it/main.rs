@@ -9,6 +9,7 @@ mod failover;
 mod streaming;
 mod translation;
 mod realtime;
+mod files;
 mod errors;
 mod auth_first;
 mod models;
