@@ -215,3 +215,18 @@ fn a_refusal_names_the_rule_its_value_unit_and_period() {
     let text = refusal.to_string();
     assert!(text.contains("`team/search/requests/minute` of 600 requests per minute") && text.contains("12.345 s"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_used_already_counts_also_past_the_limit_which_is_told() {
+    let limits = limits();
+    let set = set(&limits, vec![rule(team(), requests(3)), rule(key(), tokens(100))]);
+    assert_eq!(limits.spend(&[&set], &ALICE, 60), None);
+    let shares = limits.shares(&[&set], &ALICE, limits.clock().now_us());
+    assert_eq!((shares.tokens.expect("a rule").remaining, shares.requests.expect("a rule").remaining), (40, 3));
+    let refusal = limits.spend(&[&set], &ALICE, 60).expect("it is past");
+    assert_eq!(refusal.what, tokens(100));
+    assert!(refusal.wait.is_some(), "it will be over");
+    admit(&limits, &set, &ALICE, 1).expect_err("nothing is left");
+    tokio::time::advance(Duration::from_secs(62)).await;
+    admit(&limits, &set, &ALICE, 100).expect("all of it has expired");
+}

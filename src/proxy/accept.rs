@@ -92,10 +92,10 @@ pub fn dialect_of(path: &str, headers: &HeaderMap) -> Dialect {
 ///
 /// [`Reject::Framing`], [`Reject::NoRoute`] or [`Reject::Method`].
 pub fn head(method: &Method, path: &str, version: Version, headers: &HeaderMap) -> Result<Head, Reject> {
-    let length = framing(version, headers, path == lane::PATH).map_err(Reject::Framing)?;
     if lane::is_beside(path) {
         return Err(lane::beside(path));
     }
+    let length = framing(version, headers, path == lane::PATH).map_err(Reject::Framing)?;
     let dialect = dialect_of(path, headers);
     let no_route = || Reject::NoRoute { method: shown(method.as_str()), path: shown(path) };
     let found = find(path).ok_or_else(no_route)?;

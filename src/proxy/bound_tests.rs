@@ -571,3 +571,18 @@ proptest! {
         }
     }
 }
+
+/// No cap goes up with a session: what its model can read and say at most, at the rate for sound, must be payable.
+#[test]
+fn a_response_of_a_session_holds_the_whole_window_and_all_that_the_model_can_say() {
+    let mut ask = chat("");
+    ask.api = Api::Realtime;
+    ask.demand = Demand { unseen: Some("model".to_owned()), audio_output: true, ..Demand::default() };
+    let bound = Place::listed("openai/gpt-realtime").bound(&ask).expect("bounded");
+    assert_eq!((bound.input_tokens, bound.output_cap, bound.min_output), (32_000, 4_096, 4_096));
+    assert_eq!(bound.worst(4_096).0, Some(32_000 * 32_000 + 4_096 * 64_000));
+    let unbounded = Unbounded { field: "model".to_owned() };
+    assert_eq!(Place::unknown().bound(&ask), Err(unbounded.clone()));
+    let place = Place { limits: (Some(1_000), None), ..Place::unknown() };
+    assert_eq!(place.bound(&ask), Err(unbounded));
+}

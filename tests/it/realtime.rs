@@ -142,6 +142,7 @@ async fn each_response_has_a_row_with_its_exact_usage_and_a_transcription_its_ow
         client.hear().await;
     }
     tokio::join!(client.close(), upstream.closed());
+    drop(upstream); // a server ends the connection
     let rows = rows(&gateway, 4).await;
     let tokens: Vec<_> = rows.iter().map(Row::tokens).collect();
     assert_eq!(tokens, [(100, 50), (7, 3), (10, 5), (0, 0)], "{rows:#?}");
@@ -206,6 +207,7 @@ async fn the_next_target_takes_a_session_that_the_first_did_not() {
     client.hear().await;
     client.hear().await;
     tokio::join!(client.close(), upstream.closed());
+    drop(upstream); // a server ends the connection
     let rows = rows(&gateway, 3).await;
     assert_eq!(rows.iter().map(|row| row.number("status")).collect::<Vec<_>>(), [503, 101, 101], "{rows:#?}");
     assert_eq!(rows.iter().map(Row::tokens).collect::<Vec<_>>(), [(0, 0), (2, 1), (0, 0)], "{rows:#?}");
@@ -365,6 +367,7 @@ async fn responses_side_by_side_are_charged_each() {
         client.hear().await;
     }
     tokio::join!(client.close(), upstream.closed());
+    drop(upstream); // a server ends the connection
     let rows = rows(&gateway, 3).await;
     assert_eq!(rows.iter().map(Row::tokens).collect::<Vec<_>>(), [(10, 5), (20, 6), (0, 0)]);
 }

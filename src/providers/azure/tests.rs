@@ -36,6 +36,12 @@ fn both_styles_of_addresses_are_made() {
             Api::Responses,
             "/openai/responses?api-version=2025-04-01-preview",
         ),
+        ("{ resource: res }", Api::Realtime, "/openai/v1/realtime?model=my%20gpt"),
+        (
+            "{ resource: res, api_version: 2025-04-01-preview }",
+            Api::Realtime,
+            "/openai/realtime?api-version=2025-04-01-preview&deployment=my%20gpt",
+        ),
         (
             "{ base_url: 'https://proxy/azure', api_version: v }",
             Api::Completions,

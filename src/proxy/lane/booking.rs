@@ -294,7 +294,7 @@ impl Live {
 
     /// Settles what is open and records the session. `status` and `code`: of the refusal that the client got, if it got one.
     pub fn conclude(&mut self, snapshot: &Snapshot, status: u16, code: Option<&'static str>) {
-        let left = self.client_gone() && self.close.is_none();
+        let left = self.client_gone() && !self.is_closing();
         let stopped = self.stop.as_ref().map(Stop::code);
         if self.is_upgraded() {
             self.settle_end(stopped.or(left.then_some("client_gone")));

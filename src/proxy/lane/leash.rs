@@ -29,6 +29,13 @@ const LOOK: Duration = Duration::from_millis(100);
 pub trait Holder: Send + Sync {
     /// Whether it is over. Asked before each read, and at intervals while nothing comes.
     fn is_over(&self) -> bool;
+
+    /// Whether the next read is to find nothing yet, once: true the first time behind the request's head.
+    ///
+    /// Pingora hands the end of a request's (empty) body on as a task of its own, and takes an upgraded session for ended when
+    /// that task comes behind the 101 (pingora-proxy 0.9.1, `proxy_h1.rs`, `proxy_handle_upstream`). Which of the two its
+    /// `select!` takes first is left to chance, where a provider answers at once: so the 101 waits for one turn.
+    fn holds_back(&self) -> bool;
 }
 
 /// Connects on a leash.
@@ -106,6 +113,10 @@ impl AsyncRead for Leash {
         let this = self.get_mut();
         while this.look.as_mut().poll(context).is_ready() {
             this.look.as_mut().reset(Instant::now() + LOOK);
+        }
+        if this.holder.holds_back() {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
         if this.holder.is_over() {
             return Poll::Ready(Err(io::Error::other("the session is over")));

@@ -55,6 +55,10 @@ impl Holder for Mutex<Live> {
     fn is_over(&self) -> bool {
         self.lock().is_over()
     }
+
+    fn holds_back(&self) -> bool {
+        std::mem::take(&mut self.lock().head_written)
+    }
 }
 
 impl Realtime {
@@ -157,6 +161,8 @@ impl Lane for Realtime {
             Error::explain(TROUBLE, "the request cannot be signed")
         })?;
         *head = RequestHeader::from(parts);
+        drop(live);
+        self.live.lock().head_written = true;
         Ok(())
     }
 

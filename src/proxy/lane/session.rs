@@ -24,6 +24,8 @@ use tokio::time::Instant;
 
 /// A session in which neither side sends a byte for so long is ended. A ping is a byte.
 pub const SILENCE: Duration = Duration::from_secs(15 * 60);
+/// How long a session may last behind the first close frame: the server is to end the connection (RFC 6455 §7.1.1).
+const LINGER: Duration = Duration::from_secs(5);
 /// How long an ended session waits for the end of a message of the provider, behind which it can tell why.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -34,11 +36,15 @@ pub struct Live {
     pub(super) services: Arc<Services>,
     pub(super) under: Option<Under>,
     pub(super) sums: Sums,
+    /// The head for the provider was just written: see [`super::leash::Holder::holds_back`].
+    pub head_written: bool,
     /// The trouble that a hook found, to be read by the hook that Pingora calls next.
     pub found: Option<Trouble>,
     pub(super) last: Option<Trouble>,
     pub(super) stop: Option<Stop>,
     pub(super) close: Option<u16>,
+    /// When the first close frame passed.
+    closing_at: Option<Instant>,
     is_upgraded: bool,
     stopped_at: Option<Instant>,
     /// Nothing more of the provider's goes to the client: between two messages, but for garbage.
@@ -59,10 +65,12 @@ impl Live {
             services,
             under: None,
             sums: Sums::new(overhead),
+            head_written: false,
             found: None,
             last: None,
             stop: None,
             close: None,
+            closing_at: None,
             is_upgraded: false,
             stopped_at: None,
             cut: false,
@@ -131,7 +139,8 @@ impl Live {
     /// The attempt failed before the client got anything, or the session broke. Returns whether the next target is tried.
     pub fn failed(&mut self, trouble: Trouble) -> bool {
         if self.is_upgraded {
-            if self.stop.is_none() && trouble != Trouble::ClientGone {
+            // Behind a close frame it does not matter how the connection ends.
+            if self.stop.is_none() && self.closing_at.is_none() && trouble != Trouble::ClientGone {
                 self.end(Stop::Broken(trouble.clone()));
             }
             self.last = Some(trouble);
@@ -151,6 +160,11 @@ impl Live {
         let on = trouble.next_may_help() && self.opened.plan.has_next(|target| target.serves(api));
         self.last = Some(trouble);
         on
+    }
+
+    /// Whether one side closed the session.
+    pub(super) const fn is_closing(&self) -> bool {
+        self.closing_at.is_some()
     }
 
     /// Whether the client left, as far as is known.
@@ -190,7 +204,10 @@ impl Live {
                     at += taken;
                     match (part, &mut self.under) {
                         (Part::Text { payload, last }, Some(under)) => under.reader.client(payload, last),
-                        (Part::Close(code), _) => self.close = self.close.or(code),
+                        (Part::Close(code), _) => {
+                            self.close = self.close.or(code);
+                            self.closing_at.get_or_insert_with(Instant::now);
+                        }
                         (Part::Text { .. } | Part::Nothing, _) => {}
                     }
                 }
@@ -220,7 +237,10 @@ impl Live {
                                 Err(long) => self.end(Stop::TooLong(long)),
                             }
                         }
-                        (Part::Close(code), _) => self.close = self.close.or(code),
+                        (Part::Close(code), _) => {
+                            self.close = self.close.or(code);
+                            self.closing_at.get_or_insert_with(Instant::now);
+                        }
                         (Part::Text { .. } | Part::Nothing, _) => {}
                     }
                 }
@@ -287,6 +307,9 @@ impl Live {
                 self.end(Stop::Silent);
             }
         }
+        if self.closing_at.is_some_and(|at| now >= at + LINGER) {
+            return true;
+        }
         let Some(stopped_at) = self.stopped_at else { return false };
         self.cut |= self.server.between_messages();
         self.cut || now >= stopped_at + PATIENCE
@@ -296,7 +319,7 @@ impl Live {
     pub fn last_words(&self) -> Option<Bytes> {
         let (stop, reader) = (self.stop.as_ref()?, &self.under.as_ref()?.reader);
         match stop {
-            _ if !self.server.between_frames() || self.close.is_some() => None,
+            _ if !self.server.between_frames() || self.closing_at.is_some() => None,
             _ if self.server.between_messages() => Some(stop.frames(&**reader, SILENCE.as_secs())),
             _ => Some(stop.close().into()),
         }

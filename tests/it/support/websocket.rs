@@ -39,8 +39,6 @@ pub struct Refused {
     pub status: u16,
     /// The error's code.
     pub code: String,
-    /// The whole body.
-    pub body: String,
 }
 
 impl Sessions {
@@ -56,7 +54,7 @@ impl Sessions {
     }
 
     /// Takes the next session; of the subprotocols `realtime` is chosen, if it is offered.
-    #[expect(clippy::result_large_err, reason = "tungstenite's own callback")]
+    #[allow(clippy::result_large_err, reason = "tungstenite's own callback")]
     pub async fn accept(&self) -> Talk {
         let seen = Arc::new(Mutex::new((String::new(), Vec::new())));
         let note = Arc::clone(&seen);
@@ -108,7 +106,7 @@ pub async fn connect(gateway: SocketAddr, query: &str, headers: &[(&'static str,
             let body = response.body().clone().unwrap_or_default();
             let json: Value = serde_json::from_slice(&body).unwrap_or_default();
             let code = json["error"]["code"].as_str().unwrap_or_default().to_owned();
-            Err(Refused { status, code, body: String::from_utf8_lossy(&body).into_owned() })
+            Err(Refused { status, code })
         }
         Err(error) => panic!("neither a session nor a refusal: {error}"),
     }
@@ -140,7 +138,11 @@ impl Talk {
     pub async fn closed(&mut self) -> Option<u16> {
         loop {
             match within("the end of the session", self.socket.next()).await {
-                Some(Ok(Message::Close(frame))) => return Some(frame.map_or(1005, |frame| u16::from(frame.code))),
+                Some(Ok(Message::Close(frame))) => {
+                    // The answer to it; who closed may be gone.
+                    let _ = self.socket.flush().await;
+                    return Some(frame.map_or(1005, |frame| u16::from(frame.code)));
+                }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return None,
             }

@@ -99,6 +99,8 @@ struct Done<'a> {
 struct Answer<'a> {
     #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
+    #[serde(default)]
+    status: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -130,12 +132,14 @@ impl Reader {
     }
 
     fn done(&mut self, body: &[u8]) -> Heard {
-        let usage = serde_json::from_slice::<Done<'_>>(body).ok().and_then(|done| done.response.usage);
-        let read = usage.and_then(|usage| figures::read(usage.get()));
-        let estimate = self.estimate();
+        let answer = serde_json::from_slice::<Done<'_>>(body).ok().map(|done| done.response);
+        let read = answer.as_ref().and_then(|answer| figures::read(answer.usage?.get()));
+        // One that failed without a word of its usage was not billed.
+        let failed = answer.is_some_and(|answer| answer.status.as_deref() == Some("failed"));
+        let estimate = if failed { Usage::ZERO } else { self.estimate() };
         (self.running, self.asked) = (self.running.saturating_sub(1), false);
         (self.said, self.spoken, self.text_events, self.sound) = (0, 0, 0, 0);
-        self.last_input = read.map_or(estimate.input_total(), |(usage, _)| usage.input_total());
+        self.last_input = read.map_or(self.last_input.max(estimate.input_total()), |(usage, _)| usage.input_total());
         let (usage, fits) = read.map_or((None, true), |(usage, fits)| (Some(usage), fits));
         Heard::Response { usage, estimate, inconsistent: !fits }
     }

@@ -80,6 +80,18 @@ fn a_response_is_under_way_from_its_beginning_to_its_end() {
 }
 
 #[test]
+fn a_response_without_figures_is_estimated_unless_it_failed() {
+    for (status, billed) in [("completed", true), ("failed", false)] {
+        let mut reader = Reader::default();
+        heard(&mut reader, DONE);
+        heard(&mut reader, r#"{"type":"response.created"}"#);
+        let done = format!(r#"{{"type":"response.done","response":{{"status":"{status}","usage":null}}}}"#);
+        let Heard::Response { usage: None, estimate, .. } = heard(&mut reader, &done) else { panic!("{status}") };
+        assert_eq!(estimate.input, if billed { 127 } else { 0 }, "{status}");
+    }
+}
+
+#[test]
 fn what_was_asked_for_and_refused_is_not_under_way() {
     let mut reader = Reader::default();
     reader.client(br#"{"type":"response.create"}"#, true);
