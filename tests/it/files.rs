@@ -1,6 +1,6 @@
 //! Files and batches: kept apart by team, passed as they come, checked where they name models, and metered once.
 
-use crate::support::call::{Answer, Call};
+use crate::support::call::{Answer, Call, Transport};
 use crate::support::config::{KEY, Setup, secret};
 use crate::support::gateway::Gateway;
 use crate::support::script::{Gate, Script};
@@ -166,27 +166,38 @@ async fn a_file_passes_byte_for_byte_with_the_providers_key_and_comes_back_as_it
     let shop = Shop::open().await;
     let gateway = setup(&shop).start().await;
     let long = "\u{1f600}x".repeat(60_000);
-    for (form, chunked) in
-        [(form("user_data", "{}"), false), (form("user_data", &long), false), (form("user_data", &long), true)]
-    {
+    let (short, long) = (form("user_data", "{}"), form("user_data", &long));
+    for (form, chunked, transport) in [
+        (&short, false, Transport::H1),
+        (&long, false, Transport::H1),
+        (&long, true, Transport::H1),
+        (&short, true, Transport::H2c),
+        (&long, false, Transport::H2c),
+    ] {
         let call = Call {
             fields: vec![("content-type".to_owned(), FORM.to_owned())],
             ..Call::post("/v1/files", form.clone())
         };
         let call = if chunked { call.chunked(1_001) } else { call };
+        let call = call.over(transport);
         let put = call.key(KEY).field("expect", "100-continue").send(gateway.address).await;
         assert_eq!((put.status, &put.json()["purpose"]), (200, &json!("user_data")), "{}", put.text());
         let request = shop.upstream.requests().pop().expect("it was asked");
-        assert!(request.whole && request.body == form, "as it was sent");
+        assert!(request.whole && request.body == *form, "as it was sent");
         assert_eq!(request.path(), "/v1/files");
-        assert_eq!(request.head.field("authorization"), Some(&*format!("Bearer {}", secret("a"))));
-        assert_eq!(request.head.field("content-type"), Some(FORM));
-        assert_eq!(request.head.field("content-length").is_some(), !chunked);
+        assert_eq!(request.head.get("authorization"), Some(&*format!("Bearer {}", secret("a"))));
+        assert_eq!(request.head.get("content-type"), Some(FORM));
+        assert_eq!(request.head.get("content-length").is_some(), !chunked || form.len() == short.len());
     }
-    let content = gateway.get("/v1/files/file-0/content").await;
-    assert_eq!((content.status, content.unbroken()), (200, CONTENT));
-    assert_eq!(content.field("content-type"), Some("application/octet-stream"));
-    let record = gateway.access_records().pop().expect("a record");
+    for transport in [Transport::H1, Transport::H2c] {
+        let content = Call::get("/v1/files/file-0/content").key(KEY).over(transport).send(gateway.address).await;
+        assert_eq!((content.status, content.unbroken()), (200, CONTENT));
+        assert_eq!(content.field("content-type"), Some("application/octet-stream"));
+    }
+    let record = eventually("the download is recorded", || async {
+        gateway.access_records().into_iter().find(|record| record["bytes_out"] == CONTENT.len())
+    });
+    let record = record.await;
     assert_eq!(
         (&record["api"], &record["provider"], &record["status"]),
         (&json!("files"), &json!("a"), &json!(200)),
@@ -205,7 +216,7 @@ async fn a_file_of_requests_is_rewritten_with_the_providers_names() {
         assert_eq!(put.status, 200, "{}", put.text());
         let request = shop.upstream.requests().pop().expect("it was asked");
         assert_eq!(request.text(), form.replace("\"fast\"", "\"model-a\""));
-        assert_eq!(request.head.field("content-length"), Some(&*request.body.len().to_string()));
+        assert_eq!(request.head.get("content-length"), Some(&*request.body.len().to_string()));
     }
 }
 
@@ -288,7 +299,10 @@ async fn what_a_team_keeps_is_not_there_for_others() {
 #[tokio::test]
 async fn a_batch_that_is_over_has_one_row_at_the_batch_price_also_after_a_kill() {
     let shop = Shop::open().await;
-    let setup = setup(&shop).search("budgets: [{ usd: 1, per: lifetime }]");
+    let url = format!("http://{}", shop.upstream.address);
+    let setup = Setup::new().provider("a", "openai", &url, "catalogue: openai").target("fast", "a", "gpt-4o-mini");
+    let setup = setup.team("other", "").key("other-ci", "other", OTHER, "").top("files: { provider: a }");
+    let setup = setup.search("budgets: [{ usd: 1, per: lifetime }]");
     let gateway = setup.start().await;
     let id = batch(&gateway).await;
     let path = format!("/v1/batches/{id}");
@@ -301,16 +315,12 @@ async fn a_batch_that_is_over_has_one_row_at_the_batch_price_also_after_a_kill()
         assert_eq!(gateway.get(path).await.status, 200);
     }
     let row = gateway.only_row().await;
-    assert_eq!((row.text("api"), row.text("request_id"), row.text("key")), ("batches", &*id, "search-ci"), "{}", row.0);
-    assert_eq!(
-        (row.text("model"), row.text("target_model"), row.text("tier")),
-        ("fast", "model-a", "batch"),
-        "{}",
-        row.0
-    );
+    assert_eq!((row.text("request_id"), row.text("key"), row.text("team")), (&*id, "search-ci", "search"), "{}", row.0);
+    assert_eq!((row.text("model"), row.text("target_model")), ("fast", "gpt-4o-mini"), "{}", row.0);
     assert_eq!((row.tokens(), row.text("usage_origin")), ((1000, 100), "reported"), "{}", row.0);
+    assert_eq!((row.number("cache_read_tokens"), row.number("reasoning_tokens")), (400, 30), "{}", row.0);
     let cost = row.number("cost_nano_usd");
-    assert!(cost > 0, "{}", row.0);
+    assert_eq!(cost, 1000 * 75 + 100 * 300, "half of the ordinary price");
     assert_eq!(used(&gateway).await, cost, "the budget is charged");
     assert_eq!(gateway.get("/v1/files/file-out/content").await.status, 200, "its answers are its team's");
     assert_eq!(ask(&gateway, OTHER, "GET", "/v1/files/file-out").await.openai_error(404), "file_not_found");
@@ -448,4 +458,17 @@ async fn paths_methods_and_queries_are_strict() {
         assert_eq!(gateway.get(path).await.openai_error(400), "invalid_request", "{path}");
     }
     assert_eq!(shop.upstream.count(), 0);
+}
+
+#[tokio::test]
+async fn check_refuses_an_account_that_keeps_no_files() {
+    let shop = Shop::open().await;
+    let gateway = setup(&shop).start().await;
+    let text = std::fs::read_to_string(gateway.config()).expect("it was written");
+    let claude = "providers:\n  claude: { kind: anthropic, api_key: k }\n";
+    let text = text.replace("providers:\n", claude).replace("files: { provider: a,", "files: { provider: claude,");
+    std::fs::write(gateway.config(), text).expect("it can be written");
+    let checked = gateway.command(&["check"]).await;
+    let said = format!("{checked:?}");
+    assert!(said.contains("files.provider: provider `claude` is of kind `anthropic`, which keeps no files"), "{said}");
 }
