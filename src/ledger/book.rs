@@ -150,12 +150,8 @@ impl Ledger {
         encode(&opening.record(), &mut frames)?;
         encode(&Frame::Settle(settlement.frame(opening.id)), &mut frames)?;
         let cost_nano = settlement.cost.unwrap_or_default().0;
-        let counted = |counts: &mut Counts| {
-            counts.opened += 1;
-            counts.settled += 1;
-            counts.cost_nano = counts.cost_nano.saturating_add(cost_nano);
-        };
-        self.clerk.write(&frames, counted, || {
+        let counted = Counts { opened: 1, settled: 1, cost_nano };
+        self.clerk.write(&frames, &counted, || {
             self.clerk.add_unfolded(1);
             self.totals.add(opening, &settlement);
             self.budgets.add(&opening.charges, None, |charge| charge.amount(&settlement));
@@ -179,16 +175,12 @@ impl Ledger {
             for (_, correction) in changes {
                 encode(&correction.record(), &mut frames)?;
             }
-            self.clerk.write(
-                &frames,
-                |_| (),
-                || {
-                    for (row, correction) in changes {
-                        self.totals.correct(row, correction);
-                        self.budgets.add(&row.opening.charges, None, |charge| correction.of(charge));
-                    }
-                },
-            )?;
+            self.clerk.write(&frames, &Counts::default(), || {
+                for (row, correction) in changes {
+                    self.totals.correct(row, correction);
+                    self.budgets.add(&row.opening.charges, None, |charge| correction.of(charge));
+                }
+            })?;
             self.flush()
         })
     }

@@ -213,12 +213,7 @@ impl Clerk {
     /// # Errors
     ///
     /// `Io`, `Closed`; nothing is written then.
-    pub(crate) fn write(
-        &self,
-        frames: &[u8],
-        counted: impl FnOnce(&mut Counts),
-        then: impl FnOnce(),
-    ) -> Result<(), LedgerError> {
+    pub(crate) fn write(&self, frames: &[u8], counted: &Counts, then: impl FnOnce()) -> Result<(), LedgerError> {
         // Held to the end: nothing is folded meanwhile.
         let _desk = self.desk.lock();
         let mut pen = self.pen.lock();
@@ -226,7 +221,7 @@ impl Clerk {
             return Err(LedgerError::Closed);
         }
         pen.writer.append(frames).map_err(|e| LedgerError::io("write", &pen.writer.path(), e))?;
-        pen.writer.count(counted);
+        pen.writer.count(|counts| counts.add(counted));
         self.wake(pen);
         then();
         Ok(())

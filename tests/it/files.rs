@@ -472,3 +472,30 @@ async fn check_refuses_an_account_that_keeps_no_files() {
     let said = format!("{checked:?}");
     assert!(said.contains("files.provider: provider `claude` is of kind `anthropic`, which keeps no files"), "{said}");
 }
+
+/// What was made is known, whether or not the client waits to learn of it.
+#[tokio::test]
+async fn a_batch_whose_maker_left_is_booked_all_the_same() {
+    let shop = Shop::open().await;
+    let gateway = looking(&shop, "100ms").start().await;
+    let file = put(&gateway, KEY, form("batch", &line("a", "fast"))).await.json();
+    let batch = json!({"id": "batch_late", "status": "completed", "usage": {"input_tokens": 9, "output_tokens": 2}});
+    shop.store.lock().batches.push(batch.clone());
+    let gate = Gate::new();
+    let mut script = Script::new().wait(&gate);
+    script.steps.extend(Script::json(200, batch.to_string()).steps);
+    shop.upstream.next(script);
+    let new = json!({"input_file_id": file["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"});
+    let call = Call::post("/v1/batches", new.to_string()).key(KEY);
+    let address = gateway.address;
+    let client = tokio::spawn(async move { call.send(address).await.status });
+    shop.upstream.request(1).await;
+    client.abort();
+    assert!(client.await.is_err(), "it left");
+    gate.open();
+    let rows = eventually("the batch is booked", || async {
+        let rows = gateway.rows().await;
+        (!rows.is_empty()).then_some(rows)
+    });
+    assert_eq!(rows.await[0].tokens(), (9, 2));
+}

@@ -76,6 +76,8 @@ pub struct Call<'a> {
     pub place: Place,
     /// The client's headers.
     pub headers: HeaderMap,
+    /// It makes something: that is written down also when the client has left.
+    pub makes: bool,
     /// When the attempt began.
     pub begun: Instant,
 }
@@ -137,10 +139,18 @@ impl Call<'_> {
             };
             Ok((sent, head.0, head.1))
         };
-        match unless_gone(session, work).await {
+        match self.wait(session, work).await {
             Ok(head) => Ok(head),
             Err(trouble) => Err(self.failed(local, trouble)),
         }
+    }
+
+    async fn wait<T>(
+        &self,
+        session: &mut Session,
+        work: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
+        if self.makes { work.await } else { unless_gone(session, work).await }
     }
 
     /// What goes up for this call.
@@ -171,7 +181,7 @@ impl Call<'_> {
             return Err(self.failed(local, Trouble::Garbage("a compressed answer".to_owned())));
         }
         let most = self.services.bounds.max_withheld_bytes;
-        match unless_gone(session, sent.whole(most)).await {
+        match self.wait(session, sent.whole(most)).await {
             Ok(body) => Ok(body),
             Err(trouble) => Err(self.failed(local, trouble)),
         }
@@ -188,7 +198,7 @@ impl Call<'_> {
     ) -> Stopped {
         let mut refusal = Refusal::new(headers);
         // What it says beside its status is told if it comes; the status alone is an answer too.
-        if let Ok(body) = unless_gone(session, sent.whole(MAX_REFUSAL_BYTES)).await {
+        if let Ok(body) = self.wait(session, sent.whole(MAX_REFUSAL_BYTES)).await {
             refusal.push(&body);
         }
         let status = refusal.status(self.provider(), status.as_u16());

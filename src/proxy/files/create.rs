@@ -1,6 +1,6 @@
 //! New files and new batches: written down before the client learns their ids.
 
-use super::call::{Call, Stopped, unless_gone};
+use super::call::{Call, Stopped};
 use super::open::garbage;
 use super::upload::{self, BATCH, LOOK};
 use super::upstream::Length;
@@ -125,7 +125,7 @@ impl Call<'_> {
             local.bytes_in += next.as_ref().map_or(0, |piece| piece.len() as u64);
         };
         let head = match written {
-            Ok(()) => unless_gone(session, sent.head()).await,
+            Ok(()) => sent.head().await,
             // What is left of the upload is not read: the connection ends with the answer.
             Err(trouble) => {
                 session.set_keepalive(None);
@@ -150,13 +150,13 @@ impl Call<'_> {
         };
         // A form that says it otherwise behind its first bytes is what its provider took it for.
         let purpose = object.purpose.unwrap_or(purpose);
-        let kept = Kept { purpose, model, ..self.new(Kind::File, object.id, local) };
+        let kept = Kept { purpose, model, ..self.made(Kind::File, object.id, local) };
         self.keep(kept).await?;
         self.ended(local, None, status.as_u16());
         Ok(Next::Answer(status.as_u16(), body))
     }
 
-    fn new(&self, kind: Kind, id: String, local: &Local) -> Kept {
+    fn made(&self, kind: Kind, id: String, local: &Local) -> Kept {
         Kept {
             provider: Arc::clone(&self.account.name),
             kind,
@@ -231,7 +231,7 @@ impl Call<'_> {
         let Some(batch) = self.provider().read_batch(&body).filter(|batch| super::place::is_id(&batch.id)) else {
             return self.failed(local, garbage()).next();
         };
-        let kept = self.new(Kind::Batch, batch.id.clone(), local);
+        let kept = self.made(Kind::Batch, batch.id.clone(), local);
         self.keep(Kept { model: Some(model), charges, ..kept }).await?;
         meter::seen(services, self.snapshot, &self.account.name, vec![batch]).await?;
         self.ended(local, None, status.as_u16());

@@ -60,8 +60,9 @@ impl Opening<'_> {
             Reject::NotKept { status: 403, code: "files_not_configured", message }
         })?;
         let (place, arrival, begun) = (place.clone(), self.arrival, Instant::now());
-        let mut call = Call { services, snapshot, arrival, caller, permit, account, place, headers, begun };
-        if act == Act::Create {
+        let makes = act == Act::Create;
+        let mut call = Call { services, snapshot, arrival, caller, permit, account, place, headers, makes, begun };
+        if makes {
             no_query(query.as_deref())?;
             return match call.place.kind {
                 Kind::File => call.upload(session, head, local).await,

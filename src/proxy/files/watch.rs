@@ -5,12 +5,14 @@ use super::meter;
 use super::place::Place;
 use super::upstream::{Length, Wanted};
 use crate::{
-    files::Kept,
+    files::{Kept, Metering, Shelf},
     model::Api,
-    proxy::gateway::{Services, Snapshot},
-    proxy::trouble::Trouble,
+    proxy::{
+        gateway::{Services, Snapshot},
+        trouble::Trouble,
+    },
 };
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +71,12 @@ impl Watch {
         let mut sent = self.services.files.upstream.begin(account, wanted).await?;
         sent.finish().await?;
         let (status, _) = sent.head().await?;
+        if status == StatusCode::NOT_FOUND {
+            tracing::warn!(provider = %kept.provider, batch = %kept.id, "a batch is gone before it was booked");
+            let (provider, id) = (Arc::clone(&kept.provider), kept.id.clone());
+            let gone = move |shelf: &Shelf| shelf.metered(&provider, &id, Metering::Done);
+            return self.services.files.shelf.ask(gone).await.map_err(|error| Trouble::Internal(error.to_string()));
+        }
         if !status.is_success() {
             return Err(Trouble::Status { status: status.as_u16(), retry_after: None });
         }
