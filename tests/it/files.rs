@@ -395,6 +395,23 @@ async fn a_large_file_is_not_held() {
     assert!(grown < 16 << 20, "{grown} bytes more than before");
 }
 
+/// As OpenAI's SDK for Node sends it.
+#[tokio::test]
+async fn a_large_file_whose_purpose_comes_last_passes_unless_it_holds_requests() {
+    let shop = Shop::open().await;
+    let gateway = setup(&shop).server("max_body_bytes", "256KiB").start().await;
+    let form =
+        |purpose: &str| format!("{}{}--edge--\r\n", part("file", &"x".repeat(3 << 20)), part("purpose", purpose));
+    let user_data = form("user_data");
+    let answer = put(&gateway, KEY, user_data.clone()).await;
+    assert_eq!((answer.status, &answer.json()["purpose"]), (200, &json!("user_data")), "{}", answer.text());
+    assert!(shop.upstream.only().body == user_data, "as it was sent");
+    assert_eq!(put(&gateway, KEY, form("batch")).await.openai_error(413), "body_too_large");
+    assert!(!shop.upstream.requests().pop().expect("it began").whole, "the provider never had it");
+    assert_eq!(shop.store.lock().files.len(), 1);
+    gateway.assert_serves().await;
+}
+
 #[tokio::test]
 async fn who_has_no_place_for_files_is_told_what_to_configure() {
     let upstream = Upstream::start().await;

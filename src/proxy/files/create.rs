@@ -2,7 +2,7 @@
 
 use super::call::{Call, Stopped};
 use super::open::garbage;
-use super::upload::{self, BATCH, LOOK};
+use super::upload::{self, BATCH, LOOK, Tail};
 use super::upstream::Length;
 use super::{meter, objects};
 use crate::{
@@ -54,25 +54,25 @@ impl Call<'_> {
         let mut begin = Begin::new(&self)?;
         let whole = begin.read(session, LOOK, &self).await?;
         let purpose = if whole { None } else { upload::purpose_in(&begin.bytes, &boundary)? };
-        match purpose {
-            Some(purpose) if purpose != BATCH => {
+        let most = self.services.bounds.max_body_bytes;
+        let is_batch = purpose.as_deref() == Some(BATCH);
+        if is_batch && head.length.is_some_and(|length| length > most) {
+            return Err(Reject::TooLarge { limit: most });
+        }
+        let passes = purpose.is_some() && !is_batch;
+        let whole = whole || (!passes && begin.read(session, most, &self).await?);
+        local.bytes_in = begin.bytes.len() as u64;
+        match (whole, purpose) {
+            (false, purpose) if !is_batch => {
                 let length = head.length.map_or(Length::Unknown, Length::Bytes);
-                let bytes_in = begin.bytes.len() as u64;
-                let begin_bytes = std::mem::take(&mut begin.bytes).freeze();
-                local.bytes_in = bytes_in;
-                match self.stream(session, local, content_type, length, begin_bytes).await {
-                    Ok(answer) => self.keep_file(local, answer, purpose, None).await,
+                let form = Passing { content_type, length, boundary, purpose };
+                match self.stream(session, local, form, begin).await {
+                    Ok((answer, purpose)) => self.keep_file(local, answer, purpose, None).await,
                     Err(stopped) => stopped.next(),
                 }
             }
-            _ => {
-                let most = self.services.bounds.max_body_bytes;
-                if head.length.is_some_and(|length| length > most)
-                    || !(whole || begin.read(session, most, &self).await?)
-                {
-                    return Err(Reject::TooLarge { limit: most });
-                }
-                local.bytes_in = begin.bytes.len() as u64;
+            (false, _) => Err(Reject::TooLarge { limit: most }),
+            (true, _) => {
                 let Begin { bytes, share: _share } = begin;
                 let buffers = &self.services.buffers;
                 let body = bytes.freeze();
@@ -98,22 +98,47 @@ impl Call<'_> {
         &mut self,
         session: &mut Session,
         local: &mut Local,
-        content_type: HeaderValue,
-        length: Length,
-        begin: Bytes,
-    ) -> Result<(StatusCode, Bytes), Stopped> {
+        form: Passing,
+        begin: Begin,
+    ) -> Result<((StatusCode, Bytes), String), Stopped> {
+        let Passing { content_type, length, boundary, mut purpose } = form;
         self.permit.keep();
         self.begun = Instant::now();
         let wanted = self.wanted(Method::POST, "", Some(content_type), length);
         let account = Arc::clone(&self.account);
         let begun = self.services.files.upstream.begin(&account, wanted).await;
         let mut sent = begun.map_err(|trouble| self.failed(local, trouble))?;
-        let mut next = Some(begin);
+        let mut tail = purpose.is_none().then(Tail::default);
+        let Begin { bytes, share } = begin;
+        let mut share = Some(share);
+        let mut next = Some(bytes.freeze());
         let written = loop {
-            let Some(piece) = next else { break sent.finish().await };
-            if let Err(trouble) = sent.write(piece).await {
+            let Some(piece) = next.take() else {
+                if let Some(tail) = tail.take() {
+                    let (rest, found) = tail.end(&boundary);
+                    purpose = found.filter(|purpose| purpose != BATCH);
+                    if purpose.is_none() {
+                        // It was never whole at the provider. Its requests would have to be read before it goes up.
+                        return Err(Reject::TooLarge { limit: self.services.bounds.max_body_bytes }.into());
+                    }
+                    if let Err(trouble) = sent.write(rest).await {
+                        break Err(trouble);
+                    }
+                }
+                break sent.finish().await;
+            };
+            let pieces = match &mut tail {
+                Some(tail) => tail.push(&piece),
+                None => [piece, Bytes::new()],
+            };
+            let mut written = Ok(());
+            for piece in pieces {
+                written = written.and(sent.write(piece).await);
+            }
+            if let Err(trouble) = written {
                 break Err(trouble);
             }
+            drop(share.take()); // what was read first has gone up
             next = match timeout(super::account::SILENCE, session.as_downstream_mut().read_request_body()).await {
                 Ok(Ok(piece)) => piece,
                 // Of a body that broke off nothing more is sent: the provider does not take it for whole.
@@ -134,7 +159,7 @@ impl Call<'_> {
         };
         let (status, headers) = head.map_err(|trouble| self.failed(local, trouble))?;
         let body = self.whole(session, local, sent, status, &headers).await?;
-        Ok((status, body))
+        Ok(((status, body), purpose.unwrap_or_default()))
     }
 
     /// Writes down whose a new file is, and answers.
@@ -257,6 +282,15 @@ impl Call<'_> {
             }),
         }
     }
+}
+
+/// A form that is passed on.
+struct Passing {
+    content_type: HeaderValue,
+    length: Length,
+    boundary: String,
+    /// `None`: it did not come yet.
+    purpose: Option<String>,
 }
 
 /// What was read of a form.

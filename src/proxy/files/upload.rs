@@ -50,6 +50,39 @@ pub fn purpose_in(begin: &[u8], boundary: &str) -> Result<Option<String>, Reject
     purpose(&parts_so_far, &parts)
 }
 
+/// The end of a form whose purpose did not come yet, which does not go up before it did: until then a provider does not have
+/// the file. OpenAI's SDK for Node sends the purpose last.
+#[derive(Debug, Default)]
+pub struct Tail(Bytes);
+
+/// Bytes of a form's end in which its purpose must stand then.
+const HELD: usize = 16 * 1024;
+
+impl Tail {
+    /// Takes the next bytes; returns those that may go up, in order.
+    pub fn push(&mut self, piece: &Bytes) -> [Bytes; 2] {
+        if let Some(front) = piece.len().checked_sub(HELD) {
+            // Copied: a slice would keep all of the piece.
+            let held = Bytes::copy_from_slice(piece.get(front..).unwrap_or_default());
+            return [std::mem::replace(&mut self.0, held), piece.slice(..front)];
+        }
+        let mut all = Bytes::from([&*self.0, piece].concat());
+        let front = all.split_to(all.len().saturating_sub(HELD));
+        self.0 = all;
+        [front, Bytes::new()]
+    }
+
+    /// The form is whole: its last bytes, and its purpose; `None`: it does not stand there.
+    pub fn end(self, boundary: &str) -> (Bytes, Option<String>) {
+        let mark = format!("\r\n--{boundary}");
+        let begin = memchr::memmem::find(&self.0, mark.as_bytes()).map(|at| at + 2);
+        let last = begin.and_then(|begin| self.0.get(begin..)).unwrap_or_default();
+        let parts = form::parts(last, boundary).unwrap_or_default();
+        let found = purpose(last, &parts).ok().flatten();
+        (self.0, found)
+    }
+}
+
 fn purpose(body: &[u8], parts: &[Part<'_>]) -> Result<Option<String>, Reject> {
     let mut found = parts.iter().filter(|part| part.name == "purpose");
     match (found.next(), found.next()) {
@@ -147,6 +180,25 @@ mod tests {
 
     const FORM: &str = "--b\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nuser_data\r\n--b\r\n\
         content-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\nlong";
+
+    #[test]
+    fn the_end_of_a_form_is_held_until_its_purpose_is_known() {
+        let end = "\r\n--b\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nuser_data\r\n--b--\r\n";
+        for (size, cut) in [(100, 7), (20_000, 7), (20_000, 50_000), (70_000, 16_384), (70_000, 1_000)] {
+            let form = Bytes::from(format!("{}{end}", "x".repeat(size)));
+            let (mut tail, mut passed) = (Tail::default(), Vec::new());
+            for piece in form.chunks(cut) {
+                tail.push(&Bytes::copy_from_slice(piece)).iter().for_each(|bytes| passed.extend_from_slice(bytes));
+                assert!(form.len() - passed.len() >= end.len() || passed.len() < size, "the purpose is held");
+            }
+            let (rest, purpose) = tail.end("b");
+            assert_eq!(purpose.as_deref(), Some("user_data"), "{size} {cut}");
+            assert!([&passed[..], &rest].concat() == form, "nothing is lost");
+        }
+        let mut tail = Tail::default();
+        tail.push(&Bytes::from("x".repeat(HELD) + "\r\n--b--"));
+        assert_eq!(tail.end("b").1, None);
+    }
 
     #[test]
     fn a_purpose_is_found_where_it_stands_whole_in_the_first_bytes() {
