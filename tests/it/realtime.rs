@@ -10,8 +10,6 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const VOICE: &str = "?model=voice";
-/// Of a response that reads 1,000 tokens of sound and says 100: 1,000 × 32 + 100 × 64 millionths of a dollar.
-const DEAREST_NANO_USD: u64 = 38_400_000;
 
 /// Model `voice` at these providers, each of which reads 1,000 tokens at most and says 100.
 fn voice(providers: &[&Sessions]) -> Setup {
@@ -148,7 +146,7 @@ async fn each_response_has_a_row_with_its_exact_usage_and_a_transcription_its_ow
     assert_eq!(tokens, [(100, 50), (7, 3), (10, 5), (0, 0)], "{rows:#?}");
     // 60 × 2 + 40 × 32 + 20 × 8 + 30 × 64; 7 × 2 + 3 × 8; 10 × 3 + 5 × 2: in thousands of nano-dollars.
     assert_eq!(costs(&rows), [3_480_000, 38_000, 40_000, 0]);
-    assert!(rows.iter().all(|row| row.text("api") == "realtime" && row.0["error"].is_null()), "{rows:#?}");
+    assert!(rows.iter().all(|row| row.0["error"].is_null()), "{rows:#?}");
     let record = record(&gateway).await;
     assert_eq!((&record["status"], &record["close_code"]), (&json!(101), &json!(1000)), "{record}");
     assert_eq!((&record["input_tokens"], &record["output_tokens"]), (&json!(117), &json!(58)), "{record}");
@@ -229,7 +227,7 @@ async fn a_session_that_no_target_takes_is_refused_with_the_reason() {
 #[tokio::test]
 async fn a_session_ends_with_an_event_and_1008_when_the_next_response_cannot_be_paid() {
     let provider = Sessions::start().await;
-    // Enough for the dearest response once, and not for another one behind the first.
+    // Enough for the dearest response once (1,000 × 32 + 100 × 64 millionths), and not for another one behind the first.
     let setup = voice(&[&provider]).search("budgets: [{ usd: 0.04, per: lifetime }]");
     let gateway = setup.start().await;
     let (mut client, mut upstream) = session(&gateway, &provider).await;
@@ -243,7 +241,6 @@ async fn a_session_ends_with_an_event_and_1008_when_the_next_response_cannot_be_
     let rows = rows(&gateway, 1).await;
     assert_eq!(costs(&rows), [6_400_000]);
     assert_eq!(refused(open(&gateway).await), (402, "budget_exhausted".to_owned()), "nor is there another one");
-    assert!(DEAREST_NANO_USD > 40_000_000 - 6_400_000, "as the budget was chosen");
     assert_eq!(record(&gateway).await["code"], "budget_exhausted");
     gateway.assert_verified().await;
 }
