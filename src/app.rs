@@ -9,11 +9,12 @@ use crate::admin::audit::Audit;
 use crate::admin::{self, AdminState, Api, Tokens, Views};
 use crate::auth::{Callers, StoreError};
 use crate::config::{Config, OnRevoke};
+use crate::files::{FilesError, Shelf};
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, SystemClock};
-use crate::proxy::{self, Bounds, Buffers, Edge, Front, Gateway, Services, Snapshot, Unproven};
+use crate::proxy::{self, Bounds, Buffers, Edge, Front, Gateway, Services, Snapshot, Unproven, Watch};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
 use async_trait::async_trait;
@@ -43,6 +44,9 @@ pub enum AppError {
     /// The key store cannot be opened.
     #[error(transparent)]
     Keys(#[from] StoreError),
+    /// The table of files cannot be opened.
+    #[error(transparent)]
+    Files(#[from] FilesError),
     /// An address cannot be listened on.
     #[error("`{key}`: cannot listen on {address}: {source}")]
     Listen {
@@ -128,7 +132,8 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
         server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listener)), state }));
     }
     let listen = config.server.listen.iter().map(|listen| listen.address).collect();
-    let stop = Stop { services: Arc::clone(&services), ready, listen, within: config.server.drain_timeout };
+    let watch = Watch { services: Arc::clone(&services), snapshot: Arc::clone(&snapshot), every: config.files.look };
+    let stop = Stop { services: Arc::clone(&services), ready, listen, within: config.server.drain_timeout, watch };
     server.add_service(background_service("drain", stop));
     started();
     server.run(RunArgs::default());
@@ -144,6 +149,7 @@ fn services(
 ) -> Result<Services, AppError> {
     let clock = Arc::new(SystemClock);
     let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics)?;
+    let files = proxy::Files::new(Shelf::open(&config.state.dir)?);
     let callers = Callers::open(config, &config.state.dir, Arc::clone(&clock) as _)?;
     rebuild::windows(config, &callers.rules(), &limits)?;
     let access_log = AccessLog::start(&config.records.access_log, metrics.access_log.clone())
@@ -155,6 +161,7 @@ fn services(
         ledger,
         limits,
         addresses: Addresses::new(config.server.per_address),
+        files,
         counter: Counter::start(COUNTING_JOBS, COUNTING_BYTES).map_err(|error| system("a thread", &error))?,
         access_log: Arc::new(access_log),
         metrics: metrics.proxy.clone(),
@@ -291,6 +298,7 @@ struct Stop {
     ready: Arc<AtomicBool>,
     listen: Vec<SocketAddr>,
     within: Duration,
+    watch: Watch,
 }
 
 impl Stop {
@@ -311,6 +319,7 @@ impl BackgroundService for Stop {
             () = self.stop(shutdown) => {}
             () = note_hangups() => {}
             () = self.services.callers.maintain() => {}
+            () = self.watch.keep() => {}
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod routing;
 pub mod providers;
 pub mod ledger;
+pub mod files;
 pub mod alerts;
 pub mod proxy;
 pub mod admin;

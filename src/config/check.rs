@@ -57,6 +57,7 @@ impl<'a> Checker<'a> {
         let providers = self.providers(&budgeting.zone);
         let models = self.models(file.models, &budgeting.zone);
         let defaults = self.defaults(&file.defaults, &budgeting.zone);
+        let files = self.files(&file.files, &file.teams);
         let teams = self.teams(file.teams, &file.defaults.teams, &budgeting.zone);
         let keys = self.keys(file.keys, &file.defaults.keys, &teams, &budgeting.zone);
         let auth = self.auth(file.auth, &teams);
@@ -79,6 +80,7 @@ impl<'a> Checker<'a> {
             rules,
             budgeting,
             webhook,
+            files,
         })
     }
 

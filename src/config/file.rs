@@ -30,6 +30,22 @@ pub(super) struct ConfigFile {
     pub(super) budgets: BudgetsFile,
     pub(super) budgeting: BudgetingFile,
     pub(super) alerts: AlertsFile,
+    pub(super) files: FilesFile,
+}
+
+/// Whose account holds files and batches.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FilesFile {
+    pub(super) provider: Option<String>,
+    pub(super) look: Option<Time>,
+}
+
+/// The same, of one team.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TeamFilesFile {
+    pub(super) provider: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -224,6 +240,7 @@ pub(super) struct TimeoutsFile {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct TeamFile {
     pub(super) models: Option<Names>,
+    pub(super) files: Option<TeamFilesFile>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
 }

@@ -68,6 +68,19 @@ pub struct Config {
     pub budgeting: Budgeting,
     /// Where alerts are sent as JSON (`http` or `https`); `None`: they stand in log and metrics only.
     pub webhook: Option<Secret>,
+    /// Where files and batches are kept.
+    pub files: Files,
+}
+
+/// The providers that keep files and batches, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// For teams that have none of their own; `None`: these teams have no files.
+    pub provider: Option<Arc<str>>,
+    /// Of teams of the file that have one of their own.
+    pub teams: BTreeMap<Arc<str>, Arc<str>>,
+    /// How often batches are looked at that nobody asks for. Default 5m.
+    pub look: Duration,
 }
 
 /// The data plane's listeners and bounds.

@@ -47,6 +47,12 @@ impl Config {
             write_rules(out, &provider.rules)?;
             write_notes(out, &(notes.provider)(provider))?;
         }
+        let own = self.files.teams.iter().map(|(team, provider)| format!("of team {team} at {provider}"));
+        let all = self.files.provider.iter().map(|provider| format!("at {provider}"));
+        let places = own.chain(all).collect::<Vec<_>>();
+        if !places.is_empty() {
+            writeln!(out, "\nfiles and batches\n  {}", places.join(", else "))?;
+        }
         writeln!(out, "\nmodels ({})", self.models.len())?;
         for model in self.models.values() {
             writeln!(out, "  {}: by priority, at most {} attempts", model.name, model.max_attempts)?;

@@ -8,7 +8,7 @@
 mod answer;
 mod chat;
 pub mod error;
-mod form;
+pub mod form;
 mod free_form;
 mod gemini;
 mod line;

@@ -7,13 +7,14 @@ use crate::ledger::budget::{Balances, Budgets, Hold};
 use crate::ledger::clerk::{self, Clerk};
 use crate::ledger::desk::Desk;
 use crate::ledger::journal::chain;
-use crate::ledger::journal::frame::{Frame, encode};
+use crate::ledger::journal::frame::{Counts, Frame, encode};
 use crate::ledger::journal::writer::Writer;
 use crate::ledger::lock::{self, Lock};
 use crate::ledger::metrics::LedgerMetrics;
 use crate::ledger::refused::Refused;
 use crate::ledger::rerate::{self, Rerating};
-use crate::ledger::row::{Opening, Settlement};
+use crate::ledger::row::{Names, Opening, Settlement};
+use crate::ledger::store::{query, schema};
 use crate::ledger::totals::{LiveTotals, Totals};
 use crate::model::Clock;
 use parking_lot::Mutex;
@@ -40,6 +41,8 @@ pub struct Ledger {
     dir: PathBuf,
     /// Held while a period is rated anew: one at a time, so that each correction stands on the one before.
     rerating: Mutex<()>,
+    /// Held while something is booked late: it is looked for first.
+    late: Mutex<()>,
     authority: Mutex<Option<Lock>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held as long as attempts of this epoch may be settled.
@@ -87,6 +90,7 @@ impl Ledger {
             metrics,
             dir: dir.clone(),
             rerating: Mutex::default(),
+            late: Mutex::default(),
             authority: Mutex::new(Some(authority)),
             threads: Mutex::new(threads),
             epoch: Mutex::new(Some(epoch_lock)),
@@ -123,6 +127,39 @@ impl Ledger {
         self.clerk.flush()
     }
 
+    /// Books what was used long before it is known, with an id that is made of what it is about: beginning and end in one
+    /// write, so that no crash leaves half of it, and only if the ledger does not have it yet; returns whether it was
+    /// written. Nothing is held for it: it is debt of `opening.charges`. Blocks; not for the hot path.
+    ///
+    /// # Errors
+    ///
+    /// When journal or store cannot be read or written. Doing it again writes no second row.
+    pub fn book_late(&self, opening: &Opening, settlement: Settlement) -> Result<bool, LedgerError> {
+        let _one = self.late.lock();
+        // What is settled and not folded would be missing in the rows.
+        self.flush()?;
+        let known = match schema::open_read_only(&self.dir)? {
+            Some(store) => query::row(&store, opening.id, &mut Names::default())?.is_some(),
+            None => false,
+        };
+        if known {
+            return Ok(false);
+        }
+        let settlement = settlement.bounded();
+        let mut frames = Vec::new();
+        encode(&opening.record(), &mut frames)?;
+        encode(&settlement.record(opening.id), &mut frames)?;
+        let cost_nano = settlement.cost.unwrap_or_default().0;
+        let counted = Counts { opened: 1, settled: 1, cost_nano };
+        self.clerk.write(&frames, &counted, || {
+            self.clerk.add_unfolded(1);
+            self.totals.add(opening, &settlement);
+            self.budgets.add(&opening.charges, None, |charge| charge.amount(&settlement));
+        })?;
+        self.metrics.rows.inc();
+        Ok(true)
+    }
+
     /// Rates a period anew at today's prices: the difference is written as corrections of its attempts, and totals and
     /// balances follow. Blocks; not for the hot path. What was rated before an error stays rated; doing it again
     /// goes on.
@@ -138,7 +175,7 @@ impl Ledger {
             for (_, correction) in changes {
                 encode(&correction.record(), &mut frames)?;
             }
-            self.clerk.write(&frames, || {
+            self.clerk.write(&frames, &Counts::default(), || {
                 for (row, correction) in changes {
                     self.totals.correct(row, correction);
                     self.budgets.add(&row.opening.charges, None, |charge| correction.of(charge));

@@ -7,6 +7,7 @@ use crate::config::{Budget, State};
 use crate::ledger::LedgerError;
 use crate::ledger::desk::Desk;
 use crate::ledger::journal::chain::RunningHash;
+use crate::ledger::journal::frame::Counts;
 use crate::ledger::journal::segment::Position;
 use crate::ledger::journal::writer::Writer;
 use crate::ledger::metrics::LedgerMetrics;
@@ -207,12 +208,12 @@ impl Clerk {
         room
     }
 
-    /// Writes records that belong together, and does `then` before any of them is folded.
+    /// Writes records that belong together, of which `counted` tells how many, and does `then` before any is folded.
     ///
     /// # Errors
     ///
     /// `Io`, `Closed`; nothing is written then.
-    pub(crate) fn write(&self, frames: &[u8], then: impl FnOnce()) -> Result<(), LedgerError> {
+    pub(crate) fn write(&self, frames: &[u8], counted: &Counts, then: impl FnOnce()) -> Result<(), LedgerError> {
         // Held to the end: nothing is folded meanwhile.
         let _desk = self.desk.lock();
         let mut pen = self.pen.lock();
@@ -220,6 +221,7 @@ impl Clerk {
             return Err(LedgerError::Closed);
         }
         pen.writer.append(frames).map_err(|e| LedgerError::io("write", &pen.writer.path(), e))?;
+        pen.writer.count(|counts| counts.add(counted));
         self.wake(pen);
         then();
         Ok(())

@@ -16,6 +16,7 @@ pub mod voyage;
 mod cap;
 #[cfg(test)]
 mod carried;
+pub mod batch;
 pub mod codec;
 mod endpoint;
 mod failure;
@@ -32,6 +33,7 @@ pub mod session;
 use crate::config;
 use crate::model::{Api, Ask, Edits, ServiceTier, Usage};
 use crate::sse::SseEvent;
+use batch::BatchReading;
 use bytes::Bytes;
 use codec::Codec;
 use feed::Feed;
@@ -131,6 +133,16 @@ pub trait Provider: Send + Sync + fmt::Debug {
 
     /// Reads one session; `None`: this kind has none.
     fn session_reader(&self) -> Option<Box<dyn SessionReader>> {
+        None
+    }
+
+    /// Reads a batch ([`Api::Batches`]); `None`: it is none.
+    fn read_batch(&self, _body: &[u8]) -> Option<BatchReading> {
+        None
+    }
+
+    /// What the answer on one line of a batch's output used; `None`: it does not say.
+    fn read_batch_line(&self, _line: &[u8]) -> Option<Usage> {
         None
     }
 

@@ -1,6 +1,7 @@
 //! From the socket to a request: strict framing, the path, and the body read once within its own bounds.
 
 use super::bounds::{Buffers, Share};
+use super::files::Place;
 use super::lane;
 use super::reject::{Reject, shown};
 use super::respond;
@@ -24,6 +25,8 @@ pub enum Path {
     },
     /// `GET /v1/realtime`, a websocket.
     Session,
+    /// Files and batches: `/v1/files…`, `/v1/batches…`
+    Kept(Place),
     /// `GET /v1/models`
     Models,
     /// `GET /v1/models/{id}`
@@ -101,7 +104,8 @@ pub fn head(method: &Method, path: &str, version: Version, headers: &HeaderMap) 
     let no_route = || Reject::NoRoute { method: shown(method.as_str()), path: shown(path) };
     let found = find(path).ok_or_else(no_route)?;
     let call = matches!(found, Path::Call(_) | Path::Generate { .. });
-    let session = matches!(found, Path::Session); // its handshake is read with its own rules
+    // A handshake is read with its own rules, and each place of files has methods of its own.
+    let session = matches!(found, Path::Session | Path::Kept(_));
     let allow = if call { "POST" } else { "GET" };
     let head_of_get = allow == "GET" && method == Method::HEAD;
     if method.as_str() != allow && !head_of_get && !session {
@@ -150,6 +154,9 @@ fn find(path: &str) -> Option<Path> {
     }
     if let Some(id) = below.strip_prefix("models/") {
         return model_path(id);
+    }
+    if let (None, Some(place)) = (beta, Place::find(below)) {
+        return Some(Path::Kept(place));
     }
     let named = |api: &Api| api.posted() && beta.is_none() && api.path() == below;
     Api::ALL.into_iter().find(named).map(Path::Call)
@@ -270,12 +277,26 @@ fn plain_number(text: &[u8]) -> Option<usize> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Checks that the body is of a kind that `api` takes; returns the content type of a form.
-fn content(headers: &HeaderMap, api: Api) -> Result<Option<String>, Framing> {
+/// Checks that the body is not compressed.
+///
+/// # Errors
+///
+/// [`Framing::ContentEncoding`].
+pub fn not_coded(headers: &HeaderMap) -> Result<(), Framing> {
     let identity = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
-    if !headers.get_all(header::CONTENT_ENCODING).iter().all(identity) {
-        return Err(Framing::ContentEncoding);
+    match headers.get_all(header::CONTENT_ENCODING).iter().all(identity) {
+        true => Ok(()),
+        false => Err(Framing::ContentEncoding),
     }
+}
+
+/// Checks that the body is of a kind that `api` takes, in clear; returns the content type of a form.
+///
+/// # Errors
+///
+/// [`Framing::ContentEncoding`], [`Framing::ContentType`], [`Framing::NoForm`].
+pub fn content(headers: &HeaderMap, api: Api) -> Result<Option<String>, Framing> {
+    not_coded(headers)?;
     let wrong = if api.takes_json() { Framing::ContentType } else { Framing::NoForm };
     let mut kinds = headers.get_all(header::CONTENT_TYPE).iter();
     let whole = kinds.next();
@@ -367,7 +388,7 @@ const FIRST_PIECE: usize = 4 * 1024;
 
 /// Pingora never answers `Expect` by itself, and writing the 100 while the body is unread turns keep-alive off
 /// (pingora-core 0.9.1, `v1/server.rs`, `prepare_response_header`): so it is set again behind it.
-async fn continue_if_expected(session: &mut Session) {
+pub async fn continue_if_expected(session: &mut Session) {
     let expects = session.get_header(header::EXPECT);
     if !expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return;

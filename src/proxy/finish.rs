@@ -358,6 +358,10 @@ pub struct Local {
     pub metadata: Metadata,
     /// The gateway's own code.
     pub code: Option<&'static str>,
+    /// Calls of a provider that keeps files.
+    pub attempts: Vec<AccessAttempt>,
+    /// Bytes of the request's body, where it was a file.
+    pub bytes_in: u64,
     /// Bytes of the answer's body.
     pub bytes_out: u64,
 }
@@ -380,7 +384,10 @@ pub fn conclude_local(services: &Services, snapshot: &Snapshot, arrival: &Arriva
     line.api = local.api;
     line.model = local.model;
     line.cost = Some(NanoUsd::ZERO);
-    line.bytes_out = local.bytes_out;
+    line.provider = local.attempts.last().map(|attempt| Arc::clone(&attempt.provider));
+    line.attempts = local.attempts;
+    (line.bytes_in, line.bytes_out) = (local.bytes_in, local.bytes_out);
+    services.metrics.request_bytes.inc_by(local.bytes_in);
     services.metrics.response_bytes.inc_by(local.bytes_out);
     services.access_log.write(line);
 }

@@ -3,6 +3,7 @@
 use super::beside::Beside;
 use super::bounds::Buffers;
 use super::edge::Unproven;
+use super::files::{Account, Accounts, Files};
 use super::governed::Governed;
 use super::purse::{self, BudgetSet};
 use super::target::{Target, next_group};
@@ -48,6 +49,8 @@ pub struct Services {
     pub limits: Arc<Limits>,
     /// What client addresses do.
     pub addresses: Addresses,
+    /// Whose the files and batches of providers are.
+    pub files: Files,
     /// Counts tokens off the hot path.
     pub counter: Counter,
     /// Access records.
@@ -90,6 +93,8 @@ pub struct Snapshot {
     pub budgeting: Arc<Budgeting>,
     /// Models and their targets.
     pub table: Table<Target>,
+    /// Where teams keep files and batches.
+    pub accounts: Accounts,
     /// Counters by model, target and team.
     pub series: SeriesTable,
     /// What fetches the providers' credentials; whoever serves the snapshot runs them.
@@ -134,11 +139,21 @@ impl Snapshot {
             routes.push(Route { name: Arc::clone(&model.name), targets, max_attempts });
         }
         errors.extend(unpriced::budgets(config, &routes));
+        let accounts = Accounts::resolve(&config.files, |name| built.get(name).map(|built| built.account(name)));
+        let accounts = accounts.unwrap_or_else(|wrong| {
+            errors.extend(wrong.into_iter().map(|(path, message)| ConfigError {
+                file: None,
+                line: None,
+                path,
+                message,
+            }));
+            Accounts::default()
+        });
         if errors.is_empty() {
             let budgeting = Arc::new(config.budgeting.clone());
             let governed = Governed::new(config, limits, budgets);
             let feeds = built.values().filter_map(|one| one.provider.feed()).collect();
-            Ok(Self { governed, budgeting, table: Table::new(routes), series, feeds })
+            Ok(Self { governed, budgeting, table: Table::new(routes), accounts, series, feeds })
         } else {
             Err(errors)
         }
@@ -165,7 +180,9 @@ impl Snapshot {
             |price| price.describe(),
         );
         let names = |passes| {
-            let apis = Api::ALL.into_iter().filter(|&api| joined.serves(api) && joined.passes(api) == passes);
+            // Files are the account's, not a model's.
+            let apis = Api::ALL.into_iter().filter(|api| !matches!(api, Api::Files | Api::Batches));
+            let apis = apis.filter(|&api| joined.serves(api) && joined.passes(api) == passes);
             apis.map(Api::name).collect::<Vec<_>>().join(", ")
         };
         let answers = match (names(true), names(false)) {
@@ -201,6 +218,12 @@ struct Built {
     protocol: Protocol,
     limits: RuleSet,
     budgets: BudgetSet,
+}
+
+impl Built {
+    fn account(&self, name: &str) -> Account {
+        Account { name: name.into(), provider: Arc::clone(&self.provider), ca: self.ca.clone() }
+    }
 }
 
 fn build_provider(config: &ProviderConfig, limits: &Limits, budgets: &Budgets) -> Result<Built, ConfigError> {

@@ -32,7 +32,12 @@ pub fn of(headers: &HeaderMap, ask: &Ask) -> Result<Metadata, Reject> {
     Ok(metadata)
 }
 
-fn from_header(headers: &HeaderMap) -> Result<Metadata, Reject> {
+/// What the header alone says.
+///
+/// # Errors
+///
+/// As [`of`].
+pub fn from_header(headers: &HeaderMap) -> Result<Metadata, Reject> {
     let mut values = headers.get_all(HEADER).iter();
     let Some(value) = values.next() else { return Ok(Metadata::new()) };
     let wrong = |why: &str| Reject::BadRequest {

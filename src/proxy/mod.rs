@@ -15,6 +15,7 @@ mod candidate;
 mod counting;
 mod edge;
 mod exchange;
+mod files;
 mod explain;
 mod finish;
 mod forward;
@@ -55,6 +56,7 @@ pub use bound::{Bound, Maker, Terms, Unbounded, bound, bound_on, passes_cap};
 pub use bounds::Buffers;
 pub use edge::{Edge, Front, Unproven};
 pub use explain::Explainer;
+pub use files::{Files, Watch};
 pub use gateway::{Bounds, Services, Snapshot};
 pub use learned::Learned;
 pub use target::Target;
@@ -135,6 +137,15 @@ impl Gateway {
                 respond::whole(session, &arrival, dialect, (200, counted.body()), origin, &shares)
                     .await
                     .map(|bytes| (200, bytes))
+            }
+            Ok(open::Next::Ended { status, bytes, code }) => {
+                (local.code, local.bytes_out) = (code, bytes);
+                finish::conclude_local(&self.services, &self.snapshot, &arrival, status, local);
+                // What breaks off must not look whole: the connection is closed instead of being ended properly.
+                return match code {
+                    Some(code) => Err(Error::explain(ErrorType::ConnectionClosed, code).into_down()),
+                    None => Ok(None),
+                };
             }
             Err(reject) => {
                 local.code = Some(reject.code());

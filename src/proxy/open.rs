@@ -35,6 +35,15 @@ pub enum Next {
     Answer(u16, Bytes),
     /// It is counted here.
     Tokens(Counted),
+    /// The client got what it could get.
+    Ended {
+        /// The status that it got.
+        status: u16,
+        /// Bytes of the answer's body.
+        bytes: u64,
+        /// Why it did not get all; its connection is closed then.
+        code: Option<&'static str>,
+    },
 }
 
 /// A request that is being opened.
@@ -83,11 +92,15 @@ impl Opening<'_> {
             Path::Call(api) => Some(*api),
             Path::Generate { .. } => Some(Api::Generate),
             Path::Session => Some(Api::Realtime),
+            Path::Kept(place) => Some(place.api()),
             Path::Models | Path::Model(_) => None,
         };
         local.api = api;
         if head.path == Path::Session {
             return self.session(session, local).await;
+        }
+        if let Path::Kept(place) = &head.path {
+            return self.kept(session, &head, place, local).await;
         }
         accept::alt(&head.path, session.req_header().uri.query())?;
         let caller = self.authenticate(&session.req_header().headers).await?; // before a byte of the body is read

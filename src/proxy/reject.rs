@@ -152,6 +152,19 @@ pub enum Reject {
         /// Where it stands in the body.
         field: String,
     },
+    /// What was asked for is not kept for the caller's team, or nothing is.
+    #[error("{message}")]
+    NotKept {
+        /// 404, or 403 where teams keep nothing at all.
+        status: u16,
+        /// A stable code: `file_not_found`, `batch_not_found`, `files_not_configured`.
+        code: &'static str,
+        /// What is missing and what to do.
+        message: String,
+    },
+    /// The table of files cannot be read or written.
+    #[error("the gateway cannot read or write its table of files; its operator finds the reason in the log")]
+    FilesUnavailable,
     /// Too much is held in memory.
     #[error("the gateway holds as many bytes as `server.max_buffered_bytes` allows; try again in a moment")]
     BuffersFull,
@@ -214,6 +227,7 @@ impl Reject {
                 Why::Spent | Why::Unpriced => *status,
                 Why::TooManyEntities | Why::Unreadable => 503,
             },
+            Self::NotKept { status, .. } => *status,
             Self::Unauthenticated { .. } => 401,
             Self::ModelNotAllowed { .. } | Self::NotAdmitted { .. } => 403,
             Self::NoRoute { .. } | Self::NoModel { .. } => 404,
@@ -222,7 +236,11 @@ impl Reject {
             Self::BodyTimeout { .. } => 408,
             Self::TooLarge { .. } => 413,
             Self::LimitReached(_) | Self::Address(_) => 429,
-            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable | Self::AuthUnavailable { .. } => 503,
+            Self::BuffersFull
+            | Self::TooManyOpen
+            | Self::LedgerUnavailable
+            | Self::FilesUnavailable
+            | Self::AuthUnavailable { .. } => 503,
             Self::Upstream { kind, .. } => match kind {
                 UpstreamFault::Failed | UpstreamFault::Credentials | UpstreamFault::NoSuchModel => 502,
                 UpstreamFault::NoCredentials => 503,
@@ -241,6 +259,7 @@ impl Reject {
             Self::Upgrade(_) => "upgrade_required",
             Self::Unauthenticated { code, .. }
             | Self::NotAdmitted { code, .. }
+            | Self::NotKept { code, .. }
             | Self::AuthUnavailable { code, .. } => code,
             Self::Unbounded { .. } => "budget_unbounded",
             Self::BudgetExhausted { exhausted, .. } => match exhausted.why {
@@ -263,6 +282,7 @@ impl Reject {
             Self::BuffersFull => "buffers_full",
             Self::TooManyOpen => "too_many_requests_open",
             Self::LedgerUnavailable => "ledger_unavailable",
+            Self::FilesUnavailable => "files_unavailable",
             Self::Upstream { kind, .. } => match kind {
                 UpstreamFault::Failed => "upstream_failed",
                 UpstreamFault::TimedOut => "upstream_timeout",
@@ -295,6 +315,8 @@ impl Reject {
             | Self::BuffersFull
             | Self::TooManyOpen
             | Self::LedgerUnavailable
+            | Self::FilesUnavailable
+            | Self::NotKept { .. }
             | Self::Upstream { .. } => None,
         }
     }
@@ -310,6 +332,7 @@ impl Reject {
             | Self::LimitReached(_)
             | Self::Address(_)
             | Self::NotAdmitted { .. }
+            | Self::NotKept { .. }
             | Self::Unbounded { .. }
             | Self::BadRequest { .. }
             | Self::TooLarge { .. }
@@ -322,9 +345,11 @@ impl Reject {
                 Why::Spent | Why::Unpriced => Fault::Client,
                 Why::TooManyEntities | Why::Unreadable => Fault::Gateway,
             },
-            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable | Self::AuthUnavailable { .. } => {
-                Fault::Gateway
-            }
+            Self::BuffersFull
+            | Self::TooManyOpen
+            | Self::LedgerUnavailable
+            | Self::FilesUnavailable
+            | Self::AuthUnavailable { .. } => Fault::Gateway,
             Self::Upstream { .. } => Fault::Upstream,
         }
     }
@@ -338,6 +363,7 @@ impl Reject {
             | Self::Upgrade(_)
             | Self::Unauthenticated { .. }
             | Self::NotAdmitted { .. }
+            | Self::NotKept { .. }
             | Self::Unbounded { .. }
             | Self::BadRequest { .. }
             | Self::TooLarge { .. }
@@ -359,9 +385,11 @@ impl Reject {
             Self::LimitReached(Refusal { wait: Some(wait), .. }) => Retry::After(*wait),
             Self::LimitReached(Refusal { wait: None, .. }) => Retry::Never,
             Self::Address(AddressFull::AuthFailures { wait } | AddressFull::Requests { wait }) => Retry::After(*wait),
-            Self::BuffersFull | Self::TooManyOpen | Self::LedgerUnavailable | Self::AuthUnavailable { .. } => {
-                Retry::After(Duration::from_secs(1))
-            }
+            Self::BuffersFull
+            | Self::TooManyOpen
+            | Self::LedgerUnavailable
+            | Self::FilesUnavailable
+            | Self::AuthUnavailable { .. } => Retry::After(Duration::from_secs(1)),
             Self::Upstream { kind, retry_after, .. } => match (kind, retry_after) {
                 (UpstreamFault::Credentials | UpstreamFault::NoSuchModel, _) => Retry::Never,
                 // They are fetched anew after a second, and then ever more seldom.

@@ -134,6 +134,28 @@ pub fn upgraded(
     Ok(header)
 }
 
+/// The header of a file: what it is, how long it is, and its name are its provider's to say.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn download(arrival: &Arrival, theirs: &HeaderMap, shares: &Shares) -> Result<ResponseHeader> {
+    let mut header = ResponseHeader::build_no_case(StatusCode::OK, Some(8))?;
+    let kind = theirs.get(header::CONTENT_TYPE).cloned();
+    header.insert_header(header::CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("application/octet-stream")))?;
+    for name in [header::CONTENT_DISPOSITION, header::CONTENT_LENGTH] {
+        if let Some(value) = theirs.get(&name) {
+            header.insert_header(name, value.clone())?;
+        }
+    }
+    if !theirs.contains_key(header::CONTENT_LENGTH) && arrival.version == Version::HTTP_11 {
+        header.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+    }
+    identify(&mut header, arrival, Dialect::OpenAi)?;
+    show(&mut header, shares)?;
+    Ok(header)
+}
+
 /// The last frames of a session, and the end of its connection.
 pub async fn end_upgraded(session: &mut Session, frames: Bytes) {
     if let Err(error) = bounded(session.as_downstream_mut().write_response_body(frames, true)).await {

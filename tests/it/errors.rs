@@ -345,7 +345,7 @@ async fn unknown_routes_are_404_and_wrong_methods_405() {
         "/v1//chat/completions",
         "/metrics",
         "/admin/v1/reload",
-        "/v1/files",
+        "/v1/uploads",
         "/v2/chat",
         "/v1/../v1/models/x",
     ] {

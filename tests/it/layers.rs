@@ -22,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("routing", &["model", "config", "telemetry", "catalogue"]),
     ("providers", &["model", "config", "telemetry", "catalogue", "outbound", "sse"]),
     ("ledger", &["model", "config", "telemetry", "catalogue"]),
+    ("files", &["model", "config"]),
     (
         "proxy",
         &[
@@ -37,6 +38,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "routing",
             "providers",
             "ledger",
+            "files",
         ],
     ),
     ("admin", &["model", "config", "catalogue", "telemetry", "auth", "limits", "routing", "providers", "ledger"]),
@@ -58,6 +60,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "routing",
             "providers",
             "ledger",
+            "files",
             "alerts",
             "proxy",
             "admin",
@@ -80,6 +83,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "routing",
             "providers",
             "ledger",
+            "files",
             "alerts",
             "proxy",
             "admin",

@@ -13,6 +13,7 @@ mod credentials;
 mod counting;
 mod retrieval;
 mod realtime;
+mod files;
 mod errors;
 mod auth_first;
 mod models;

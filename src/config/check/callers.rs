@@ -2,16 +2,33 @@
 
 use super::Checker;
 use crate::config::{
-    Allowed, Defaults, Given, JWT_PREFIX, Key, Rules, Scope, Team,
-    file::{DefaultFile, DefaultsFile, KeyFile, Names, TeamFile},
+    Allowed, Defaults, Files, Given, JWT_PREFIX, Key, Rules, Scope, Team,
+    file::{DefaultFile, DefaultsFile, FilesFile, KeyFile, Names, TeamFile},
     moment,
     tree::join,
 };
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 impl Checker<'_> {
+    /// Where files are kept: of the gateway, and of teams that say so themselves.
+    pub(super) fn files(&mut self, all: &FilesFile, teams: &BTreeMap<String, TeamFile>) -> Files {
+        let mut named = |path: &str, provider: &str| {
+            self.refers(path, provider, "providers", "provider");
+            Arc::<str>::from(provider)
+        };
+        let provider = all.provider.as_deref().map(|provider| named("files.provider", provider));
+        let own = teams.iter().filter_map(|(team, file)| Some((team, &*file.files.as_ref()?.provider)));
+        let own = own.map(|(team, provider)| {
+            let path = join(&join(&join("teams", team), "files"), "provider");
+            (Arc::from(&**team), named(&path, provider))
+        });
+        let teams = own.collect();
+        Files { provider, teams, look: self.time("files.look", all.look, Duration::from_secs(300)) }
+    }
+
     pub(super) fn teams(
         &mut self,
         written: BTreeMap<String, TeamFile>,

@@ -163,6 +163,15 @@ pub(crate) struct Counts {
     pub cost_nano: i64,
 }
 
+impl Counts {
+    /// Adds what was written at once.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.opened += other.opened;
+        self.settled += other.settled;
+        self.cost_nano = self.cost_nano.saturating_add(other.cost_nano);
+    }
+}
+
 /// The end of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SealFrame {

@@ -9,6 +9,7 @@ mod folding;
 mod full_disk;
 mod recovery;
 mod killed;
+mod late;
 mod longer;
 mod migration;
 mod refused;

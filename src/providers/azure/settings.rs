@@ -8,7 +8,7 @@ use crate::{
         endpoint::endpoint,
         mask::Key,
         openai::{
-            APIS, MEDIA, OpenAi, Path,
+            APIS, KEEPS, MEDIA, OpenAi, Path,
             codec_chat::Manner,
             settings::{TranslateTo, check_cap},
         },
@@ -83,6 +83,7 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
             .chain(MEDIA)
             .map(|api| (api, path(&endpoint.base_path, api, version)))
             .chain([(Api::Realtime, sessions(&endpoint.base_path, version))])
+            .chain(KEEPS.map(|api| (api, kept(&endpoint.base_path, api, version))))
             .collect(),
         credentials: key.header("").map_err(bad)?.map(|value| (API_KEY, value)).into_iter().collect(),
         translates: settings.translate_to.codec(Manner::OPENAI, chat_cap, &key),
@@ -102,6 +103,16 @@ fn sessions(base: &str, version: Option<&str>) -> Path {
         None => Path::ending(format!("{base}/v1/realtime?model=")),
         Some(version) => Path::ending(format!("{base}/realtime?api-version={version}&deployment=")),
     }
+}
+
+/// Where files and batches are, below `base`: they belong to the resource, not to a deployment
+/// (<https://learn.microsoft.com/rest/api/azureopenai/batch/create>).
+fn kept(base: &str, api: Api, version: Option<&str>) -> Path {
+    let name = api.path();
+    Path::plain(match version {
+        None => format!("{base}/v1/{name}"),
+        Some(version) => format!("{base}/{name}?api-version={version}"),
+    })
 }
 
 /// Where `api` is, below `base`. Of the dated API only responses are not called below a deployment.

@@ -44,6 +44,8 @@ fn both_styles_of_addresses_are_made() {
             "/openai/responses?api-version=2025-04-01-preview",
         ),
         ("{ resource: res }", Api::Realtime, "/openai/v1/realtime?model=my%20gpt"),
+        ("{ resource: res }", Api::Files, "/openai/v1/files"),
+        ("{ resource: res, api_version: v }", Api::Batches, "/openai/batches?api-version=v"),
         (
             "{ resource: res, api_version: 2025-04-01-preview }",
             Api::Realtime,

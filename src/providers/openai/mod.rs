@@ -4,6 +4,7 @@
 //! completions or to responses. Kinds that speak the same API elsewhere (`azure`, `mistral`) are made of this one with
 //! paths, credentials and manners of their own.
 
+mod batch;
 pub(super) mod body;
 pub(super) mod call_id;
 mod chat;
@@ -19,6 +20,7 @@ pub(super) mod whole;
 #[cfg(test)]
 pub(super) mod tests;
 
+use super::batch::BatchReading;
 use super::cap::{self, CapField};
 use super::codec::Codec;
 use super::mask::Key;
@@ -27,7 +29,7 @@ use super::session::SessionReader;
 use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
 use crate::{
     config::{self, ConfigError},
-    model::{Api, Ask, Dialect, Edits, IncludeUsage},
+    model::{Api, Ask, Dialect, Edits, IncludeUsage, Usage},
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -79,6 +81,9 @@ pub(super) const MEDIA: [Api; 5] = [Api::Images, Api::ImageEdits, Api::Speech, A
 
 /// The calls that are OpenAI's own beside these.
 pub(super) const OWN: [Api; 2] = [Api::Moderations, Api::ImageVariations];
+
+/// What is kept there for the calls.
+pub(super) const KEEPS: [Api; 2] = [Api::Files, Api::Batches];
 
 /// Where a call goes.
 #[derive(Debug)]
@@ -175,6 +180,14 @@ impl Provider for OpenAi {
 
     fn session_reader(&self) -> Option<Box<dyn SessionReader>> {
         self.speaks(Api::Realtime).then(|| Box::new(realtime::Reader::default()) as _)
+    }
+
+    fn read_batch(&self, body: &[u8]) -> Option<BatchReading> {
+        batch::read(body)
+    }
+
+    fn read_batch_line(&self, line: &[u8]) -> Option<Usage> {
+        batch::read_line(line)
     }
 
     fn stream_reader(&self, api: Api, hide_usage: bool) -> Box<dyn StreamReader> {

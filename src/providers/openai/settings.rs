@@ -2,7 +2,7 @@
 
 use super::codec_chat::{ChatCodec, Manner};
 use super::codec_responses::ResponsesCodec;
-use super::{APIS, MEDIA, OWN, OpenAi, Path};
+use super::{APIS, KEEPS, MEDIA, OWN, OpenAi, Path};
 use crate::{
     config::{self, ConfigError, Section},
     model::Api,
@@ -112,6 +112,7 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
             .chain(ranks)
             .map(|api| (api, Path::plain(format!("{}/{}", endpoint.base_path, api.path()))))
             .chain([(Api::Realtime, Path::ending(format!("{}/realtime?model=", endpoint.base_path)))])
+            .chain(KEEPS.map(|api| (api, Path::plain(format!("{}/{}", endpoint.base_path, api.path())))))
             .collect(),
         translates: settings.translate_to.codec(manner, chat_cap, &key),
         key,

@@ -1,0 +1,331 @@
+//! New files and new batches: written down before the client learns their ids.
+
+use super::call::{Call, Stopped};
+use super::open::garbage;
+use super::upload::{self, BATCH, LOOK, Tail};
+use super::upstream::Length;
+use super::{meter, objects};
+use crate::{
+    dialect::{form, strict},
+    files::{Charge, Kept, Kind, Metering},
+    ledger::budget::{Hold, Worst},
+    model::Api,
+    proxy::{
+        accept::{self, BodyBounds, Head},
+        bounds::Share,
+        finish::Local,
+        governed::Governing,
+        metadata,
+        open::Next,
+        purse::Facts,
+        reject::Reject,
+        trouble::Trouble,
+    },
+};
+use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderValue};
+use http::{Method, StatusCode};
+use pingora::proxy::Session;
+use std::sync::Arc;
+use tokio::time::{Instant, timeout};
+
+impl Call<'_> {
+    /// Puts a file into the account.
+    ///
+    /// # Errors
+    ///
+    /// What the client is told.
+    pub async fn upload(mut self, session: &mut Session, head: &Head, local: &mut Local) -> Result<Next, Reject> {
+        let permit = std::mem::take(&mut self.permit);
+        let governing = local.governing.clone();
+        let limits = &self.services.limits;
+        self.permit = match governing {
+            Some(governing) => governing.admit_request(limits, permit, &local.subject(&self.caller), 0)?,
+            None => permit,
+        };
+        let missing = || Reject::BadRequest {
+            message: "a file is sent as `multipart/form-data` with `purpose` and `file`".to_owned(),
+            param: None,
+        };
+        let content_type = self.headers.get(header::CONTENT_TYPE).cloned().ok_or_else(missing)?;
+        let boundary = content_type.to_str().map_err(|_| missing())?;
+        let boundary = form::boundary(boundary).map_err(upload::bad)?.to_owned();
+        accept::not_coded(&self.headers).map_err(Reject::Framing)?;
+        accept::continue_if_expected(session).await;
+        let mut begin = Begin::new(&self)?;
+        let whole = begin.read(session, LOOK, &self).await?;
+        let purpose = if whole { None } else { upload::purpose_in(&begin.bytes, &boundary)? };
+        let most = self.services.bounds.max_body_bytes;
+        let is_batch = purpose.as_deref() == Some(BATCH);
+        if is_batch && head.length.is_some_and(|length| length > most) {
+            return Err(Reject::TooLarge { limit: most });
+        }
+        let passes = purpose.is_some() && !is_batch;
+        let whole = whole || (!passes && begin.read(session, most, &self).await?);
+        local.bytes_in = begin.bytes.len() as u64;
+        match (whole, purpose) {
+            (false, purpose) if !is_batch => {
+                let length = head.length.map_or(Length::Unknown, Length::Bytes);
+                let form = Passing { content_type, length, boundary, purpose };
+                match self.stream(session, local, form, begin).await {
+                    Ok((answer, purpose)) => self.keep_file(local, answer, purpose, None).await,
+                    Err(stopped) => stopped.next(),
+                }
+            }
+            (false, _) => Err(Reject::TooLarge { limit: most }),
+            (true, _) => {
+                let Begin { bytes, share: _share } = begin;
+                let buffers = &self.services.buffers;
+                let body = bytes.freeze();
+                let form =
+                    upload::read_whole(body, &boundary, &self.caller, self.snapshot, &self.account.name, buffers)?;
+                let body = Some((content_type, form.body.clone()));
+                let answer = match self.send(session, local, (Method::POST, ""), body).await {
+                    Ok((sent, status, headers)) => {
+                        self.whole(session, local, sent, status, &headers).await.map(|body| (status, body))
+                    }
+                    Err(stopped) => Err(stopped),
+                };
+                match answer {
+                    Ok(answer) => self.keep_file(local, answer, form.purpose, form.model).await,
+                    Err(stopped) => stopped.next(),
+                }
+            }
+        }
+    }
+
+    /// Passes a form on as it comes; `begin` is what was read of it.
+    async fn stream(
+        &mut self,
+        session: &mut Session,
+        local: &mut Local,
+        form: Passing,
+        begin: Begin,
+    ) -> Result<((StatusCode, Bytes), String), Stopped> {
+        let Passing { content_type, length, boundary, mut purpose } = form;
+        self.permit.keep();
+        self.begun = Instant::now();
+        let wanted = self.wanted(Method::POST, "", Some(content_type), length);
+        let account = Arc::clone(&self.account);
+        let begun = self.services.files.upstream.begin(&account, wanted).await;
+        let mut sent = begun.map_err(|trouble| self.failed(local, trouble))?;
+        let mut tail = purpose.is_none().then(Tail::default);
+        let Begin { bytes, share } = begin;
+        let mut share = Some(share);
+        let mut next = Some(bytes.freeze());
+        let written = loop {
+            let Some(piece) = next.take() else {
+                if let Some(tail) = tail.take() {
+                    let (rest, found) = tail.end(&boundary);
+                    purpose = found.filter(|purpose| purpose != BATCH);
+                    if purpose.is_none() {
+                        // It was never whole at the provider. Its requests would have to be read before it goes up.
+                        return Err(Reject::TooLarge { limit: self.services.bounds.max_body_bytes }.into());
+                    }
+                    if let Err(trouble) = sent.write(rest).await {
+                        break Err(trouble);
+                    }
+                }
+                break sent.finish().await;
+            };
+            let pieces = match &mut tail {
+                Some(tail) => tail.push(&piece),
+                None => [piece, Bytes::new()],
+            };
+            let mut written = Ok(());
+            for piece in pieces {
+                written = written.and(sent.write(piece).await);
+            }
+            if let Err(trouble) = written {
+                break Err(trouble);
+            }
+            drop(share.take()); // what was read first has gone up
+            next = match timeout(super::account::SILENCE, session.as_downstream_mut().read_request_body()).await {
+                Ok(Ok(piece)) => piece,
+                // Of a body that broke off nothing more is sent: the provider does not take it for whole.
+                Ok(Err(_)) | Err(_) => {
+                    session.set_keepalive(None);
+                    return Err(self.failed(local, Trouble::ClientGone));
+                }
+            };
+            local.bytes_in += next.as_ref().map_or(0, |piece| piece.len() as u64);
+        };
+        let head = match written {
+            Ok(()) => sent.head().await,
+            // What is left of the upload is not read: the connection ends with the answer.
+            Err(trouble) => {
+                session.set_keepalive(None);
+                sent.early_head(trouble).await
+            }
+        };
+        let (status, headers) = head.map_err(|trouble| self.failed(local, trouble))?;
+        let body = self.whole(session, local, sent, status, &headers).await?;
+        Ok(((status, body), purpose.unwrap_or_default()))
+    }
+
+    /// Writes down whose a new file is, and answers.
+    async fn keep_file(
+        &self,
+        local: &mut Local,
+        (status, body): (StatusCode, Bytes),
+        purpose: String,
+        model: Option<Arc<str>>,
+    ) -> Result<Next, Reject> {
+        let Some(object) = objects::object(&body).filter(|object| super::place::is_id(&object.id)) else {
+            return self.failed(local, garbage()).next();
+        };
+        // A form that says it otherwise behind its first bytes is what its provider took it for.
+        let purpose = object.purpose.unwrap_or(purpose);
+        let kept = Kept { purpose, model, ..self.made(Kind::File, object.id, local) };
+        self.keep(kept).await?;
+        self.ended(local, None, status.as_u16());
+        Ok(Next::Answer(status.as_u16(), body))
+    }
+
+    fn made(&self, kind: Kind, id: String, local: &Local) -> Kept {
+        Kept {
+            provider: Arc::clone(&self.account.name),
+            kind,
+            id,
+            team: Arc::clone(&self.caller.team),
+            key: Arc::clone(&self.caller.key),
+            user: local.user.clone(),
+            purpose: String::new(),
+            model: None,
+            batch: None,
+            created_us: self.services.clock.now_us(),
+            charges: Vec::new(),
+            metering: Metering::Open,
+        }
+    }
+
+    async fn keep(&self, kept: Kept) -> Result<(), Reject> {
+        let id = kept.id.clone();
+        let own = self.services.files.shelf.ask(move |shelf| shelf.keep(&kept)).await.map_err(meter::unavailable)?;
+        if !own {
+            tracing::error!(provider = %self.account.name, %id, "a new thing has an id that another team's thing has");
+            return Err(Reject::FilesUnavailable);
+        }
+        Ok(())
+    }
+
+    /// Makes a batch of one of the team's files.
+    ///
+    /// # Errors
+    ///
+    /// What the client is told.
+    pub async fn new_batch(
+        mut self,
+        session: &mut Session,
+        head: &Head,
+        governing: Governing,
+        local: &mut Local,
+    ) -> Result<Next, Reject> {
+        accept::content(&self.headers, Api::Batches).map_err(Reject::Framing)?;
+        let services = self.services;
+        let bounds = BodyBounds { most: services.bounds.max_body_bytes, within: services.bounds.body_timeout };
+        let read = accept::body(session, head, bounds, &services.buffers).await?;
+        local.bytes_in = read.draft.len() as u64;
+        let body = read.draft.bytes();
+        let bad =
+            |message: String, param: Option<&str>| Reject::BadRequest { message, param: param.map(str::to_owned) };
+        strict::check(&body).map_err(|fault| bad(fault.to_string(), None))?;
+        let file = objects::input_file(&body).map_err(|(why, param)| bad(why, Some(param)))?;
+        let file = self.own(Kind::File, &file).await?;
+        let Some(model) = file.model.clone() else {
+            let why = format!("file `{}` holds no requests: upload one with `purpose` `batch`", file.id);
+            return Err(bad(why, Some("input_file_id")));
+        };
+        local.model = Some(Arc::clone(&model));
+        upload::may_call(&self.caller, &model)?; // the file may be another key's of the team
+        local.metadata = metadata::from_header(&self.headers)?;
+        let mut governing = governing;
+        self.snapshot.governed.with_model(&mut governing, &model);
+        local.governing = Some(governing.clone());
+        let permit = std::mem::take(&mut self.permit);
+        self.permit = governing.admit_request(&services.limits, permit, &local.subject(&self.caller), 0)?;
+        let charges = self.charges(&governing, &model, local)?; // something must be left; else 402
+        let json = HeaderValue::from_static("application/json");
+        let (sent, status, headers) = match self.send(session, local, (Method::POST, ""), Some((json, body))).await {
+            Ok(head) => head,
+            Err(stopped) => return stopped.next(),
+        };
+        let body = match self.whole(session, local, sent, status, &headers).await {
+            Ok(body) => body,
+            Err(stopped) => return stopped.next(),
+        };
+        let Some(batch) = self.provider().read_batch(&body).filter(|batch| super::place::is_id(&batch.id)) else {
+            return self.failed(local, garbage()).next();
+        };
+        let kept = self.made(Kind::Batch, batch.id.clone(), local);
+        self.keep(Kept { model: Some(model), charges, ..kept }).await?;
+        meter::seen(services, self.snapshot, &self.account.name, vec![batch]).await?;
+        self.ended(local, None, status.as_u16());
+        Ok(Next::Answer(status.as_u16(), body))
+    }
+
+    /// The budgets that a batch is charged to. Nothing is held, for nobody knows what it will come to; but something must be
+    /// left of each that enforces.
+    fn charges(&self, governing: &Governing, model: &Arc<str>, local: &Local) -> Result<Vec<Charge>, Reject> {
+        let target = meter::target(self.snapshot, model, &self.account.name);
+        let (user, key, team) = (local.user.as_ref(), &self.caller.key, &self.caller.team);
+        let facts = Facts { user, key, team, model, metadata: &local.metadata };
+        let of_provider = target.iter().flat_map(|target| target.budgets.iter());
+        let rules = facts.charges(governing.budgets().chain(of_provider));
+        let least = Worst { nano: target.and_then(|target| target.price.as_ref()).map(|_| 1), tokens: 1 };
+        let now_us = self.services.clock.now_us();
+        match Hold::reserve(&rules, least, now_us) {
+            Ok(hold) => Ok(hold.charged().iter().map(meter::charge).collect()),
+            Err(exhausted) => Err(Reject::BudgetExhausted {
+                status: self.snapshot.budgeting.exhausted_status,
+                now_us,
+                exhausted: Box::new(exhausted),
+            }),
+        }
+    }
+}
+
+/// A form that is passed on.
+struct Passing {
+    content_type: HeaderValue,
+    length: Length,
+    boundary: String,
+    /// `None`: it did not come yet.
+    purpose: Option<String>,
+}
+
+/// What was read of a form.
+struct Begin {
+    bytes: BytesMut,
+    share: Share,
+}
+
+impl Begin {
+    fn new(call: &Call<'_>) -> Result<Self, Reject> {
+        Ok(Self { bytes: BytesMut::new(), share: call.services.buffers.take(0).ok_or(Reject::BuffersFull)? })
+    }
+
+    /// Reads on until there are more than `upto` bytes; whether the body has ended.
+    async fn read(&mut self, session: &mut Session, upto: usize, call: &Call<'_>) -> Result<bool, Reject> {
+        let limit = call.services.bounds.body_timeout;
+        let deadline = Instant::now() + limit;
+        while self.bytes.len() <= upto {
+            let piece = tokio::time::timeout_at(deadline, session.as_downstream_mut().read_request_body()).await;
+            let piece = match piece.map_err(|_| Reject::BodyTimeout { limit })? {
+                Ok(Some(piece)) => piece,
+                Ok(None) => return Ok(true),
+                Err(error) => {
+                    tracing::debug!(%error, "a form broke off");
+                    session.set_keepalive(None);
+                    let message = "the request body ended before it was whole".to_owned();
+                    return Err(Reject::BadRequest { message, param: None });
+                }
+            };
+            if !self.share.grow_to(self.bytes.len() + piece.len()) {
+                return Err(Reject::BuffersFull);
+            }
+            self.bytes.extend_from_slice(&piece);
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,87 @@
+//! What is in a file, on its way down as it comes.
+
+use super::call::{Call, unless_gone};
+use super::meter::{self, Lines};
+use super::upstream::Sent;
+use crate::{
+    files::{Kept, Kind, Metering},
+    proxy::{finish::Local, open::Next, reject::Reject, respond, trouble::Trouble},
+};
+use http::HeaderMap;
+use pingora::proxy::Session;
+
+impl Call<'_> {
+    /// Passes a file on. Where it holds the answers of a batch whose provider does not add up what they used, it is added up
+    /// here.
+    ///
+    /// # Errors
+    ///
+    /// What the client is told, as long as it got nothing.
+    pub async fn pass(
+        self,
+        session: &mut Session,
+        kept: &Kept,
+        mut sent: Sent,
+        headers: &HeaderMap,
+        local: &mut Local,
+    ) -> Result<Next, Reject> {
+        let mut lines = self.unmetered(kept).await?.then(Lines::default);
+        let mut share = self.services.buffers.take(0).ok_or(Reject::BuffersFull)?;
+        let header = respond::download(self.arrival, headers, &local.shares(&self.services.limits));
+        let written = match header {
+            Ok(header) => respond::bounded(session.write_response_header(Box::new(header), false)).await,
+            Err(error) => Err(error),
+        };
+        let mut bytes = 0;
+        let mut ended = written.map_err(|_| Trouble::ClientGone);
+        while ended.is_ok() {
+            let piece = match unless_gone(session, sent.piece()).await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => break,
+                Err(trouble) => {
+                    ended = Err(trouble);
+                    break;
+                }
+            };
+            if let Some(reading) = &mut lines {
+                reading.push(self.provider(), &piece);
+                share.shrink_to(reading.held());
+                if !share.grow_to(reading.held()) {
+                    lines = None;
+                }
+            }
+            bytes += piece.len() as u64;
+            if respond::bounded(session.write_response_body(Some(piece), false)).await.is_err() {
+                ended = Err(Trouble::ClientGone);
+            }
+        }
+        if let (Ok(()), Some(reading), Some(batch)) = (&ended, lines, &kept.batch)
+            && let Some(usage) = reading.end(self.provider())
+        {
+            // The client has its file; who reads it next tries again.
+            let booked = meter::by_lines(self.services, self.snapshot, &self.account.name, batch.clone(), usage).await;
+            if let Err(reject) = booked {
+                tracing::warn!(%batch, code = reject.code(), "a batch could not be booked by its answers");
+            }
+        }
+        let code = match &ended {
+            Ok(()) => {
+                respond::end(session).await;
+                None
+            }
+            Err(Trouble::ClientGone) => Some("client_gone"),
+            Err(_) => Some("upstream_failed"),
+        };
+        self.ended(local, ended.as_ref().err(), 200);
+        Ok(Next::Ended { status: 200, bytes, code })
+    }
+
+    /// Whether the file holds answers that were not booked.
+    async fn unmetered(&self, kept: &Kept) -> Result<bool, Reject> {
+        let Some(batch) = kept.batch.clone() else { return Ok(false) };
+        let provider = kept.provider.clone();
+        let found = self.services.files.shelf.ask(move |shelf| shelf.find(&provider, Kind::Batch, &batch)).await;
+        let found = found.map_err(meter::unavailable)?;
+        Ok(found.is_some_and(|batch| batch.metering == Metering::Unreported))
+    }
+}

@@ -1,0 +1,216 @@
+//! One call of an account, made from within `request_filter` with Pingora's connector: what comes back is written down before
+//! the client gets it, for which Pingora's body filters cannot wait.
+
+use super::account::{Account, SILENCE};
+use crate::{
+    model::Api,
+    proxy::{forward, trouble::Trouble},
+    routing::Resolver,
+};
+use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderValue};
+use http::{HeaderMap, Method, StatusCode, Version};
+use pingora::connectors::ConnectorOptions;
+use pingora::connectors::http::Connector;
+use pingora::http::RequestHeader;
+use pingora::protocols::http::client::HttpSession;
+use pingora::server::configuration::ServerConf;
+use std::fmt;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Longest wait for the head of an answer, behind the last byte of the request: large files are looked through first.
+const ANSWER: Duration = Duration::from_secs(300);
+/// What a provider says early, while the request is still being sent, is waited for so long.
+const EARLY: Duration = Duration::from_secs(1);
+/// Large bodies are written in pieces of this size, each within [`SILENCE`].
+const PIECE: usize = 64 * 1024;
+
+/// Makes calls.
+pub struct Upstream {
+    connector: Connector,
+    resolver: Resolver,
+}
+
+/// What is asked.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// Files or batches.
+    pub api: Api,
+    /// The method.
+    pub method: Method,
+    /// Path and query.
+    pub path: String,
+    /// Of the body.
+    pub content_type: Option<HeaderValue>,
+    /// Of the body.
+    pub length: Length,
+    /// The client's headers, of which those of the provider's list go up.
+    pub client: &'a HeaderMap,
+    /// For a signature, in microseconds since the Unix epoch.
+    pub now_us: u64,
+}
+
+/// How long a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// There is none.
+    None,
+    /// So many bytes.
+    Bytes(usize),
+    /// It is not known.
+    Unknown,
+}
+
+/// A call under way. Dropping it closes its connection.
+pub struct Sent(HttpSession);
+
+impl fmt::Debug for Upstream {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Upstream").finish_non_exhaustive()
+    }
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        let options = ConnectorOptions::from_server_conf(&ServerConf::default());
+        Self { connector: Connector::new(Some(options)), resolver: Resolver::default() }
+    }
+}
+
+impl Upstream {
+    /// Connects and sends the head.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be sent.
+    pub async fn begin(&self, account: &Account, wanted: Wanted<'_>) -> Result<Sent, Trouble> {
+        let endpoint = account.provider.endpoint();
+        let address = self.resolver.resolve(&endpoint.host, endpoint.port).await.map_err(|error| {
+            tracing::warn!(provider = %account.name, host = %endpoint.host, error = %error.source, "unresolved");
+            Trouble::Unresolved
+        })?;
+        let head = request_head(account, wanted)?;
+        let peer = account.peer(address);
+        let trouble = |error: Box<pingora::Error>| forward::meaning(&error.into_up(), false);
+        let (mut session, _) = self.connector.get_http_session(&peer).await.map_err(trouble)?;
+        session.set_read_timeout(Some(SILENCE));
+        session.set_write_timeout(Some(SILENCE));
+        session.write_request_header(Box::new(head)).await.map_err(trouble)?;
+        Ok(Sent(session))
+    }
+}
+
+fn request_head(account: &Account, wanted: Wanted<'_>) -> Result<RequestHeader, Trouble> {
+    let unwritable = |what: &str| Trouble::Internal(format!("{what} cannot be written"));
+    let mut headers = HeaderMap::with_capacity(10);
+    let authority =
+        HeaderValue::from_str(&account.provider.endpoint().authority).map_err(|_| unwritable("the host"))?;
+    headers.insert(header::HOST, authority);
+    if let Some(content_type) = wanted.content_type {
+        headers.insert(header::CONTENT_TYPE, content_type);
+    }
+    match wanted.length {
+        Length::None if wanted.method == Method::POST => {
+            drop(headers.insert(header::CONTENT_LENGTH, HeaderValue::from(0)))
+        }
+        Length::None => {}
+        Length::Bytes(length) => drop(headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length))),
+        Length::Unknown => drop(headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))),
+    }
+    headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    account.provider.headers(wanted.api, wanted.client, &mut headers);
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    parts.method = wanted.method;
+    parts.version = Version::HTTP_11;
+    parts.headers = headers;
+    parts.uri = wanted.path.parse().map_err(|_| unwritable("the path"))?;
+    account.provider.sign(&mut parts, &[], wanted.now_us).map_err(|fault| Trouble::Internal(fault.to_string()))?;
+    Ok(RequestHeader::from(parts))
+}
+
+impl Sent {
+    /// Sends a piece of the body.
+    ///
+    /// # Errors
+    ///
+    /// When the provider takes it no longer; [`Self::head`] may tell why.
+    pub async fn write(&mut self, piece: Bytes) -> Result<(), Trouble> {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let piece = rest.split_to(rest.len().min(PIECE));
+            self.0.write_request_body(piece, false).await.map_err(|error| forward::meaning(&error.into_up(), false))?;
+        }
+        Ok(())
+    }
+
+    /// Ends the body.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::write`].
+    pub async fn finish(&mut self) -> Result<(), Trouble> {
+        let ended = timeout(SILENCE, self.0.finish_request_body()).await.map_err(|_| Trouble::SendTimeout)?;
+        ended.map_err(|error| forward::meaning(&error.into_up(), false))
+    }
+
+    /// The head of the answer.
+    ///
+    /// # Errors
+    ///
+    /// When none comes.
+    pub async fn head(&mut self) -> Result<(StatusCode, HeaderMap), Trouble> {
+        self.0.set_read_timeout(Some(ANSWER));
+        let head = self.any_head().await;
+        self.0.set_read_timeout(Some(SILENCE));
+        head
+    }
+
+    /// What the provider said while the request was being sent, which broke off with `trouble`.
+    ///
+    /// # Errors
+    ///
+    /// `trouble`, when it said nothing.
+    pub async fn early_head(&mut self, trouble: Trouble) -> Result<(StatusCode, HeaderMap), Trouble> {
+        match timeout(EARLY, self.any_head()).await {
+            Ok(Ok(head)) => Ok(head),
+            Ok(Err(_)) | Err(_) => Err(trouble),
+        }
+    }
+
+    async fn any_head(&mut self) -> Result<(StatusCode, HeaderMap), Trouble> {
+        loop {
+            self.0.read_response_header().await.map_err(|error| forward::meaning(&error.into_up(), false))?;
+            let head = self.0.response_header().ok_or(Trouble::Empty)?;
+            if !head.status.is_informational() {
+                return Ok((head.status, head.headers.clone()));
+            }
+        }
+    }
+
+    /// The next piece of the answer; `None`: it is whole.
+    ///
+    /// # Errors
+    ///
+    /// When it breaks off, or stays away for a minute.
+    pub async fn piece(&mut self) -> Result<Option<Bytes>, Trouble> {
+        self.0.read_response_body().await.map_err(|error| forward::meaning(&error.into_up(), true))
+    }
+
+    /// The whole answer, of `most` bytes at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::piece`], and for an answer that is longer.
+    pub async fn whole(&mut self, most: usize) -> Result<Bytes, Trouble> {
+        let mut whole = BytesMut::new();
+        while let Some(piece) = self.piece().await? {
+            if piece.len() > most - whole.len() {
+                return Err(Trouble::Garbage(format!("an answer of more than {most} bytes")));
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole.freeze())
+    }
+}

@@ -1,0 +1,89 @@
+//! Batches that nobody asks for are looked at from time to time, so that they are booked all the same.
+
+use super::account::Account;
+use super::meter;
+use super::place::Place;
+use super::upstream::{Length, Wanted};
+use crate::{
+    files::{Kept, Metering, Shelf},
+    model::Api,
+    proxy::{
+        gateway::{Services, Snapshot},
+        trouble::Trouble,
+    },
+};
+use http::{HeaderMap, Method, StatusCode};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Batches that are looked at in one round.
+const MOST: u32 = 1_000;
+/// A batch that was not over after so long is not looked at any more: it lives a day, and its answers a month.
+const LONGEST_US: u64 = 40 * 24 * 3600 * 1_000_000;
+/// Most bytes of a batch.
+const MOST_BYTES: usize = 1 << 20;
+
+/// Looks at unfinished batches.
+pub struct Watch {
+    /// What all requests share.
+    pub services: Arc<Services>,
+    /// Models, prices and accounts.
+    pub snapshot: Arc<Snapshot>,
+    /// How often.
+    pub every: Duration,
+}
+
+impl Watch {
+    /// Never returns.
+    pub async fn keep(&self) {
+        loop {
+            tokio::time::sleep(self.every).await;
+            self.round().await;
+        }
+    }
+
+    async fn round(&self) {
+        let since_us = self.services.clock.now_us().saturating_sub(LONGEST_US);
+        let open = self.services.files.shelf.ask(move |shelf| shelf.unmetered(since_us, MOST)).await;
+        let open = open.unwrap_or_else(|error| {
+            tracing::error!(%error, "unfinished batches cannot be looked up");
+            Vec::new()
+        });
+        for kept in open {
+            let Some(account) = self.snapshot.accounts.at(&kept.provider) else { continue };
+            if let Err(trouble) = self.look(account, &kept).await {
+                tracing::warn!(provider = %kept.provider, batch = %kept.id, %trouble, "a batch could not be looked at");
+            }
+        }
+    }
+
+    async fn look(&self, account: &Account, kept: &Kept) -> Result<(), Trouble> {
+        let Some(place) = Place::find(&format!("batches/{}", kept.id)) else { return Ok(()) };
+        let wanted = Wanted {
+            api: Api::Batches,
+            method: Method::GET,
+            path: place.below(&account.provider.path(Api::Batches, "", false), ""),
+            content_type: None,
+            length: Length::None,
+            client: &HeaderMap::new(),
+            now_us: self.services.clock.now_us(),
+        };
+        let mut sent = self.services.files.upstream.begin(account, wanted).await?;
+        sent.finish().await?;
+        let (status, _) = sent.head().await?;
+        if status == StatusCode::NOT_FOUND {
+            tracing::warn!(provider = %kept.provider, batch = %kept.id, "a batch is gone before it was booked");
+            let (provider, id) = (Arc::clone(&kept.provider), kept.id.clone());
+            let gone = move |shelf: &Shelf| shelf.metered(&provider, &id, Metering::Done);
+            return self.services.files.shelf.ask(gone).await.map_err(|error| Trouble::Internal(error.to_string()));
+        }
+        if !status.is_success() {
+            return Err(Trouble::Status { status: status.as_u16(), retry_after: None });
+        }
+        let body = sent.whole(MOST_BYTES).await?;
+        let batch = account.provider.read_batch(&body).filter(|batch| batch.id == kept.id);
+        let batch = batch.ok_or_else(super::open::garbage)?;
+        let noted = meter::seen(&self.services, &self.snapshot, &account.name, vec![batch]).await;
+        noted.map_err(|reject| Trouble::Internal(reject.code().to_owned()))
+    }
+}
