@@ -61,7 +61,7 @@ NARROW_KEY=wb-sdk-tests-narrow-0123456789
 # An account at Google with a key of its own: the gateway gets its tokens from the simulated provider.
 "$work/venv/bin/python" "$here/python/service_account.py" "$SIMULATOR/token" >"$work/account.json"
 hash_of() { printf %s "$1" | sha256sum | cut -d' ' -f1; }
-sed -e "s|@LISTEN@|$listen|; s|@ADMIN@|$admin|; s|@STATE@|$work/state|; s|@WORK@|$work|; s|@SIMULATOR@|$SIMULATOR|" \
+sed -e "s|@LISTEN@|$listen|; s|@ADMIN@|$admin|; s|@STATE@|$work/state|; s|@WORK@|$work|; s|@SIMULATOR@|$SIMULATOR|g" \
   -e "s|@HASH@|$(hash_of "$KEY")|; s|@NARROW_HASH@|$(hash_of "$NARROW_KEY")|" \
   "$here/weighbridge.template.yaml" >"$work/weighbridge.yaml"
 "$binary" check -c "$work/weighbridge.yaml" >"$work/check.log" || { cat "$work/check.log" >&2; exit 1; }

@@ -27,6 +27,40 @@ class Client(unittest.TestCase):
         self.addCleanup(self.client.close)
 
 
+class FilesAndBatches(Client):
+    """One account keeps the files of all teams; each team sees its own."""
+
+    def line(self, name, model):
+        body = {"model": model, "messages": [{"role": "user", "content": "Hello"}]}
+        return {"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body}
+
+    def upload(self, lines):
+        text = "\n".join(json.dumps(line) for line in lines)
+        return self.client.files.create(file=("batch.jsonl", text.encode()), purpose="batch")
+
+    def test_a_batch_is_made_of_the_gateways_models_and_seen_by_its_team(self):
+        file = self.upload([self.line("a", "fast"), self.line("b", "fast")])
+        batch = self.client.batches.create(
+            input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
+        )
+        batch = self.client.batches.retrieve(batch.id)
+        self.assertEqual((batch.status, batch.request_counts.completed), ("completed", 2))
+        rows = [json.loads(row) for row in self.client.files.content(batch.output_file_id).text.splitlines()]
+        self.assertEqual(sorted(row["custom_id"] for row in rows), ["a", "b"])
+        self.assertIn(batch.id, [other.id for other in self.client.batches.list()])
+        with openai.OpenAI(base_url=f"{GATEWAY}/v1", api_key=NARROW_KEY, max_retries=0) as narrow:
+            for call in (narrow.files.retrieve, narrow.files.content, narrow.files.delete):
+                with self.assertRaises(openai.NotFoundError):
+                    call(file.id)
+            self.assertEqual([*narrow.files.list(), *narrow.batches.list()], [])
+        self.assertTrue(self.client.files.delete(file.id).deleted)
+
+    def test_lines_that_cannot_be_served_are_named(self):
+        with self.assertRaises(openai.BadRequestError) as raised:
+            self.upload([self.line("a", "fast"), self.line("b", "no-such-model")])
+        self.assertIn("line 2", str(raised.exception))
+
+
 class Embeddings(Client):
     """OpenAI's SDK; the simulated makers give a text the same direction everywhere."""
 

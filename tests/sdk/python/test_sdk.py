@@ -309,8 +309,8 @@ class Anthropic(unittest.TestCase):
             narrow.messages.create(model="claude-long", max_tokens=64, messages=HELLO)
         self.raises(anthropic.NotFoundError, "nothing", 404, "not_found_error")
         self.raises(anthropic.BadRequestError, "claude-refused", 400, "invalid_request_error")
-        with self.assertRaises(anthropic.BadRequestError):
-            self.client.messages.count_tokens(model="fast", messages=HELLO)
+        counted = self.client.messages.count_tokens(model="fast", messages=HELLO)
+        self.assertGreater(counted.input_tokens, 0, "the gateway counts for models of other makers")
         self.raises(anthropic.InternalServerError, "claude-broken", 502, "api_error")
         self.raises(anthropic.DeadlineExceededError, "claude-silent", 504, "timeout_error")
         self.raises(anthropic.APIStatusError, "claude-poor", 402, "billing_error")
