@@ -16,7 +16,7 @@ use crate::dialect::{
     self,
     models::{self, Listed},
 };
-use crate::model::{Api, Ask};
+use crate::model::{Api, Ask, Draft};
 use crate::routing::{Plan, Route};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -114,12 +114,7 @@ impl Opening<'_> {
         let bounds = BodyBounds { most: services.bounds.max_body_bytes, within: services.bounds.body_timeout };
         let body = accept::body(session, &head, bounds, &services.buffers).await?;
         let bytes_in = body.draft.len();
-        let ask = match (&head.path, &head.form) {
-            (Path::Generate { model, stream }, _) => dialect::parse_generate(model, *stream, body.draft),
-            (_, Some(kind)) => dialect::parse_form(api, kind, body.draft),
-            _ => dialect::parse(api, body.draft),
-        };
-        let ask = ask.map_err(|bad| Reject::BadRequest { message: bad.message, param: bad.param })?; // one strict pass
+        let ask = parsed(api, &head, body.draft)?; // one strict pass
         let route = self.route(&ask, &caller, local)?;
         let headers = &session.req_header().headers;
         // What the caller's own credential says of the user is the only word that is vouched for.
@@ -250,6 +245,16 @@ impl Opening<'_> {
             _ => Ok(Next::Answer(200, models::list(head.dialect, &allowed.map(listed).collect::<Vec<_>>()))),
         }
     }
+}
+
+/// What the body asks for.
+fn parsed(api: Api, head: &Head, draft: Draft) -> Result<Ask, Reject> {
+    let ask = match (&head.path, &head.form) {
+        (Path::Generate { model, stream }, _) => dialect::parse_generate(model, *stream, draft),
+        (_, Some(kind)) => dialect::parse_form(api, kind, draft),
+        _ => dialect::parse(api, draft),
+    };
+    ask.map_err(|bad| Reject::BadRequest { message: bad.message, param: bad.param })
 }
 
 /// A request that nobody stands for.
