@@ -72,9 +72,9 @@ async fn a_browser_opens_a_session_with_the_key_in_a_subprotocol_which_no_provid
         ("x-request-id", "mine"),
     ];
     let (client, upstream) =
-        tokio::join!(connect(gateway.address, "?model=voice&trace=1&api-key=x", &headers), provider.accept());
+        tokio::join!(connect(gateway.address, "?model=voice&trace=1&api-key=x&m=%6dodel", &headers), provider.accept());
     let (mut client, upstream) = (client.expect("a session"), upstream);
-    assert_eq!(upstream.target, "/v1/realtime?model=model-a&trace=1");
+    assert_eq!(upstream.target, "/v1/realtime?model=model-a", "nothing else of the query goes up");
     assert_eq!(upstream.header("authorization"), Some(&*format!("Bearer {}", secret("a"))));
     assert_eq!(upstream.header("sec-websocket-protocol"), Some("realtime, openai-beta.realtime-v1"));
     assert_eq!(upstream.header("openai-beta"), Some("realtime=v1"));
@@ -173,6 +173,8 @@ async fn what_is_no_session_is_refused_before_the_upgrade() {
     for (query, status, code) in [
         ("", 400, "invalid_request"),
         ("?intent=transcription", 400, "invalid_request"),
+        ("?model=voice&%6dodel=gpt-realtime", 400, "invalid_request"),
+        ("?model=voice&call_id=rtc_1", 400, "invalid_request"),
         ("?model=nobody", 404, "model_not_found"),
         ("?model=words", 400, "dialect_not_supported"),
         ("/client_secrets", 400, "invalid_request"),

@@ -147,10 +147,6 @@ impl Lane for Realtime {
         target.provider.headers(Api::Realtime, client, &mut headers);
         self.handshake.write(&mut headers);
         let path = target.provider.path(Api::Realtime, &target.model, true);
-        let path = match &*self.handshake.query {
-            "" => path,
-            query => format!("{path}{}{query}", if path.contains('?') { '&' } else { '?' }).into(),
-        };
         let (mut parts, ()) = http::Request::new(()).into_parts();
         parts.method = Method::GET;
         parts.version = Version::HTTP_11;
@@ -168,7 +164,10 @@ impl Lane for Realtime {
 
     fn answer_head(&mut self, head: &mut ResponseHeader) -> Result<()> {
         if head.status != StatusCode::SWITCHING_PROTOCOLS {
+            // Nothing of the provider's may pass with one but its status. The second of two heads is the answer.
             if head.status.is_informational() {
+                let bare = ResponseHeader::build(head.status, None)?;
+                *head = bare;
                 return Ok(());
             }
             let retry_after = retry_after(&head.headers);
