@@ -191,8 +191,8 @@ impl Lane for Realtime {
         self.live.lock().up(piece);
     }
 
-    fn down(&mut self, piece: &mut Option<Bytes>) {
-        self.live.lock().down(piece);
+    fn down(&mut self, piece: &mut Option<Bytes>, end: bool) {
+        self.live.lock().down(piece, end);
     }
 
     fn failed(&mut self, error: &Error) -> bool {
@@ -221,7 +221,7 @@ impl Lane for Realtime {
         match respond::reject(session, &arrival, Api::Realtime.dialect(), &reject, &shares).await {
             Ok(bytes) => {
                 self.status = reject.status();
-                self.live.lock().told(reject.code(), bytes);
+                self.live.lock().refused(reject.code(), bytes);
             }
             Err(error) => tracing::debug!(%error, "the client left before its answer"),
         }
