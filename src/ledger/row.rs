@@ -175,7 +175,12 @@ impl Opening {
     }
 
     /// How recovery settles the attempt: as if it had been sent, with what is known of it.
+    ///
+    /// The row of a session is open before its response begins: one of which nothing was seen costs nothing.
     pub(crate) fn crashed(&self, output_tokens: u64) -> Settlement {
+        if output_tokens == 0 && *self.api == *Api::Realtime.name() {
+            return self.unsent("crashed", 0);
+        }
         self.estimated(output_tokens, "crashed", 0)
     }
 

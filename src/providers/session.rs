@@ -17,8 +17,14 @@ pub trait SessionReader: Send + Sync {
     /// Bytes that are kept of a message under way.
     fn kept(&self) -> usize;
 
-    /// What a response that is under way has used so far, by estimate; `None`: there is none, and nothing is owed.
-    fn under_way(&self) -> Option<Usage>;
+    /// Responses that are under way or asked for.
+    fn running(&self) -> usize;
+
+    /// What each of them has used so far, by estimate, the oldest first; empty: nothing is owed.
+    fn under_way(&self) -> Vec<Usage>;
+
+    /// Tokens that a response would read that began now, by estimate.
+    fn next_input(&self) -> u64;
 
     /// Text of the event that tells the client why its session ends, in the shape of this API.
     fn error_event(&self, kind: &str, code: &str, message: &str) -> String;
@@ -44,6 +50,15 @@ pub enum Heard {
         model: Option<String>,
         /// What it used; `None`: it does not say.
         usage: Option<Usage>,
+        /// Where it does not say: what was said, both as time and as tokens; a price is for one of them.
+        estimate: Usage,
+    },
+    /// What the session is set to.
+    Session {
+        /// Its model, if it tells it.
+        model: Option<String>,
+        /// The model that puts into writing what the client says; `None`: nobody does.
+        transcriber: Option<String>,
     },
 }
 

@@ -326,7 +326,7 @@ impl ProxyHttp for Gateway {
         stage: &mut Stage,
     ) -> Result<Option<Duration>> {
         if let Some(lane) = stage.lane() {
-            lane.down(body);
+            lane.down(body, end_of_stream);
             return Ok(None);
         }
         let mut exchange = stage.shared()?.lock();

@@ -21,12 +21,14 @@ pub struct RowOf<'a> {
     pub model: &'a Arc<str>,
     /// Its price; `None`: not known.
     pub price: Option<&'a OpenPrice>,
+    /// Tokens of input that recovery charges; `None`: as many as the body's text has.
+    pub input: Option<u64>,
 }
 
 impl<'a> RowOf<'a> {
     /// A target's own.
     pub fn target(target: &'a Target) -> Self {
-        Self { provider: &target.provider_name, model: &target.model, price: target.open_price.as_ref() }
+        Self { provider: &target.provider_name, model: &target.model, price: target.open_price.as_ref(), input: None }
     }
 }
 
@@ -56,10 +58,10 @@ pub fn open_row(
         target_model: Arc::clone(of.model),
         // Of units nothing is known after a crash: what is held is charged then, and not their tokens alone.
         price: of.price.filter(|_| opened.ask.demand.units == Units::default()).cloned(),
-        estimated_input_tokens: if opened.ask.api.billed() {
-            tokens::estimate_tokens(opened.ask.text_bytes)
-        } else {
-            0
+        estimated_input_tokens: match of.input {
+            Some(input) => input,
+            None if opened.ask.api.billed() => tokens::estimate_tokens(opened.ask.text_bytes),
+            None => 0,
         },
         charges: hold.as_ref().map(|hold| hold.charged().to_vec()).unwrap_or_default(),
     };

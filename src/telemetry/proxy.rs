@@ -22,6 +22,8 @@ pub struct ProxyMetrics {
     pub(super) team_units: CounterVec,
     pub(super) team_cost_usd: CounterVec,
     rejects: IntCounterVec,
+    /// Uses that a provider reported and for which the ledger took no row.
+    pub unbooked: IntCounter,
     /// Time that a request spent in the gateway itself: whole latency less waiting for clients and providers.
     pub overhead_seconds: Histogram,
     /// Requests that are open now.
@@ -84,6 +86,7 @@ impl ProxyMetrics {
                 "weighbridge_proxy_buffered_bytes",
                 "Bytes of request bodies and withheld answers that are held now",
             )?,
+            unbooked: counter("weighbridge_proxy_unbooked_total", "Uses in a session that the ledger took no row for")?,
             request_bytes: counter("weighbridge_proxy_request_bytes_total", "Bytes of request bodies received")?,
             response_bytes: counter("weighbridge_proxy_response_bytes_total", "Bytes of answers sent to clients")?,
             client_disconnects: counter(

@@ -72,9 +72,9 @@ async fn a_browser_opens_a_session_with_the_key_in_a_subprotocol_which_no_provid
         ("x-request-id", "mine"),
     ];
     let (client, upstream) =
-        tokio::join!(connect(gateway.address, "?model=voice&trace=1&api-key=x", &headers), provider.accept());
+        tokio::join!(connect(gateway.address, "?model=voice&trace=1&api-key=x&m=%6dodel", &headers), provider.accept());
     let (mut client, upstream) = (client.expect("a session"), upstream);
-    assert_eq!(upstream.target, "/v1/realtime?model=model-a&trace=1");
+    assert_eq!(upstream.target, "/v1/realtime?model=model-a", "nothing else of the query goes up");
     assert_eq!(upstream.header("authorization"), Some(&*format!("Bearer {}", secret("a"))));
     assert_eq!(upstream.header("sec-websocket-protocol"), Some("realtime, openai-beta.realtime-v1"));
     assert_eq!(upstream.header("openai-beta"), Some("realtime=v1"));
@@ -173,6 +173,8 @@ async fn what_is_no_session_is_refused_before_the_upgrade() {
     for (query, status, code) in [
         ("", 400, "invalid_request"),
         ("?intent=transcription", 400, "invalid_request"),
+        ("?model=voice&%6dodel=gpt-realtime", 400, "invalid_request"),
+        ("?model=voice&call_id=rtc_1", 400, "invalid_request"),
         ("?model=nobody", 404, "model_not_found"),
         ("?model=words", 400, "dialect_not_supported"),
         ("/client_secrets", 400, "invalid_request"),
@@ -367,4 +369,101 @@ async fn responses_side_by_side_are_charged_each() {
     drop(upstream); // a server ends the connection
     let rows = rows(&gateway, 3).await;
     assert_eq!(rows.iter().map(Row::tokens).collect::<Vec<_>>(), [(10, 5), (20, 6), (0, 0)]);
+}
+
+/// A second one beside the first needs money of its own before the provider hears of it.
+#[tokio::test]
+async fn a_response_beside_another_is_held_for_before_it_goes_up() {
+    let provider = Sessions::start().await;
+    // Enough for the dearest response once, and not twice.
+    let gateway = voice(&[&provider]).search("budgets: [{ usd: 0.05, per: lifetime }]").start().await;
+    let (mut client, mut upstream) = session(&gateway, &provider).await;
+    client.say(&json!({"type": "response.create", "response": {"conversation": "none"}})).await;
+    upstream.hear().await;
+    upstream.say(&json!({"type": "response.created", "response": {"id": "one"}})).await;
+    client.hear().await;
+    client.say(&json!({"type": "response.create", "response": {"conversation": "none"}})).await;
+    let error = client.hear().await;
+    assert_eq!(error["error"]["code"], "budget_exhausted", "{error}");
+    assert_eq!(client.closed().await, Some(1008));
+    assert_eq!(upstream.closed().await, None, "the second one did not go up whole");
+    gateway.assert_verified().await;
+}
+
+#[tokio::test]
+async fn a_cut_settles_a_row_for_each_response_under_way() {
+    let provider = Sessions::start().await;
+    let gateway = voice(&[&provider]).start().await;
+    let (mut client, mut upstream) = session(&gateway, &provider).await;
+    for id in ["one", "two"] {
+        upstream.say(&json!({"type": "response.created", "response": {"id": id}})).await;
+        upstream.say(&json!({"type": "response.output_text.delta", "response_id": id, "delta": "Hi"})).await;
+        client.hear().await;
+        client.hear().await;
+    }
+    tokio::join!(client.close(), upstream.closed());
+    drop(upstream); // a server ends the connection
+    let rows = rows(&gateway, 2).await;
+    assert_eq!(rows.iter().map(Row::tokens).collect::<Vec<_>>(), [(0, 1), (0, 1)]);
+    assert!(rows.iter().all(|row| row.text("usage_origin") == "estimated"), "{rows:#?}");
+}
+
+#[tokio::test]
+async fn a_provider_that_ends_without_a_close_frame_broke_the_session() {
+    let provider = Sessions::start().await;
+    let gateway = voice(&[&provider]).start().await;
+    let (mut client, upstream) = session(&gateway, &provider).await;
+    drop(upstream);
+    let error = client.hear().await;
+    assert_eq!(error["error"]["code"], "upstream_failed", "{error}");
+    assert_eq!(client.closed().await, Some(1011));
+    let record = record(&gateway).await;
+    assert_eq!(
+        (&record["code"], &record["attempts"][0]["outcome"]),
+        (&json!("upstream_failed"), &json!("broken")),
+        "{record}"
+    );
+}
+
+#[tokio::test]
+async fn a_transcriber_without_a_price_ends_a_session_under_a_dollar_budget_and_so_does_another_model() {
+    let provider = Sessions::start().await;
+    let gateway = voice(&[&provider]).search("budgets: [{ usd: 100, per: lifetime }]").start().await;
+    let (mut client, mut upstream) = session(&gateway, &provider).await;
+    let unknown = json!({"audio": {"input": {"transcription": {"model": "nobody-knows"}}}});
+    upstream.say(&json!({"type": "session.updated", "session": unknown})).await;
+    client.hear().await;
+    let error = client.hear().await;
+    assert_eq!(error["error"]["code"], "budget_price_unknown", "{error}");
+    assert_eq!(client.closed().await, Some(1008));
+    let (mut client, mut upstream) = session(&gateway, &provider).await;
+    for (event, model) in [("created", "model-a-2026"), ("updated", "model-a"), ("updated", "dearer")] {
+        upstream.say(&json!({"type": format!("session.{event}"), "session": {"model": model}})).await;
+        client.hear().await;
+    }
+    let error = client.hear().await;
+    assert_eq!(error["error"]["code"], "session_model_changed", "{error}");
+}
+
+/// What was put into writing was used: it is charged past the limit, and the session ends then.
+#[tokio::test]
+async fn a_transcription_past_the_limit_is_charged_as_debt() {
+    let provider = Sessions::start().await;
+    let setup = voice(&[&provider]).price("scribe", "input: 1, output: 2, audio_input: 3000");
+    let gateway = setup.search("budgets: [{ usd: 0.05, per: lifetime }]").start().await;
+    let (mut client, mut upstream) = session(&gateway, &provider).await;
+    let transcription = json!({"audio": {"input": {"transcription": {"model": "scribe"}}}});
+    upstream.say(&json!({"type": "session.created", "session": transcription})).await;
+    client.hear().await;
+    let transcribed = json!({"type": "conversation.item.input_audio_transcription.completed", "transcript": "hi",
+        "usage": {"type": "tokens", "input_tokens": 20, "input_token_details": {"audio_tokens": 20}, "output_tokens": 0}});
+    upstream.say(&transcribed).await;
+    client.hear().await;
+    let error = client.hear().await;
+    assert_eq!(error["error"]["code"], "budget_exhausted", "{error}");
+    let rows = rows(&gateway, 2).await;
+    assert_eq!(costs(&rows), [0, 60_000_000], "{rows:#?}");
+    let used = gateway.metric(r#"weighbridge_ledger_budget_used{budget="team/search/usd/lifetime",unit="usd"}"#).await;
+    assert!((used - 0.06).abs() < 1e-9, "{used}");
+    gateway.assert_verified().await;
 }

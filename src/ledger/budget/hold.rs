@@ -100,8 +100,7 @@ impl Hold {
     ///
     /// The first enforcing rule that cannot pay, or cannot tell; nothing is held then.
     pub fn reserve(charges: &[(Arc<BudgetRule>, Arc<str>)], worst: Worst, now_us: u64) -> Result<Self, Exhausted> {
-        let (lines, charged) = (Vec::with_capacity(charges.len()), Vec::with_capacity(charges.len()));
-        let mut hold = Self { lines, charged, worst, passed_over: Vec::new(), admitted_us: now_us };
+        let mut hold = Self::nothing(charges.len(), worst, now_us);
         for (rule, entity) in charges {
             // On a refusal the hold is dropped, and with it what was taken.
             hold.take(rule, entity, now_us)?;
@@ -111,6 +110,49 @@ impl Hold {
             line.rule.tell(&line.state, &charge.entity, line.committed);
         }
         Ok(hold)
+    }
+
+    /// Charges `charges` without holding anything, whatever their limits are: what was used already is debt. A rule whose
+    /// balance cannot be told is passed over, as one that does not enforce.
+    pub fn owe(charges: &[(Arc<BudgetRule>, Arc<str>)], now_us: u64) -> Self {
+        let mut hold = Self::nothing(charges.len(), Worst { nano: Some(0), tokens: 0 }, now_us);
+        for (rule, entity) in charges {
+            match rule.state_in(entity, now_us) {
+                Ok((book, state)) => {
+                    let (book, (held, committed)) = (Arc::clone(book), state.take(0));
+                    hold.push(rule, entity, book, state, held, committed);
+                }
+                Err(without) => {
+                    why(&without, rule);
+                    hold.passed_over.push((Arc::clone(rule), Arc::clone(entity)));
+                }
+            }
+        }
+        hold
+    }
+
+    fn nothing(rules: usize, worst: Worst, now_us: u64) -> Self {
+        let (lines, charged) = (Vec::with_capacity(rules), Vec::with_capacity(rules));
+        Self { lines, charged, worst, passed_over: Vec::new(), admitted_us: now_us }
+    }
+
+    fn push(
+        &mut self,
+        rule: &Arc<BudgetRule>,
+        entity: &Arc<str>,
+        book: Arc<Book>,
+        state: Arc<PeriodState>,
+        held: i64,
+        committed: i64,
+    ) {
+        self.charged.push(Charged {
+            budget: Arc::clone(&rule.config().id),
+            entity: entity_key(entity).into_owned(),
+            period_us: state.period.start_us,
+            unit: rule.config().unit,
+            held,
+        });
+        self.lines.push(Line { rule: Arc::clone(rule), book, state, committed });
     }
 
     fn take(&mut self, rule: &Arc<BudgetRule>, entity: &Arc<str>, now_us: u64) -> Result<(), Exhausted> {
@@ -139,14 +181,7 @@ impl Hold {
             }
             (held, committed)
         };
-        self.charged.push(Charged {
-            budget: Arc::clone(&rule.config().id),
-            entity: entity_key(entity).into_owned(),
-            period_us: state.period.start_us,
-            unit: rule.config().unit,
-            held,
-        });
-        self.lines.push(Line { rule: Arc::clone(rule), book, state, committed });
+        self.push(rule, entity, book, state, held, committed);
         Ok(())
     }
 

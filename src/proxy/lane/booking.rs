@@ -1,13 +1,14 @@
 //! The rows of a session, one a response, and its record.
 //!
-//! A row is always open while a session is: journaled with what is held for the dearest response, before anything is sent and
+//! A row is always open while a session is, and one for each response that runs or is asked for: journaled with what is held for the dearest response, before anything is sent and
 //! again behind each response. So nothing is used that has no row, whatever becomes of the process.
 
 use super::session::Live;
 use super::stop::Stop;
 use crate::{
-    ledger::budget::{Exhausted, Hold, Worst},
-    ledger::{OpenAttempt, Settlement},
+    config::Unit,
+    ledger::budget::{Exhausted, Hold, Why, Worst},
+    ledger::{OpenAttempt, OpenPrice, Settlement},
     limits::Permit,
     model::{NanoUsd, ServiceTier, Usage, UsageOrigin},
     providers::session::SessionReader,
@@ -23,19 +24,25 @@ use crate::{
     },
     telemetry::{AccessAttempt, Outcome},
 };
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Responses that may run or be asked for at a time.
+const SIDE_BY_SIDE: usize = 64;
+/// Rows are numbered by 16 bits; behind this one a session is ended, so that what still comes of it has rows.
+const MOST_ROWS: u16 = u16::MAX - 1_000;
+
 /// The attempt under way: a handshake, then the session.
 pub struct Under {
     /// Where it goes.
     pub target: Arc<Target>,
-    /// The row of the response that is under way, or of the next one.
-    pub row: Option<OpenAttempt>,
-    /// When that row was opened.
-    row_at: Instant,
+    /// The rows of the responses that are under way, or of the next one, and when each was opened.
+    pub rows: VecDeque<(OpenAttempt, Instant)>,
+    /// The model, as the provider named it first: it may have another name for it.
+    named: Option<String>,
     /// What it holds of its provider's limits.
     pub permit: Permit,
     /// What reads its messages.
@@ -108,7 +115,7 @@ impl Live {
     /// [`Reject::LedgerUnavailable`].
     pub(super) fn begin(&mut self, candidate: Candidate) -> Result<(), Reject> {
         let Candidate { target, mut permit, paid, .. } = candidate;
-        let row = self.open_row(&RowOf::target(&target), paid.hold)?;
+        let row = self.open_row(&RowOf { price: open_price(&target).as_ref(), ..RowOf::target(&target) }, paid.hold)?;
         let Some(reader) = target.provider.session_reader() else {
             return Err(Reject::Upstream {
                 kind: UpstreamFault::Failed,
@@ -120,7 +127,15 @@ impl Live {
         permit.keep();
         drop(permit.take_tokens());
         let now = Instant::now();
-        let under = Under { target, row: Some(row), row_at: now, permit, reader, begun: now, connected_at: now };
+        let under = Under {
+            target,
+            rows: VecDeque::from([(row, now)]),
+            named: None,
+            permit,
+            reader,
+            begun: now,
+            connected_at: now,
+        };
         self.under = Some(under);
         Ok(())
     }
@@ -129,6 +144,9 @@ impl Live {
         let number = self.sums.rows.checked_add(1).ok_or(Reject::LedgerUnavailable)?;
         let row = open_row(&self.services, &self.opened, of, number, hold)?;
         self.sums.rows = number;
+        if number >= MOST_ROWS {
+            self.end(Stop::TooMany("responses and transcriptions"));
+        }
         Ok(row)
     }
 
@@ -141,59 +159,113 @@ impl Live {
         let (usage, origin) = match usage {
             Some(usage) => (usage, UsageOrigin::Reported),
             None if estimate.is_zero() => (estimate, UsageOrigin::None),
-            None => (estimate, UsageOrigin::Estimated),
+            None => (possible(&under.target, estimate), UsageOrigin::Estimated),
         };
-        self.with_row();
+        self.with_row(&usage);
         self.settle(usage, origin, None);
         self.take_tokens(&usage);
-        if self.stop.is_none()
-            && let Err(reject) = self.open_next()
-        {
-            self.end(Stop::Refused(Box::new(reject)));
-        }
+        self.hold_for_all();
     }
 
-    /// Sees to it that a row is open: of responses that run side by side the last ones have none when the session is ended.
-    fn with_row(&mut self) {
+    /// Sees to it that a row is open for what was used: of responses that nobody asked for some have none when the session is
+    /// ended.
+    fn with_row(&mut self, usage: &Usage) {
         let Some(target) = self.target().map(Arc::clone) else { return };
-        if self.under.as_ref().is_some_and(|under| under.row.is_some()) {
+        if self.under.as_ref().is_some_and(|under| !under.rows.is_empty()) {
             return;
         }
-        let hold = self.unheld(&target).ok();
-        if let (Ok(row), Some(under)) = (self.open_row(&RowOf::target(&target), hold), &mut self.under) {
-            under.row = Some(row);
+        let hold = Hold::owe(&self.opened.charges_at(&target), self.now_us());
+        let opened =
+            self.open_row(&RowOf { price: open_price(&target).as_ref(), ..RowOf::target(&target) }, Some(hold));
+        match (opened, &mut self.under) {
+            (Ok(row), Some(under)) => under.rows.push_back((row, Instant::now())),
+            (Err(reject), _) => self.unbooked(&target, &target.model, usage, reject),
+            (Ok(_), None) => {}
         }
     }
 
-    /// Charges the budgets without having held anything: debt.
-    fn unheld(&self, target: &Target) -> Result<Hold, Exhausted> {
-        Hold::reserve(&self.opened.charges_at(target), Worst { nano: Some(0), tokens: 0 }, self.now_us())
+    /// What was used has no row. It is told with its figures, so that it can be booked by hand, and the session is ended.
+    fn unbooked(&mut self, target: &Target, model: &str, usage: &Usage, reject: Reject) {
+        tracing::error!(
+            request = %self.opened.arrival.label, team = &*self.opened.caller.team, provider = &*target.provider_name, model,
+            ?usage, "the ledger takes no row for what a session has used; it is in no budget"
+        );
+        self.services.metrics.unbooked.inc();
+        self.end(Stop::Refused(Box::new(reject)));
     }
 
-    /// Opens the row of the next response, with what is held for it.
+    /// Holds for every response that runs or is asked for, and for the next one; the session is ended when it cannot.
+    pub(super) fn hold_for_all(&mut self) {
+        while let (None, Some(under)) = (&self.stop, &self.under) {
+            let running = under.reader.running();
+            if under.rows.len() >= running.max(1) {
+                return;
+            }
+            if running > SIDE_BY_SIDE {
+                self.end(Stop::TooMany("responses side by side"));
+            } else if let Err(reject) = self.open_next() {
+                self.end(Stop::Refused(Box::new(reject)));
+            }
+        }
+    }
+
+    /// Opens one row more, with what is held for its response.
     fn open_next(&mut self) -> Result<(), Reject> {
-        let Some(target) = self.target().map(Arc::clone) else { return Ok(()) };
+        let Some(under) = &self.under else { return Ok(()) };
+        let (target, next) = (Arc::clone(&under.target), under.reader.next_input());
         let paid = self.opened.pay(&target, self.now_us(), false);
         let paid = paid.map_err(|unpaid| self.opened.unpaid(unpaid, &self.services))?;
-        let row = self.open_row(&RowOf::target(&target), paid.hold)?;
+        let input = Some(next.min(target.max_input_tokens.unwrap_or(u64::MAX)));
+        let row =
+            self.open_row(&RowOf { price: open_price(&target).as_ref(), input, ..RowOf::target(&target) }, paid.hold)?;
         if let Some(under) = &mut self.under {
-            (under.row, under.row_at) = (Some(row), Instant::now());
+            under.rows.push_back((row, Instant::now()));
         }
         Ok(())
     }
 
-    /// What another model put into writing has a row of its own, at that model's price. Nothing was held for it: it is debt.
-    pub(super) fn transcribed(&mut self, model: Option<String>, usage: Option<Usage>) {
+    /// What the session is set to: it is ended when that cannot be paid for.
+    pub(super) fn told(&mut self, model: Option<String>, transcriber: Option<String>) {
+        let now_us = self.now_us();
+        let Some(under) = &mut self.under else { return };
+        let target = Arc::clone(&under.target);
+        if let Some(model) = model {
+            let named = under.named.get_or_insert_with(|| model.clone());
+            if *named != model && *target.model != *model {
+                self.end(Stop::OtherModel(model));
+            }
+        }
+        let Some(transcriber) = transcriber else { return };
+        let price = target.beside.as_ref().and_then(|beside| beside.price(&transcriber));
+        let charges = self.opened.charges_at(&target);
+        let in_dollars = charges.iter().find(|(rule, _)| rule.enforces() && rule.config().unit == Unit::Usd);
+        if let (Some((rule, entity)), false) = (in_dollars, price.is_some_and(|price| price.is_priced())) {
+            let unpriced = Some("the model that the session names for transcription");
+            let past = Exhausted { why: Why::Unpriced, unpriced, ..rule.exhausted(entity, now_us) };
+            let reject = self.opened.unpaid(Unpaid::Exhausted(Box::new(past)), &self.services);
+            self.end(Stop::Refused(Box::new(reject)));
+        }
+    }
+
+    /// What another model put into writing has a row of its own, at that model's price. Nothing was held for it: it is debt,
+    /// past any limit too.
+    pub(super) fn transcribed(&mut self, model: Option<String>, usage: Option<Usage>, estimate: Usage) {
         let Some(target) = self.target().map(Arc::clone) else { return };
-        let (model, usage) = (model.unwrap_or_else(|| "unknown".to_owned()), usage.unwrap_or_default());
-        let origin = if usage.is_zero() { UsageOrigin::None } else { UsageOrigin::Reported };
+        let model = model.unwrap_or_else(|| "unknown".to_owned());
         let price = target.beside.as_ref().and_then(|beside| beside.price(&model));
-        let (hold, past) = match self.unheld(&target) {
-            Ok(hold) => (Some(hold), None),
-            Err(past) => (None, Some(self.opened.unpaid(Unpaid::Exhausted(Box::new(past)), &self.services))),
+        let by_time = price.as_ref().is_some_and(|price| price.bills("audio_ms"));
+        let estimate = match by_time {
+            true => Usage { audio_ms: estimate.audio_ms, ..Usage::ZERO },
+            false => Usage { audio_ms: 0, ..estimate },
         };
-        let of = RowOf { provider: &target.provider_name, model: &model.as_str().into(), price: None };
-        match self.open_row(&of, hold) {
+        let (usage, origin) = match usage {
+            Some(usage) if !usage.is_zero() => (usage, UsageOrigin::Reported),
+            None if !estimate.is_zero() => (estimate, UsageOrigin::Estimated),
+            _ => (Usage::ZERO, UsageOrigin::None),
+        };
+        let hold = Hold::owe(&self.opened.charges_at(&target), self.now_us());
+        let of = RowOf { provider: &target.provider_name, model: &model.as_str().into(), price: None, input: None };
+        match self.open_row(&of, Some(hold)) {
             Ok(row) => {
                 let cost = match &price {
                     _ if usage.is_zero() => Some(NanoUsd::ZERO),
@@ -208,9 +280,13 @@ impl Live {
                 });
                 self.take_tokens(&usage);
             }
-            Err(reject) => self.end(Stop::Refused(Box::new(reject))),
+            Err(reject) => self.unbooked(&target, &model, &usage, reject),
         }
-        if let Some(reject) = past {
+        // Only asked: a budget that is past its limit pays for no more.
+        let nothing = Worst { nano: Some(0), tokens: 0 };
+        let past = Hold::reserve(&self.opened.charges_at(&target), nothing, self.now_us()).map(drop).err();
+        if let Some(past) = past {
+            let reject = self.opened.unpaid(Unpaid::Exhausted(Box::new(past)), &self.services);
             self.end(Stop::Refused(Box::new(reject)));
         }
     }
@@ -228,8 +304,9 @@ impl Live {
     /// Settles the row that is open, at the session's price.
     fn settle(&mut self, usage: Usage, origin: UsageOrigin, error: Option<&'static str>) {
         let Some(under) = &mut self.under else { return };
-        let (target, took) = (Arc::clone(&under.target), under.row_at.elapsed());
-        let Some(row) = under.row.take() else { return };
+        let target = Arc::clone(&under.target);
+        let Some((row, opened_at)) = under.rows.pop_front() else { return };
+        let took = opened_at.elapsed();
         let cost = finish::cost_of(&target, &usage, ServiceTier::Standard, 100);
         self.count(&target, &usage, origin, cost);
         let price_version = target.price.as_ref().map(|price| Arc::clone(price.version()));
@@ -242,10 +319,10 @@ impl Live {
         self.sums.add(usage, origin, cost);
     }
 
-    /// What recovery would charge of the response that is under way.
+    /// What recovery would charge of the responses that are under way.
     pub(super) fn progress(&mut self) {
         let Some(under) = &mut self.under else { return };
-        if let (Some(row), Some(usage)) = (&mut under.row, under.reader.under_way()) {
+        for ((row, _), usage) in under.rows.iter_mut().zip(under.reader.under_way()) {
             row.progress(usage.output_total());
         }
     }
@@ -254,7 +331,7 @@ impl Live {
     pub(super) fn settle_failed(&mut self, trouble: &Trouble) {
         let Some(mut under) = self.under.take() else { return };
         self.tried(&under, trouble.status(), finish::outcome(Some(trouble), 0), Some(trouble.to_string()));
-        if let Some(row) = under.row.take() {
+        while let Some((row, _)) = under.rows.pop_front() {
             let nothing = settlement(Usage::ZERO, UsageOrigin::None, Some(NanoUsd::ZERO), under.begun.elapsed(), None);
             self.sums.add(&Usage::ZERO, UsageOrigin::None, Some(NanoUsd::ZERO));
             row.settle(Settlement { status: trouble.status(), error: Some(trouble.name().to_owned()), ..nothing });
@@ -275,19 +352,24 @@ impl Live {
         });
     }
 
-    /// Settles the row of a response that is cut, by what was seen of it, or of one that never came, with nothing.
+    /// Settles the rows of the responses that are cut, by what was seen of each, and of those that never came, with nothing.
     fn settle_end(&mut self, error: Option<&'static str>) {
-        match self.under.as_ref().and_then(|under| under.reader.under_way()) {
-            Some(usage) if !usage.is_zero() => {
-                self.with_row();
+        let Some(under) = &self.under else { return };
+        let target = Arc::clone(&under.target);
+        for usage in under.reader.under_way() {
+            let usage = possible(&target, usage);
+            if !usage.is_zero() {
+                self.with_row(&usage);
                 self.settle(usage, UsageOrigin::Estimated, error.or(Some("cut_off")));
             }
-            _ => self.settle(Usage::ZERO, UsageOrigin::None, error),
+        }
+        while self.under.as_ref().is_some_and(|under| !under.rows.is_empty()) {
+            self.settle(Usage::ZERO, UsageOrigin::None, error);
         }
     }
 
     /// The client was told an error instead of getting a session.
-    pub fn told(&mut self, code: &'static str, bytes: u64) {
+    pub fn refused(&mut self, code: &'static str, bytes: u64) {
         self.sums.bytes_out += bytes;
         self.services.metrics.reject(code);
     }
@@ -383,4 +465,26 @@ fn settlement(
         overhead_us: None,
         error: error.map(str::to_owned),
     }
+}
+
+/// An estimate, cut to what the model can read and say: that much is held for it.
+fn possible(target: &Target, mut usage: Usage) -> Usage {
+    let cut = |classes: [&mut u64; 3], most: Option<u64>| {
+        let mut left = most.unwrap_or(u64::MAX);
+        for class in classes {
+            *class = (*class).min(left);
+            left -= *class;
+        }
+    };
+    cut([&mut usage.audio_input, &mut usage.image_input, &mut usage.input], target.max_input_tokens);
+    cut([&mut usage.audio_output, &mut usage.output, &mut usage.reasoning], target.max_output_tokens);
+    usage
+}
+
+/// What a row that is found open after a crash is charged by: what was said may have been sound.
+fn open_price(target: &Target) -> Option<OpenPrice> {
+    let sound = target.price.as_ref().and_then(|price| price.rate("audio_output", ServiceTier::Standard, 0));
+    let of_sound = sound.map_or(0, |rate| rate.nanos_per_million());
+    let price = target.open_price.clone()?;
+    Some(OpenPrice { output_nano_per_million: price.output_nano_per_million.max(of_sound), ..price })
 }

@@ -36,8 +36,6 @@ pub struct Handshake {
     protocols: Vec<String>,
     /// The model that is asked for.
     pub model: String,
-    /// The rest of the query, as it goes up; empty: none.
-    pub query: String,
 }
 
 /// Whether calls of `path` would get a session, or the means to one, around the gateway: credentials of the provider for a
@@ -74,10 +72,10 @@ impl Handshake {
     /// [`Reject::Upgrade`] when it is no websocket handshake, [`Reject::BadRequest`] when the query is wrong.
     pub fn read(method: &Method, version: Version, headers: &HeaderMap, query: Option<&str>) -> Result<Self, Reject> {
         let key = upgrade(method, version, headers)?;
-        let (model, query) = read_query(query.unwrap_or_default())?;
+        let model = read_query(query.unwrap_or_default())?;
         let passes = |name: &&str| *name == PROTOCOL || name.starts_with(BETA_PROTOCOL);
         let protocols = protocols(headers).filter(passes).map(str::to_owned).collect();
-        Ok(Self { key, protocols, model, query })
+        Ok(Self { key, protocols, model })
     }
 
     /// Writes the handshake for the provider into `head`. Without `Sec-WebSocket-Extensions`: what is compressed could not be
@@ -164,28 +162,30 @@ fn upgrade(method: &Method, version: Version, headers: &HeaderMap) -> Result<Hea
     key.cloned().ok_or_else(|| wrong("`Sec-WebSocket-Key` must be 16 bytes in base64"))
 }
 
-/// The model of a query, and the rest that goes up: without what the gateway decides itself (which deployment, of which
-/// version of the API), and without a key that somebody put there.
-fn read_query(query: &str) -> Result<(String, String), Reject> {
-    let wrong = |message: String| Reject::BadRequest { message, param: Some("model".to_owned()) };
-    let (mut model, mut rest) = (None, Vec::new());
+/// The model of a query. Nothing of the query goes up: a provider may decode names, take the last of two or take a member
+/// for another that the gateway never heard of, and what it calls has to be what is paid for.
+fn read_query(query: &str) -> Result<String, Reject> {
+    let wrong = |name: &str, message: String| Reject::BadRequest { message, param: Some(name.to_owned()) };
+    let mut model = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        match name {
+        match &*unescape(name) {
             "model" if model.is_some() => {
-                return Err(wrong("`model` stands twice in the query; name one model".to_owned()));
+                return Err(wrong("model", "`model` stands twice in the query; name one model".to_owned()));
             }
             "model" => model = Some(unescape(value)),
-            "deployment" | "api-version" | "api-key" => {}
-            _ => rest.push(pair),
+            name @ ("intent" | "call_id") => {
+                let message = format!(
+                    "sessions with `{name}` are not served: they are not of one model that could be priced; leave it out and \
+                     connect to `{PATH}?model=NAME`"
+                );
+                return Err(wrong(name, message));
+            }
+            _ => {}
         }
     }
-    match model.filter(|model| !model.is_empty()) {
-        Some(model) => Ok((model, rest.join("&"))),
-        None => Err(wrong(format!(
-            "a session needs a model: connect to `{PATH}?model=NAME`; sessions without one (`intent`) are not served"
-        ))),
-    }
+    let message = || format!("a session needs a model: connect to `{PATH}?model=NAME`");
+    model.filter(|model| !model.is_empty()).ok_or_else(|| wrong("model", message()))
 }
 
 #[cfg(test)]
@@ -233,18 +233,28 @@ mod tests {
     }
 
     #[test]
-    fn the_query_names_one_model_and_the_rest_goes_up_without_what_the_gateway_decides() {
+    fn the_query_names_one_model_however_its_names_are_written() {
         let cases = [
-            ("model=m", "m", ""),
-            ("a=1&model=gpt%2Frealtime&deployment=d&api-version=1&api-key=k&b", "gpt/realtime", "a=1&b"),
+            ("model=m", "m"),
+            ("a=1&model=gpt%2Frealtime&deployment=d&api-version=1&api-key=k&b", "gpt/realtime"),
+            ("m%6Fdel=m", "m"),
         ];
-        for (query, model, rest) in cases {
-            let handshake = read(&headers(&[]), query).expect("it is right");
-            assert_eq!((&*handshake.model, &*handshake.query), (model, rest));
+        for (query, model) in cases {
+            assert_eq!(read(&headers(&[]), query).expect("it is right").model, model, "{query}");
         }
-        for query in ["", "model=", "intent=transcription", "model=a&model=b"] {
-            let Err(Reject::BadRequest { param, .. }) = read(&headers(&[]), query) else { panic!("{query}") };
-            assert_eq!(param.as_deref(), Some("model"));
+        for (query, name) in [
+            ("", "model"),
+            ("model=", "model"),
+            ("model=a&model=b", "model"),
+            ("model=a&%6dodel=b", "model"),
+            ("%6dodel=a&mode%6C=b", "model"),
+            ("intent=transcription", "intent"),
+            ("model=a&inten%74=transcription", "intent"),
+            ("model=a&call_id=c", "call_id"),
+        ] {
+            let Err(Reject::BadRequest { param, message }) = read(&headers(&[]), query) else { panic!("{query}") };
+            assert_eq!(param.as_deref(), Some(name), "{query}");
+            assert!(message.contains(&format!("`{name}`")) || query.is_empty() || query == "model=", "{message}");
         }
     }
 

@@ -62,8 +62,8 @@ pub trait Lane: Send + Sync {
     /// Bytes of the client on their way up.
     fn up(&mut self, piece: &mut Option<Bytes>);
 
-    /// Bytes of the provider on their way down.
-    fn down(&mut self, piece: &mut Option<Bytes>);
+    /// Bytes of the provider on their way down. `end`: its connection ended behind them.
+    fn down(&mut self, piece: &mut Option<Bytes>, end: bool);
 
     /// The attempt failed. Returns whether the next target is tried.
     fn failed(&mut self, error: &Error) -> bool;

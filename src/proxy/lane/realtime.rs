@@ -147,10 +147,6 @@ impl Lane for Realtime {
         target.provider.headers(Api::Realtime, client, &mut headers);
         self.handshake.write(&mut headers);
         let path = target.provider.path(Api::Realtime, &target.model, true);
-        let path = match &*self.handshake.query {
-            "" => path,
-            query => format!("{path}{}{query}", if path.contains('?') { '&' } else { '?' }).into(),
-        };
         let (mut parts, ()) = http::Request::new(()).into_parts();
         parts.method = Method::GET;
         parts.version = Version::HTTP_11;
@@ -168,7 +164,10 @@ impl Lane for Realtime {
 
     fn answer_head(&mut self, head: &mut ResponseHeader) -> Result<()> {
         if head.status != StatusCode::SWITCHING_PROTOCOLS {
+            // Nothing of the provider's may pass with one but its status. The second of two heads is the answer.
             if head.status.is_informational() {
+                let bare = ResponseHeader::build(head.status, None)?;
+                *head = bare;
                 return Ok(());
             }
             let retry_after = retry_after(&head.headers);
@@ -192,8 +191,8 @@ impl Lane for Realtime {
         self.live.lock().up(piece);
     }
 
-    fn down(&mut self, piece: &mut Option<Bytes>) {
-        self.live.lock().down(piece);
+    fn down(&mut self, piece: &mut Option<Bytes>, end: bool) {
+        self.live.lock().down(piece, end);
     }
 
     fn failed(&mut self, error: &Error) -> bool {
@@ -222,7 +221,7 @@ impl Lane for Realtime {
         match respond::reject(session, &arrival, Api::Realtime.dialect(), &reject, &shares).await {
             Ok(bytes) => {
                 self.status = reject.status();
-                self.live.lock().told(reject.code(), bytes);
+                self.live.lock().refused(reject.code(), bytes);
             }
             Err(error) => tracing::debug!(%error, "the client left before its answer"),
         }

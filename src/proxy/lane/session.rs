@@ -127,7 +127,7 @@ impl Live {
     pub fn connected(&mut self) -> Option<impl Future<Output = Result<(), LedgerError>> + Send + 'static> {
         let under = self.under.as_mut()?;
         under.connected_at = Instant::now();
-        under.row.as_ref()?.durability()
+        under.rows.front()?.0.durability()
     }
 
     /// The provider's 101 goes to the client.
@@ -197,30 +197,57 @@ impl Live {
     pub fn up(&mut self, piece: &mut Option<Bytes>) {
         let Some(bytes) = piece.take() else { return };
         self.last_sign = Instant::now();
-        let mut at = 0;
+        let (mut at, mut passes) = (0, 0);
         while self.stop.is_none() && at < bytes.len() {
             match self.client.read(bytes.get(at..).unwrap_or_default()) {
                 Ok((taken, part)) => {
                     at += taken;
+                    let mut event = false;
                     match (part, &mut self.under) {
-                        (Part::Text { payload, last }, Some(under)) => under.reader.client(payload, last),
+                        (Part::Text { payload, last }, Some(under)) => {
+                            under.reader.client(payload, last);
+                            event = last;
+                        }
                         (Part::Close(code), _) => {
                             self.close = self.close.or(code);
                             self.closing_at.get_or_insert_with(Instant::now);
                         }
                         (Part::Text { .. } | Part::Nothing, _) => {}
                     }
+                    // What it asks for is held for before its last byte goes up: until then the provider has no event.
+                    if event {
+                        self.hold_for_all();
+                    }
+                    if !event || self.stop.is_none() {
+                        passes = at;
+                    }
                 }
                 Err(malformed) => self.end(Stop::Client(malformed)),
             }
         }
-        self.sums.bytes_in += at as u64;
-        *piece = Some(bytes.slice(..at));
+        self.sums.bytes_in += passes as u64;
+        *piece = Some(bytes.slice(..passes));
         self.look_at_memory();
     }
 
-    /// Bytes of the provider. All of them are read, so that all is metered; those up to the end of the session pass.
-    pub fn down(&mut self, piece: &mut Option<Bytes>) {
+    /// Bytes of the provider. All of them are read, so that all is metered; those up to the end of the session pass. `end`:
+    /// the connection ended behind them, and nobody is asked for the last words after that.
+    pub fn down(&mut self, piece: &mut Option<Bytes>, end: bool) {
+        self.read_down(piece);
+        if !end || !self.is_upgraded {
+            return;
+        }
+        if self.stop.is_none() && self.closing_at.is_none() {
+            self.end(Stop::Broken(Trouble::Broken("it was ended without a close frame".to_owned())));
+        }
+        if let Some(words) = self.last_words() {
+            let before = piece.take().unwrap_or_default();
+            self.sums.bytes_out += words.len() as u64;
+            *piece = Some(if before.is_empty() { words } else { [before, words].concat().into() });
+        }
+    }
+
+    fn read_down(&mut self, piece: &mut Option<Bytes>) {
         let Some(bytes) = piece.take() else { return };
         self.last_sign = Instant::now();
         let (mut at, mut passes) = (0, if self.cut { 0 } else { bytes.len() });
@@ -267,8 +294,11 @@ impl Live {
         match heard {
             Heard::Nothing => {}
             Heard::Response { usage, estimate, inconsistent } => self.response_done(usage, estimate, inconsistent),
-            Heard::Transcription { model, usage } => self.transcribed(model, usage),
+            Heard::Transcription { model, usage, estimate } => self.transcribed(model, usage, estimate),
+            Heard::Session { model, transcriber } => self.told(model, transcriber),
         }
+        // One may have begun that nobody asked for: the provider hears itself when the user has spoken.
+        self.hold_for_all();
     }
 
     /// Ends the session, once.

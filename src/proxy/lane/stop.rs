@@ -3,7 +3,10 @@
 use super::frames::{Malformed, close_frame, text_frame};
 use crate::{
     providers::session::{MessageTooLong, SessionReader},
-    proxy::{reject::Reject, trouble::Trouble},
+    proxy::{
+        reject::{Reject, shown},
+        trouble::Trouble,
+    },
 };
 use bytes::Bytes;
 
@@ -28,6 +31,10 @@ pub enum Stop {
     Broken(Trouble),
     /// More is held than the gateway may hold.
     BuffersFull,
+    /// The provider says that another model speaks than the one that is paid for.
+    OtherModel(String),
+    /// More of something than a session may have.
+    TooMany(&'static str),
 }
 
 impl Stop {
@@ -41,6 +48,8 @@ impl Stop {
             Self::Client(_) => "invalid_websocket_frame",
             Self::Server(_) | Self::TooLong(_) | Self::Broken(_) => "upstream_failed",
             Self::BuffersFull => "buffers_full",
+            Self::OtherModel(_) => "session_model_changed",
+            Self::TooMany(_) => "session_too_large",
         }
     }
 
@@ -52,7 +61,7 @@ impl Stop {
     /// The code of the close frame (RFC 6455 §7.4.1).
     pub const fn close_code(&self) -> u16 {
         match self {
-            Self::Refused(_) | Self::Revoked | Self::Silent => 1008,
+            Self::Refused(_) | Self::Revoked | Self::Silent | Self::OtherModel(_) | Self::TooMany(_) => 1008,
             Self::Draining => 1001,
             Self::Client(Malformed::TooLong) => 1009,
             Self::Client(_) => 1002,
@@ -69,7 +78,9 @@ impl Stop {
                 Reject::LimitReached(_) => "rate_limit_error",
                 _ => "server_error",
             },
-            Self::Revoked | Self::Client(_) | Self::Silent => "invalid_request_error",
+            Self::Revoked | Self::Client(_) | Self::Silent | Self::OtherModel(_) | Self::TooMany(_) => {
+                "invalid_request_error"
+            }
             _ => "server_error",
         }
     }
@@ -86,6 +97,12 @@ impl Stop {
             Self::Server(malformed) => format!("the session was ended: the provider is at fault: {malformed}"),
             Self::TooLong(long) => format!("the session was ended: the provider is at fault: {long}"),
             Self::Broken(trouble) => format!("the session was ended: the provider failed: {trouble}"),
+            Self::OtherModel(model) => format!(
+                "the session was ended: its model is now `{}`, which is not the one that it was opened for; connect with that \
+                 model's name instead",
+                shown(model)
+            ),
+            Self::TooMany(what) => format!("the session was ended: it has too many {what}; connect again"),
             Self::BuffersFull => "the session was ended: the gateway's buffers are full; connect again".to_owned(),
         }
     }

@@ -51,7 +51,7 @@ impl Kind {
 
     /// Whether such an event is read whole.
     pub(super) const fn is_read(self) -> bool {
-        matches!(self, Self::ResponseDone | Self::Transcribed | Self::Session | Self::Unclear)
+        matches!(self, Self::ResponseCreated | Self::ResponseDone | Self::Transcribed | Self::Session | Self::Unclear)
     }
 }
 

@@ -54,9 +54,9 @@ fn usage_is_split_into_classes_that_do_not_overlap() {
 #[test]
 fn a_response_is_under_way_from_its_beginning_to_its_end() {
     let mut reader = Reader::default();
-    assert_eq!(reader.under_way(), None);
+    assert_eq!(reader.under_way(), []);
     reader.client(br#"{"type":"response.create"}"#, true);
-    assert!(reader.under_way().is_some(), "asked for");
+    assert_eq!(reader.running(), 1, "asked for");
     heard(&mut reader, r#"{"type":"response.created","response":{}}"#);
     for _ in 0..3 {
         heard(&mut reader, r#"{"type":"response.output_audio_transcript.delta","delta":"a"}"#);
@@ -66,16 +66,16 @@ fn a_response_is_under_way_from_its_beginning_to_its_end() {
         "A".repeat(64_000)
     );
     heard(&mut reader, &sound);
-    let so_far = reader.under_way().expect("it is under way");
+    let [so_far] = reader.under_way()[..] else { panic!("one is under way") };
     assert_eq!((so_far.output, so_far.audio_output), (3, 20), "a second of sound are 20 tokens");
     let Heard::Response { usage: Some(usage), inconsistent: false, .. } = heard(&mut reader, DONE) else { panic!() };
     assert_eq!((usage.input, usage.cache_read, usage.audio_input), (55, 64, 8));
     assert_eq!((usage.output, usage.audio_output), (30, 118));
-    assert_eq!(reader.under_way(), None);
+    assert_eq!(reader.under_way(), []);
     heard(&mut reader, r#"{"type":"response.created"}"#);
     heard(&mut reader, r#"{"type":"response.created"}"#);
     heard(&mut reader, DONE);
-    let next = reader.under_way().expect("one of two is left");
+    let [next] = reader.under_way()[..] else { panic!("one of two is left") };
     assert_eq!(next.input, 127, "the next response reads what the last one read");
 }
 
@@ -96,7 +96,7 @@ fn what_was_asked_for_and_refused_is_not_under_way() {
     let mut reader = Reader::default();
     reader.client(br#"{"type":"response.create"}"#, true);
     heard(&mut reader, r#"{"type":"error","error":{"code":"conversation_already_has_active_response"}}"#);
-    assert_eq!(reader.under_way(), None);
+    assert_eq!(reader.under_way(), []);
 }
 
 #[test]
@@ -104,14 +104,24 @@ fn a_transcription_is_of_the_model_that_the_session_names() {
     let mut reader = Reader::default();
     let done = r#"{"type":"conversation.item.input_audio_transcription.completed","transcript":"Hi","usage":{"type":"tokens","total_tokens":22,"input_tokens":13,"input_token_details":{"text_tokens":0,"audio_tokens":13},"output_tokens":9}}"#;
     let want = Some(Usage { audio_input: 13, output: 9, ..Usage::ZERO });
-    assert_eq!(heard(&mut reader, done), Heard::Transcription { model: None, usage: want });
+    assert_eq!(
+        heard(&mut reader, done),
+        Heard::Transcription { model: None, usage: want, estimate: Usage { output: 1, ..Usage::ZERO } }
+    );
     let sessions = [
         (r#"{"audio":{"input":{"transcription":{"model":"gpt-4o-transcribe"}}}}"#, "gpt-4o-transcribe"),
         (r#"{"input_audio_transcription":{"model":"whisper-1"},"output_audio_format":"g711_ulaw"}"#, "whisper-1"),
     ];
     for (session, model) in sessions {
         heard(&mut reader, &format!(r#"{{"type":"session.updated","session":{session}}}"#));
-        assert_eq!(heard(&mut reader, done), Heard::Transcription { model: Some(model.to_owned()), usage: want });
+        assert_eq!(
+            heard(&mut reader, done),
+            Heard::Transcription {
+                model: Some(model.to_owned()),
+                usage: want,
+                estimate: Usage { output: 1, ..Usage::ZERO }
+            }
+        );
     }
     assert!(reader.narrow);
 }
@@ -160,6 +170,95 @@ fn garbage_means_nothing() {
         let nothing = matches!(heard, Heard::Nothing | Heard::Response { usage: None, .. });
         assert!(nothing, "{text}: {heard:?}");
     }
+}
+
+#[test]
+fn responses_side_by_side_keep_figures_of_their_own() {
+    let mut reader = Reader::default();
+    for _ in 0..3 {
+        reader.client(br#"{"type":"response.create","response":{"conversation":"none"}}"#, true);
+    }
+    heard(&mut reader, r#"{"type":"error","error":{}}"#);
+    assert_eq!(reader.running(), 2, "an error refuses one of them");
+    for id in ["a", "b"] {
+        heard(&mut reader, &format!(r#"{{"type":"response.created","response":{{"id":"{id}"}}}}"#));
+    }
+    assert_eq!(reader.running(), 2);
+    let delta = |id: &str| format!(r#"{{"type":"response.output_text.delta","response_id":"{id}","delta":"x"}}"#);
+    for id in ["a", "b", "b"] {
+        heard(&mut reader, &delta(id));
+    }
+    assert_eq!(reader.under_way().iter().map(|used| used.output).collect::<Vec<_>>(), [1, 2]);
+    assert!(reader.under_way().iter().all(|used| used.input > 0));
+    heard(
+        &mut reader,
+        r#"{"type":"response.done","response":{"id":"a","usage":{"input_tokens":1,"output_tokens":1}}}"#,
+    );
+    let [left] = reader.under_way()[..] else { panic!("one is left") };
+    assert_eq!(left.output, 2);
+    assert!(left.input > 10, "what it reads is not forgotten with the other: {left:?}");
+}
+
+/// A picture is no million words.
+#[test]
+fn sound_and_pictures_in_an_item_are_not_counted_as_text() {
+    let (sound, picture) = ("A".repeat(640_000), "B".repeat(4_000_000));
+    let item = format!(
+        r#"{{"type":"conversation.item.create","item":{{"content":[{{"type":"input_audio","audio":"{sound}"}},{{"type":"input_image","image_url" : "data:image/png;base64,{picture}"}},{{"type":"input_text","text":"\"audio\": \"x\""}}]}}}}"#
+    );
+    for cut in [1 << 23, 1_000, 7] {
+        let mut reader = Reader::default();
+        let count = item.len().div_ceil(cut);
+        for (at, part) in item.as_bytes().chunks(cut).enumerate() {
+            reader.client(part, at + 1 == count);
+        }
+        reader.client(br#"{"type":"response.create"}"#, true);
+        let [used] = reader.under_way()[..] else { panic!("one is asked for") };
+        assert_eq!((used.audio_input, used.image_input), (100, PICTURE), "{cut}");
+        assert!((20..100).contains(&used.input), "{cut}: {used:?}");
+    }
+}
+
+#[test]
+fn a_transcription_without_figures_is_estimated_by_its_sound() {
+    let mut reader = Reader::default();
+    let append = |bytes: usize| {
+        format!(
+            r#"{{"type":"input_audio_buffer.append","event_id":"{}","audio":"{}"}}"#,
+            "e".repeat(135),
+            "A".repeat(bytes)
+        )
+    };
+    let done = r#"{"type":"conversation.item.input_audio_transcription.completed","transcript":"eight by"}"#;
+    reader.client(append(640_000).as_bytes(), true);
+    let want = |audio_ms, audio_input| Usage { audio_ms, audio_input, output: 2, ..Usage::ZERO };
+    let Heard::Transcription { usage: None, estimate, .. } = heard(&mut reader, done) else { panic!() };
+    assert!(
+        (9_990..=10_010).contains(&estimate.audio_ms) && (100..=101).contains(&estimate.audio_input),
+        "{estimate:?}"
+    );
+    let Heard::Transcription { estimate, .. } = heard(&mut reader, done) else { panic!() };
+    assert_eq!(estimate, want(0, 0), "sound is put into writing once");
+}
+
+#[test]
+fn what_a_session_is_set_to_is_told() {
+    let text =
+        r#"{"type":"session.updated","session":{"model":"m","audio":{"input":{"transcription":{"model":"t"}}}}}"#;
+    let told = Heard::Session { model: Some("m".to_owned()), transcriber: Some("t".to_owned()) };
+    assert_eq!(heard(&mut Reader::default(), text), told);
+}
+
+/// An event that is too long to be read, and hides its type, may ask for anything.
+#[test]
+fn an_event_that_hides_what_it_asks_for_counts_as_a_response() {
+    let mut reader = Reader::default();
+    reader.client(br#"{"ty\u0070e":"response.create","x":""#, false);
+    for _ in 0..9 {
+        reader.client(&[b'A'; 1 << 20], false);
+    }
+    reader.client(br#""}"#, true);
+    assert_eq!(reader.running(), 1);
 }
 
 proptest! {
