@@ -12,7 +12,7 @@ fn wav_of(seconds: usize, declared: u32) -> Vec<u8> {
 /// What a `fmt ` of 16 kHz, 16 bits and one channel holds.
 fn fmt(tag: u16) -> Vec<u8> {
     let [low, high] = tag.to_le_bytes();
-    [&[low, high, 1, 0, 0x80, 0x3e, 0, 0, 0, 0x7d, 0, 0, 2, 0, 16, 0]].concat()
+    vec![low, high, 1, 0, 0x80, 0x3e, 0, 0, 0, 0x7d, 0, 0, 2, 0, 16, 0]
 }
 
 /// A `fmt ` in the extensible form.
