@@ -2,8 +2,9 @@
 //!
 //! Nothing is copied: the pass yields the parts as places in the body, so that the value of one can be replaced without
 //! moving a file. Refused: anything before the first boundary or behind the last, a boundary that stands inside of a
-//! value, lines that do not end in CRLF, folded or unknown ways of naming a part, multiparts inside of parts, codings
-//! (`content-transfer-encoding`), and more than [`MAX_PARTS`] parts.
+//! value, lines that do not end in CRLF, folded or unknown ways of naming a part, parameters in pieces (RFC 2231; only
+//! `filename*` is let through), multiparts inside of parts, codings (`content-transfer-encoding`), and more than
+//! [`MAX_PARTS`] parts.
 
 use super::parse::BadRequest;
 use super::path::echo;
@@ -44,6 +45,10 @@ pub fn boundary(content_type: &str) -> Result<&str, BadRequest> {
     }
     let mut found = None;
     for (name, value) in parameters(rest).ok_or_else(|| bad("cannot be read"))? {
+        // A boundary in pieces or in a charset (`boundary*0`): another parser may go by that one.
+        if name.contains('*') {
+            return Err(bad("has a parameter whose name holds `*` (RFC 2231)"));
+        }
         if name.eq_ignore_ascii_case("boundary") && found.replace(value).is_some() {
             return Err(bad("names two boundaries"));
         }
@@ -54,6 +59,11 @@ pub fn boundary(content_type: &str) -> Result<&str, BadRequest> {
         return Err(bad("has a boundary that is none"));
     }
     Ok(boundary)
+}
+
+/// The content type of a form with `boundary`, which [`boundary`] found: it holds no quote and no backslash.
+pub fn content_type(boundary: &str) -> String {
+    format!("multipart/form-data; boundary=\"{boundary}\"")
 }
 
 /// The parts of `body`, in order.
@@ -136,6 +146,9 @@ fn refused(header: &str, value: &str) -> Option<&'static str> {
     if is("content-type") && lower.starts_with("multipart/") {
         return Some("is a multipart itself: send its files as parts of their own");
     }
+    if is("content-type") && lower.contains("charset*") {
+        return Some("has a charset in another coding (`charset*`): send it in UTF-8");
+    }
     let charset = lower.split_once("charset=").map(|(_, charset)| charset.trim_matches(['"', ' ']));
     let utf8 = |charset: &str| ["utf-8", "us-ascii"].iter().any(|known| charset.starts_with(known));
     (is("content-type") && charset.is_some_and(|charset| !utf8(charset))).then_some("is not in UTF-8: send it so")
@@ -155,6 +168,10 @@ fn disposition(value: &str) -> Result<(&str, bool), &'static str> {
             "filename" => std::mem::replace(&mut files[0], true),
             "filename*" => std::mem::replace(&mut files[1], true),
             "name*" => return Err("is named by `name*`: send `name`"),
+            // Pieces of a value (RFC 2231 §3) make a name or a file of what another parser takes for none.
+            other if other.contains('*') => {
+                return Err("has a parameter in pieces in its `content-disposition` (RFC 2231): send it whole");
+            }
             _ => false,
         };
         if twice {

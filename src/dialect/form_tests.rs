@@ -31,6 +31,8 @@ fn parts_are_found_as_clients_send_them() {
     let want = [("file", true, "RI\r\n--Xb\r\n\r\nFF\n"), ("model", false, "whisper-1"), ("prompt", false, "")];
     assert_eq!(got, want.map(|(name, file, value)| (name.to_owned(), file, value.to_owned())));
     assert_eq!(parts(format!("--{B}--").as_bytes(), B), Ok(Vec::new()), "an empty form is one");
+    let coded = read(&["Content-Disposition: form-data; name=file; filename*=utf-8''%e2%82%ac.wav\r\n\r\nx"]);
+    assert!(coded.is_ok_and(|parts| parts[0].1), "browsers and SDKs name files so");
 }
 
 #[test]
@@ -52,11 +54,18 @@ fn boundaries_are_read_from_the_content_type() {
         ("multipart/form-data; boundary=\"a\\\"b\"", None),
         ("multipart/form-data; boundary=a b", None),
         ("multipart/form-data; boundary=ä", None),
+        ("multipart/form-data; boundary=a; boundary*=utf-8''b", None),
+        ("multipart/form-data; boundary*0=b; boundary=a", None),
+        ("multipart/form-data; boundary*0*=b", None),
+        ("multipart/form-data; boundary=a; charset*=utf-8''utf-16", None),
     ];
     for (text, want) in cases {
         assert_eq!(boundary(text).ok(), want, "{text}");
     }
     assert!(boundary(&format!("multipart/form-data; boundary={}", "a".repeat(71))).is_err());
+    let anew = content_type("a b:c");
+    assert_eq!(anew, "multipart/form-data; boundary=\"a b:c\"");
+    assert_eq!(boundary(&anew).ok(), Some("a b:c"), "it reads as it was written");
 }
 
 #[test]
@@ -70,6 +79,14 @@ fn what_two_parsers_could_read_in_two_ways_is_refused() {
         ("two dispositions", "Content-Disposition: form-data; name=a\r\nContent-Disposition: form-data; name=b"),
         ("an attachment", "Content-Disposition: attachment; name=a"),
         ("an extended name", "Content-Disposition: form-data; name*=utf-8''a"),
+        ("a name in pieces", "Content-Disposition: form-data; name=a; name*0=b"),
+        ("a name in coded pieces", "Content-Disposition: form-data; name=a; NAME*0*=utf-8''b"),
+        ("a file's name in pieces", "Content-Disposition: form-data; name=a; filename*0=b; filename*1=c"),
+        ("a file's name in coded pieces", "Content-Disposition: form-data; name=a; filename*0*=utf-8''b"),
+        (
+            "a charset in another coding",
+            "Content-Disposition: form-data; name=a\r\nContent-Type: text/plain; charset*=''utf-16",
+        ),
         ("an escaped quote", "Content-Disposition: form-data; name=a; filename=\"x\\\"; name=\"b\""),
         ("no end of a quote", "Content-Disposition: form-data; name=\"a"),
         ("something behind a quote", "Content-Disposition: form-data; name=\"a\"b"),

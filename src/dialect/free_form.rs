@@ -5,10 +5,11 @@
 
 use crate::model::{Json, Tool};
 use serde_json::{Value, json};
-use std::ops::ControlFlow;
 
 /// The member that holds the text.
 const MEMBER: &str = "input";
+/// What stands before the text, with white space between.
+const BEGIN: [&str; 4] = ["{", "\"input\"", ":", "\""];
 
 /// A tool that is called with a text. `grammar`: the syntax and the rules that the text must keep to; nobody enforces them
 /// where this goes, so the model is told.
@@ -43,6 +44,8 @@ pub(super) struct Unwrapping {
     json: String,
     /// How much of it was read.
     read: usize,
+    /// How many of [`BEGIN`] were read.
+    words: usize,
     place: Place,
 }
 
@@ -64,11 +67,7 @@ impl Unwrapping {
     pub(super) fn push(&mut self, piece: &str) -> String {
         self.json.push_str(piece);
         if self.place == Place::Before {
-            match begin(&self.json) {
-                ControlFlow::Break(Some(at)) => (self.place, self.read) = (Place::Inside, at),
-                ControlFlow::Break(None) => self.place = Place::Elsewhere,
-                ControlFlow::Continue(()) => {}
-            }
+            self.begin();
         }
         let mut text = String::new();
         if self.place == Place::Inside {
@@ -101,6 +100,24 @@ impl Unwrapping {
         &self.json
     }
 
+    /// Reads on before the text. Nothing but the beginning of a word is read again with the next piece.
+    fn begin(&mut self) {
+        while let Some(word) = BEGIN.get(self.words) {
+            let rest = self.json.get(self.read..).unwrap_or_default();
+            let told = rest.trim_ascii_start();
+            self.read += rest.len() - told.len();
+            if told.starts_with(word) {
+                (self.words, self.read) = (self.words + 1, self.read + word.len());
+            } else {
+                if !word.starts_with(told) {
+                    self.place = Place::Elsewhere;
+                }
+                return;
+            }
+        }
+        self.place = Place::Inside;
+    }
+
     /// Reads on in the text, as far as its escapes are whole.
     fn unescape(&mut self, text: &mut String) {
         loop {
@@ -121,23 +138,6 @@ impl Unwrapping {
             self.read += length;
         }
     }
-}
-
-/// Where the text begins in what should be `{"input":"…`: `Continue` where that is not known yet, `Break(None)` where it is
-/// something else.
-fn begin(json: &str) -> ControlFlow<Option<usize>> {
-    let mut rest = json;
-    for word in ["{", "\"input\"", ":", "\""] {
-        rest = rest.trim_ascii_start();
-        if let Some(behind) = rest.strip_prefix(word) {
-            rest = behind;
-        } else if word.starts_with(rest) {
-            return ControlFlow::Continue(());
-        } else {
-            return ControlFlow::Break(None);
-        }
-    }
-    ControlFlow::Break(Some(json.len() - rest.len()))
 }
 
 /// The letter that an escape at the beginning of `text` stands for, and the escape's length; `None`: it is not whole yet. What
@@ -232,6 +232,19 @@ mod tests {
             assert_eq!(unwrapped(json, 1).0, want, "{name}");
             assert_eq!(unwrapped(json, 1_000).0, want, "{name}, at once");
         }
+    }
+
+    #[test]
+    fn blanks_before_the_text_are_read_once() {
+        let mut call = Unwrapping::default();
+        for piece in ["{"].into_iter().chain(std::iter::repeat_n(" ", 1_000)).chain(["\"inp"]) {
+            assert_eq!(call.push(piece), "");
+            assert!(call.json().len() - call.read <= "\"inp".len(), "what is read again is no longer than a word");
+        }
+        assert_eq!(call.push("ut\" :\n\"x"), "x");
+        let mut call = Unwrapping::default();
+        call.push(&" ".repeat(1_000));
+        assert_eq!((call.read, call.push("x").as_str(), call.rest().trim_start()), (1_000, "", "x"));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub mod strict;
 pub use answer::{About, AnswerEncoder, encoder};
 pub use error::sign_of_life;
 pub use parse::{BadRequest, parse, parse_form, parse_generate};
-pub use retrieval::{Retold, retell};
+pub use retrieval::{Retold, retell, retold_bytes};
 
 use crate::model::{Api, Ask, Chat, Retrieval};
 use bytes::Bytes;

@@ -31,8 +31,10 @@ pub struct Length {
     pub ms: u64,
     /// It cannot be longer than this.
     pub most_ms: u64,
-    /// Its header tells `ms`; else it is estimated from the number of bytes.
+    /// All of its bytes are uncompressed sound, so that it is as long as they are; else `ms` is an estimate.
     pub exact: bool,
+    /// Its header tells `ms`, truly or not; else it is estimated from the number of bytes.
+    pub told: bool,
 }
 
 /// Bytes of a second of the sparsest sound: Opus goes down to 6 kbit/s (RFC 6716), MP3 to 8. Silence may be coded in
@@ -46,34 +48,32 @@ const OPUS: u64 = 4_000;
 /// (<https://platform.openai.com/docs/guides/text-to-speech#supported-output-formats>).
 const SPOKEN_PCM: u64 = 48_000;
 
+/// Most bytes of a second of FLAC that is not unusual: 48 kHz, 16 bits, two channels, not compressed at all.
+const LOSSLESS: u64 = 192_000;
+
 /// How fast sound goes by.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
     bytes_per_second: u64,
     /// Bytes before the sound.
     skip: u64,
-    /// Bytes of sound, as its header tells.
-    declared: Option<u64>,
-    /// Milliseconds, as its header tells.
+    /// Milliseconds, as its header tells. Nobody checks what it tells: it is an estimate.
     told_ms: Option<u64>,
-    /// Nothing is compressed.
+    /// Nothing is compressed: the bytes behind `skip` are no longer than this.
+    plain: bool,
+    /// And all of them are sound.
     exact: bool,
 }
 
 impl Pace {
     const fn of(bytes_per_second: u64) -> Self {
-        Self { bytes_per_second, skip: 0, declared: None, told_ms: None, exact: false }
+        Self { bytes_per_second, skip: 0, told_ms: None, plain: false, exact: false }
     }
 
-    /// Milliseconds of a file of `all` bytes.
+    /// Milliseconds of a file of `all` bytes. What a WAV declares is not gone by: streams declare nothing, or the largest
+    /// number, and what is declared to be no sound may be heard all the same.
     fn ms(&self, all: u64) -> u64 {
-        if let Some(told) = self.told_ms {
-            return told;
-        }
-        let there = all.saturating_sub(self.skip);
-        // A stream's header is written before its length is known: then it says nothing, or the largest number.
-        let heard = self.declared.filter(|declared| *declared > 0 && *declared <= there).unwrap_or(there);
-        at(heard, self.bytes_per_second)
+        self.told_ms.unwrap_or_else(|| at(all.saturating_sub(self.skip), self.bytes_per_second))
     }
 }
 
@@ -81,16 +81,16 @@ fn at(bytes: u64, bytes_per_second: u64) -> u64 {
     bytes.saturating_mul(1_000).div_ceil(bytes_per_second.max(1))
 }
 
-/// How long the sound in `file` is: by the header of WAV and FLAC; of MP3 by the rate of its first frame; else by the
-/// usual rate of its container.
+/// How long the sound in `file` is: by the bytes of an uncompressed WAV, by the header of FLAC; of MP3 by the rate of its
+/// first frame; else by the usual rate of its container.
 pub fn length(file: &[u8]) -> Length {
     let (pace, all) = (pace(file), file.len() as u64);
     let ms = pace.ms(all);
-    let most_ms = match pace.exact {
+    let most_ms = match pace.plain {
         true => at(all.saturating_sub(pace.skip), pace.bytes_per_second),
         false => at(all, SPARSEST),
     };
-    Length { ms, most_ms: most_ms.max(ms), exact: pace.exact || pace.told_ms.is_some() }
+    Length { ms, most_ms: most_ms.max(ms), exact: pace.exact, told: pace.plain || pace.told_ms.is_some() }
 }
 
 /// How long speech is that was answered in `format`: `head` are its first bytes, `all` how many there are.
@@ -108,42 +108,66 @@ fn pace(file: &[u8]) -> Pace {
 }
 
 /// Uncompressed WAV (<https://www.mmsp.ece.mcgill.ca/Documents/AudioFormats/WAVE/WAVE.html>); `None`: a coding whose bytes
-/// do not tell the time.
+/// do not tell the time, or a file that two decoders may read differently.
 fn wav(file: &[u8]) -> Option<Pace> {
-    const MOST_CHUNKS: usize = 64;
-    let (mut place, mut bytes_per_second) = (12usize, None);
-    for _ in 0..MOST_CHUNKS {
-        let chunk = file.get(place..)?;
-        let (name, size) = (chunk.get(..4)?, little(chunk.get(4..8)?));
-        match name {
-            b"fmt " => {
-                let (tag, channels) = (little(chunk.get(8..10)?), little(chunk.get(10..12)?));
-                let (rate, frame) = (little(chunk.get(12..16)?), little(chunk.get(20..22)?));
-                let bits = little(chunk.get(22..24)?);
-                let plain = matches!(tag, 1 | 3 | 6 | 7 | 0xfffe) && frame > 0 && frame == channels * bits.div_ceil(8);
-                bytes_per_second = Some(rate * frame).filter(|pace| plain && *pace > 0);
-                bytes_per_second?;
-            }
-            b"data" => {
-                let skip = (place + 8) as u64;
-                let bytes_per_second = bytes_per_second?;
-                return Some(Pace { bytes_per_second, skip, declared: Some(size), told_ms: None, exact: true });
-            }
+    let (mut bytes_per_second, mut sound) = (None, None);
+    for (place, chunk) in chunks(file) {
+        match chunk.get(..4)? {
+            // Where there are two, nobody knows by which one a decoder goes.
+            b"fmt " if bytes_per_second.is_some() => return None,
+            b"fmt " => bytes_per_second = Some(plain(chunk)?),
+            b"data" if sound.is_some() => return None,
+            b"data" => sound = Some((place + 8, little(chunk.get(4..8)?))),
             _ => {}
         }
-        let padded = usize::try_from(size.saturating_add(size % 2)).ok()?;
-        place = place.checked_add(8)?.checked_add(padded)?;
     }
-    None
+    let (skip, declared) = sound?;
+    let there = file.len().saturating_sub(skip) as u64;
+    let exact = declared.saturating_add(declared % 2) >= there;
+    Some(Pace { skip: skip as u64, plain: true, exact, ..Pace::of(bytes_per_second?) })
 }
 
-/// FLAC tells its samples (RFC 9639 §8.2), unless it was written as a stream.
+/// The chunks of a WAV as far as they are there, each with its place, its name and its size first.
+fn chunks(file: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    const MOST: usize = 64;
+    let mut place = Some(12usize);
+    let next = move || {
+        let (at, chunk) = place.and_then(|at| Some((at, file.get(at..)?)))?;
+        let size = little(chunk.get(4..8)?);
+        let padded = usize::try_from(size.saturating_add(size % 2)).ok();
+        place = padded.and_then(|padded| at.checked_add(8)?.checked_add(padded));
+        Some((at, chunk))
+    };
+    std::iter::from_fn(next).take(MOST)
+}
+
+/// Bytes of a second by a `fmt ` chunk; `None`: what it names is compressed, or unknown. The extensible form names the coding
+/// by a GUID (<https://learn.microsoft.com/en-us/windows/win32/api/mmreg/ns-mmreg-waveformatextensible>).
+fn plain(chunk: &[u8]) -> Option<u64> {
+    const BEHIND_TAG: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
+    let (tag, channels) = (little(chunk.get(8..10)?), little(chunk.get(10..12)?));
+    let (rate, frame) = (little(chunk.get(12..16)?), little(chunk.get(20..22)?));
+    let bits = little(chunk.get(22..24)?);
+    let coding = match tag {
+        0xfffe if little(chunk.get(4..8)?) >= 40 && chunk.get(34..48)? == BEHIND_TAG => little(chunk.get(32..34)?),
+        tag => tag,
+    };
+    // PCM, numbers with a point, A-law, mu-law.
+    let plain = matches!(coding, 1 | 3 | 6 | 7) && frame > 0 && frame == channels * bits.div_ceil(8);
+    Some(rate * frame).filter(|pace| plain && *pace > 0)
+}
+
+/// FLAC tells its samples (RFC 9639 §8.2), unless it was written as a stream. No decoder holds it to that, so it is not taken
+/// for shorter than its bytes are if they are not compressed.
 fn flac(file: &[u8]) -> Pace {
     let told = || {
         let info: [u8; 8] = file.get(18..26)?.try_into().ok()?;
         let info = u64::from_be_bytes(info);
         let (rate, samples) = (info >> 44, info & 0xf_ffff_ffff);
-        (rate > 0 && samples > 0).then(|| samples.saturating_mul(1_000).div_ceil(rate))
+        let (channels, bits) = ((info >> 41 & 7) + 1, (info >> 36 & 31) + 1);
+        let raw = (rate * channels * bits).div_ceil(8).min(LOSSLESS);
+        let least = at(file.len() as u64, raw);
+        (rate > 0 && samples > 0).then(|| samples.saturating_mul(1_000).div_ceil(rate).max(least))
     };
     Pace { told_ms: told(), ..Pace::of(USUAL) }
 }

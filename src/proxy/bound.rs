@@ -137,6 +137,8 @@ pub struct Bound {
     unit_tokens: u64,
     /// A lower cap is raised to it on its way.
     least_output: u64,
+    /// What has no bound in tokens, where nothing else depends on them: a budget of tokens that enforces cannot pay.
+    pub untold_tokens: Option<Unbounded>,
     /// `None`: the price is unknown.
     rates: Option<Rates>,
 }
@@ -215,6 +217,7 @@ pub fn bound_on(
         audio_tokens: demand.audio_bytes.div_ceil(AUDIO_BYTES).saturating_mul(hosted.turns).min(input_tokens),
         extra_output: demand.prediction_bytes,
         unit_tokens: demand.units.tokens(),
+        untold_tokens: None,
         least_output: terms.codec.map_or(0, Codec::least_output),
         rates: terms
             .price
@@ -320,6 +323,7 @@ impl Bound {
             extra_output: 0,
             least_output: 0,
             unit_tokens: 0,
+            untold_tokens: None,
             rates: Some(FREE),
         }
     }

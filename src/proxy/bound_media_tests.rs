@@ -63,3 +63,18 @@ fn what_is_billed_by_another_unit_has_no_tokens_and_that_units_price() {
     let moderation = ask(Api::Moderations, r#""input":"x""#);
     assert_eq!(whisper.bound(&moderation).expect("free").worst(0), (Some(0), 0));
 }
+
+#[test]
+fn without_a_price_what_has_no_bound_in_tokens_is_told_and_what_has_one_is_held() {
+    let unpriced = |model: &str| Place { price: None, model: model.to_owned(), ..Place::unknown() };
+    let untold = |place: &Place, ask: &Ask| place.bound(ask).expect("dollars do not ask").untold_tokens;
+    let field = |name: &str| Some(Unbounded { field: name.to_owned() });
+    let picture = ask(Api::Images, r#""prompt":"x""#);
+    let speech = ask(Api::Speech, r#""input":"x","voice":"a""#);
+    assert_eq!(untold(&unpriced("m"), &picture), field("model"));
+    assert_eq!(untold(&unpriced("m"), &speech), field("model"));
+    assert_eq!(heard(&unpriced("m")).expect("dollars do not ask").untold_tokens, field("model"));
+    assert_eq!(untold(&unpriced("gpt-image-1"), &picture), None);
+    assert_eq!(unpriced("gpt-image-1").bound(&picture).expect("bounded").most_output(0), 6_240);
+    assert_eq!(untold(&Place::listed("openai/whisper-1"), &speech), None, "billed by other units");
+}

@@ -486,6 +486,7 @@ fn any_bound() -> impl Strategy<Value = Bound> {
                 audio_tokens: audio.min(input_tokens),
                 extra_output,
                 least_output,
+                untold_tokens: None,
                 unit_tokens,
                 rates,
             }

@@ -12,7 +12,7 @@ fn heard(stage: &Stage, model: &str, wav: bool, format: &str) -> Exchange {
          name=response_format\r\n\r\n{format}\r\n--b\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\n"
     )
     .into_bytes();
-    let header = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\0\0\0\0\x02\0\x10\0data\0\0\0\0";
+    let header = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\0\0\0\0\x02\0\x10\0data\xff\xff\xff\xff";
     body.extend_from_slice(if wav { header } else { b"OggS" });
     body.extend_from_slice(&[0; 16_000]);
     body.extend_from_slice(b"\r\n--b--\r\n");
@@ -48,7 +48,8 @@ fn what_was_heard_is_reported_or_measured_by_the_file_or_by_the_text() {
             ms(7_000),
             UsageOrigin::Reported,
         ),
-        ("the WAV's header", true, TEXT, SRT, ms(1_000), UsageOrigin::Estimated),
+        ("the WAV's bytes", true, TEXT, "1\n00:00:00,000 --> 00:00:00,500\nHi\n", ms(1_000), UsageOrigin::Estimated),
+        ("a last time behind them", true, TEXT, SRT, ms(2_500), UsageOrigin::Estimated),
         ("the last time", false, TEXT, SRT, ms(2_500), UsageOrigin::Estimated),
         ("the file's size", false, TEXT, "Hi", ms(4_001), UsageOrigin::Estimated),
         ("the same of JSON", false, JSON, r#"{"text":"Hi"}"#, ms(4_001), UsageOrigin::Estimated),

@@ -5,6 +5,7 @@ use super::reject::Reject;
 use super::replay::trouble_error;
 use super::target::Target;
 use super::trouble::Trouble;
+use crate::dialect::form;
 use crate::model::Api;
 use crate::providers::codec::{Codec, Framing};
 use crate::routing::Resolver;
@@ -94,9 +95,7 @@ pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut Reques
     let endpoint = target.provider.endpoint();
     let host = HeaderValue::from_str(&endpoint.authority).map_err(|_| Error::new(ErrorType::InvalidHTTPHeader))?;
     headers.insert(header::HOST, host);
-    // A form goes up with the boundary that the client chose.
-    let kind = client.get(header::CONTENT_TYPE).filter(|_| form);
-    headers.insert(header::CONTENT_TYPE, kind.cloned().unwrap_or(JSON));
+    headers.insert(header::CONTENT_TYPE, if form { form_type(client)? } else { JSON });
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(attempt.body_len()));
     let framing = attempt.answer.is_translated().then(|| target.provider.codec().map(Codec::framing)).flatten();
     let events = if framing == Some(Framing::Aws) { AWS } else { SSE };
@@ -123,6 +122,15 @@ pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut Reques
     }
     *head = RequestHeader::from(parts);
     Ok(())
+}
+
+/// The content type of the client's form: with the boundary that the client chose, by which the form was read, and nothing
+/// else of it.
+fn form_type(client: &HeaderMap) -> Result<HeaderValue> {
+    let invalid = || Error::new(ErrorType::InvalidHTTPHeader);
+    let told = client.get(header::CONTENT_TYPE).and_then(|told| told.to_str().ok()).ok_or_else(invalid)?;
+    let boundary = form::boundary(told).map_err(|_| invalid())?;
+    HeaderValue::from_str(&form::content_type(boundary)).map_err(|_| invalid())
 }
 
 /// What an error of Pingora means for the attempt under way.
@@ -182,4 +190,20 @@ pub fn is_stale(error: &Error, found: Option<&Trouble>, exchange: &Exchange) -> 
         }
     };
     untouched && dead
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_goes_up_with_its_boundary_and_nothing_else_of_the_clients_content_type() {
+        let told = |text: &'static str| {
+            let client = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(text))]);
+            form_type(&client).map(|kind| kind.to_str().map(str::to_owned).unwrap_or_default())
+        };
+        let got = told("Multipart/Form-Data; x=1; boundary=a/b; charset=utf-8").expect("a form");
+        assert_eq!(got, "multipart/form-data; boundary=\"a/b\"");
+        assert!(told("multipart/form-data; boundary=a; boundary*0=b").is_err());
+    }
 }

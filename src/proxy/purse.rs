@@ -150,6 +150,11 @@ fn hold(
             return Ok(Paid { hold: Some(hold), ..Paid::default() });
         }
     };
+    if let Some(Unbounded { field }) = &bound.untold_tokens
+        && let Some(rule) = enforcing.clone().find(|rule| rule.config().unit == Unit::Tokens)
+    {
+        return Err(Unpaid::Unbounded { budget: Arc::clone(&rule.config().id), field: field.clone() });
+    }
     let priced = bound.worst(0).0.is_some();
     for _ in 0..RACES {
         let left = left(charges, now_us);
@@ -228,6 +233,11 @@ pub fn quote(charges: &[Charge], ask: &Ask, target: &Target, budgeting: &Budgeti
             Unit::Tokens => tokens > room,
         }
     };
+    let tokens_of = |(rule, _): &&Charge| rule.config().unit == Unit::Tokens;
+    if let Some((unbounded, (rule, _))) = bound.untold_tokens.as_ref().zip(enforcing.clone().find(tokens_of)) {
+        let refused = Some(format!("budget `{}`: {unbounded}", rule.config().id));
+        return Quote { worst_nano, refused, ..Quote::default() };
+    }
     let refused = enforcing.clone().find(short).map(|(rule, entity)| match worst_nano {
         None if rule.config().unit == Unit::Usd => {
             let of = bound

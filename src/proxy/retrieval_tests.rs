@@ -70,7 +70,7 @@ const GOLDEN: &[(&str, &str)] = &[
     ("voyage/fixtures/retrieval/rerank.json", include_str!("../providers/voyage/fixtures/retrieval/rerank.json")),
 ];
 
-fn provider(kind: &str) -> Box<dyn Provider> {
+pub(super) fn provider(kind: &str) -> Box<dyn Provider> {
     let yaml = match kind {
         "bedrock" => "{ region: us-east-1, access_key_id: AKIDEXAMPLE, secret_access_key: x }",
         "azure" => "{ base_url: 'https://x.openai.azure.com', api_key: x }",

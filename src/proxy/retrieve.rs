@@ -1,14 +1,16 @@
 //! Embeddings and reranking at a provider of another API: what fits, and the answer on its way back. As
 //! [`super::translate`], but answers come whole.
 
+use super::bounds::Share;
 use super::exchange::Opened;
 use super::reject::Reject;
 use super::target::Target;
 use super::translate::{Teller, Written};
+use super::trouble::Trouble;
 use crate::{
-    dialect::{Retold, retell},
+    dialect::{Retold, retell, retold_bytes},
     model::{Api, Retrieval, Usage},
-    providers::{Garbage, Provider, Reading, retrieval::Retriever},
+    providers::{Provider, Reading, retrieval::Retriever},
     tokens::estimate_tokens,
 };
 use bytes::Bytes;
@@ -91,18 +93,23 @@ impl Retelling {
     ///
     /// # Errors
     ///
-    /// [`Garbage`] when `body` is no answer to what was asked.
-    pub fn whole(&self, provider: &dyn Provider, body: &[u8]) -> Result<(Bytes, Reading), Garbage> {
-        let garbage = |why| Garbage { api: self.api, why };
-        let retriever = self.retriever(provider).ok_or_else(|| garbage("nobody reads it".to_owned()))?;
-        let (found, mut reading) = retriever.decode(body, &self.asked)?;
+    /// [`Trouble::Garbage`] when `body` is no answer to what was asked; [`Trouble::BuffersFull`] when `share`, which holds
+    /// `body`, cannot take the answer too.
+    pub fn whole(&self, provider: &dyn Provider, body: &[u8], share: &mut Share) -> Result<(Bytes, Reading), Trouble> {
+        let retriever = self.retriever(provider);
+        let retriever = retriever.ok_or_else(|| Trouble::Garbage("nobody reads it".to_owned()))?;
+        let read = retriever.decode(body, &self.asked);
+        let (found, mut reading) = read.map_err(|garbage| Trouble::Garbage(garbage.why))?;
+        if !share.grow_to(body.len().saturating_add(retold_bytes(&self.asked, &found))) {
+            return Err(Trouble::BuffersFull);
+        }
         if let (None, Some(input)) = (reading.usage, self.told_by_head) {
             reading = Reading { usage: Some(Usage { input, ..Usage::ZERO }), complete: true, ..Reading::default() };
         }
         let likely = || Usage { input: self.likely_tokens, ..Usage::ZERO };
         let usage = reading.usage.or_else(|| self.likely_searches(provider)).unwrap_or_else(likely);
         let about = Retold { id: &self.id, model: &self.model, tokens: usage.input_total(), searches: usage.searches };
-        retell(&self.asked, &found, &about).map(|told| (told, reading)).map_err(garbage)
+        retell(&self.asked, &found, &about).map(|told| (told, reading)).map_err(Trouble::Garbage)
     }
 
     /// What an answer that reports nothing used, about, where that is not for a tokenizer to count: searches.
@@ -113,5 +120,41 @@ impl Retelling {
 
     fn retriever<'p>(&self, provider: &'p dyn Provider) -> Option<Retriever<'p>> {
         Retriever::of(provider, self.api, &self.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dialect,
+        proxy::{bounds::Buffers, retrieval_tests::provider},
+    };
+
+    #[test]
+    fn an_answer_is_counted_beside_what_it_is_told_from() {
+        let asked = Bytes::from_static(br#"{"model":"m","input":"a","encoding_format":"float"}"#);
+        let asked = dialect::decode_retrieval(Api::Embeddings, &asked).expect("right").expect("embeddings");
+        let retelling = Retelling {
+            api: Api::Embeddings,
+            at: "voyage-3.5".into(),
+            id: "r".into(),
+            model: "m".into(),
+            likely_tokens: 1,
+            likely_searches: 0,
+            told_by_head: None,
+            asked: Arc::new(asked),
+        };
+        let (voyage, numbers) = (provider("voyage"), vec!["0.5"; 10_000].join(","));
+        let body = format!(r#"{{"data":[{{"embedding":[{numbers}],"index":0}}]}}"#);
+        let told = |limit: usize| {
+            let buffers = Buffers::new(limit);
+            let mut share = buffers.take(body.len()).expect("it fits");
+            let told = retelling.whole(voyage.as_ref(), body.as_bytes(), &mut share);
+            told.map(|(told, _)| (told.len(), buffers.used()))
+        };
+        let (length, counted) = told(1 << 20).expect("told");
+        assert!(counted >= body.len() + length, "{counted} for {length} bytes");
+        assert_eq!(told(body.len() + length / 2), Err(Trouble::BuffersFull));
     }
 }

@@ -238,6 +238,20 @@ async fn what_cannot_be_bounded_is_refused_naming_the_field() {
 }
 
 #[tokio::test]
+async fn a_budget_of_tokens_refuses_pictures_whose_tokens_nobody_knows_and_others_pay_for_them() {
+    let upstream = Upstream::start().await;
+    upstream.always(Script::json(200, r#"{"created":1,"data":[{"url":"u"}]}"#));
+    let body = r#"{"model":"fast","prompt":"a cat"}"#;
+    let gateway = Setup::openai(&[&upstream]).search("budgets: [{ tokens: 1000000, per: month }]").start().await;
+    let refused = gateway.post("/v1/images/generations", body).await;
+    let message = refusal(&refused, 400, "budget_unbounded");
+    assert!(message.contains("`model`"), "{message}");
+    assert_eq!(upstream.count(), 0);
+    let gateway = Setup::openai(&[&upstream]).start().await;
+    assert_eq!(gateway.post("/v1/images/generations", body).await.status, 200, "no budget, no bound");
+}
+
+#[tokio::test]
 async fn what_a_client_that_leaves_had_held_is_released_and_what_it_got_is_charged() {
     let upstream = Upstream::start().await;
     let script = Script::sse().body(sample::CHAT_ROLE).body(sample::chat_delta("Hello")).stall();

@@ -90,8 +90,8 @@ async fn a_form_of_20_mb_arrives_byte_for_byte_with_only_the_model_changed() {
         let seen = upstream.request(number).await;
         assert!(seen.body == order(b"model-a", &file), "order {number}");
         assert_eq!(seen.path(), TRANSCRIPTIONS);
-        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
-        assert_eq!(seen.head.get("content-type"), Some(&*kind), "with the client's boundary");
+        let kind = format!("multipart/form-data; boundary=\"{BOUNDARY}\"");
+        assert_eq!(seen.head.get("content-type"), Some(&*kind), "written anew with the client's boundary");
         assert_eq!(seen.head.get("content-length"), Some(&*seen.body.len().to_string()));
     }
     for row in gateway.settled(2).await {

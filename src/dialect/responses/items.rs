@@ -1,5 +1,6 @@
 //! The items of a response's output, as they stand in events and in the body, and the seals that they carry.
 
+use super::brackets::Brackets;
 use super::names::Known;
 use crate::{dialect::free_form::Unwrapping, model::Seal};
 use serde::{Serialize, Serializer};
@@ -34,9 +35,9 @@ pub(super) enum Body {
     /// A thought: a summary of one part, if there are words, and its seal.
     Thought { summary: Option<String>, seal: Option<String> },
     /// A call of the client's function, which is the answer's call number `call`.
-    Call { call: u32, call_id: String, known: Known, arguments: String },
+    Call { call: u32, call_id: String, known: Known, arguments: String, brackets: Brackets },
     /// A call of the client's free-form tool, likewise; `input` is what was taken out of its JSON.
-    FreeCall { call: u32, call_id: String, known: Known, input: String, json: Unwrapping },
+    FreeCall { call: u32, call_id: String, known: Known, input: String, json: Unwrapping, brackets: Brackets },
     /// A painted picture, in base64.
     Picture(String),
 }

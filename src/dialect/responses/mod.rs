@@ -5,6 +5,7 @@
 //! <https://platform.openai.com/docs/api-reference/responses-streaming>. Nothing is kept between two requests: what
 //! refers to an earlier response is noted as state of the provider, and `store` is answered with `false`.
 
+mod brackets;
 mod decode;
 mod input;
 mod content;

@@ -1,6 +1,7 @@
 //! The output of a response as it grows: from the events of an answer to items that begin, grow and end.
 
 use super::{
+    brackets::Brackets,
     items::{Annotation, Body, Item, Part, Status, write_seal},
     names::Names,
 };
@@ -8,7 +9,6 @@ use crate::{
     dialect::free_form::Unwrapping,
     model::{ChatEvent, Citation, Finish, Seal, ServiceTier, Usage},
 };
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -191,18 +191,21 @@ impl Output {
     /// Begins a call. Calls before it end where their arguments are whole: those of the others may still come.
     fn call(&mut self, call: u32, call_id: &str, name: &str, tell: &mut Tell<'_>) {
         for item in open(&mut self.items) {
-            let half = |json: &str| serde_json::from_str::<IgnoredAny>(json).is_err();
-            match &item.body {
-                Body::Call { arguments, .. } if half(arguments) => {}
-                Body::FreeCall { json, .. } if half(json.json()) => {}
-                _ => close(item, Status::Completed, tell),
+            let whole = match &mut item.body {
+                Body::Call { arguments, brackets, .. } => brackets.whole(arguments),
+                Body::FreeCall { json, brackets, .. } => brackets.whole(json.json()),
+                Body::Message(_) | Body::Thought { .. } | Body::Picture(_) => true,
+            };
+            if whole {
+                close(item, Status::Completed, tell);
             }
         }
         let (call_id, known) = (call_id.to_owned(), self.names.known(name));
+        let brackets = Brackets::default();
         let body = if known.free_form {
-            Body::FreeCall { call, call_id, known, input: String::new(), json: Unwrapping::default() }
+            Body::FreeCall { call, call_id, known, input: String::new(), json: Unwrapping::default(), brackets }
         } else {
-            Body::Call { call, call_id, known, arguments: String::new() }
+            Body::Call { call, call_id, known, arguments: String::new(), brackets }
         };
         self.add(body, tell);
     }
@@ -210,12 +213,14 @@ impl Output {
     fn arguments(&mut self, which: u32, json: &str, tell: &mut Tell<'_>) {
         for item in open(&mut self.items) {
             match &mut item.body {
-                Body::Call { call, arguments, .. } if *call == which => {
+                Body::Call { call, arguments, brackets, .. } if *call == which => {
+                    brackets.push(json);
                     arguments.push_str(json);
                     tell(item, Change::Grown(json));
                     return;
                 }
-                Body::FreeCall { call, json: so_far, .. } if *call == which => {
+                Body::FreeCall { call, json: so_far, brackets, .. } if *call == which => {
+                    brackets.push(json);
                     let text = so_far.push(json);
                     grow(item, &text, tell);
                     return;

@@ -20,6 +20,18 @@ pub struct Retold<'a> {
     pub searches: u64,
 }
 
+/// Bytes that the answer to `asked` takes, about: what is held while it is written.
+pub fn retold_bytes(asked: &Retrieval, found: &Retrieved<'_>) -> usize {
+    match (asked, found) {
+        (Retrieval::Embed(asked), Retrieved::Embedded(vectors)) => room(asked, vectors),
+        (Retrieval::Rerank(asked), Retrieved::Ranked(ranked)) => {
+            let repeated = if asked.repeats { asked.documents.iter().map(|document| document.len()).sum() } else { 0 };
+            64 * ranked.len() + REST + repeated
+        }
+        (Retrieval::Embed(_), Retrieved::Ranked(_)) | (Retrieval::Rerank(_), Retrieved::Embedded(_)) => 0,
+    }
+}
+
 /// The answer to `asked` in the client's dialect.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ mod numbers;
 mod rerank;
 mod words;
 
-pub use answer::{Retold, retell};
+pub use answer::{Retold, retell, retold_bytes};
 pub(super) use embeddings::decode as embed;
 pub(super) use rerank::decode as rerank;
 

@@ -31,9 +31,11 @@ const SPOKEN_AT_LEAST: u64 = 1_024;
 pub(super) fn bound(ask: &Ask, media: &Media, terms: &Terms<'_>) -> Result<Bound, Unbounded> {
     let nothing = Bound { rates: None, choices: 1, ..Bound::nothing() };
     let Some(price) = terms.price else {
-        // Budgets of tokens hold what is known.
-        let (input_tokens, extra_output) = tokens(ask, media, terms).unwrap_or_default();
-        return Ok(Bound { input_tokens, extra_output, ..nothing });
+        // A budget of dollars goes by the price alone, which is not known; only one of tokens needs their number.
+        return Ok(match tokens(ask, media, terms) {
+            Ok((input_tokens, extra_output)) => Bound { input_tokens, extra_output, ..nothing },
+            Err(unbounded) => Bound { untold_tokens: Some(unbounded), ..nothing },
+        });
     };
     if !by_tokens(price) {
         let reach = Reach { cache_writes: false, cache_hour: false };

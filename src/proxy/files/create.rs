@@ -47,9 +47,10 @@ impl Call<'_> {
             message: "a file is sent as `multipart/form-data` with `purpose` and `file`".to_owned(),
             param: None,
         };
-        let content_type = self.headers.get(header::CONTENT_TYPE).cloned().ok_or_else(missing)?;
-        let boundary = content_type.to_str().map_err(|_| missing())?;
-        let boundary = form::boundary(boundary).map_err(upload::bad)?.to_owned();
+        let told = self.headers.get(header::CONTENT_TYPE).and_then(|told| told.to_str().ok()).ok_or_else(missing)?;
+        let boundary = form::boundary(told).map_err(upload::bad)?.to_owned();
+        // Nothing of the client's but the boundary, by which the form is read here.
+        let content_type = HeaderValue::from_str(&form::content_type(&boundary)).map_err(|_| missing())?;
         accept::not_coded(&self.headers).map_err(Reject::Framing)?;
         accept::continue_if_expected(session).await;
         let mut begin = Begin::new(&self)?;

@@ -31,14 +31,25 @@ impl Answer {
     /// A whole answer is told in the client's dialect.
     pub(super) fn end_translated(&mut self, body: &Bytes) -> Result<Release, Trouble> {
         let provider = self.provider.as_ref();
-        let told = match &mut self.teller {
+        let (bytes, reading, output) = match &mut self.teller {
             None => return Ok(Release::default()),
-            Some(Teller::Chat(encoder)) => translate::whole(provider, encoder.as_mut(), body),
+            Some(Teller::Chat(encoder)) => {
+                // About as long as what it is told from, of which it is a second copy.
+                if !self.share.grow_to(body.len().saturating_mul(2)) {
+                    return Err(Trouble::BuffersFull);
+                }
+                let told = translate::whole(provider, encoder.as_mut(), body);
+                let told = told.map_err(|garbage| Trouble::Garbage(garbage.why))?;
+                if !self.share.grow_to(body.len().saturating_add(told.0.len())) {
+                    return Err(Trouble::BuffersFull);
+                }
+                told
+            }
             Some(Teller::Retrieval(retelling)) => {
-                retelling.whole(provider, body).map(|(bytes, reading)| (bytes, reading, OutputText::default()))
+                let (bytes, reading) = retelling.whole(provider, body, &mut self.share)?;
+                (bytes, reading, OutputText::default())
             }
         };
-        let (bytes, reading, output) = told.map_err(|garbage| Trouble::Garbage(garbage.why))?;
         if reading.usage.is_none() {
             self.whole_output = Some(output);
         }

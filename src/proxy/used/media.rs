@@ -105,7 +105,8 @@ impl What<'_> {
         let reported = self.attempt.answer.reported().map(|(usage, _)| usage.audio_ms);
         let sound = self.media.sound.unwrap_or_default();
         let told = reported.or_else(|| self.attempt.answer.opaque().and_then(|text| text_end_ms(Opaque::tail(text))));
-        let audio_ms = told.filter(|_| !sound.exact).unwrap_or(sound.ms);
+        // A header may be forged, and a last word may come long before the end.
+        let audio_ms = told.map_or(sound.ms, |told| if sound.told { told.max(sound.ms) } else { told });
         if timed {
             return self.known(Usage { audio_ms, ..Usage::ZERO }, UsageOrigin::Estimated);
         }
