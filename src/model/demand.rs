@@ -45,7 +45,7 @@ pub struct Demand {
     pub unpriced: Option<&'static str>,
     /// Searches that reranking comes to where a token has 4 bytes.
     pub likely_searches: u64,
-    /// It holds members of chat completions that few servers beside OpenAI's take, and some refuse.
+    /// It holds members of chat completions or embeddings that few servers beside OpenAI's take, and some refuse.
     pub of_openai: bool,
     /// Anthropic's `inference_geo` names a place: a tenth dearer.
     pub regional: bool,

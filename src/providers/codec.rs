@@ -32,6 +32,12 @@ pub trait Codec: Send + Sync + fmt::Debug {
         Vec::new()
     }
 
+    /// What of `chat.uses` [`Codec::encode`] says to `goal` with another value: the nearest one that the API takes. It is
+    /// told like a hint, never refused.
+    fn clamps(&self, _chat: &Chat, _goal: &Goal<'_>) -> Vec<Use> {
+        Vec::new()
+    }
+
     /// The least cap on the output that the API takes; [`Codec::encode`] raises a lower one to it.
     fn least_output(&self) -> u64 {
         0
@@ -146,12 +152,14 @@ pub struct Gaps {
 /// room for is told like a hint: a budget that does not fit must not make a request fail.
 pub fn gaps(codec: &dyn Codec, chat: &Chat, goal: &Goal<'_>) -> Gaps {
     let left_out = codec.leaves_out(chat, goal);
+    let clamped = codec.clamps(chat, goal);
     // A request may note as many uses as it has parts.
     let left_out: HashSet<_> = left_out.iter().map(|used| (used.feature, &*used.path)).collect();
     let mut gaps = Gaps::default();
     for used in &chat.uses {
         let carried = codec.carries(used.feature, goal.model) != Carry::No;
         match (carried, left_out.contains(&(used.feature, &*used.path))) {
+            (true, false) if clamped.contains(used) => gaps.hints.push(used.path.clone()),
             (true, false) => {}
             (true, true) if used.feature == Feature::ReasoningEffort => gaps.hints.push(used.path.clone()),
             // Who must call this one tool is asked for one call; LangChain says so of each structured output.
@@ -174,6 +182,19 @@ pub(super) fn uses_of(chat: &Chat, features: &[Feature]) -> Vec<Use> {
 pub(super) fn uses_lost<const N: usize>(chat: &Chat, features: [(bool, Feature); N]) -> Vec<Use> {
     let lost: Vec<_> = features.into_iter().filter(|(lost, _)| *lost).map(|(_, feature)| feature).collect();
     uses_of(chat, &lost)
+}
+
+/// What `chat` uses of sampling that is sent with another value than the one asked for. `penalties`: that of frequency, that
+/// of presence; the decoders' paths name them.
+pub(super) fn uses_clamped(chat: &Chat, features: &[(bool, Feature)], penalties: [bool; 2]) -> Vec<Use> {
+    let [frequency, presence] = penalties;
+    let is_clamped = |used: &&Use| match used.feature {
+        Feature::Penalties => {
+            frequency && used.path.contains("frequency") || presence && used.path.contains("presence")
+        }
+        feature => features.contains(&(true, feature)),
+    };
+    chat.uses.iter().filter(is_clamped).cloned().collect()
 }
 
 /// Whether a call is asked for of a request that declares no tools: no API can be told so.

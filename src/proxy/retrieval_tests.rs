@@ -62,6 +62,11 @@ const GOLDEN: &[(&str, &str)] = &[
         include_str!("../providers/gemini/fixtures/retrieval/embed_unreported.json"),
     ),
     ("jina/fixtures/retrieval/embed.json", include_str!("../providers/jina/fixtures/retrieval/embed.json")),
+    ("mistral/fixtures/retrieval/embed.json", include_str!("../providers/mistral/fixtures/retrieval/embed.json")),
+    (
+        "mistral/fixtures/retrieval/embed_packed.json",
+        include_str!("../providers/mistral/fixtures/retrieval/embed_packed.json"),
+    ),
     ("voyage/fixtures/retrieval/embed.json", include_str!("../providers/voyage/fixtures/retrieval/embed.json")),
     (
         "voyage/fixtures/retrieval/embed_int8.json",
@@ -244,7 +249,7 @@ fn what_cannot_be_embedded_or_ranked_is_refused_with_its_path() {
 /// Members that makers add, and which kinds carry them: the table of the README.
 #[test]
 fn members_of_one_maker_reach_another_or_are_told() {
-    let all: &[_] = &["cohere", "gemini", "titan", "bedrock's cohere", "voyage", "jina"];
+    let all: &[_] = &["cohere", "gemini", "titan", "bedrock's cohere", "voyage", "jina", "mistral"];
     let of_cohere = &["cohere", "bedrock's cohere"][..];
     let cases: &[(&str, &[&str], bool)] = &[
         (r#""dimensions":256"#, all, false),
@@ -253,8 +258,8 @@ fn members_of_one_maker_reach_another_or_are_told() {
         (r#""input_type":"of my own""#, &[], false),
         (r#""truncate":"START""#, of_cohere, false),
         (r#""truncation":true"#, &["cohere", "bedrock's cohere", "voyage", "jina"], false),
-        (r#""output_dtype":"int8""#, &["cohere", "bedrock's cohere", "voyage"], false),
-        (r#""embedding_type":"binary""#, &["cohere", "bedrock's cohere", "titan", "voyage", "jina"], false),
+        (r#""output_dtype":"int8""#, &["cohere", "bedrock's cohere", "voyage", "mistral"], false),
+        (r#""embedding_type":"binary""#, &["cohere", "bedrock's cohere", "titan", "voyage", "jina", "mistral"], false),
         (r#""embedding_types":["float","int8"]"#, &[], false),
         (r#""late_chunking":true"#, &["jina"], false),
         (r#""normalized":false"#, &["titan", "jina"], false),

@@ -61,9 +61,12 @@ pub(super) fn demand(api: Api, body: &[u8], known: &Known<'_>, outline: &Outline
         tools: tally.tools,
         ..Demand::default()
     };
-    if api == Api::ChatCompletions {
-        demand.of_openai = outline.members.iter().any(|member| OF_OPENAI.contains(&&*member.key));
-    }
+    let of_few: &[&[u8]] = match api {
+        Api::ChatCompletions => &OF_OPENAI,
+        Api::Embeddings => &OF_FEW_EMBEDDERS,
+        _ => &[],
+    };
+    demand.of_openai = outline.members.iter().any(|member| of_few.contains(&&*member.key));
     for tool in &tally.typed_tools {
         typed_tool(api, body, tool, &mut demand);
     }
@@ -93,6 +96,26 @@ const OF_OPENAI: [&[u8]; 16] = [
     b"modalities",
     b"audio",
     b"functions",
+];
+
+/// Members of embeddings that some servers refuse: OpenAI's own, and what other makers add to them.
+const OF_FEW_EMBEDDERS: [&[u8]; 16] = [
+    b"dimensions",
+    b"user",
+    b"output_dimensionality",
+    b"outputDimensionality",
+    b"input_type",
+    b"task",
+    b"task_type",
+    b"taskType",
+    b"truncate",
+    b"truncation",
+    b"embedding_type",
+    b"embedding_types",
+    b"late_chunking",
+    b"normalized",
+    b"normalize",
+    b"title",
 ];
 
 /// A member that is there and not `null`.

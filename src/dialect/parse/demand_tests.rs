@@ -37,7 +37,12 @@ fn members_that_only_openai_takes_are_seen_at_the_top_only() {
         assert!(of_openai(Api::ChatCompletions, &format!("{member},{turns}")), "{member}");
     }
     assert!(!of_openai(Api::ChatCompletions, &format!(r#""temperature":1,"metadata":{{"store":"x"}},{turns}"#)));
-    assert!(!of_openai(Api::Embeddings, r#""input":"hi","user":"u""#), "it is asked of conversations");
+    for member in [r#""dimensions":256"#, r#""dimensions":null"#, r#""user":"u""#, r#""input_type":"query""#] {
+        assert!(of_openai(Api::Embeddings, &format!(r#"{member},"input":"hi""#)), "{member}");
+    }
+    let plain = r#""input":"hi","encoding_format":"base64","output_dimension":256,"output_dtype":"int8""#;
+    assert!(!of_openai(Api::Embeddings, plain), "what Mistral takes passes");
+    assert!(!of_openai(Api::Completions, r#""prompt":"hi","user":"u""#), "it is asked of these two calls");
 }
 
 #[test]

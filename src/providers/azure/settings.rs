@@ -93,6 +93,7 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
         chat_cap_only: settings.output_cap_field.is_some(),
         strict: false,
         asks_for_usage: true,
+        embeds: None,
     })
 }
 

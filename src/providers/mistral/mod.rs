@@ -2,9 +2,11 @@
 //!
 //! What differs (<https://docs.mistral.ai/api/endpoint/chat>): the cap is `max_tokens`, the seed `random_seed`, efforts
 //! are `none` and `high`; usage stands in the last chunk of each stream, and to ask for it is an error
-//! (<https://github.com/openai/openai-agents-python/issues/442>); unknown members are refused, so that none is sent.
+//! (<https://github.com/openai/openai-agents-python/issues/442>); unknown members are refused, so that none is sent:
+//! neither of a chat completion nor of embeddings.
 
 mod settings;
+mod vectors;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! The settings of kind `mistral`.
 
+use super::vectors::Embeddings;
 use crate::{
     config::{self, ConfigError},
     model::{Api, Effort, Feature},
@@ -78,5 +79,6 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
         chat_cap_only: true,
         strict: true,
         asks_for_usage: false,
+        embeds: Some(&Embeddings),
     })
 }

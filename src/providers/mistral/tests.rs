@@ -114,6 +114,8 @@ fn a_body_that_passes_through_gets_no_stream_options_and_its_own_cap() {
     assert!(mistral().takes(&ask));
     ask.demand.of_openai = true;
     assert!(!mistral().takes(&ask), "what it would refuse is translated");
+    ask.api = Api::Embeddings;
+    assert!(!mistral().takes(&ask) && mistral().embedder("m").is_some(), "of embeddings too");
 }
 
 #[test]

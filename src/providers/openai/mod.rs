@@ -25,6 +25,7 @@ use super::cap::{self, CapField};
 use super::codec::Codec;
 use super::mask::Key;
 use super::rename::rename;
+use super::retrieval::Embedder;
 use super::session::SessionReader;
 use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
 use crate::{
@@ -65,6 +66,8 @@ pub(super) struct OpenAi {
     pub(super) asks_for_usage: bool,
     /// What clients of other dialects are translated to.
     pub(super) translates: (Api, Box<dyn Codec>),
+    /// What translates embeddings that hold members which the server refuses; `None`: they pass whatever they hold.
+    pub(super) embeds: Option<&'static dyn Embedder>,
 }
 
 impl fmt::Debug for OpenAi {
@@ -156,6 +159,10 @@ impl Provider for OpenAi {
 
     fn codec_path(&self, model: &str, _stream: bool) -> Cow<'_, str> {
         self.path(self.translates.0, model, false)
+    }
+
+    fn embedder(&self, _model: &str) -> Option<&dyn Embedder> {
+        self.embeds
     }
 
     fn edits(&self, ask: &Ask, target_model: &Bytes, cap: Option<u64>) -> Edits {

@@ -122,5 +122,6 @@ pub(super) fn read(provider: &config::Provider) -> Result<OpenAi, ConfigError> {
         chat_cap_only,
         strict: false,
         asks_for_usage: true,
+        embeds: None,
     })
 }

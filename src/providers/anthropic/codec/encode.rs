@@ -6,8 +6,8 @@ use super::format::Shape;
 use super::thinking::{self, Form, Said, ends_in_bare_calls};
 use super::{JSON_ANSWER, Place};
 use crate::{
-    model::{Chat, Content, Json, Source, Tool, ToolChoice},
-    providers::codec::{Goal, is_forced},
+    model::{Chat, Content, Feature, Json, Source, Tool, ToolChoice, Use},
+    providers::codec::{Goal, is_forced, uses_clamped},
 };
 use bytes::Bytes;
 use serde::Serialize;
@@ -280,7 +280,7 @@ pub(super) fn sampling(chat: &Chat, ability: Ability, said: &Said) -> Sampled {
         let top_p = asked.top_p.filter(|top_p| (0.95..=1.0).contains(top_p));
         return Sampled { top_p, ..Sampled::default() };
     }
-    let temperature = asked.temperature.map(|temperature| temperature.clamp(0.0, 1.0));
+    let temperature = asked.temperature.map(nearest);
     let (temperature, top_p) = match (temperature, asked.top_p) {
         // Of two, the one that says something.
         (Some(temperature), Some(top_p)) if !ability.both_samplers => {
@@ -293,6 +293,17 @@ pub(super) fn sampling(chat: &Chat, ability: Ability, said: &Said) -> Sampled {
         both => both,
     };
     Sampled { temperature, top_p, top_k: asked.top_k }
+}
+
+/// The temperature nearest to `asked` that Claude takes.
+fn nearest(asked: f64) -> f64 {
+    asked.clamp(0.0, 1.0)
+}
+
+/// What of `chat.uses` is said with the nearest value that the model takes.
+pub(super) fn clamped(chat: &Chat, sent: &Sampled) -> Vec<Use> {
+    let differs = |asked: f64| sent.temperature.is_some() && (asked - nearest(asked)).abs() > f64::EPSILON;
+    uses_clamped(chat, &[(chat.sampling.temperature.is_some_and(differs), Feature::Temperature)], [false; 2])
 }
 
 /// `auto` may use what was bought in advance, `standard_only` may not: OpenAI's `default` says the same. Others are not

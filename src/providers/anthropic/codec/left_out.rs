@@ -3,7 +3,7 @@
 use super::Place;
 use super::ability::{Ability, Off};
 use super::blocks::conversation;
-use super::encode::{Choice, choice, is_taken, max_tokens, sampling, tier};
+use super::encode::{self, Choice, choice, is_taken, max_tokens, sampling, tier};
 use super::format::Shape;
 use super::thinking::{self, Said, ends_in_bare_calls};
 use crate::{
@@ -11,13 +11,25 @@ use crate::{
     providers::codec::{Goal, forces_nothing, uses_of},
 };
 
+/// What the body says of thinking.
+fn said(chat: &Chat, to: &Goal<'_>, ability: Ability, shape: Shape<'_>) -> Said {
+    let forced = choice(chat, shape, ability).as_ref().is_some_and(Choice::is_forced);
+    let bare_calls = || ends_in_bare_calls(&conversation(chat).1);
+    thinking::said(&chat.thinking, ability, max_tokens(chat, to), forced, bare_calls)
+}
+
+/// What of `chat.uses` the body says with the nearest value that the model takes.
+pub(super) fn clamped(chat: &Chat, to: &Goal<'_>, place: Place) -> Vec<Use> {
+    let ability = place.ability(to.model);
+    let said = said(chat, to, ability, Shape::of(chat, ability));
+    encode::clamped(chat, &sampling(chat, ability, &said))
+}
+
 /// What of `chat.uses` the body does not say.
 pub(super) fn uses(chat: &Chat, to: &Goal<'_>, place: Place) -> Vec<Use> {
     let ability = place.ability(to.model);
     let shape = Shape::of(chat, ability);
-    let forced = choice(chat, shape, ability).as_ref().is_some_and(Choice::is_forced);
-    let bare_calls = || ends_in_bare_calls(&conversation(chat).1);
-    let said = thinking::said(&chat.thinking, ability, max_tokens(chat, to), forced, bare_calls);
+    let said = said(chat, to, ability, shape);
     let mut lost = unsampled(chat, ability, &said);
     if is_thoughtless(chat, ability, &said) {
         lost.push(Feature::ReasoningEffort);

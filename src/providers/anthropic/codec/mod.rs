@@ -148,6 +148,10 @@ impl Codec for Messages {
         left_out::uses(chat, goal, self.place)
     }
 
+    fn clamps(&self, chat: &Chat, goal: &Goal<'_>) -> Vec<Use> {
+        left_out::clamped(chat, goal, self.place)
+    }
+
     fn encode(&self, chat: &Chat, to: &Goal<'_>) -> Bytes {
         encode::body(chat, to, self.place)
     }

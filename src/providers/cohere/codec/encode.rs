@@ -2,8 +2,11 @@
 
 use super::{tools, turns};
 use crate::{
-    model::{Chat, Effort, Sampling},
-    providers::{codec::Goal, openai::body::Body},
+    model::{Chat, Effort, Feature, Sampling, Use},
+    providers::{
+        codec::{Goal, uses_clamped},
+        openai::body::Body,
+    },
 };
 use bytes::Bytes;
 
@@ -47,11 +50,31 @@ pub(super) fn body(chat: &Chat, to: &Goal<'_>) -> Bytes {
 
 fn sampling(sampling: &Sampling, body: &mut Body) {
     body.number("temperature", sampling.temperature);
-    body.number("p", sampling.top_p.map(|p| p.clamp(P.0, P.1)));
-    body.maybe("k", sampling.top_k.map(|k| k.min(MOST_K)).as_ref());
+    body.number("p", sampling.top_p.map(p));
+    body.maybe("k", sampling.top_k.map(k).as_ref());
     body.maybe("seed", sampling.seed.as_ref());
     body.number("frequency_penalty", penalty(sampling.frequency_penalty));
     body.number("presence_penalty", penalty(sampling.presence_penalty));
+}
+
+fn p(asked: f64) -> f64 {
+    asked.clamp(P.0, P.1)
+}
+
+fn k(asked: u64) -> u64 {
+    asked.min(MOST_K)
+}
+
+/// What of `chat.uses` is said with the nearest value that Cohere takes.
+pub(super) fn clamped(chat: &Chat) -> Vec<Use> {
+    let asked = &chat.sampling;
+    let differs = |asked: f64, sent: f64| (asked - sent).abs() > f64::EPSILON;
+    let features = [
+        (asked.top_p.is_some_and(|top_p| differs(top_p, p(top_p))), Feature::TopP),
+        (asked.top_k.is_some_and(|top_k| top_k != k(top_k)), Feature::TopK),
+    ];
+    let penalties = [asked.frequency_penalty, asked.presence_penalty];
+    uses_clamped(chat, &features, penalties.map(|asked| asked.is_some_and(|penalty| penalty > 1.0)))
 }
 
 /// A penalty as Cohere takes it, from 0 to 1. One below has no meaning there.

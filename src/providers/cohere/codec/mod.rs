@@ -126,6 +126,10 @@ impl Codec for Chat {
         left_out::uses(chat, goal)
     }
 
+    fn clamps(&self, chat: &model::Chat, _goal: &Goal<'_>) -> Vec<Use> {
+        encode::clamped(chat)
+    }
+
     fn encode(&self, chat: &model::Chat, to: &Goal<'_>) -> Bytes {
         encode::body(chat, to)
     }

@@ -159,3 +159,11 @@ fn values_without_a_word_are_told() {
     assert_eq!(dropped(tier("flex"), "m"), ["service_tier"]);
     assert_eq!(dropped(tier("default"), "m"), NOTHING);
 }
+
+#[test]
+fn a_temperature_over_1_is_told_as_a_hint_where_it_is_sent() {
+    let hot = |top_p| sampled(Some(1.5), top_p, None);
+    let old = "claude-3-5-haiku-latest";
+    assert_eq!((refused(hot(None), old), dropped(hot(None), old)), (vec![], vec!["temperature".to_owned()]));
+    assert_eq!(dropped(sampled(Some(1.0), None, None), old), NOTHING);
+}

@@ -2,8 +2,8 @@
 
 use crate::{
     model::{
-        Chat, Content, Effort, Feature, Format, Json, Message, Part, Reasoned, Role, Seal, Source, Thinking, Tool,
-        ToolCall, ToolChoice, ToolResult,
+        Chat, Content, Effort, Feature, Format, Json, Message, Part, Reasoned, Role, Sampling, Seal, Source, Thinking,
+        Tool, ToolCall, ToolChoice, ToolResult,
     },
     providers::{
         carried,
@@ -301,4 +301,35 @@ fn what_is_carried_is_there_and_what_is_not_is_told() {
     for model in [THINKER, PLAIN, "command-a-plus-05-2026"] {
         carried::obeys(&cohere(), model);
     }
+}
+
+#[test]
+fn a_value_over_its_bounds_is_told_as_a_hint_that_names_the_member_that_was_changed() {
+    let clamped = |sampling: Sampling| {
+        let mut chat = Chat { sampling, ..asks() };
+        for (feature, path) in [
+            (Feature::TopP, "top_p"),
+            (Feature::TopK, "top_k"),
+            (Feature::Penalties, "frequency_penalty"),
+            (Feature::Penalties, "generationConfig.presencePenalty"),
+        ] {
+            chat.uses(feature, path);
+        }
+        let gaps = gaps(&cohere(), &chat, &Goal { model: THINKER, cap: None, most_output: None });
+        assert_eq!(gaps.unsupported, [], "it is never refused");
+        gaps.hints
+    };
+    let within = Sampling {
+        top_p: Some(0.5),
+        top_k: Some(500),
+        frequency_penalty: Some(1.0),
+        presence_penalty: Some(0.0),
+        ..Sampling::default()
+    };
+    assert_eq!(clamped(within.clone()), [""; 0]);
+    let presence = Sampling { presence_penalty: Some(1.8), ..within.clone() };
+    assert_eq!(clamped(presence), ["generationConfig.presencePenalty"]);
+    let frequency = Sampling { frequency_penalty: Some(1.8), ..within.clone() };
+    assert_eq!(clamped(frequency), ["frequency_penalty"]);
+    assert_eq!(clamped(Sampling { top_p: Some(1.0), top_k: Some(501), ..within }), ["top_p", "top_k"]);
 }
