@@ -40,6 +40,15 @@ pub(super) fn endpoint(base_url: &str) -> Result<Endpoint, String> {
     Ok(Endpoint { tls, host: bare.into(), port, authority: shown.into(), base_path })
 }
 
+/// Whether nobody reads on the way what is sent there: `https`, or this very machine.
+pub(super) fn is_private(uri: &Uri) -> bool {
+    match uri.scheme_str() {
+        Some("https") => uri.host().is_some_and(|host| !host.is_empty()),
+        Some("http") => matches!(uri.host(), Some("127.0.0.1" | "[::1]" | "localhost")),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,6 +39,18 @@ const LEAST: usize = 8;
 /// How keys of this field begin: OpenAI's, Anthropic's and many others', Groq's, xAI's, Google's, Google's tokens.
 const PREFIXES: [&str; 6] = ["sk-", "gsk_", "xai-", "AIza", "sess-", "ya29."];
 
+/// How the ids of AWS's access keys begin, lasting ones and those of a session; they are of this length, capitals and
+/// digits (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>).
+const AWS_PREFIXES: [&str; 2] = ["AKIA", "ASIA"];
+const AWS_ID_LENGTH: usize = 20;
+
+/// How `token` begins, if it is one of AWS's ids.
+fn aws_prefix(token: &str) -> Option<&'static str> {
+    let id = token.trim_end_matches('.');
+    let is_id = id.len() == AWS_ID_LENGTH && id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    AWS_PREFIXES.into_iter().find(|prefix| is_id && id.starts_with(prefix))
+}
+
 /// Characters that a key is made of, and the stars with which providers mask them half.
 fn is_token(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*' | '.')
@@ -49,13 +61,15 @@ fn mask_tokens(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for word in text.split_inclusive(|c| !is_token(c)) {
         let token = word.trim_end_matches(|c| !is_token(c));
-        match PREFIXES.iter().find(|prefix| token.starts_with(**prefix)) {
-            Some(prefix) if token.len() >= prefix.len() + LEAST => {
+        let known = PREFIXES.into_iter().find(|prefix| token.starts_with(prefix));
+        let known = known.filter(|prefix| token.len() >= prefix.len() + LEAST).or_else(|| aws_prefix(token));
+        match known {
+            Some(prefix) => {
                 out.push_str(prefix);
                 out.push_str(MASK);
                 out.push_str(&word[token.len()..]);
             }
-            _ => out.push_str(word),
+            None => out.push_str(word),
         }
     }
     out
@@ -73,6 +87,8 @@ mod tests {
             ("bad my-own-key!", "bad ***!"),
             ("Incorrect API key provided: sk-abcd****wxyz. See", "Incorrect API key provided: sk-*** See"),
             ("`sk-ant-api03-0123456789`", "`sk-***`"),
+            ("key ASIAIOSFODNN7EXAMPLE. AKIAIOSFODNN7EXAMPLE/2026", "key ASIA*** AKIA***/2026"),
+            ("ASIA-PACIFIC-SOUTHEAST", "ASIA-PACIFIC-SOUTHEAST"),
             ("task-force and sk-1", "task-force and sk-1"),
             ("é sk-proj-0123456789", "é sk-***"),
         ];

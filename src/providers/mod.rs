@@ -112,6 +112,12 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// content type and accepted codings are the caller's.
     fn headers(&self, api: Api, client: &HeaderMap, head: &mut HeaderMap);
 
+    /// What of the client's headers `headers` leaves out though it means something in this dialect, each as `NAME:VALUE`:
+    /// the client is told.
+    fn headers_cut(&self, _api: Api, _client: &HeaderMap) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether there is something to prove with that we may call it; asked before a connection is made for an attempt.
     ///
     /// # Errors

@@ -160,6 +160,12 @@ impl Attempt {
         }
     }
 
+    /// What stands at `cut` is not told to the provider either. A second head of the same attempt adds nothing.
+    pub fn leave_out(&mut self, cut: Vec<String>) {
+        let new: Vec<_> = cut.into_iter().filter(|one| !self.dropped.contains(one)).collect();
+        self.dropped.extend(new);
+    }
+
     /// It was translated without what stands at `dropped`, into a body that holds `share` of the gateway's memory.
     pub fn without(mut self, dropped: Vec<String>, share: Option<Share>) -> Self {
         self.dropped = dropped;

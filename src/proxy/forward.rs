@@ -103,6 +103,7 @@ pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut Reques
     headers.insert(header::ACCEPT, if stream { events } else { accepted });
     headers.insert(header::ACCEPT_ENCODING, IDENTITY);
     target.provider.headers(api, client, &mut headers);
+    let cut = target.provider.headers_cut(api, client);
     let translated = attempt.answer.is_translated();
     let path = target.path(api, stream, translated);
     let (mut parts, ()) = http::Request::new(()).into_parts();
@@ -120,6 +121,7 @@ pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut Reques
         exchange.found(trouble);
         return Err(error);
     }
+    attempt.leave_out(cut);
     *head = RequestHeader::from(parts);
     Ok(())
 }

@@ -7,8 +7,12 @@ use super::settings::Settings;
 use super::web_identity::{WebIdentity, own_sts};
 use crate::{
     config::ConfigError,
-    providers::{endpoint::endpoint, mask::Key},
+    providers::{
+        endpoint::{endpoint, is_private},
+        mask::Key,
+    },
 };
+use http::Uri;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -213,7 +217,12 @@ impl Chain<'_> {
         let sts = self.settings.sts_url.clone().or_else(|| (self.env)("AWS_ENDPOINT_URL_STS"));
         let sts = sts.unwrap_or_else(|| own_sts(self.region));
         endpoint(&sts).map_err(|why| (self.fault)("sts_url", &why))?;
-        let sts = sts.parse().map_err(|_| (self.fault)("sts_url", "is no URL"))?;
+        let sts: Uri = sts.parse().map_err(|_| (self.fault)("sts_url", "is no URL"))?;
+        // The token goes there, and keys come back.
+        if !is_private(&sts) {
+            let why = "is no `https` URL (or AWS_ENDPOINT_URL_STS is none); without TLS only this machine is asked";
+            return Err((self.fault)("sts_url", why));
+        }
         Ok(Asked::WebIdentity(WebIdentity { sts, role_arn, session_name, token_file }))
     }
 

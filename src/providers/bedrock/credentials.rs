@@ -20,6 +20,8 @@ pub(super) struct Keys {
     session_token: Option<String>,
     /// When they end, in microseconds since the Unix epoch, where that is known.
     expires_us: Option<u64>,
+    /// Secrets of the keys before them, for masking: answers to what those signed may still come.
+    earlier: Vec<String>,
 }
 
 impl Keys {
@@ -30,12 +32,33 @@ impl Keys {
             secret_access_key: secret_access_key.to_owned(),
             session_token: session_token.filter(|token| !token.is_empty()).map(str::to_owned),
             expires_us: None,
+            earlier: Vec::new(),
         }
     }
 
     /// The same, of use until `expires_us`.
     pub(super) fn until(self, expires_us: u64) -> Self {
         Self { expires_us: Some(expires_us), ..self }
+    }
+
+    /// The same, which take the place of `before`.
+    pub(super) fn after(self, before: Option<&Self>) -> Self {
+        let earlier = match before {
+            Some(before)
+                if before.access_key_id == self.access_key_id && before.session_token == self.session_token =>
+            {
+                before.earlier.clone()
+            }
+            Some(before) => before.secrets().map(str::to_owned).collect(),
+            None => Vec::new(),
+        };
+        Self { earlier, ..self }
+    }
+
+    /// What is masked of them, the longest first.
+    fn secrets(&self) -> impl Iterator<Item = &str> {
+        let own = [self.session_token.as_deref(), Some(&*self.secret_access_key), Some(&*self.access_key_id)];
+        own.into_iter().flatten()
     }
 
     pub(super) fn access_key_id(&self) -> &str {
@@ -96,7 +119,7 @@ impl Credentials {
         Ok(Some(keys))
     }
 
-    /// `text` without any of the secrets of now, and without anything that looks like a key. Providers repeat what was
+    /// `text` without any of the secrets of now or of those before them, and without anything that looks like a key. Providers repeat what was
     /// signed, the session token included, when a signature does not fit.
     pub(super) fn mask(&self, text: &str) -> String {
         let keys = match self {
@@ -106,8 +129,8 @@ impl Credentials {
             Self::Fed(keys) => keys.load_full(),
         };
         let Some(keys) = keys else { return Key::new(None).mask(text) };
-        let secrets = [keys.session_token.as_ref(), Some(&keys.secret_access_key), Some(&keys.access_key_id)];
-        secrets.into_iter().flatten().fold(text.to_owned(), |text, secret| Key::new(Some(secret.clone())).mask(&text))
+        let secrets = keys.secrets().chain(keys.earlier.iter().map(String::as_str));
+        secrets.fold(text.to_owned(), |text, secret| Key::new(Some(secret.to_owned())).mask(&text))
     }
 }
 
@@ -157,7 +180,8 @@ impl File {
         match read(&self.path, &self.profile) {
             Ok(keys) => {
                 *seen = now;
-                self.keys.store(Some(Arc::new(keys)));
+                let before = self.keys.load_full();
+                self.keys.store(Some(Arc::new(keys.after(before.as_deref()))));
             }
             // Perhaps it is being written: the stamp stays the old one, so that it is read at the next look.
             Err(error) => tracing::warn!(path = %self.path.display(), %error, "the credentials file cannot be read"),
@@ -262,5 +286,17 @@ mod tests {
         let credentials = Credentials::Fixed(Arc::new(keys));
         let told = credentials.mask("AKIDEXAMPLE secret-access-key, session-token and sk-0123456789");
         assert_eq!(told, "*** ***, *** and sk-***");
+    }
+
+    #[test]
+    fn secrets_that_were_renewed_a_moment_ago_are_still_masked() {
+        let first = Keys::new("IDFIRST00", "secret-one", Some("token-one"));
+        let second = Keys::new("IDSECOND0", "secret-two", Some("token-two")).after(Some(&first));
+        let again = Keys::new("IDSECOND0", "secret-two", Some("token-two")).after(Some(&second));
+        for keys in [second, again] {
+            let credentials = Credentials::Fed(Arc::new(ArcSwapOption::from_pointee(keys)));
+            let told = credentials.mask("IDFIRST00 secret-one token-one IDSECOND0 secret-two token-two");
+            assert_eq!(told, "*** *** *** *** *** ***");
+        }
     }
 }

@@ -76,7 +76,8 @@ impl Feed for Fetched {
         if life.is_zero() {
             return Err("the keys that came have expired already; is the clock of this machine right?".to_owned());
         }
-        self.keys.store(Some(Arc::new(keys)));
+        let before = self.keys.load_full();
+        self.keys.store(Some(Arc::new(keys.after(before.as_deref()))));
         Ok(life)
     }
 }

@@ -232,7 +232,8 @@ fn ways_that_lead_nowhere_are_told_with_their_key() {
     let disabled = [("AWS_EC2_METADATA_DISABLED", "true")];
     let far = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://10.0.0.1/creds")];
     type Env<'e> = &'e [(&'e str, &'e str)];
-    let cases: [(&str, Env<'_>, &str); 12] = [
+    let sts = [("AWS_ENDPOINT_URL_STS", "http://sts.example.com")];
+    let cases: [(&str, Env<'_>, &str); 14] = [
         ("{ region: r }", &disabled, "has no credentials"),
         ("{ region: r }", &far, "AWS_CONTAINER_CREDENTIALS_FULL_URI"),
         ("{ region: r, credentials: env }", &[], "AWS_ACCESS_KEY_ID"),
@@ -241,6 +242,8 @@ fn ways_that_lead_nowhere_are_told_with_their_key() {
         ("{ region: r, credentials: container }", &[], "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"),
         ("{ region: r, credentials: web_identity }", &[], "role_arn"),
         ("{ region: r, role_arn: a }", &[], "web_identity_token_file"),
+        ("{ region: r, role_arn: a, web_identity_token_file: t, sts_url: 'http://h' }", &[], "sts_url"),
+        ("{ region: r, role_arn: a, web_identity_token_file: t }", &sts, "AWS_ENDPOINT_URL_STS"),
         ("{ region: r, credentials: instance, metadata_url: x }", &[], "metadata_url"),
         ("{ region: r, credentials: instance, api_key: k }", &[], "api_key"),
         ("{ region: r, credentials: ec2 }", &[], "credentials"),

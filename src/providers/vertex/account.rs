@@ -45,6 +45,11 @@ impl Account {
         path
     }
 
+    /// The location's name.
+    pub(super) fn location(&self) -> &str {
+        self.base.rsplit('/').next().unwrap_or_default()
+    }
+
     /// The token that is of use at `now_us`.
     ///
     /// # Errors

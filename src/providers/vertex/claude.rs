@@ -1,6 +1,7 @@
 //! Claude at Vertex: Anthropic's messages, but the path names the model and the body the version
 //! (<https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai>). Tokens are counted by a model of their
-//! own (<https://github.com/anthropics/anthropic-sdk-python/blob/main/src/anthropic/lib/vertex/_client.py>).
+//! own, in some locations
+//! (<https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/partner-models/claude/count-tokens>).
 
 use super::account::Account;
 use super::publisher;
@@ -21,7 +22,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -40,8 +41,36 @@ impl Claude {
     }
 }
 
-/// The client's headers that go up, all values of `anthropic-beta` among them. The version stands in the body.
-static PASSED: [HeaderName; 2] = [HeaderName::from_static("anthropic-beta"), header::USER_AGENT];
+/// What is beta is told by it. The version stands in the body.
+const BETA: HeaderName = HeaderName::from_static("anthropic-beta");
+
+/// The betas that go up: those that Anthropic's pages offer at Google Cloud by this header (extended thinking with tools,
+/// context windows, context editing, compaction, computer use, fine-grained tool streaming). Any other one in the header
+/// has the whole request refused: `Unexpected value(s) … for the anthropic-beta header`
+/// (<https://github.com/anthropics/claude-agent-sdk-typescript/issues/307>).
+const BETAS: [&str; 7] = [
+    "interleaved-thinking-2025-05-14",
+    "context-1m-2025-08-07",
+    "context-management-2025-06-27",
+    "compact-2026-01-12",
+    "computer-use-2025-01-24",
+    "computer-use-2025-11-24",
+    "fine-grained-tool-streaming-2025-05-14",
+];
+
+/// Where tokens are counted (as the module's page says). Elsewhere the gateway does it.
+const COUNTING: [&str; 3] = ["us-east5", "europe-west1", "asia-southeast1"];
+
+/// The betas that `client` names, one by one: the header is a list, and may come several times.
+fn betas(client: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = client.get_all(BETA).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim).filter(|beta| !beta.is_empty())
+}
+
+/// Whether a beta goes up with `api`; where tokens are counted, none does.
+fn takes(api: Api, beta: &str) -> bool {
+    api == Api::Messages && BETAS.contains(&beta)
+}
 
 impl Provider for Claude {
     fn kind(&self) -> &'static str {
@@ -49,7 +78,7 @@ impl Provider for Claude {
     }
 
     fn speaks(&self, api: Api) -> bool {
-        matches!(api, Api::Messages | Api::CountTokens)
+        api == Api::Messages || (api == Api::CountTokens && COUNTING.contains(&self.account.location()))
     }
 
     fn endpoint(&self) -> &Endpoint {
@@ -84,7 +113,7 @@ impl Provider for Claude {
         match (ask.api, names_a_version(body)) {
             (Api::CountTokens, named) => {
                 let version = if named { String::new() } else { format!(r#","anthropic_version":"{VERTEX_VERSION}""#) };
-                edits.replace(ask.model_span.range(), format!("{}{version}", bare(target_model)).into());
+                edits.replace(ask.model_span.range(), format!("{}{version}", counted(target_model)).into());
             }
             (_, false) => {
                 let version = Bytes::from(format!(r#""anthropic_version":"{VERTEX_VERSION}""#));
@@ -99,7 +128,18 @@ impl Provider for Claude {
     }
 
     fn headers(&self, api: Api, client: &HeaderMap, head: &mut HeaderMap) {
-        passed::pass_own(api.dialect() == Dialect::Anthropic, client, head, &PASSED);
+        passed::pass(client, head, &[header::USER_AGENT]);
+        let taken: Vec<_> = betas(client).filter(|beta| takes(api, beta)).collect();
+        if let (false, Ok(value)) = (taken.is_empty(), HeaderValue::try_from(taken.join(","))) {
+            head.insert(BETA, value);
+        }
+    }
+
+    fn headers_cut(&self, api: Api, client: &HeaderMap) -> Vec<String> {
+        if api.dialect() != Dialect::Anthropic {
+            return Vec::new();
+        }
+        betas(client).filter(|beta| !takes(api, beta)).map(|beta| format!("{BETA}:{beta}")).collect()
     }
 
     fn ready(&self, now_us: u64) -> Result<(), SignFault> {
@@ -134,10 +174,10 @@ impl Provider for Claude {
     }
 }
 
-/// The target's model (JSON text) without the publisher.
-fn bare(target_model: &Bytes) -> String {
-    let text = String::from_utf8_lossy(target_model);
-    text.replacen("\"anthropic/", "\"", 1)
+/// The target's model (JSON text) as it is named where tokens are counted: without the publisher and the version.
+fn counted(target_model: &Bytes) -> String {
+    let text = String::from_utf8_lossy(target_model).replacen("\"anthropic/", "\"", 1);
+    text.split_once('@').map_or_else(|| text.clone(), |(name, _)| format!("{name}\""))
 }
 
 /// Whether the client names the version of Vertex itself, as one does that was written for it.

@@ -5,10 +5,10 @@ use super::identity::{Aside, Identity};
 use super::tokens::Tokens;
 use crate::{
     config::{self, ConfigError},
-    providers::endpoint::endpoint,
+    providers::endpoint::{endpoint, is_private},
 };
 use arc_swap::ArcSwapOption;
-use http::{HeaderValue, Uri};
+use http::HeaderValue;
 use std::env;
 use std::fs;
 use std::path::Path;
@@ -129,22 +129,27 @@ fn identity(settings: &Settings, section: &config::Section, env: &Env<'_>) -> Re
         _ => {}
     }
     if let Some(text) = &settings.credentials_json {
-        return of_text(section, "credentials_json", text);
+        return of_text("credentials_json", text).map_err(|why| wrong("credentials_json", why));
     }
-    let of_env = || env("GOOGLE_APPLICATION_CREDENTIALS");
+    // With whose word it is: who did not set the key looks for the mistake elsewhere.
+    let told = |by: &'static str, path: String| (by, path);
+    let of_env = || env("GOOGLE_APPLICATION_CREDENTIALS").map(|path| told("of GOOGLE_APPLICATION_CREDENTIALS ", path));
     let of_gcloud = || {
         let path = format!("{}/.config/gcloud/application_default_credentials.json", env("HOME")?);
-        Path::new(&path).is_file().then_some(path)
+        Path::new(&path).is_file().then(|| told("of `gcloud` ", path))
     };
     let file = match settings.credentials {
         Way::Metadata => None,
-        Way::Auto | Way::File => settings.credentials_file.clone().or_else(of_env).or_else(of_gcloud),
+        Way::Auto | Way::File => {
+            settings.credentials_file.clone().map(|path| told("", path)).or_else(of_env).or_else(of_gcloud)
+        }
     };
     match (file, settings.credentials) {
-        (Some(path), _) => {
-            let text = fs::read_to_string(&path)
-                .map_err(|error| wrong("credentials_file", format!("cannot be read: `{path}`: {error}")))?;
-            of_text(section, "credentials_file", &text)
+        (Some((by, path)), _) => {
+            let text = fs::read_to_string(&path).map_err(|error| format!("cannot be read: {error}"));
+            let found = text.and_then(|text| of_text("credentials_file", &text));
+            let key = if by.is_empty() { "credentials_file" } else { "credentials" };
+            found.map_err(|why| wrong(key, format!("{by}`{path}` {why}")))
         }
         (None, Way::File) => Err(wrong(
             "credentials_file",
@@ -161,19 +166,17 @@ fn identity(settings: &Settings, section: &config::Section, env: &Env<'_>) -> Re
     }
 }
 
-fn of_text(section: &config::Section, key: &'static str, text: &str) -> Result<Found, ConfigError> {
-    let (identity, aside) = Identity::of_file(text).map_err(|why| section.error(key, why))?;
+/// What `text` says; an error tells what is wrong with it.
+fn of_text(key: &'static str, text: &str) -> Result<Found, String> {
+    let (identity, aside) = Identity::of_file(text)?;
     let token_uri = match &identity {
         Identity::Account(account) => &account.token_uri,
         Identity::User(user) => &user.token_uri,
         Identity::Machine(base) => base,
     };
     // What is asked for there with a secret must not be read on the way.
-    let uri: Option<Uri> = token_uri.parse().ok();
-    let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
-    let local = matches!(host, "127.0.0.1" | "[::1]" | "localhost");
-    if !uri.as_ref().is_some_and(|uri| uri.scheme_str() == Some("https") || uri.scheme_str() == Some("http") && local) {
-        return Err(section.error(key, "has a `token_uri` that is no `https` URL".to_owned()));
+    if !token_uri.parse().is_ok_and(|uri| is_private(&uri)) {
+        return Err("has a `token_uri` that is no `https` URL".to_owned());
     }
     Ok(Found { key, identity, aside })
 }

@@ -38,6 +38,7 @@ fn vertex(settings: &str, model: &str) -> Arc<dyn Provider> {
 }
 
 const PLAIN: &str = "{ project: p-1, location: us-central1 }";
+const COUNTING: &str = "{ project: p-1, location: us-east5 }";
 
 fn service_account(token_uri: &str) -> Value {
     json!({
@@ -114,7 +115,7 @@ fn each_location_has_its_host_and_each_model_its_path() {
         tuned.codec_path("endpoints/42", false),
         "/x/v1/projects/p/locations/us-east1/endpoints/42:generateContent"
     );
-    let claude = vertex(PLAIN, "claude-opus-4-6");
+    let claude = vertex(COUNTING, "claude-opus-4-6");
     let counted = claude.path(Api::CountTokens, "claude-opus-4-6", false);
     assert!(counted.ends_with("/publishers/anthropic/models/count-tokens:rawPredict"), "{counted}");
 }
@@ -127,7 +128,9 @@ fn the_models_name_decides_what_is_spoken() {
         (apis, provider.codec().expect("it translates").maker())
     };
     assert_eq!(spoken("gemini-2.5-pro"), (vec![Api::Generate], "gemini"));
-    assert_eq!(spoken("anthropic/claude-x"), (vec![Api::Messages, Api::CountTokens], "anthropic"));
+    assert_eq!(spoken("anthropic/claude-x"), (vec![Api::Messages], "anthropic"));
+    assert!(vertex(COUNTING, "claude-x").speaks(Api::CountTokens), "Google counts in some locations only");
+    assert!(!vertex("{ project: p }", "claude-x").speaks(Api::CountTokens), "`global` is none of them");
     let gemini = vertex(PLAIN, "gemini-2.5-pro");
     let why = gemini.for_model("meta/llama-4").expect_err("nobody speaks it");
     assert!(why.contains("`meta`") && why.contains("anthropic"), "{why}");
@@ -243,6 +246,24 @@ fn credentials_are_looked_for_in_the_order_of_google() {
 }
 
 #[test]
+fn a_mistake_in_the_environments_file_names_the_variable_and_the_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("key.json");
+    std::fs::write(&file, r#"{"type":"external_account"}"#).expect("written");
+    for (path, word) in
+        [(file.display().to_string(), "external_account"), ("/nowhere/at/all".to_owned(), "cannot be read")]
+    {
+        let told = account("{ project: p }", &[("GOOGLE_APPLICATION_CREDENTIALS", &*path)]).map(|_| ());
+        let told = told.expect_err("it is of no use").to_string();
+        assert!(
+            told.contains("GOOGLE_APPLICATION_CREDENTIALS") && told.contains(&path) && told.contains(word),
+            "{told}"
+        );
+        assert!(!told.contains("credentials_file"), "nobody set that key: {told}");
+    }
+}
+
+#[test]
 fn settings_that_lead_nowhere_are_told_with_their_key() {
     let json = |mut value: Value, name: &str, new: Value| {
         value[name] = new;
@@ -280,7 +301,7 @@ fn of_the_clients_headers_those_of_the_own_dialect_go_up() {
         ("user-agent", "sdk"),
         ("authorization", "Bearer theirs"),
         ("anthropic-version", "2023-06-01"),
-        ("anthropic-beta", "a-1"),
+        ("anthropic-beta", "context-1m-2025-08-07"),
         ("x-goog-api-client", "g"),
         ("x-goog-api-key", "theirs"),
     ] {
@@ -295,8 +316,32 @@ fn of_the_clients_headers_those_of_the_own_dialect_go_up() {
     };
     assert_eq!(passed("claude-x", Api::Messages), "anthropic-beta user-agent");
     assert_eq!(passed("claude-x", Api::ChatCompletions), "user-agent");
+    assert_eq!(passed("claude-x", Api::CountTokens), "user-agent");
     assert_eq!(passed("gemini-x", Api::Generate), "user-agent x-goog-api-client");
     assert!(!vertex(PLAIN, "claude-x").takes_query(), "`beta=true` is no parameter there");
+}
+
+#[test]
+fn of_the_clients_betas_those_go_up_that_vertex_knows_and_the_rest_is_told() {
+    let mut client = HeaderMap::new();
+    for value in ["claude-code-20250219, interleaved-thinking-2025-05-14,effort-2025-11-24", " context-1m-2025-08-07 ,"]
+    {
+        client.append("anthropic-beta", HeaderValue::from_static(value));
+    }
+    let provider = vertex(COUNTING, "claude-x");
+    let passed = |api: Api| {
+        let mut head = HeaderMap::new();
+        provider.headers(api, &client, &mut head);
+        let values: Vec<_> =
+            head.get_all("anthropic-beta").iter().map(|value| value.to_str().expect("text").to_owned()).collect();
+        (values, provider.headers_cut(api, &client))
+    };
+    let (up, cut) = passed(Api::Messages);
+    assert_eq!(up, ["interleaved-thinking-2025-05-14,context-1m-2025-08-07"]);
+    assert_eq!(cut, ["anthropic-beta:claude-code-20250219", "anthropic-beta:effort-2025-11-24"]);
+    let (up, cut) = passed(Api::CountTokens);
+    assert_eq!((up.len(), cut.len()), (0, 4), "none is taken where tokens are counted");
+    assert_eq!(passed(Api::ChatCompletions), (Vec::new(), Vec::new()), "there it says nothing");
 }
 
 #[test]

@@ -80,9 +80,10 @@ impl Feed for Tokens {
     }
 
     async fn refresh(&self, http: &Client) -> Result<Duration, String> {
-        let request = self.request(SystemClock.now_us() / 1_000_000)?;
-        let answer = http.send(request, WITHIN, MOST_BYTES).await.map_err(|error| error.to_string())?;
+        // Its life begins while we wait for the answer at the latest.
         let asked_us = SystemClock.now_us();
+        let request = self.request(asked_us / 1_000_000)?;
+        let answer = http.send(request, WITHIN, MOST_BYTES).await.map_err(|error| error.to_string())?;
         let status = answer.status();
         let told: Option<Answer> = serde_json::from_slice(answer.body()).ok();
         if status != StatusCode::OK {

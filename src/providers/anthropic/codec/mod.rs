@@ -46,7 +46,8 @@ enum Place {
     /// At Anthropic, and at servers that speak its API.
     Anthropic,
     /// At Vertex, which has no structured output yet (`output_config.format: Extra inputs are not permitted`,
-    /// <https://github.com/Portkey-AI/gateway/issues/1570>) and no service tiers.
+    /// <https://github.com/Portkey-AI/gateway/issues/1570>) and no service tiers, and which fetches no pictures and
+    /// documents (<https://platform.claude.com/docs/en/build-with-claude/vision>).
     Vertex,
 }
 
@@ -96,6 +97,7 @@ impl Codec for Messages {
             Feature::ForcedTool if !Ability::of(model).forced_calls => Carry::No,
             Feature::ServiceTier if self.place == Place::Vertex => Carry::No,
             Feature::JsonSchema if self.place == Place::Vertex => Carry::Emulated,
+            Feature::ImageUrl | Feature::DocumentUrl if self.place == Place::Vertex => Carry::No,
             Feature::ImageInline
             | Feature::ImageUrl
             | Feature::DocumentInline

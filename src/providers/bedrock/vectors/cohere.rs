@@ -2,7 +2,7 @@
 
 use super::invoke;
 use crate::{
-    model::{Api, Vector, Wish},
+    model::{Api, Cut, Vector, Wish},
     providers::{
         Garbage, Reading,
         cohere::vectors::{EMBED, MOST_TEXTS, embedding_types, input_type_or_document, truncate, vectors},
@@ -26,6 +26,19 @@ const TOKENS: &str = "x-amzn-bedrock-input-token-count";
 struct Answer<'a> {
     #[serde(borrow)]
     embeddings: &'a RawValue,
+}
+
+/// What is cut off of a text that is too long. The fourth generation has words of its own here
+/// (<https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-embed-v4.html>).
+fn cut(asked: Option<Cut>, model: &str) -> Option<&'static str> {
+    if model.contains("-v3") {
+        return truncate(asked);
+    }
+    Some(match asked? {
+        Cut::Never => "NONE",
+        Cut::Start => "LEFT",
+        Cut::End => "RIGHT",
+    })
 }
 
 impl Embedder for Embed {
@@ -52,7 +65,7 @@ impl Embedder for Embed {
             .text("input_type", input_type_or_document(asked))
             .json("embedding_types", embedding_types(asked).as_bytes())
             .whole("output_dimension", asked.dimensions.filter(|_| self.says(Wish::Dimensions, asked, model)))
-            .word("truncate", truncate(asked.cut))
+            .word("truncate", cut(asked.cut, model))
             .end()
     }
 

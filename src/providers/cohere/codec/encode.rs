@@ -1,6 +1,6 @@
 //! From a conversation to the body of `POST /v2/chat` (<https://docs.cohere.com/reference/chat>).
 
-use super::{tools, turns};
+use super::{reasons, tools, turns};
 use crate::{
     model::{Chat, Effort, Feature, Sampling, Use},
     providers::{
@@ -97,8 +97,11 @@ pub(super) enum Thinks {
     UpTo(Option<u64>),
 }
 
-/// How much the model is to think; `None`: nothing is said of it, or there is no room for it.
+/// How much the model is to think; `None`: nothing is said of it, there is no room for it, or the model does not think.
 pub(super) fn thinking(chat: &Chat, to: &Goal<'_>) -> Option<Thinks> {
+    if !reasons(to.model) {
+        return None;
+    }
     let asked = &chat.thinking;
     if asked.off || asked.effort == Some(Effort::None) || asked.budget_tokens == Some(0) {
         return Some(Thinks::Not);

@@ -143,7 +143,7 @@ impl Codec for Chat {
     }
 }
 
-/// Whether a model takes thoughts of earlier turns: those that think (<https://docs.cohere.com/docs/reasoning>).
+/// Whether a model takes `thinking` and thoughts of earlier turns: those that think (<https://docs.cohere.com/docs/reasoning>).
 fn reasons(model: &str) -> bool {
     ["reasoning", "command-a-plus"].iter().any(|word| model.contains(word))
 }

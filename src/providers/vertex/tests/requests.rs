@@ -3,8 +3,8 @@
 use super::{PLAIN, vertex};
 use crate::{
     model::{
-        Api, Ask, CapMember, Caps, Chat, Content, Demand, Draft, Format, Json, Message, Part, Role, Source, Span, Tool,
-        ToolCall, ToolResult,
+        Api, Ask, CapMember, Caps, Carry, Chat, Content, Demand, Draft, Feature, Format, Json, Message, Part, Role,
+        Source, Span, Tool, ToolCall, ToolResult,
     },
     providers::{carried, codec::Goal},
 };
@@ -84,6 +84,15 @@ fn a_conversation_goes_to_claude_with_a_version_and_without_the_model() {
 }
 
 #[test]
+fn what_stands_at_an_url_is_not_carried_to_claude() {
+    let claude = vertex(PLAIN, "claude-sonnet-4-5");
+    let carried = |feature| claude.codec().expect("it translates").carries(feature, "claude-sonnet-4-5");
+    for (url, inline) in [(Feature::ImageUrl, Feature::ImageInline), (Feature::DocumentUrl, Feature::DocumentInline)] {
+        assert_eq!((carried(url), carried(inline)), (Carry::No, Carry::Yes));
+    }
+}
+
+#[test]
 fn structured_output_of_claude_is_a_tool() {
     let schema = Json::new(r#"{"type":"object","properties":{},"additionalProperties":false}"#).expect("JSON");
     let format = Format::Schema { name: "s".to_owned(), description: None, schema, strict: Some(true) };
@@ -129,8 +138,8 @@ fn ask(api: Api, body: &str) -> Ask {
 /// The body of `body` that goes to Claude.
 fn passed(api: Api, body: &str, cap: Option<u64>) -> String {
     let mut ask = ask(api, body);
-    let target = Bytes::from_static(br#""anthropic/claude-opus-4-6""#);
-    let edits = vertex(PLAIN, "anthropic/claude-opus-4-6").edits(&ask, &target, cap);
+    let target = Bytes::from_static(br#""anthropic/claude-opus-4-6@20260205""#);
+    let edits = vertex(PLAIN, "anthropic/claude-opus-4-6@20260205").edits(&ask, &target, cap);
     String::from_utf8(ask.body.apply(&edits).to_vec()).expect("UTF-8")
 }
 
@@ -159,7 +168,7 @@ fn a_message_that_passes_through_changes_its_model_for_a_version() {
 }
 
 #[test]
-fn counting_names_the_model_and_the_version() {
+fn counting_names_the_model_without_its_version_and_that_of_the_api() {
     let body = r#"{"model":"was","messages":[]}"#;
     let want = r#"{"model":"claude-opus-4-6","anthropic_version":"vertex-2023-10-16","messages":[]}"#;
     assert_eq!(passed(Api::CountTokens, body, None), want);

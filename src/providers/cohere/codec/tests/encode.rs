@@ -265,6 +265,21 @@ fn a_budget_for_thinking_leaves_room_for_the_answer() {
 }
 
 #[test]
+fn a_model_that_does_not_think_is_not_told_how_much_to() {
+    for thinking in
+        [Thinking { off: true, ..Thinking::default() }, Thinking { effort: Some(Effort::High), ..Thinking::default() }]
+    {
+        let mut chat = Chat { thinking, ..asks() };
+        chat.uses(Feature::ReasoningEffort, "reasoning_effort");
+        assert_eq!(sent_to(PLAIN, &chat).get("thinking"), None);
+        let gaps = gaps(&cohere(), &chat, &Goal { model: PLAIN, cap: None, most_output: None });
+        assert!(gaps.unsupported.is_empty(), "it is no reason to refuse");
+        assert_eq!(gaps.hints, ["reasoning_effort"]);
+        assert!(sent_to("command-a-plus-05-2026", &chat).get("thinking").is_some());
+    }
+}
+
+#[test]
 fn what_has_no_word_is_left_out_and_told() {
     let mut chat = Chat { stop: (0..6).map(|n| n.to_string()).collect(), ..asks() };
     chat.sampling.presence_penalty = Some(-0.5);
@@ -299,7 +314,12 @@ fn the_lower_cap_goes_up() {
 #[test]
 fn what_is_carried_is_there_and_what_is_not_is_told() {
     for model in [THINKER, PLAIN, "command-a-plus-05-2026"] {
-        carried::obeys(&cohere(), model);
+        if model == PLAIN {
+            // What it takes of thinking it drops: see above.
+            carried::hides_nothing(&cohere(), model);
+        } else {
+            carried::obeys(&cohere(), model);
+        }
     }
 }
 
