@@ -41,11 +41,14 @@ fn a_wav_tells_its_length_exactly_also_when_it_was_written_as_a_stream() {
     assert_eq!(length(&wav_of(3, 32_000)), estimate, "what its header leaves out may be heard all the same");
 }
 
+/// Its name, the size that it declares, and what it holds.
+type Chunk<'a> = (&'a [u8; 4], u32, &'a [u8]);
+
 #[test]
 fn a_wav_that_decoders_may_read_differently_is_held_for_at_its_longest() {
     let sound = vec![0; 32_000];
     let (fast, slow) = ([&fmt(1)[..4], &[0, 0, 0, 1], &fmt(1)[8..]].concat(), fmt(1));
-    let cases: [(&str, &[(&[u8; 4], u32, &[u8])]); 6] = [
+    let cases: [(&str, &[Chunk<'_>]); 6] = [
         ("a second sound", &[(b"fmt ", 16, &slow), (b"data", 2, b"ab"), (b"data", 32_000, &sound)]),
         ("two formats", &[(b"fmt ", 16, &slow), (b"fmt ", 16, &fast), (b"data", 32_000, &sound)]),
         ("a format behind", &[(b"fmt ", 16, &fast), (b"data", 2, b"ab"), (b"fmt ", 16, &slow), (b"x   ", 9, &sound)]),

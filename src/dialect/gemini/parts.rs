@@ -164,7 +164,7 @@ impl<'a> Turns<'a> {
             }
         }
         if part.take("videoMetadata").is_some() {
-            self.chat.uses(Feature::VideoInput, part.path("videoMetadata"));
+            self.chat.uses(Feature::Unknown, part.path("videoMetadata")); // which part of it: no other API has a word for it
         }
         self.resolution(part)?;
         part.rest(Feature::Unknown, &mut self.chat);
