@@ -53,8 +53,28 @@ pub async fn keep(feed: &dyn Feed, http: &Client, metrics: &CredentialMetrics) {
                 pause
             }
         };
-        sleep(pause).await;
+        rest(pause).await;
     }
+}
+
+/// Waits for `pause`, or until the wall clock leaps ahead: by that the credentials end, whether a machine slept or its
+/// clock was set right.
+async fn rest(pause: Duration) {
+    let mut left = pause;
+    while !left.is_zero() {
+        let slice = left.min(SLICE);
+        let before = SystemClock.now_us();
+        sleep(slice).await;
+        if leapt(slice, Duration::from_micros(SystemClock.now_us().saturating_sub(before))) {
+            return;
+        }
+        left = left.saturating_sub(slice);
+    }
+}
+
+/// Whether so much more time passed by the wall clock than was waited for that it was set, or stood still.
+fn leapt(waited: Duration, passed: Duration) -> bool {
+    passed > waited + SLICE
 }
 
 /// How long credentials that hold for `life` are left alone: up to a fifth of it, or five minutes, before they end.
@@ -77,6 +97,8 @@ const WITHIN: Duration = Duration::from_secs(20);
 const MARGIN: Duration = Duration::from_secs(300);
 /// Between two fetches at least.
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
+/// Waits are cut into pieces of at most this length, between which the wall clock is looked at.
+const SLICE: Duration = Duration::from_secs(60);
 /// Between two fetches that fail at most.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -85,6 +107,13 @@ mod tests {
     use super::*;
     use parking_lot::Mutex;
     use tokio::time::Instant;
+
+    #[test]
+    fn a_clock_that_was_set_ahead_or_a_machine_that_slept_is_noticed_and_a_busy_one_is_not() {
+        let seconds = Duration::from_secs;
+        assert!(leapt(seconds(60), seconds(3_600)) && leapt(seconds(1), seconds(172_800)));
+        assert!(!leapt(seconds(60), seconds(61)) && !leapt(seconds(60), seconds(0)), "set back, it ends later");
+    }
 
     /// Answers as it is told, and notes when it was asked.
     #[derive(Debug)]

@@ -112,14 +112,15 @@ pub(super) struct Turn<'a> {
 
 /// The instructions that stand first, and the turns. Turns of one role are merged, so that roles alternate; instructions
 /// in the middle become texts of the user's turn, for `system` stands apart from the conversation and older models know
-/// no other place.
-pub(super) fn conversation(chat: &Chat) -> (Vec<Block<'_>>, Vec<Turn<'_>>) {
+/// no other place. `urls`: pictures and documents may be fetched.
+pub(super) fn conversation(chat: &Chat, urls: bool) -> (Vec<Block<'_>>, Vec<Turn<'_>>) {
     let leading = chat.messages.iter().take_while(|message| message.role == Role::System).count();
     let (first, rest) = chat.messages.split_at(leading);
-    let mut system: Vec<_> = first.iter().flat_map(|message| &message.parts).filter_map(block).collect();
+    let mut system: Vec<_> =
+        first.iter().flat_map(|message| &message.parts).filter_map(|part| block(part, urls)).collect();
     let mut turns: Vec<Turn<'_>> = Vec::new();
     for message in rest {
-        add(message, &mut turns);
+        add(message, urls, &mut turns);
     }
     for turn in &mut turns {
         // Results answer the calls of the turn before, and must stand first.
@@ -133,9 +134,9 @@ pub(super) fn conversation(chat: &Chat) -> (Vec<Block<'_>>, Vec<Turn<'_>>) {
     (system, turns)
 }
 
-fn add<'a>(message: &'a Message, turns: &mut Vec<Turn<'a>>) {
+fn add<'a>(message: &'a Message, urls: bool, turns: &mut Vec<Turn<'a>>) {
     let role = if message.role == Role::Assistant { "assistant" } else { "user" };
-    let mut content: Vec<_> = message.parts.iter().filter_map(block).collect();
+    let mut content: Vec<_> = message.parts.iter().filter_map(|part| block(part, urls)).collect();
     match turns.last_mut() {
         Some(last) if last.role == role => last.content.append(&mut content),
         _ if content.is_empty() => {}
@@ -156,18 +157,21 @@ fn trim_prefill(turns: &mut [Turn<'_>]) {
 }
 
 /// A part as a block; `None` for what is not carried, and for texts of white space, which are refused.
-fn block(part: &Part) -> Option<Block<'_>> {
+fn block(part: &Part, urls: bool) -> Option<Block<'_>> {
     let cache_control = part.cache.map(CacheControl::from);
     Some(match &part.content {
         Content::Text(text) | Content::Refusal(text) => {
             (!text.trim().is_empty()).then(|| Block::Text { text: text.into(), cache_control })?
+        }
+        Content::Image { source: Source::Url(_), .. } | Content::Document { source: Source::Url(_), .. } if !urls => {
+            return None;
         }
         Content::Image { source, .. } => Block::Image { source: place(source)?, cache_control },
         Content::Document { source, name } => {
             Block::Document { source: document(source)?, title: name.as_deref(), cache_control }
         }
         Content::ToolCall(call) => call_block(call, cache_control),
-        Content::ToolResult(result) => result_block(result, cache_control),
+        Content::ToolResult(result) => result_block(result, urls, cache_control),
         Content::Reasoning(thought) => match thought.seal.as_ref().filter(|seal| seal.maker == MAKER)? {
             seal if seal.hidden => Block::RedactedThinking { data: &seal.data },
             seal => Block::Thinking { thinking: &thought.text, signature: &seal.data },
@@ -180,8 +184,8 @@ fn call_block(call: &ToolCall, cache_control: Option<CacheControl>) -> Block<'_>
     Block::ToolUse { id: id(&call.id), name: &call.name, input: Input::of(&call.arguments), cache_control }
 }
 
-fn result_block(result: &ToolResult, cache_control: Option<CacheControl>) -> Block<'_> {
-    let content = result.parts.iter().filter_map(block).collect();
+fn result_block(result: &ToolResult, urls: bool, cache_control: Option<CacheControl>) -> Block<'_> {
+    let content = result.parts.iter().filter_map(|part| block(part, urls)).collect();
     Block::ToolResult { tool_use_id: id(&result.id), content, is_error: result.failed, cache_control }
 }
 

@@ -146,7 +146,7 @@ struct OutputFormat<'a> {
 pub(super) fn body(chat: &Chat, to: &Goal<'_>, place: Place) -> Bytes {
     let ability = place.ability(to.model);
     let max_tokens = max_tokens(chat, to);
-    let (mut system, messages) = conversation(chat);
+    let (mut system, messages) = conversation(chat, place == Place::Anthropic);
     let shape = Shape::of(chat, ability);
     let tools = functions(chat, shape);
     let tool_choice = if tools.is_empty() { None } else { choice(chat, shape, ability) };

@@ -14,7 +14,7 @@ use crate::{
 /// What the body says of thinking.
 fn said(chat: &Chat, to: &Goal<'_>, ability: Ability, shape: Shape<'_>) -> Said {
     let forced = choice(chat, shape, ability).as_ref().is_some_and(Choice::is_forced);
-    let bare_calls = || ends_in_bare_calls(&conversation(chat).1);
+    let bare_calls = || ends_in_bare_calls(&conversation(chat, true).1);
     thinking::said(&chat.thinking, ability, max_tokens(chat, to), forced, bare_calls)
 }
 

@@ -70,9 +70,7 @@ fn a_conversation_goes_to_claude_with_a_version_and_without_the_model() {
         "anthropic_version": "vertex-2023-10-16", "max_tokens": 100, "stream": true,
         "system": [{"type": "text", "text": "Be brief."}],
         "messages": [
-            {"role": "user", "content": [
-                {"type": "text", "text": "Hi"}, {"type": "image", "source": {"type": "url", "url": "https://h/a.png"}},
-            ]},
+            {"role": "user", "content": [{"type": "text", "text": "Hi"}]}, // a picture by URL is not for Vertex
             {"role": "assistant", "content": [{"type": "tool_use", "id": "call_1", "name": "f", "input": {"a": 1}}]},
             {"role": "user", "content": [
                 {"type": "tool_result", "tool_use_id": "call_1", "content": [{"type": "text", "text": "r"}]},
