@@ -154,7 +154,10 @@ impl Source {
 
     /// Lines up to the tests at its end.
     fn code(&self) -> &[String] {
-        let end = self.lines.iter().position(|line| line.trim() == "#[cfg(test)]" && !line.starts_with(' '));
+        // Tests that stand in files of their own end nothing: what follows them is code.
+        let inside =
+            |pair: &[String]| pair[0] == "#[cfg(test)]" && pair[1].starts_with("mod ") && pair[1].ends_with('{');
+        let end = self.lines.windows(2).position(inside);
         &self.lines[..end.unwrap_or(self.lines.len())]
     }
 
