@@ -6,6 +6,7 @@ use crate::{
     sse::SseEvent,
 };
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
@@ -310,6 +311,19 @@ impl StreamReader for Metered {
     fn may_end(&self) -> bool {
         self.decoder.may_end()
     }
+}
+
+/// Tells that the next call of an answer begins, after so many `calls`; its number. A call without an id gets one. `None`:
+/// there are more than are kept apart.
+pub(super) fn begin_call(calls: &mut u32, id: &str, name: &str, out: &mut Listener<'_>) -> Option<u32> {
+    let call = *calls;
+    if call as usize >= MOST_CALLS {
+        return None;
+    }
+    *calls = call.saturating_add(1);
+    let id = if id.is_empty() { Cow::Owned(format!("call_{call}")) } else { Cow::Borrowed(id) };
+    out(ChatEvent::ToolStart { choice: 0, call, id, name: name.into() });
+    Some(call)
 }
 
 /// Why an answer was over, where tools were called but the API says `stop`.

@@ -6,7 +6,7 @@ use crate::{
     providers::{
         Garbage, Reading, UpstreamError,
         anthropic::usage::{Figures, Known},
-        codec::{Decoded, MOST_CALLS, StreamDecoder, TOO_MANY_CALLS},
+        codec::{Decoded, StreamDecoder, TOO_MANY_CALLS, begin_call},
         failure,
         lenient::{Text, Unread, is_given, raw, read},
         mask::Key,
@@ -250,18 +250,12 @@ impl Decoder {
         let input = block.input.map(RawValue::get).filter(|input| input.starts_with('{'));
         let whole = input.filter(|input| input.len() > 2).map(Box::from);
         let name = block.name.as_str();
-        let call = (name != JSON_ANSWER).then_some(self.calls);
-        if let Some(call) = call {
-            if call as usize >= MOST_CALLS {
-                return Err(garbage(TOO_MANY_CALLS));
+        let call = match name {
+            JSON_ANSWER => None,
+            _ => {
+                Some(begin_call(&mut self.calls, block.id.as_str(), name, out).ok_or_else(|| garbage(TOO_MANY_CALLS))?)
             }
-            let id = match block.id.as_str() {
-                "" => Cow::Owned(format!("call_{call}")),
-                id => Cow::Borrowed(id),
-            };
-            out(ChatEvent::ToolStart { choice: 0, call, id, name: Cow::Borrowed(name) });
-            self.calls = self.calls.saturating_add(1);
-        }
+        };
         self.open = Some(Open { index, call, whole, written: false });
         Ok(())
     }

@@ -4,7 +4,7 @@ use super::{ANSWER, MAKER};
 use crate::{
     model::{ChatEvent, Citation, Finish, Listener, Seal},
     providers::{
-        codec::MOST_CALLS,
+        codec::begin_call,
         lenient::{Count, Text},
     },
 };
@@ -65,14 +65,7 @@ impl Told {
         if name == ANSWER {
             return Some(Call::Answer);
         }
-        let call = self.calls;
-        if call as usize >= MOST_CALLS {
-            return None;
-        }
-        self.calls = self.calls.saturating_add(1);
-        let id = if id.is_empty() { Cow::Owned(format!("call_{call}")) } else { Cow::Borrowed(id) };
-        out(ChatEvent::ToolStart { choice: 0, call, id, name: name.into() });
-        Some(Call::Tool(call))
+        begin_call(&mut self.calls, id, name, out).map(Call::Tool)
     }
 
     /// A piece of a call's arguments.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     model::{ChatEvent, Citation, Finish, Listener},
-    providers::codec::{MOST_CALLS, finish_with_calls},
+    providers::codec::{begin_call, finish_with_calls},
 };
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -93,14 +93,7 @@ impl Told {
         }
         self.plan_is_text(out);
         self.planned = true;
-        let call = self.calls;
-        if call as usize >= MOST_CALLS {
-            return None;
-        }
-        self.calls = self.calls.saturating_add(1);
-        let id = if id.is_empty() { Cow::Owned(format!("call_{call}")) } else { Cow::Borrowed(id) };
-        out(ChatEvent::ToolStart { choice: 0, call, id, name: name.into() });
-        Some(Call::Tool(call))
+        begin_call(&mut self.calls, id, name, out).map(Call::Tool)
     }
 
     /// A piece of a call's arguments.

@@ -4,7 +4,7 @@ use crate::{
     model::{Api, ChatEvent, Citation, Finish, Listener, Seal},
     providers::{
         Garbage, Reading,
-        codec::{Decoded, MOST_CALLS, MOST_ITEMS, StreamDecoder, TOO_MANY_CALLS, TOO_MANY_ITEMS, finish_with_calls},
+        codec::{Decoded, MOST_ITEMS, StreamDecoder, TOO_MANY_CALLS, TOO_MANY_ITEMS, begin_call, finish_with_calls},
         lenient::{Text, Unread, is_given, raw, read},
         mask::Key,
         openai::{codec_chat::Index, responses},
@@ -293,15 +293,9 @@ impl Decoder {
     /// A call begins.
     fn call(&mut self, at: usize, item: &Item<'_>, out: &mut Listener<'_>) -> Result<(), Garbage> {
         let Some(known) = self.items.get_mut(at).filter(|known| known.call.is_none()) else { return Ok(()) };
-        let call = self.calls;
-        if call as usize >= MOST_CALLS {
-            return Err(garbage(TOO_MANY_CALLS));
-        }
-        self.calls = self.calls.saturating_add(1);
-        known.call = Some(call);
         let id = [&item.call_id, &item.id].into_iter().map(Text::as_str).find(|id| !id.is_empty());
-        let id = id.map_or_else(|| Cow::Owned(format!("call_{call}")), Cow::Borrowed);
-        out(ChatEvent::ToolStart { choice: 0, call, id, name: item.name.as_str().into() });
+        let call = begin_call(&mut self.calls, id.unwrap_or_default(), item.name.as_str(), out);
+        known.call = Some(call.ok_or_else(|| garbage(TOO_MANY_CALLS))?);
         Ok(())
     }
 
