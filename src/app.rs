@@ -14,7 +14,7 @@ use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, SystemClock};
-use crate::proxy::{self, Bounds, Buffers, Edge, Front, Gateway, Services, Snapshot, Unproven, Watch};
+use crate::proxy::{self, Bounds, Buffers, Edge, Front, Gateway, Lasting, Services, Snapshot, Unproven, Watch};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
 use async_trait::async_trait;
@@ -105,11 +105,12 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
         LedgerMetrics::register(&metrics.registry).map_err(|error| system("ledger metrics", &error))?;
     // Mistakes that show only when the parts are joined are told before anything is written.
     let nothing_spent = Arc::new(Budgets::in_memory(ledger_metrics.clone()));
-    Snapshot::build(config, SeriesTable::resolve(&metrics, config), &limits, &nothing_spent)
-        .map_err(AppError::Config)?;
+    let standings = proxy::Standings::default();
+    let lasting = Lasting { limits: &limits, budgets: &nothing_spent, standings: &standings };
+    Snapshot::build(config, SeriesTable::resolve(&metrics, config), lasting).map_err(AppError::Config)?;
     let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), Arc::clone(&limits))?);
-    let budgets = services.ledger.budgets();
-    let snapshot = Arc::new(Snapshot::build(config, series, &limits, budgets).map_err(AppError::Config)?);
+    let lasting = Lasting { budgets: services.ledger.budgets(), standings: &services.standings, ..lasting };
+    let snapshot = Arc::new(Snapshot::build(config, series, lasting).map_err(AppError::Config)?);
     let kept = Arc::clone(&snapshot);
     services.callers.on_rules(Box::new(move |scope, rules| kept.governed.keep(scope, rules)));
     let ready = Arc::new(AtomicBool::new(false));
@@ -169,6 +170,7 @@ fn services(
         buffers: Buffers::new(config.server.max_buffered_bytes),
         slots: Buffers::new(usize::try_from(config.server.max_in_flight.get()).unwrap_or(usize::MAX)),
         stopping: AtomicBool::new(false),
+        standings: Arc::default(),
         bounds: Bounds {
             max_body_bytes: config.server.max_body_bytes,
             body_timeout: config.server.body_timeout,

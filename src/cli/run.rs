@@ -7,7 +7,7 @@ use crate::config::{Config, ConfigErrors, Notes};
 use crate::ledger::LedgerMetrics;
 use crate::ledger::budget::Budgets;
 use crate::limits::{LimitMetrics, Limits, Steady};
-use crate::proxy::Snapshot;
+use crate::proxy::{Lasting, Snapshot, Standings};
 use crate::telemetry::{Metrics, SeriesTable, init_tracing};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -55,7 +55,9 @@ pub(super) fn load(path: &Path) -> Result<(Config, Snapshot), ConfigErrors> {
     let limits = std::sync::Arc::new(Limits::new(limit_metrics, Steady::new(0)));
     let ledger_metrics = LedgerMetrics::register(&metrics.registry).map_err(|error| internal(&error))?;
     let budgets = std::sync::Arc::new(Budgets::in_memory(ledger_metrics));
-    Snapshot::build(&config, series, &limits, &budgets).map(|snapshot| (config, snapshot)).map_err(ConfigErrors)
+    let standings = Standings::default();
+    let lasting = Lasting { limits: &limits, budgets: &budgets, standings: &standings };
+    Snapshot::build(&config, series, lasting).map(|snapshot| (config, snapshot)).map_err(ConfigErrors)
 }
 
 fn internal(error: &dyn std::fmt::Display) -> ConfigErrors {

@@ -9,6 +9,7 @@ use crate::config::{Mode, Timeouts};
 use crate::ledger::budget::Hold;
 use crate::ledger::{LedgerError, OpenAttempt};
 use crate::limits::Permit;
+use crate::routing::{Entry, Pace};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +26,8 @@ const LINGER: Duration = Duration::from_secs(2);
 pub struct Attempt {
     /// Where it goes.
     pub target: Arc<Target>,
+    /// Its place at the target; taken when it is settled.
+    pub entry: Option<Entry>,
     /// Its row; taken when it is settled.
     pub row: Option<OpenAttempt>,
     /// What it holds of its provider's limits.
@@ -140,6 +143,7 @@ impl Attempt {
         let total_at = arrived + target.timeouts.total;
         Self {
             target,
+            entry: None,
             row: Some(row),
             permit: Permit::default(),
             spending: Spending::default(),
@@ -173,8 +177,9 @@ impl Attempt {
         self
     }
 
-    /// It is under its provider's limits, and may spend so much.
-    pub fn with(mut self, permit: Permit, spending: Spending) -> Self {
+    /// It has its place at the target, is under its provider's limits, and may spend so much.
+    pub fn with(mut self, entry: Entry, permit: Permit, spending: Spending) -> Self {
+        self.entry = Some(entry);
         self.permit = permit;
         self.spending = spending;
         self
@@ -255,6 +260,15 @@ impl Attempt {
         if let (Some(row), Some(output)) = (&mut self.row, self.answer.output()) {
             row.progress(output.bytes().div_ceil(4));
         }
+    }
+
+    /// How fast it answers, as far as it did.
+    pub fn pace(&self) -> Pace {
+        let sent = self.sent.at().unwrap_or(self.begun);
+        let first = self.first_output.map(|at| at.saturating_duration_since(sent));
+        let (since, tokens) = (self.first_output, self.answer.output().map_or(0, |output| output.bytes() / 4));
+        let token = since.and_then(|at| at.elapsed().checked_div(u32::try_from(tokens).unwrap_or(u32::MAX)));
+        Pace { first, token }
     }
 
     /// Whether it was not settled yet.

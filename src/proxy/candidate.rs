@@ -9,13 +9,15 @@ use super::target::Target;
 use super::translate::Meaning;
 use crate::config::OnExhausted;
 use crate::limits::{Permit, Refusal};
-use crate::routing::{Plan, Route};
+use crate::routing::{Entry, Plan, Route};
 use std::sync::Arc;
 
 /// A target that may be tried.
 pub struct Candidate {
     /// The target.
     pub target: Arc<Target>,
+    /// Its place at the target.
+    pub entry: Entry,
     /// What it holds of its provider's limits.
     pub permit: Permit,
     /// What it holds of the budgets.
@@ -48,7 +50,7 @@ impl Opened {
     ) -> Option<Candidate> {
         let api = self.ask.api;
         loop {
-            let target = self.plan.take_next(|target| target.serves(api))?;
+            let (target, entry) = self.plan.take_next(services.clock.now_us(), |target| target.serves(api))?;
             let translated = match self.fit(&target, &services.buffers) {
                 Ok(translated) => translated,
                 Err(reject) => {
@@ -71,7 +73,7 @@ impl Opened {
                 }
             };
             match self.admit_attempt(services, &target.limits) {
-                Ok(permit) => return Some(Candidate { target, permit, paid, translated }),
+                Ok(permit) => return Some(Candidate { target, entry, permit, paid, translated }),
                 Err(refusal) => {
                     self.plan.passed_over();
                     if over.limited.as_ref().is_none_or(|other| refusal.is_over_before(other)) {
@@ -128,6 +130,11 @@ impl Opened {
         Ok(())
     }
 
+    /// The targets of `route` for this request, in the order in which they are tried.
+    pub fn planned(&self, route: Arc<Route<Target>>) -> Plan<Target> {
+        Plan::new(route)
+    }
+
     fn serves(&self, route: &Route<Target>) -> bool {
         route.targets.iter().any(|target| target.serves(self.ask.api))
     }
@@ -137,8 +144,14 @@ impl Opened {
     }
 
     /// Goes on with another model: under its limits and budgets.
-    fn switch(&mut self, services: &Services, snapshot: &Snapshot, route: &Arc<Route<Target>>) -> Result<(), Reject> {
-        self.plan = Plan::new(Arc::clone(route));
+    pub fn switch(
+        &mut self,
+        services: &Services,
+        snapshot: &Snapshot,
+        route: &Arc<Route<Target>>,
+    ) -> Result<(), Reject> {
+        let plan = self.planned(Arc::clone(route));
+        self.plan.go_on_with(plan);
         snapshot.governed.with_model(&mut self.governing, &route.name);
         let (permit, tokens) = (std::mem::take(&mut self.permit), reserved_tokens(&self.ask));
         self.permit = self.governing.admit_model(&services.limits, permit, &self.subject(), tokens)?;

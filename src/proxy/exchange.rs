@@ -7,7 +7,7 @@ use super::attempt::{Attempt, Spending};
 use super::bounds::Share;
 use super::candidate::{Candidate, PassedOver};
 use super::finish::{Booking, Record};
-use super::gateway::Services;
+use super::gateway::{Services, Snapshot};
 use super::governed::Governing;
 use super::metadata::Metadata;
 use super::purse::{self, Charge};
@@ -23,7 +23,7 @@ use crate::config::Budgeting;
 use crate::dialect;
 use crate::limits::{Permit, Shares};
 use crate::model::{Ask, NanoUsd, RequestId};
-use crate::routing::Plan;
+use crate::routing::{Ended, Plan};
 use crate::telemetry::TeamSeries;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -88,6 +88,8 @@ pub struct Opened {
     pub query: Option<Arc<str>>,
     /// The client asked for the cost at the end of a stream (`x-weighbridge-include: cost`).
     pub include_cost: bool,
+    /// The configuration that it was admitted under.
+    pub snapshot: Arc<Snapshot>,
     /// The targets, in order.
     pub plan: Plan<Target>,
     /// What is asked, in the words that all APIs share: decoded when a target needs it.
@@ -214,7 +216,7 @@ impl Exchange {
     ///
     /// [`Reject::LedgerUnavailable`], [`Reject::BuffersFull`].
     pub fn begin(&mut self, candidate: Candidate) -> Result<(), Reject> {
-        let Candidate { target, mut permit, paid, translated } = candidate;
+        let Candidate { target, entry, mut permit, paid, translated } = candidate;
         let number = self.record.attempts().saturating_add(1);
         let terms = Spending::of(&paid);
         let row = open_row(&self.services, &self.opened, &RowOf::target(&target), number, paid.hold)?;
@@ -242,7 +244,7 @@ impl Exchange {
         }
         self.opened.permit.keep();
         permit.keep();
-        let attempt = Attempt::new(target, row, body, answer, self.opened.arrival.at).with(permit, terms);
+        let attempt = Attempt::new(target, row, body, answer, self.opened.arrival.at).with(entry, permit, terms);
         self.attempt = Some(attempt.without(dropped, body_share));
         Ok(())
     }
@@ -338,7 +340,11 @@ impl Exchange {
 
     /// Settles the attempt under way, once.
     fn settle(&mut self, trouble: Option<Trouble>) {
+        let now_us = self.now_us();
         let Some(attempt) = &mut self.attempt else { return };
+        if let Some(entry) = attempt.entry.take() {
+            entry.end(trouble.as_ref().map_or_else(|| Ended::Well(attempt.pace()), Trouble::ended), now_us);
+        }
         let Some(booking) = Booking::of(attempt, &self.opened, trouble, self.record.overhead) else { return };
         booking.book(&self.services, &mut self.record);
     }

@@ -20,7 +20,7 @@ use crate::limits::{Addresses, Limits, RuleSet};
 use crate::model::{Api, Clock, IdSource};
 use crate::providers::feed::Feed;
 use crate::providers::{self, Endpoint, Provider};
-use crate::routing::{Route, Table};
+use crate::routing::{Route, Standings, Table};
 use crate::telemetry::{AccessLog, ProxyMetrics, SeriesTable};
 use crate::tokens::{self, Counter};
 use bytes::Bytes;
@@ -65,6 +65,8 @@ pub struct Services {
     pub slots: Buffers,
     /// The drain is over: sessions end.
     pub stopping: AtomicBool,
+    /// How targets stand.
+    pub standings: Arc<Standings>,
     /// Limits on requests.
     pub bounds: Bounds,
 }
@@ -82,6 +84,17 @@ pub struct Bounds {
     pub keepalive: Duration,
     /// Streams of a key that is revoked or has expired are ended.
     pub cut_revoked: bool,
+}
+
+/// What outlives a snapshot, and is found again by the next one.
+#[derive(Clone, Copy)]
+pub struct Lasting<'a> {
+    /// Windows and places of limits.
+    pub limits: &'a Arc<Limits>,
+    /// Balances of budgets.
+    pub budgets: &'a Arc<Budgets>,
+    /// How targets stand.
+    pub standings: &'a Standings,
 }
 
 /// What a request is admitted under; it keeps the snapshot to its end.
@@ -107,12 +120,8 @@ impl Snapshot {
     /// # Errors
     ///
     /// Every mistake in the providers' own sections and in prices.
-    pub fn build(
-        config: &Config,
-        series: SeriesTable,
-        limits: &Arc<Limits>,
-        budgets: &Arc<Budgets>,
-    ) -> Result<Self, Vec<ConfigError>> {
+    pub fn build(config: &Config, series: SeriesTable, lasting: Lasting<'_>) -> Result<Self, Vec<ConfigError>> {
+        let Lasting { limits, budgets, standings } = lasting;
         let mut errors = Vec::new();
         let mut built: BTreeMap<&str, Built> = BTreeMap::new();
         for (name, provider) in &config.providers {
@@ -127,7 +136,7 @@ impl Snapshot {
             let mut targets = Vec::new();
             for (index, target) in model.targets.iter().enumerate() {
                 let Some(provider) = built.get(&*target.provider) else { continue };
-                match join(config, (model, index), provider, (&series, &prices)) {
+                match join(config, (model, index), provider, &With { series: &series, prices: &prices, standings }) {
                     Ok(target) => targets.push(Arc::new(target)),
                     Err(message) => {
                         let path = format!("models.{}.targets[{index}]", model.name);
@@ -264,12 +273,14 @@ fn read_ca(config: &ProviderConfig, path: &std::path::Path) -> Result<Arc<CaType
     Ok(Arc::from(certificates.into_boxed_slice()))
 }
 
-fn join(
-    config: &Config,
-    (model, index): (&Model, usize),
-    built: &Built,
-    (series, prices): (&SeriesTable, &Arc<BTreeMap<Arc<str>, PriceOverride>>),
-) -> Result<Target, String> {
+/// What targets are joined with.
+struct With<'a> {
+    series: &'a SeriesTable,
+    prices: &'a Arc<BTreeMap<Arc<str>, PriceOverride>>,
+    standings: &'a Standings,
+}
+
+fn join(config: &Config, (model, index): (&Model, usize), built: &Built, with: &With<'_>) -> Result<Target, String> {
     let target = &model.targets[index];
     let overrides = |name: &str| config.prices.get(name).map(|price| &price.amounts);
     let whose = catalogue::Target {
@@ -304,7 +315,7 @@ fn join(
             kind: built.kind.clone(),
             base_url_host: built.base_url_host.clone(),
             catalogue: built.catalogue.clone(),
-            prices: Arc::clone(prices),
+            prices: Arc::clone(with.prices),
         }),
         ca: built.ca.clone(),
         max_input_tokens: target.max_input_tokens.or_else(|| listed?.max_input_tokens),
@@ -313,7 +324,8 @@ fn join(
         encoding: tokens::encoding_of(&target.model),
         limits: Arc::clone(&built.limits),
         budgets: Arc::clone(&built.budgets),
-        metrics: Arc::clone(series.target(&model.name, index).ok_or("it has no counters")?),
+        metrics: Arc::clone(with.series.target(&model.name, index).ok_or("it has no counters")?),
+        standing: with.standings.of(&target.provider, &target.model),
     })
 }
 

@@ -58,9 +58,11 @@ pub use bounds::Buffers;
 pub use edge::{Edge, Front, Unproven};
 pub use explain::Explainer;
 pub use files::{Files, Watch};
-pub use gateway::{Bounds, Services, Snapshot};
+pub use gateway::{Bounds, Lasting, Services, Snapshot};
 pub use learned::Learned;
 pub use target::Target;
+
+pub use crate::routing::Standings;
 
 use crate::routing::Resolver;
 use async_trait::async_trait;

@@ -143,6 +143,7 @@ impl Opening<'_> {
             first: None,
             query: query(api, session),
             include_cost: header_text(headers, "x-weighbridge-include").is_some_and(includes_cost),
+            snapshot: Arc::clone(&self.gateway.snapshot),
             plan: Plan::new(Arc::clone(route)),
             ask,
             meaning: None,
@@ -151,6 +152,7 @@ impl Opening<'_> {
             bytes_in,
         };
         opened.charges = opened.facts().charges(opened.governing.budgets());
+        opened.plan = opened.planned(Arc::clone(route));
         opened.reserve(services, &self.gateway.snapshot)?; // for the first candidate that can be paid; else 402
         let overhead = self.arrival.at.elapsed().saturating_sub(body.waited);
         Ok(Next::Forward(Box::new(opened), overhead))

@@ -4,13 +4,13 @@
 use super::bounds::Buffers;
 use super::exchange::{Arrival, Exchange, Opened};
 use super::finish::Local;
-use super::gateway::{Bounds, Services, Snapshot};
+use super::gateway::{Bounds, Lasting, Services, Snapshot};
 use crate::auth::{Caller, Callers, hash_of, hash_text};
 use crate::config::{self, Config};
 use crate::ledger::{Ledger, LedgerMetrics, export};
 use crate::limits::{Addresses, LimitMetrics, Limits, Permit, Steady, Subject};
 use crate::model::{Api, Draft, IdSource, SystemClock};
-use crate::routing::Plan;
+use crate::routing::{Plan, Standings};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
 use bytes::Bytes;
@@ -31,7 +31,7 @@ pub struct Stage {
     /// Its services.
     pub services: Arc<Services>,
     /// Its configuration.
-    pub snapshot: Snapshot,
+    pub snapshot: Arc<Snapshot>,
     caller: Arc<Caller>,
 }
 
@@ -49,7 +49,9 @@ impl Stage {
         let series = SeriesTable::resolve(&metrics, &config);
         let ledger_metrics = LedgerMetrics::register(&metrics.registry).expect("metrics");
         let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics).expect("a ledger");
-        let snapshot = Snapshot::build(&config, series, &limits, ledger.budgets()).expect("providers are right");
+        let standings = Arc::<Standings>::default();
+        let lasting = Lasting { limits: &limits, budgets: ledger.budgets(), standings: &standings };
+        let snapshot = Arc::new(Snapshot::build(&config, series, lasting).expect("providers are right"));
         let log = config::AccessLog::File(dir.path().join("access.log"));
         let callers = Callers::open(&config, dir.path(), Arc::clone(&clock) as _).expect("a key store");
         let caller = callers.named("k", 0).expect("a known key");
@@ -67,6 +69,7 @@ impl Stage {
             unproven: super::edge::Unproven::default(),
             buffers: Buffers::new(1 << 26),
             slots: Buffers::new(16),
+            standings,
             stopping: std::sync::atomic::AtomicBool::new(false),
             bounds: Bounds {
                 max_body_bytes: 1 << 20,
@@ -118,6 +121,7 @@ impl Stage {
             query: None,
             include_cost: false,
             meaning: None,
+            snapshot: Arc::clone(&self.snapshot),
             plan: Plan::new(Arc::clone(self.snapshot.table.find(model).expect("a known model"))),
             share: self.services.buffers.take(length).expect("room"),
             _slot: self.services.slots.take(1).expect("room"),

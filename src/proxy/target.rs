@@ -10,6 +10,7 @@ use crate::limits::RuleSet;
 use crate::model::{Api, Ask};
 use crate::providers::retrieval::Retriever;
 use crate::providers::{Endpoint, Provider};
+use crate::routing::{Standing, Stands};
 use crate::telemetry::TargetSeries;
 use crate::tokens::Encoding;
 use bytes::Bytes;
@@ -75,6 +76,14 @@ pub struct Target {
     pub budgets: BudgetSet,
     /// Counters of this target.
     pub metrics: Arc<TargetSeries>,
+    /// How it stands; shared with the same model of the same account on other routes.
+    pub standing: Arc<Standing>,
+}
+
+impl Stands for Target {
+    fn standing(&self) -> &Arc<Standing> {
+        &self.standing
+    }
 }
 
 /// How a target answers a request.

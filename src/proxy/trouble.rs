@@ -2,6 +2,7 @@
 
 use super::reject::UpstreamFault;
 use crate::providers::SignFault;
+use crate::routing::Ended;
 use std::time::Duration;
 
 /// Why one attempt did not end well.
@@ -146,6 +147,38 @@ impl Trouble {
                 | Self::SendBroken(_)
                 | Self::Status { .. }
         )
+    }
+
+    /// What it says of the target's standing.
+    pub const fn ended(&self) -> Ended {
+        match self {
+            Self::Status { status: 429, retry_after } => Ended::Limited(*retry_after),
+            Self::InBand { status: 429, .. } => Ended::Limited(None),
+            Self::InBand { status: 400..=428, .. }
+            | Self::PastCap
+            | Self::BuffersFull
+            | Self::ClientGone
+            | Self::Revoked
+            | Self::Stopped
+            | Self::Internal(_) => Ended::Neither,
+            Self::Unresolved
+            | Self::NoCredentials(_)
+            | Self::Connect(_)
+            | Self::ConnectTimeout
+            | Self::Tls
+            | Self::SendTimeout
+            | Self::Status { .. }
+            | Self::InBand { .. }
+            | Self::FirstToken
+            | Self::Idle
+            | Self::Response
+            | Self::Total
+            | Self::SendBroken(_)
+            | Self::Broken(_)
+            | Self::Cut
+            | Self::Empty
+            | Self::Garbage(_) => Ended::Failed,
+        }
     }
 
     /// The status that the provider gave, 0 if none.

@@ -22,6 +22,7 @@ use crate::{
         target::Target,
         trouble::Trouble,
     },
+    routing::Entry,
     telemetry::{AccessAttempt, Outcome},
 };
 use std::collections::VecDeque;
@@ -39,6 +40,8 @@ const MOST_ROWS: u16 = u16::MAX - 1_000;
 pub struct Under {
     /// Where it goes.
     pub target: Arc<Target>,
+    /// Its place there, until it is known whether it was let in.
+    pub entry: Option<Entry>,
     /// The rows of the responses that are under way, or of the next one, and when each was opened.
     pub rows: VecDeque<(OpenAttempt, Instant)>,
     /// The model, as the provider named it first: it may have another name for it.
@@ -114,7 +117,7 @@ impl Live {
     ///
     /// [`Reject::LedgerUnavailable`].
     pub(super) fn begin(&mut self, candidate: Candidate) -> Result<(), Reject> {
-        let Candidate { target, mut permit, paid, .. } = candidate;
+        let Candidate { target, entry, mut permit, paid, .. } = candidate;
         let row = self.open_row(&RowOf { price: open_price(&target).as_ref(), ..RowOf::target(&target) }, paid.hold)?;
         let Some(reader) = target.provider.session_reader() else {
             return Err(Reject::Upstream {
@@ -129,6 +132,7 @@ impl Live {
         let now = Instant::now();
         let under = Under {
             target,
+            entry: Some(entry),
             rows: VecDeque::from([(row, now)]),
             named: None,
             permit,
@@ -330,6 +334,9 @@ impl Live {
     /// An attempt that got no session: it used nothing.
     pub(super) fn settle_failed(&mut self, trouble: &Trouble) {
         let Some(mut under) = self.under.take() else { return };
+        if let Some(entry) = under.entry.take() {
+            entry.end(trouble.ended(), self.now_us());
+        }
         self.tried(&under, trouble.status(), finish::outcome(Some(trouble), 0), Some(trouble.to_string()));
         while let Some((row, _)) = under.rows.pop_front() {
             let nothing = settlement(Usage::ZERO, UsageOrigin::None, Some(NanoUsd::ZERO), under.begun.elapsed(), None);

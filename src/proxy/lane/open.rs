@@ -53,6 +53,7 @@ impl Opening<'_> {
             first: None,
             query: None,
             include_cost: false,
+            snapshot: Arc::clone(snapshot),
             plan: Plan::new(Arc::clone(route)),
             ask,
             meaning: None,
@@ -61,6 +62,7 @@ impl Opening<'_> {
             bytes_in: 0,
         };
         opened.charges = opened.facts().charges(opened.governing.budgets());
+        opened.plan = opened.planned(Arc::clone(route));
         opened.reserve(services, snapshot)?; // the dearest first response; else 402
         let overhead = self.arrival.at.elapsed();
         Ok(Next::Lane(Box::new(Realtime::new(opened, handshake, Arc::clone(services), overhead))))

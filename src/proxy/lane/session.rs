@@ -15,6 +15,7 @@ use crate::{
         target::Target,
         trouble::Trouble,
     },
+    routing::{Ended, Pace},
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -133,6 +134,10 @@ impl Live {
     /// The provider's 101 goes to the client.
     pub fn upgraded(&mut self) {
         self.is_upgraded = true;
+        let now_us = self.now_us();
+        if let Some(entry) = self.under.as_mut().and_then(|under| under.entry.take()) {
+            entry.end(Ended::Well(Pace::default()), now_us);
+        }
         self.last_sign = Instant::now();
     }
 

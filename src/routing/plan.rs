@@ -1,0 +1,185 @@
+//! The candidates of one request, consumed on fail-over.
+
+use super::Route;
+use super::standing::{Entry, Standing};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// What a target must tell to be chosen: how it stands.
+pub trait Stands {
+    /// Its standing, shared by all routes that lead to it.
+    fn standing(&self) -> &Arc<Standing>;
+}
+
+/// Places of targets in their route, in the order in which they are tried.
+pub type Order = SmallVec<[u16; 8]>;
+
+/// The candidates of one request, consumed on fail-over.
+///
+/// Targets that take requests now are tried in order; when there are none, of those that are shut the one that is to open
+/// first: the pool is never empty. Each is tried once, unless it is put back.
+#[derive(Debug)]
+pub struct Plan<T> {
+    route: Arc<Route<T>>,
+    left: Order,
+    attempts_left: usize,
+    last: Option<u16>,
+}
+
+impl<T> Clone for Plan<T> {
+    fn clone(&self) -> Self {
+        Self {
+            route: Arc::clone(&self.route),
+            left: self.left.clone(),
+            attempts_left: self.attempts_left,
+            last: self.last,
+        }
+    }
+}
+
+impl<T> Plan<T> {
+    /// All targets, in the order of the file.
+    pub fn new(route: Arc<Route<T>>) -> Self {
+        let count = u16::try_from(route.targets.len()).unwrap_or(u16::MAX);
+        Self::ordered(route, (0..count).collect())
+    }
+
+    /// The targets of `order`; what is not in it is not tried.
+    pub fn ordered(route: Arc<Route<T>>, order: Order) -> Self {
+        let attempts_left = route.max_attempts;
+        Self { route, left: order, attempts_left, last: None }
+    }
+
+    /// The route that is followed.
+    pub fn route(&self) -> &Arc<Route<T>> {
+        &self.route
+    }
+
+    /// Goes on with other candidates; the attempts that were made count.
+    pub fn go_on_with(&mut self, other: Self) {
+        let made = self.route.max_attempts.saturating_sub(self.attempts_left);
+        let attempts_left = self.attempts_left.min(other.attempts_left.max(made) - made);
+        *self = Self { attempts_left, ..other };
+    }
+
+    /// Attempts that may still be made.
+    pub const fn attempts_left(&self) -> usize {
+        self.attempts_left
+    }
+
+    /// The target that was taken last is passed over without an attempt.
+    pub fn passed_over(&mut self) {
+        self.attempts_left += 1;
+    }
+
+    /// The target that was taken last may be tried again, when no other is left.
+    pub fn put_back(&mut self) {
+        self.left.extend(self.last.take());
+    }
+
+    /// Whether there is another target that `serves`.
+    pub fn has_next(&self, serves: impl Fn(&T) -> bool) -> bool {
+        self.attempts_left > 0 && self.left.iter().any(|&place| self.target(place).is_some_and(|target| serves(target)))
+    }
+
+    fn target(&self, place: u16) -> Option<&Arc<T>> {
+        self.route.targets.get(usize::from(place))
+    }
+}
+
+impl<T: Stands> Plan<T> {
+    /// Takes the next target that `serves`, and enters it at `now_us`.
+    pub fn take_next(&mut self, now_us: u64, serves: impl Fn(&T) -> bool) -> Option<(Arc<T>, Entry)> {
+        if self.attempts_left == 0 {
+            return None;
+        }
+        let fits = |place: u16| self.target(place).filter(|target| serves(target));
+        let open = self.left.iter().enumerate().find_map(|(at, &place)| {
+            let target = fits(place)?;
+            Some((at, Arc::clone(target), target.standing().enter(now_us)?))
+        });
+        let (at, target, entry) = open.or_else(|| {
+            let fitting = self.left.iter().enumerate().filter_map(|(at, &place)| Some((at, fits(place)?)));
+            let (at, target) = fitting.min_by_key(|(_, target)| target.standing().opens_at_us())?;
+            Some((at, Arc::clone(target), target.standing().enter_shut(now_us)))
+        })?;
+        self.last = Some(self.left.remove(at));
+        self.attempts_left -= 1;
+        Some((target, entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::standing::{Ended, Standings};
+
+    #[derive(Debug)]
+    struct Place(u32, Arc<Standing>);
+
+    impl Stands for Place {
+        fn standing(&self) -> &Arc<Standing> {
+            &self.1
+        }
+    }
+
+    fn plan(targets: &[u32], max_attempts: usize) -> Plan<Place> {
+        let standings = Standings::default();
+        let place = |&number: &u32| Arc::new(Place(number, standings.of("p", &number.to_string())));
+        let targets = targets.iter().map(place).collect();
+        Plan::new(Arc::new(Route { name: "fast".into(), targets, max_attempts }))
+    }
+
+    fn take(plan: &mut Plan<Place>, serves: impl Fn(&Place) -> bool) -> Option<u32> {
+        plan.take_next(1, serves).map(|(target, _)| target.0)
+    }
+
+    #[test]
+    fn each_target_is_tried_once_in_order() {
+        let mut plan = plan(&[1, 2, 3], 9);
+        let taken: Vec<_> = std::iter::from_fn(|| take(&mut plan, |_| true)).collect();
+        assert_eq!(taken, [1, 2, 3]);
+    }
+
+    #[test]
+    fn attempts_are_bounded_and_targets_that_do_not_serve_cost_none() {
+        let mut plan = plan(&[1, 2, 3, 4, 5, 6], 2);
+        let even = |place: &Place| place.0.is_multiple_of(2);
+        assert_eq!(take(&mut plan, even), Some(2));
+        assert!(plan.has_next(even));
+        assert_eq!(take(&mut plan, even), Some(4));
+        assert!(!plan.has_next(even));
+        assert_eq!(take(&mut plan, even), None);
+    }
+
+    #[test]
+    fn what_is_put_back_is_tried_again_behind_all_others() {
+        let mut plan = plan(&[1, 2], 9);
+        assert_eq!(take(&mut plan, |_| true), Some(1));
+        plan.put_back();
+        plan.put_back();
+        let rest: Vec<_> = std::iter::from_fn(|| take(&mut plan, |_| true)).collect();
+        assert_eq!(rest, [2, 1]);
+    }
+
+    #[test]
+    fn a_shut_target_is_passed_by_until_nothing_else_is_left() {
+        let mut plan = plan(&[1, 2], 9);
+        let first = Arc::clone(plan.route().targets[0].standing());
+        for _ in 0..5 {
+            first.enter_shut(1).end(Ended::Failed, 1);
+        }
+        assert_eq!(take(&mut plan, |_| true), Some(2));
+        assert_eq!(take(&mut plan, |_| true), Some(1));
+        assert_eq!(take(&mut plan, |_| true), None);
+    }
+
+    #[test]
+    fn another_route_is_followed_with_the_attempts_that_are_left() {
+        let mut first = plan(&[1, 2, 3], 3);
+        assert_eq!(take(&mut first, |_| true), Some(1));
+        first.go_on_with(plan(&[7, 8, 9], 4));
+        let rest: Vec<_> = std::iter::from_fn(|| take(&mut first, |_| true)).collect();
+        assert_eq!(rest, [7, 8]);
+    }
+}
