@@ -1,6 +1,7 @@
 //! The composition root: from a checked configuration to a process that serves, and back to nothing lost.
 
 mod feeds;
+mod mirrors;
 mod notices;
 mod rebuild;
 mod views;
@@ -14,7 +15,9 @@ use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, SystemClock};
-use crate::proxy::{self, Bounds, Buffers, Edge, Front, Gateway, Lasting, Services, Snapshot, Unproven, Watch};
+use crate::proxy::{
+    self, Bounds, Buffers, Edge, Front, Gateway, Lasting, Mirrors, Services, Snapshot, Unproven, Watch,
+};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
 use async_trait::async_trait;
@@ -108,7 +111,8 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     let standings = proxy::Standings::default();
     let lasting = Lasting { limits: &limits, budgets: &nothing_spent, standings: &standings };
     Snapshot::build(config, SeriesTable::resolve(&metrics, config), lasting).map_err(AppError::Config)?;
-    let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), Arc::clone(&limits))?);
+    let (mirrors, mirror_runner) = Mirrors::new();
+    let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), Arc::clone(&limits), mirrors)?);
     let lasting = Lasting { budgets: services.ledger.budgets(), standings: &services.standings, ..lasting };
     let snapshot = Arc::new(Snapshot::build(config, series, lasting).map_err(AppError::Config)?);
     let kept = Arc::clone(&snapshot);
@@ -125,6 +129,10 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     if !snapshot.feeds.is_empty() {
         let feeds = feeds::Feeds::new(snapshot.feeds.clone(), metrics.providers.credentials.clone());
         server.add_service(background_service("credentials", feeds));
+    }
+    if !snapshot.mirrors.is_empty() {
+        let mirroring = mirrors::Mirroring { runner: mirror_runner, services: Arc::clone(&services) };
+        server.add_service(background_service("mirrors", mirroring));
     }
     if let Some(address) = config.admin.listen {
         let listener = bind("admin.listen", &address.to_string())?;
@@ -147,6 +155,7 @@ fn services(
     metrics: &Metrics,
     ledger_metrics: LedgerMetrics,
     limits: Arc<Limits>,
+    mirrors: Mirrors,
 ) -> Result<Services, AppError> {
     let clock = Arc::new(SystemClock);
     let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics)?;
@@ -163,6 +172,7 @@ fn services(
         limits,
         addresses: Addresses::new(config.server.per_address),
         files,
+        mirrors,
         counter: Counter::start(COUNTING_JOBS, COUNTING_BYTES).map_err(|error| system("a thread", &error))?,
         access_log: Arc::new(access_log),
         metrics: metrics.proxy.clone(),

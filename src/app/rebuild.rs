@@ -43,7 +43,7 @@ fn governs(scope: &Scope, used: &Recent) -> bool {
         Scope::Team(name) => *name == used.team,
         Scope::Key(name) => *name == used.key,
         Scope::Model(name) => *name == used.model,
-        Scope::Provider(name) => *name == used.provider,
+        Scope::Provider(name) => Scope::covers(name, &used.provider),
     }
 }
 

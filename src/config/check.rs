@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod accounts;
 mod auth;
 mod callers;
 mod models;
@@ -98,7 +99,9 @@ impl<'a> Checker<'a> {
 
     /// Whether `section` defines `name`.
     fn defines(&self, section: &str, name: &str) -> bool {
-        self.names.get(section).is_some_and(|names| names.contains(name))
+        let written = self.names.get(section).is_some_and(|names| names.contains(name));
+        let of = name.split_once(Scope::ACCOUNT).filter(|_| section == "providers").map(|(provider, _)| provider);
+        written || of.is_some_and(|provider| self.account_names(provider).iter().any(|one| one == name))
     }
 
     /// Flags `name`, which stands at `path`, if `section` does not define it.

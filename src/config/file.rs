@@ -2,7 +2,7 @@
 //!
 //! Nothing is checked here but the shape. `Option` in a list is an item that was found wrong and is left out.
 
-use super::quantity::{Count, Price, Size, Time, UnitPrice};
+use super::quantity::{Count, Percent, Price, Size, Time, UnitPrice};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
 use super::{Durability, JwtAlgorithm, OnRevoke, Protocol, Secret};
 use serde::de::IgnoredAny;
@@ -168,13 +168,18 @@ pub(super) struct ProviderFile {
     #[serde(default)]
     pub(super) protocol: Protocol,
     pub(super) ca_file: Option<PathBuf>,
+    /// Read apart, entry by entry.
+    #[serde(default)]
+    #[expect(dead_code, reason = "its entries are read as providers of their own")]
+    pub(super) accounts: Option<IgnoredAny>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
 }
 
 impl ProviderFile {
     /// The keys that are read here; all others are the provider's own.
-    pub(super) const KEYS: [&'static str; 6] = ["kind", "catalogue", "protocol", "ca_file", "limits", "budgets"];
+    pub(super) const KEYS: [&'static str; 7] =
+        ["kind", "catalogue", "protocol", "ca_file", "accounts", "limits", "budgets"];
 }
 
 #[derive(Debug, Deserialize)]
@@ -190,8 +195,19 @@ pub(super) struct ModelFile {
     pub(super) keep_alive: Option<Time>,
     #[serde(default)]
     pub(super) translation: TranslationFile,
+    /// A share of its requests goes to another model as well.
+    pub(super) mirror: Option<MirrorFile>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
+}
+
+/// Copies of requests for another model.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MirrorFile {
+    pub(super) to: String,
+    pub(super) key: String,
+    pub(super) share: Percent,
 }
 
 /// For clients of other dialects than a target's.

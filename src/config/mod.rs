@@ -190,8 +190,10 @@ pub enum Durability {
 /// One upstream account.
 #[derive(Debug)]
 pub struct Provider {
-    /// Name in the file, in records and labels.
+    /// Name in the file, in records and labels; of an account of a provider: `provider.account`.
     pub name: Arc<str>,
+    /// The provider whose account it is, under `accounts:`.
+    pub account_of: Option<Arc<str>>,
     /// A row of `providers::PROVIDERS`.
     pub kind: String,
     /// The provider's own settings, read in its folder (`api_key`, `base_url` …).
@@ -232,12 +234,25 @@ pub struct Model {
     pub drops: bool,
     /// How long a client that waits for a stream hears nothing before it gets a sign of life; `None`: for ever. Default.
     pub keep_alive: Option<Duration>,
+    /// Where copies of its requests go; `None`: nowhere.
+    pub mirror: Option<Arc<Mirror>>,
     /// Limits and budgets of every request for it.
     pub rules: Arc<Rules>,
 }
 
+/// A share of a model's requests goes to another model as well, and nobody waits for the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// The other model: a key of [`Config::models`].
+    pub to: Arc<str>,
+    /// The name of the key that the copies are made with: under its limits, paid by its budgets.
+    pub key: Arc<str>,
+    /// How many of 100 requests are copied: 1 to 100.
+    pub percent: u16,
+}
+
 /// One upstream model of a [`Model`].
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Target {
     /// A key of [`Config::providers`].
     pub provider: Arc<str>,

@@ -49,6 +49,14 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Between a provider's name and that of one of its accounts. No name that is written holds it.
+    pub const ACCOUNT: char = '#';
+
+    /// Whether the rules of the provider `name` hold for attempts at `provider`: it is this one, or one of its accounts.
+    pub fn covers(name: &str, provider: &str) -> bool {
+        provider.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(Self::ACCOUNT))
+    }
+
     /// The label of metrics: `gateway`, `team`, `key`, `model`, `provider`.
     pub const fn kind(&self) -> &'static str {
         match self {

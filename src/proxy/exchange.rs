@@ -100,6 +100,8 @@ pub struct Opened {
     pub _slot: Share,
     /// Bytes of the body.
     pub bytes_in: usize,
+    /// The request that it is a copy of; `None`: it is a client's own.
+    pub mirror_of: Option<RequestId>,
 }
 
 /// One request from its admission to its record.

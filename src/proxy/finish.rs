@@ -333,6 +333,7 @@ pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'sta
     line.stream = opened.ask.stream;
     line.first_token_us = first_token.map(micros);
     line.overhead_us = Some(micros(record.overhead));
+    line.mirror_of = opened.mirror_of;
     line.attempts = exchange.record.attempts.clone();
     line.bytes_in = opened.bytes_in as u64;
     line.bytes_out = record.bytes_out;

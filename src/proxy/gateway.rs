@@ -5,14 +5,15 @@ use super::bounds::Buffers;
 use super::edge::Unproven;
 use super::files::{Account, Accounts, Files};
 use super::governed::Governed;
+use super::mirror::Mirrors;
 use super::purse::{self, BudgetSet};
 use super::target::{Target, next_group};
 use super::unpriced;
 use crate::auth::Callers;
 use crate::catalogue::{self, Price};
 use crate::config::{
-    Budgeting, Config, ConfigError, Model, PriceOverride, Protocol, Provider as ProviderConfig, Target as TargetConfig,
-    nearest,
+    Budgeting, Config, ConfigError, Mirror, Model, PriceOverride, Protocol, Provider as ProviderConfig, Scope,
+    Target as TargetConfig, nearest,
 };
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, OpenPrice};
@@ -27,7 +28,7 @@ use bytes::Bytes;
 use http::header::HeaderValue;
 use pingora::protocols::tls::CaType;
 use pingora::utils::tls::{WrappedX509, parse_x509};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -51,6 +52,8 @@ pub struct Services {
     pub addresses: Addresses,
     /// Whose the files and batches of providers are.
     pub files: Files,
+    /// Where copies of requests are left for other models.
+    pub mirrors: Mirrors,
     /// Counts tokens off the hot path.
     pub counter: Counter,
     /// Access records.
@@ -108,6 +111,8 @@ pub struct Snapshot {
     pub table: Table<Target>,
     /// Where teams keep files and batches.
     pub accounts: Accounts,
+    /// Mirrors, by the model whose requests they copy.
+    pub mirrors: HashMap<Arc<str>, Arc<Mirror>>,
     /// Counters by model, target and team.
     pub series: SeriesTable,
     /// What fetches the providers' credentials; whoever serves the snapshot runs them.
@@ -162,7 +167,9 @@ impl Snapshot {
             let budgeting = Arc::new(config.budgeting.clone());
             let governed = Governed::new(config, limits, budgets);
             let feeds = built.values().filter_map(|one| one.provider.feed()).collect();
-            Ok(Self { governed, budgeting, table: Table::new(routes), accounts, series, feeds })
+            let mirrored = |model: &Model| Some((Arc::clone(&model.name), Arc::clone(model.mirror.as_ref()?)));
+            let mirrors = config.models.values().filter_map(mirrored).collect();
+            Ok(Self { governed, budgeting, table: Table::new(routes), accounts, mirrors, series, feeds })
         } else {
             Err(errors)
         }
@@ -273,6 +280,13 @@ fn read_ca(config: &ProviderConfig, path: &std::path::Path) -> Result<Arc<CaType
     Ok(Arc::from(certificates.into_boxed_slice()))
 }
 
+/// What `provider/model` is called for all accounts of a provider, where `provider` is one of them.
+fn price_of_all(name: &str, provider: &str) -> Option<String> {
+    let (of, _) = provider.split_once(Scope::ACCOUNT)?;
+    let model = name.strip_prefix(provider)?;
+    Some(format!("{of}{model}"))
+}
+
 /// What targets are joined with.
 struct With<'a> {
     series: &'a SeriesTable,
@@ -282,7 +296,10 @@ struct With<'a> {
 
 fn join(config: &Config, (model, index): (&Model, usize), built: &Built, with: &With<'_>) -> Result<Target, String> {
     let target = &model.targets[index];
-    let overrides = |name: &str| config.prices.get(name).map(|price| &price.amounts);
+    let overrides = |name: &str| {
+        let of_account = || price_of_all(name, &target.provider).and_then(|name| config.prices.get(name.as_str()));
+        config.prices.get(name).or_else(of_account).map(|price| &price.amounts)
+    };
     let whose = catalogue::Target {
         provider: &target.provider,
         kind: &built.kind,

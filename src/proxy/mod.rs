@@ -23,6 +23,7 @@ mod gateway;
 mod governed;
 mod lane;
 mod metadata;
+mod mirror;
 mod learned;
 mod opaque;
 mod open;
@@ -60,6 +61,7 @@ pub use explain::Explainer;
 pub use files::{Files, Watch};
 pub use gateway::{Bounds, Lasting, Services, Snapshot};
 pub use learned::Learned;
+pub use mirror::{MirrorRunner, Mirrors};
 pub use target::Target;
 
 pub use crate::routing::Standings;

@@ -150,10 +150,12 @@ impl Opening<'_> {
             share: body.share,
             _slot: slot,
             bytes_in,
+            mirror_of: None,
         };
         opened.charges = opened.facts().charges(opened.governing.budgets());
         opened.plan = opened.planned(Arc::clone(route));
         opened.reserve(services, &self.gateway.snapshot)?; // for the first candidate that can be paid; else 402
+        opened.mirror(services, &session.req_header().headers);
         let overhead = self.arrival.at.elapsed().saturating_sub(body.waited);
         Ok(Next::Forward(Box::new(opened), overhead))
     }

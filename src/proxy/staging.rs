@@ -63,6 +63,7 @@ impl Stage {
             limits,
             addresses: Addresses::new(config.server.per_address),
             files: super::files::Files::new(crate::files::Shelf::open(dir.path()).expect("a table")),
+            mirrors: super::mirror::Mirrors::new().0,
             counter: Counter::start(16, 1 << 26).expect("a thread"),
             access_log: Arc::new(AccessLog::start(&log, metrics.access_log.clone()).expect("a file")),
             metrics: metrics.proxy.clone(),
@@ -126,6 +127,7 @@ impl Stage {
             share: self.services.buffers.take(length).expect("room"),
             _slot: self.services.slots.take(1).expect("room"),
             bytes_in: length,
+            mirror_of: None,
         };
         Exchange::new(opened, Arc::clone(&self.services), Duration::ZERO)
     }

@@ -58,6 +58,8 @@ pub struct AccessRecord {
     pub bytes_out: u64,
     /// Of a session: the code of the close frame that was seen or sent; `None`: there was none, or it is no session.
     pub close_code: Option<u16>,
+    /// Of a mirrored request: the `id` of the one that it is a copy of.
+    pub mirror_of: Option<RequestId>,
 }
 
 /// One attempt of a request.
@@ -105,6 +107,7 @@ impl AccessRecord {
             bytes_in: 0,
             bytes_out: 0,
             close_code: None,
+            mirror_of: None,
         }
     }
 }
@@ -146,6 +149,9 @@ impl Serialize for Line<'_> {
         map.serialize_entry("bytes_out", &record.bytes_out)?;
         if let Some(code) = record.close_code {
             map.serialize_entry("close_code", &code)?;
+        }
+        if let Some(original) = record.mirror_of {
+            map.serialize_entry("mirror_of", &Text(original))?;
         }
         if self.dropped_before > 0 {
             map.serialize_entry("dropped_before", &self.dropped_before)?;

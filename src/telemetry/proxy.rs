@@ -22,6 +22,8 @@ pub struct ProxyMetrics {
     pub(super) team_units: CounterVec,
     pub(super) team_cost_usd: CounterVec,
     rejects: IntCounterVec,
+    /// Copies of requests for another model, by the model that was asked for and how they ended.
+    pub mirrored: IntCounterVec,
     /// Uses that a provider reported and for which the ledger took no row.
     pub unbooked: IntCounter,
     /// Time that a request spent in the gateway itself: whole latency less waiting for clients and providers.
@@ -75,6 +77,11 @@ impl ProxyMetrics {
             team_tokens: counters(TEAM_TOKENS.0, TEAM_TOKENS.1, &["team", "class"])?,
             team_units: floats(TEAM_UNITS.0, TEAM_UNITS.1, &["team", "unit"])?,
             team_cost_usd: floats(TEAM_COST.0, TEAM_COST.1, &["team"])?,
+            mirrored: counters(
+                "weighbridge_proxy_mirrored_total",
+                "Copies of requests for another model, by the model that was asked for and how they ended",
+                &["model", "result"],
+            )?,
             rejects: counters(
                 "weighbridge_proxy_rejects_total",
                 "Requests the gateway itself refused, by code",

@@ -17,6 +17,7 @@ impl Checker<'_> {
     pub(super) fn files(&mut self, all: &FilesFile, teams: &BTreeMap<String, TeamFile>) -> Files {
         let mut named = |path: &str, provider: &str| {
             self.refers(path, provider, "providers", "provider");
+            self.one_account(path, provider);
             Arc::<str>::from(provider)
         };
         let provider = all.provider.as_deref().map(|provider| named("files.provider", provider));

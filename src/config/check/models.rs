@@ -26,15 +26,19 @@ impl Checker<'_> {
     pub(super) fn providers(&mut self, zone: &TimeZone) -> BTreeMap<Arc<str>, Provider> {
         let tree = self.tree;
         let entries = tree.get("providers").map(Node::entries).unwrap_or_default();
-        let providers = entries.iter().filter_map(|(name, node)| {
-            let provider = self.provider(name, node, zone)?;
-            Some((provider.name.clone(), provider))
-        });
-        providers.collect()
+        let mut providers = BTreeMap::new();
+        for (name, node) in entries {
+            self.named(&node.path, name);
+            let found: Vec<Provider> = match node.get("accounts") {
+                None => self.provider(name, node, zone).into_iter().collect(),
+                Some(accounts) => self.accounts(name, node, accounts, zone),
+            };
+            providers.extend(found.into_iter().map(|provider| (Arc::clone(&provider.name), provider)));
+        }
+        providers
     }
 
-    fn provider(&mut self, name: &str, node: &Node, zone: &TimeZone) -> Option<Provider> {
-        self.named(&node.path, name);
+    pub(super) fn provider(&mut self, name: &str, node: &Node, zone: &TimeZone) -> Option<Provider> {
         for (key, setting) in node.entries() {
             if let Some(message) = later("providers", key) {
                 self.flag(&setting.path, message);
@@ -50,6 +54,7 @@ impl Checker<'_> {
         let rules = self.rules(&node.path, &scope, file.limits, file.budgets, zone);
         Some(Provider {
             name: name.into(),
+            account_of: None,
             kind: file.kind,
             settings: Section::new(node, Arc::clone(&self.places), &ProviderFile::KEYS),
             catalogue: file.catalogue,
@@ -91,7 +96,8 @@ impl Checker<'_> {
         let mut targets = Vec::new();
         for (index, target) in file.targets.into_iter().enumerate() {
             if let Some(target) = target {
-                targets.push(self.target(&path, index, target, file.timeouts));
+                let target = self.target(&path, index, target, file.timeouts);
+                targets.extend(self.each_account(target));
             }
         }
         let drops = file.translation.unsupported == Unsupported::Drop;
@@ -99,8 +105,17 @@ impl Checker<'_> {
         if keep_alive.is_some_and(|every| every < LEAST_SILENCE) {
             self.flag(&join(&path, "keep_alive"), format!("must be at least {}", show_time(LEAST_SILENCE)));
         }
+        let mirror = file.mirror.and_then(|mirror| self.mirror(&join(&path, "mirror"), name, mirror));
         let rules = self.rules(&path, &Scope::Model(name.into()), file.limits, file.budgets, zone);
-        Model { name: name.into(), targets, max_attempts: count(file.max_attempts, 4), drops, keep_alive, rules }
+        Model {
+            name: name.into(),
+            targets,
+            max_attempts: count(file.max_attempts, 4),
+            drops,
+            keep_alive,
+            mirror,
+            rules,
+        }
     }
 
     fn target(&mut self, model: &str, index: usize, file: TargetFile, of_model: TimeoutsFile) -> Target {

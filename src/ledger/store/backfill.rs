@@ -120,7 +120,7 @@ fn add(
         Scope::Team(name) => *name == group.team,
         Scope::Key(name) => *name == group.key,
         Scope::Model(name) => *name == group.model,
-        Scope::Provider(name) => *name == group.provider,
+        Scope::Provider(name) => Scope::covers(name, &group.provider),
     };
     let entity = match &budget.each {
         None => Arc::from(""),

@@ -60,6 +60,7 @@ impl Opening<'_> {
             share: services.buffers.take(0).ok_or(Reject::BuffersFull)?,
             _slot: slot,
             bytes_in: 0,
+            mirror_of: None,
         };
         opened.charges = opened.facts().charges(opened.governing.budgets());
         opened.plan = opened.planned(Arc::clone(route));

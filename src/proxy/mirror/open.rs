@@ -1,0 +1,77 @@
+//! The stages of a mirrored request, without a client: who calls, what is asked, what is allowed and paid for.
+
+use super::{Job, arrival};
+use crate::{
+    dialect,
+    model::Draft,
+    proxy::{
+        bounds::Share,
+        exchange::Opened,
+        gateway::Services,
+        governed::reserved_tokens,
+        reject::{Reject, shown},
+    },
+    routing::Plan,
+};
+use std::sync::Arc;
+
+/// Every line is a stage, as in `proxy::open`.
+///
+/// # Errors
+///
+/// Why it is not sent.
+pub(super) fn open(services: &Services, job: &Job, place: Share) -> Result<Opened, Reject> {
+    let (snapshot, arrival) = (&job.snapshot, arrival(services, job));
+    let unknown = || Reject::Unauthenticated {
+        code: "invalid_api_key",
+        message: format!("the mirror's key `{}` does not exist, or works no longer", job.mirror.key),
+    };
+    let caller = services.callers.named(&job.mirror.key, arrival.at_us).ok_or_else(unknown)?;
+    let route = snapshot.table.find(&job.mirror.to).ok_or_else(|| Reject::NoModel { model: shown(&job.mirror.to) })?;
+    if !caller.may_call(&route.name) {
+        return Err(Reject::ModelNotAllowed {
+            model: route.name.to_string(),
+            key: caller.key.to_string(),
+            team: caller.team.to_string(),
+        });
+    }
+    let mut governing = snapshot.governed.of(&caller);
+    snapshot.governed.with_model(&mut governing, &route.name);
+    let draft = Draft::copy_of(&job.body);
+    let ask = match &job.generate {
+        Some((model, stream)) => dialect::parse_generate(model, *stream, draft),
+        None => dialect::parse(job.api, draft),
+    };
+    let ask = ask.map_err(|bad| Reject::BadRequest { message: bad.message, param: bad.param })?;
+    let bytes_in = ask.body.len();
+    let mut opened = Opened {
+        arrival,
+        team: Arc::clone(snapshot.series.team(Some(&caller.team))),
+        caller,
+        governing,
+        permit: crate::limits::Permit::default(),
+        user: job.user.clone(),
+        metadata: job.metadata.clone(),
+        model: Arc::clone(&route.name),
+        charges: Vec::new(),
+        budgeting: Arc::clone(&snapshot.budgeting),
+        first: None,
+        query: job.query.clone(),
+        include_cost: false,
+        snapshot: Arc::clone(snapshot),
+        plan: Plan::new(Arc::clone(route)),
+        ask,
+        meaning: None,
+        share: services.buffers.take(bytes_in).ok_or(Reject::BuffersFull)?,
+        _slot: place,
+        bytes_in,
+        mirror_of: Some(job.of),
+    };
+    let permit = opened.governing.admit_caller(&services.limits, &opened.subject())?;
+    let tokens = reserved_tokens(&opened.ask);
+    opened.permit = opened.governing.admit_request(&services.limits, permit, &opened.subject(), tokens)?;
+    opened.charges = opened.facts().charges(opened.governing.budgets());
+    opened.plan = opened.planned(Arc::clone(route));
+    opened.reserve(services, snapshot)?;
+    Ok(opened)
+}
