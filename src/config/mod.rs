@@ -192,8 +192,6 @@ pub enum Durability {
 pub struct Provider {
     /// Name in the file, in records and labels; of an account of a provider: `provider.account`.
     pub name: Arc<str>,
-    /// The provider whose account it is, under `accounts:`.
-    pub account_of: Option<Arc<str>>,
     /// A row of `providers::PROVIDERS`.
     pub kind: String,
     /// The provider's own settings, read in its folder (`api_key`, `base_url` …).

@@ -56,6 +56,9 @@ impl Config {
         writeln!(out, "\nmodels ({})", self.models.len())?;
         for model in self.models.values() {
             writeln!(out, "  {}: by priority, at most {} attempts", model.name, model.max_attempts)?;
+            if let Some(mirror) = &model.mirror {
+                writeln!(out, "      mirrored to {} by key {}: {} %", mirror.to, mirror.key, mirror.percent)?;
+            }
             write_rules(out, &model.rules)?;
             for target in &model.targets {
                 write_target(out, target)?;

@@ -51,6 +51,7 @@ fn config(models: &[(&str, Vec<Target>)], teams: &[&str]) -> Config {
                 max_attempts: NonZeroU32::MIN,
                 drops: false,
                 keep_alive: None,
+                mirror: None,
                 rules: Arc::default(),
             },
         )

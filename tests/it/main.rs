@@ -22,6 +22,7 @@ mod admin_api;
 mod jwt;
 mod metering;
 mod media;
+mod mirrors;
 mod ledger;
 mod kill;
 mod bounds;

@@ -38,7 +38,7 @@ impl Checker<'_> {
             let mut rules = Rules { limits: shared.limits.clone(), budgets: shared.budgets.clone() };
             rules.limits.extend(provider.rules.limits.iter().cloned());
             rules.budgets.extend(provider.rules.budgets.iter().cloned());
-            found.push(Provider { account_of: Some(name.into()), rules: Arc::new(rules), ..provider });
+            found.push(Provider { rules: Arc::new(rules), ..provider });
         }
         found
     }

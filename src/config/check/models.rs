@@ -54,7 +54,6 @@ impl Checker<'_> {
         let rules = self.rules(&node.path, &scope, file.limits, file.budgets, zone);
         Some(Provider {
             name: name.into(),
-            account_of: None,
             kind: file.kind,
             settings: Section::new(node, Arc::clone(&self.places), &ProviderFile::KEYS),
             catalogue: file.catalogue,

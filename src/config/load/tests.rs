@@ -439,3 +439,4 @@ proptest::proptest! {
 
 mod mistakes;
 mod rules;
+mod accounts;
