@@ -161,6 +161,7 @@ fn services(
         ledger,
         limits,
         addresses: Addresses::new(config.server.per_address),
+        trusted: config.server.trusted_proxies.clone(),
         files,
         counter: Counter::start(COUNTING_JOBS, COUNTING_BYTES).map_err(|error| system("a thread", &error))?,
         access_log: Arc::new(access_log),

@@ -11,8 +11,8 @@ use super::unpriced;
 use crate::auth::Callers;
 use crate::catalogue::{self, Price};
 use crate::config::{
-    Budgeting, Config, ConfigError, Model, PriceOverride, Protocol, Provider as ProviderConfig, Target as TargetConfig,
-    nearest,
+    Budgeting, Config, ConfigError, Model, Networks, PriceOverride, Protocol, Provider as ProviderConfig,
+    Target as TargetConfig, nearest,
 };
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, OpenPrice};
@@ -49,6 +49,8 @@ pub struct Services {
     pub limits: Arc<Limits>,
     /// What client addresses do.
     pub addresses: Addresses,
+    /// Whose word about them counts.
+    pub trusted: Networks,
     /// Whose the files and batches of providers are.
     pub files: Files,
     /// Counts tokens off the hot path.

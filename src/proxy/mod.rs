@@ -12,6 +12,7 @@ mod beside;
 mod bound;
 mod bounds;
 mod candidate;
+mod client;
 mod counting;
 mod edge;
 mod exchange;
@@ -55,6 +56,7 @@ mod staging;
 
 pub use bound::{Bound, Maker, Terms, Unbounded, bound, bound_on, passes_cap};
 pub use bounds::Buffers;
+pub use client::client;
 pub use edge::{Edge, Front, Unproven};
 pub use explain::Explainer;
 pub use files::{Files, Watch};

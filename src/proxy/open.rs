@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use super::accept::{self, BodyBounds, Head, Path};
+use super::client::client;
 use super::counting::{self, Counted, count, counts_here};
 use super::exchange::{Arrival, Opened};
 use super::finish::Local;
@@ -58,7 +59,8 @@ pub fn arrive(services: &Services, session: &Session) -> Arrival {
     let id = services.ids.next(at_us);
     let head = session.req_header();
     let label = head.headers.get("x-request-id").and_then(|value| label(value.as_bytes()));
-    let address = session.client_addr().and_then(|address| address.as_inet()).copied();
+    let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
+    let address = peer.map(|peer| client(peer, &head.headers, &services.trusted));
     Arrival {
         id,
         labelled: label.is_some(),

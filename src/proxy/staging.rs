@@ -60,6 +60,7 @@ impl Stage {
             ledger,
             limits,
             addresses: Addresses::new(config.server.per_address),
+            trusted: config.server.trusted_proxies.clone(),
             files: super::files::Files::new(crate::files::Shelf::open(dir.path()).expect("a table")),
             counter: Counter::start(16, 1 << 26).expect("a thread"),
             access_log: Arc::new(AccessLog::start(&log, metrics.access_log.clone()).expect("a file")),
