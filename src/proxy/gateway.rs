@@ -2,9 +2,10 @@
 
 use super::beside::Beside;
 use super::bounds::Buffers;
-use super::edge::Unproven;
 use super::files::{Account, Accounts, Files};
+use super::front::Unproven;
 use super::governed::Governed;
+use super::pace::BodyBounds;
 use super::purse::{self, BudgetSet};
 use super::target::{Target, next_group};
 use super::unpriced;
@@ -16,7 +17,7 @@ use crate::config::{
 };
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, OpenPrice};
-use crate::limits::{Addresses, Limits, RuleSet};
+use crate::limits::{Addresses, Connections, Limits, RuleSet};
 use crate::model::{Api, Clock, IdSource};
 use crate::providers::feed::Feed;
 use crate::providers::{self, Endpoint, Provider};
@@ -51,6 +52,8 @@ pub struct Services {
     pub addresses: Addresses,
     /// Whose word about them counts.
     pub trusted: Networks,
+    /// Connections of clients.
+    pub connections: Arc<Connections>,
     /// Whose the files and batches of providers are.
     pub files: Files,
     /// Counts tokens off the hot path.
@@ -76,14 +79,23 @@ pub struct Services {
 pub struct Bounds {
     /// Largest body.
     pub max_body_bytes: usize,
-    /// Longest wait for a body.
+    /// Longest wait for a body that brings nothing.
     pub body_timeout: Duration,
+    /// Bytes of a body that buy one second more; 0: none do.
+    pub body_min_rate: u64,
     /// Largest answer withheld whole.
     pub max_withheld_bytes: usize,
     /// Idle client connections are kept this long.
     pub keepalive: Duration,
     /// Streams of a key that is revoked or has expired are ended.
     pub cut_revoked: bool,
+}
+
+impl Bounds {
+    /// Of one body.
+    pub const fn body(&self) -> BodyBounds {
+        BodyBounds { most: self.max_body_bytes, within: self.body_timeout, rate: self.body_min_rate }
+    }
 }
 
 /// What a request is admitted under; it keeps the snapshot to its end.

@@ -1,7 +1,7 @@
 //! Stages 1 to 7: from the socket to an exchange that may be sent upstream. Read this first.
 
 use super::Gateway;
-use super::accept::{self, BodyBounds, Head, Path};
+use super::accept::{self, Head, Path};
 use super::client::client;
 use super::counting::{self, Counted, count, counts_here};
 use super::exchange::{Arrival, Opened};
@@ -113,7 +113,7 @@ impl Opening<'_> {
         let services = &self.gateway.services;
         let permit = governing.admit_caller(&services.limits, &local.subject(&caller))?; // requests and concurrency
         let slot = services.slots.take(1).ok_or(Reject::TooManyOpen)?;
-        let bounds = BodyBounds { most: services.bounds.max_body_bytes, within: services.bounds.body_timeout };
+        let bounds = services.bounds.body();
         let body = accept::body(session, &head, bounds, &services.buffers).await?;
         let bytes_in = body.draft.len();
         let ask = parsed(api, &head, body.draft)?; // one strict pass

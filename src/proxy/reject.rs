@@ -99,7 +99,7 @@ pub enum Reject {
         limit: usize,
     },
     /// The body did not come in time.
-    #[error("the request body did not arrive within `server.body_timeout` ({} s)", limit.as_secs_f32())]
+    #[error("the request body came too slowly: `server.body_timeout` ({} s), and no faster than `server.body_min_rate` behind it", limit.as_secs_f32())]
     BodyTimeout {
         /// The limit.
         limit: Duration,
