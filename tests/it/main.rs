@@ -25,6 +25,7 @@ mod media;
 mod ledger;
 mod kill;
 mod bounds;
+mod connections;
 mod budgets;
 mod limits;
 mod shutdown;
