@@ -264,6 +264,7 @@ pub(super) struct KeyFile {
     pub(super) hash: String,
     pub(super) models: Option<Names>,
     pub(super) expires: Option<String>,
+    pub(super) allowed_ips: Option<Vec<Option<String>>>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
 }

@@ -365,6 +365,8 @@ pub struct Key {
     pub models: Allowed,
     /// Microseconds since the Unix epoch from which the key is refused.
     pub expires_us: Option<u64>,
+    /// From where it may be used; none: from everywhere.
+    pub allowed_ips: Networks,
     /// Its limits and budgets, those of `defaults.keys` where it has none of its own.
     pub rules: Arc<Rules>,
 }

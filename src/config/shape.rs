@@ -85,5 +85,5 @@ const LATER: &[(&str, &[&str])] = &[
     ("models", &["guardrails", "cache", "weight"]),
     ("teams", &["guardrails", "tags"]),
     ("defaults", &["guardrails"]),
-    ("keys", &["guardrails", "tags", "allowed_ips"]),
+    ("keys", &["guardrails", "tags"]),
 ];

@@ -175,6 +175,9 @@ fn write_target(out: &mut String, target: &Target) -> fmt::Result {
 fn write_key(out: &mut String, key: &Key) -> fmt::Result {
     let hash = hex::encode(key.hash.first_chunk::<4>().expect("a hash has 32 bytes"));
     write!(out, "  {}: team {}, {}, sha256:{hash}…", key.name, key.team, key_models(&key.models))?;
+    if !key.allowed_ips.is_empty() {
+        write!(out, ", from {}", key.allowed_ips)?;
+    }
     let expires = key.expires_us.and_then(|us| jiff::Timestamp::from_microsecond(i64::try_from(us).ok()?).ok());
     match expires {
         Some(moment) => writeln!(out, ", expires {moment}")?,

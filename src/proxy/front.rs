@@ -7,9 +7,11 @@
 
 use super::Edge;
 use super::preamble::{self, Preamble};
-use crate::config::Networks;
-use crate::limits::{Connection, Connections, ConnectionsFull};
-use crate::telemetry::ProxyMetrics;
+use crate::{
+    config::Networks,
+    limits::{Connection, Connections, ConnectionsFull},
+    telemetry::ProxyMetrics,
+};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use pingora::apps::ServerApp;

@@ -189,6 +189,13 @@ impl Opening<'_> {
         {
             return Err(full.into());
         }
+        if let Ok(caller) = &known
+            && !caller.may_come_from(address)
+        {
+            let from = address.map_or_else(|| "an unknown address".to_owned(), |address| format!("`{address}`"));
+            let message = format!("key `{}` may not be used from {from}: its `allowed_ips` do not have it", caller.key);
+            return Err(Reject::NotAdmitted { code: "address_not_allowed", message });
+        }
         known.map_err(|error| {
             let reject = nobody(&error);
             if let Some(address) = address

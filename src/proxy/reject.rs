@@ -47,10 +47,10 @@ pub enum Reject {
     /// The client's address has done too much.
     #[error("{}", address_text(*.0))]
     Address(AddressFull),
-    /// It is known who calls, but nobody pays for them.
+    /// It is known who calls, but nobody pays for them, or not where they call from.
     #[error("{message}")]
     NotAdmitted {
-        /// A stable code: `jwt_unknown_team`.
+        /// A stable code: `jwt_unknown_team`, `address_not_allowed`.
         code: &'static str,
         /// What is wrong and what to do.
         message: String,

@@ -98,19 +98,28 @@ impl Checker<'_> {
         listen
     }
 
-    /// Networks of proxies: never everything, which would let each client choose its own address.
+    /// Never everything, which would let each client choose its own address.
     fn trusted_proxies(&mut self, written: Option<Vec<Option<String>>>) -> Networks {
+        let all = "every client is in this network, and could say that it is another one; name the proxies";
+        self.networks("server.trusted_proxies", written, &|network| network.is_everything().then_some(all))
+    }
+
+    /// The networks of a list, of which `wrong` may object to some.
+    pub(super) fn networks(
+        &mut self,
+        path: &str,
+        written: Option<Vec<Option<String>>>,
+        wrong: &dyn Fn(&Network) -> Option<&'static str>,
+    ) -> Networks {
         let mut networks = Vec::new();
         for (index, text) in written.into_iter().flatten().enumerate() {
             let Some(text) = text else { continue };
-            let path = format!("server.trusted_proxies[{index}]");
+            let path = format!("{path}[{index}]");
             match Network::parse(&text) {
-                Ok(network) if network.is_everything() => {
-                    let message =
-                        "every client is in this network, and could say that it is another one; name the proxies";
-                    self.flag(&path, message);
-                }
-                Ok(network) => networks.push(network),
+                Ok(network) => match wrong(&network) {
+                    Some(message) => self.flag(&path, message),
+                    None => networks.push(network),
+                },
                 Err(message) => self.flag(&path, message),
             }
         }
