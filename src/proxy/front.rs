@@ -175,13 +175,18 @@ impl Front {
             }
         }
         match &listener.tls {
-            Some(tls) => match tls.tls_handshake(socket).await {
-                Ok(stream) => Ok(Box::new(stream)),
-                Err(error) => {
-                    tracing::debug!(%error, "a handshake failed");
-                    Err(Closed::Handshake)
+            Some(tls) => {
+                // Who says nothing and leaves, as a check of health may, has not failed.
+                let mut first = [0; 1];
+                socket.try_peek(&mut first).await.map_err(|_| Closed::Gone)?;
+                match tls.tls_handshake(socket).await {
+                    Ok(stream) => Ok(Box::new(stream)),
+                    Err(error) => {
+                        tracing::debug!(%error, "a handshake failed");
+                        Err(Closed::Handshake)
+                    }
                 }
-            },
+            }
             None => {
                 let mut preface = [0; PREFACE_BYTES];
                 // What is peeked is given back: Pingora reads it again, and would wait for it without end.
