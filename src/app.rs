@@ -1,5 +1,6 @@
 //! The composition root: from a checked configuration to a process that serves, and back to nothing lost.
 
+pub mod descriptors;
 mod feeds;
 mod mirrors;
 mod notices;
@@ -9,20 +10,22 @@ mod views;
 use crate::admin::audit::Audit;
 use crate::admin::{self, AdminState, Api, Tokens, Views};
 use crate::auth::{Callers, StoreError};
-use crate::config::{Config, OnRevoke};
+use crate::config::{Config, OnRevoke, Tls};
 use crate::files::{FilesError, Shelf};
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
-use crate::limits::{Addresses, LimitMetrics, Limits, Steady};
+use crate::limits::{Addresses, Connections, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, SystemClock};
 use crate::proxy::{
-    self, Bounds, Buffers, Edge, Front, Gateway, Lasting, Mirrors, Services, Snapshot, Unproven, Watch,
+    self, Bounds, Buffers, Edge, Front, Gateway, Lasting, Listener, Mirrors, Services, Snapshot, Unproven, Watch,
 };
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use pingora::listeners::tls::TlsSettings;
+use pingora::listeners::TcpSocketOptions;
+use pingora::listeners::tls::{Acceptor, TlsSettings};
+use pingora::protocols::TcpKeepalive;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownWatch};
 use pingora::services::background::{BackgroundService, background_service};
@@ -85,8 +88,6 @@ const COUNTING_JOBS: usize = 1024;
 const COUNTING_BYTES: usize = 256 * 1024 * 1024;
 /// Pingora's own limit on attempts stands above every model's `max_attempts`, which is what bounds them.
 const MAX_RETRIES: usize = 1000;
-/// Idle HTTP/2 client connections are closed after this.
-const H2_IDLE: Duration = Duration::from_secs(120);
 /// How long clients may take for the last bytes of answers that are done.
 const FLUSH: Duration = Duration::from_millis(250);
 /// How often the drain looks whether the last request is done.
@@ -121,7 +122,7 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     let mut server = Server::new_with_opt_and_conf(None, server_conf(config));
     server.bootstrap();
     let gateway = Gateway::new(Arc::clone(&services), Arc::clone(&snapshot), Arc::clone(&ready));
-    server.add_service(data_plane(config, &server, gateway, services.unproven.clone())?);
+    server.add_service(data_plane(config, &server, gateway, &services)?);
     if let Some(webhook) = &config.webhook {
         let messenger = notices::to_webhook(webhook, &metrics, &services)?;
         server.add_service(background_service("alerts", notices::Post(Mutex::new(Some(messenger)))));
@@ -157,6 +158,11 @@ fn services(
     limits: Arc<Limits>,
     mirrors: Mirrors,
 ) -> Result<Services, AppError> {
+    let descriptors = descriptors::raise();
+    if let Some(warning) = descriptors::warning(config, descriptors) {
+        tracing::warn!("{warning}");
+    }
+    let (most, of_one) = descriptors::connections(config, descriptors);
     let clock = Arc::new(SystemClock);
     let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics)?;
     let files = proxy::Files::new(Shelf::open(&config.state.dir)?);
@@ -171,6 +177,8 @@ fn services(
         ledger,
         limits,
         addresses: Addresses::new(config.server.per_address),
+        trusted: config.server.trusted_proxies.clone(),
+        connections: Arc::new(Connections::new(most, of_one)),
         files,
         mirrors,
         counter: Counter::start(COUNTING_JOBS, COUNTING_BYTES).map_err(|error| system("a thread", &error))?,
@@ -184,6 +192,7 @@ fn services(
         bounds: Bounds {
             max_body_bytes: config.server.max_body_bytes,
             body_timeout: config.server.body_timeout,
+            body_min_rate: config.server.body_min_rate,
             max_withheld_bytes: config.server.max_withheld_bytes,
             keepalive: config.server.keepalive_timeout,
             cut_revoked: config.auth.on_revoke == OnRevoke::Cut,
@@ -207,31 +216,52 @@ fn data_plane(
     config: &Config,
     server: &Server,
     gateway: Gateway,
-    unproven: Unproven,
+    services: &Services,
 ) -> Result<Service<Front>, AppError> {
-    let proxy = proxy::build(gateway, &server.configuration, H2_IDLE);
+    let proxy = proxy::build(gateway, &server.configuration, &config.server);
     let (head, idle) = (config.server.head_timeout, config.server.keepalive_timeout);
-    let edge = Front::new(Edge::new(proxy, head, idle), head, unproven);
-    let mut service = Service::new("gateway".to_owned(), edge);
+    let mut listeners = Vec::new();
     for listen in &config.server.listen {
-        let address = listen.address.to_string();
         // Pingora panics when an address is taken: asked here first.
-        drop(bind("server.listen", &address)?);
-        match &listen.tls {
-            None => service.add_tcp(&address),
-            Some(tls) => {
-                let wrong = |why: String| AppError::Tls { address: address.clone(), why };
-                let path = |path: &std::path::Path| path.to_str().map(str::to_owned);
-                let (cert, key) =
-                    path(&tls.cert).zip(path(&tls.key)).ok_or_else(|| wrong("its path is no text".to_owned()))?;
-                let mut settings = TlsSettings::intermediate(&cert, &key).map_err(|error| wrong(error.to_string()))?;
-                settings.enable_h2();
-                service.add_tls_with_settings(&address, None, settings);
-            }
-        }
+        drop(bind("server.listen", &listen.address.to_string())?);
+        let tls = listen.tls.as_ref().map(|tls| acceptor(listen.address, tls)).transpose()?;
+        listeners.push(Listener { address: listen.address, tls, proxy_protocol: listen.proxy_protocol });
+    }
+    let shared = (Arc::clone(&services.connections), services.unproven.clone(), services.metrics.clone());
+    let trusted = services.trusted.clone();
+    let front = Front::new(Edge::new(proxy, head, idle), listeners, head, trusted, shared);
+    let mut service = Service::new("gateway".to_owned(), front);
+    for listen in &config.server.listen {
+        let keepalive = TcpKeepalive {
+            idle: KEEPALIVE_IDLE,
+            interval: KEEPALIVE_EACH,
+            count: KEEPALIVE_PROBES,
+            user_timeout: DEAD,
+        };
+        let mut options = TcpSocketOptions::default();
+        options.tcp_keepalive = Some(keepalive);
+        service.add_tcp_with_settings(&listen.address.to_string(), options);
     }
     Ok(service)
 }
+
+/// What makes the handshakes of a listener; Pingora's own listeners do not, see `proxy/front.rs`.
+fn acceptor(address: SocketAddr, tls: &Tls) -> Result<Acceptor, AppError> {
+    let wrong = |why: String| AppError::Tls { address: address.to_string(), why };
+    let path = |path: &std::path::Path| path.to_str().map(str::to_owned);
+    let (cert, key) = path(&tls.cert).zip(path(&tls.key)).ok_or_else(|| wrong("its path is no text".to_owned()))?;
+    let mut settings = TlsSettings::intermediate(&cert, &key).map_err(|error| wrong(error.to_string()))?;
+    settings.enable_h2();
+    Ok(settings.build())
+}
+
+/// A client whose machine is gone sends no word of it: after so much silence it is asked whether it lives, so often, and
+/// so many times.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+const KEEPALIVE_EACH: Duration = Duration::from_secs(15);
+const KEEPALIVE_PROBES: usize = 4;
+/// A connection is given up when nothing that was sent on it was taken for so long.
+const DEAD: Duration = Duration::from_secs(120);
 
 fn bind(key: &'static str, address: &str) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).map_err(|source| AppError::Listen { key, address: address.to_owned(), source })
@@ -261,6 +291,7 @@ fn admin_state(
         registry: metrics.registry.clone(),
         refresh: Arc::new(move || {
             services.limits.refresh();
+            services.metrics.open_connections.set(gauge(services.connections.count()));
             services.metrics.in_flight.set(gauge(services.slots.used()));
             services.metrics.buffered_bytes.set(gauge(services.buffers.used()));
         }),

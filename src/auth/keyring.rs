@@ -2,7 +2,7 @@
 
 use super::record::{KeyRecord, TeamRecord};
 use super::{AuthError, Callable, Caller, CallerRules, Presented, Term, hash_of};
-use crate::config::{Allowed, Config, Given, Rules};
+use crate::config::{Allowed, Config, Given, Networks, Rules};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -58,6 +58,7 @@ pub(super) struct WrittenKey {
     pub models: Allowed,
     pub rules: Arc<Rules>,
     pub expires_us: Option<u64>,
+    pub allowed_ips: Networks,
     pub term: Term,
 }
 
@@ -71,6 +72,7 @@ impl Written {
             models: key.models.clone(),
             rules: Arc::clone(&key.rules),
             expires_us: key.expires_us,
+            allowed_ips: key.allowed_ips.clone(),
             term: Term::until(key.expires_us.unwrap_or(u64::MAX)),
         });
         let team =
@@ -139,6 +141,7 @@ impl Keyring {
         }
         for key in &written.keys {
             let caller = ring.caller(&key.name, &key.team, &key.models, &key.rules, key.term.clone());
+            let caller = Caller { allowed_ips: key.allowed_ips.clone(), ..caller };
             ring.add(key.hash, (false, false), caller);
         }
         let keys: Vec<KeyRecord> = stored.keys.values().filter(|key| !written.has_key(&key.name)).cloned().collect();
@@ -167,7 +170,8 @@ impl Keyring {
         };
         let team_rules = of_team.map(|entry| Arc::clone(&entry.rules)).unwrap_or_default();
         let rules = CallerRules { key: Arc::clone(rules), team: team_rules };
-        Caller { key: Arc::clone(key), team: Arc::clone(team), user: None, rules, term, models }
+        let (key, team, allowed_ips) = (Arc::clone(key), Arc::clone(team), Networks::default());
+        Caller { key, team, user: None, rules, term, models, allowed_ips }
     }
 
     /// A caller that no key stands for; `None` if there is no such team.

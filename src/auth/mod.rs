@@ -26,8 +26,9 @@ pub use record::{KeyPatch, KeyState, KeyView, NewKey, NewTeam, Rotation, SecretV
 pub use store::StoreError;
 pub use unfit::{Misfit, misfits};
 
-use crate::config::{Allowed, Rules};
+use crate::config::{Allowed, Networks, Rules};
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -133,6 +134,8 @@ pub struct Caller {
     /// Until when the credential holds.
     pub term: Term,
     models: Callable,
+    /// None: from everywhere.
+    allowed_ips: Networks,
 }
 
 /// Limits and budgets of a caller.
@@ -145,6 +148,11 @@ pub struct CallerRules {
 }
 
 impl Caller {
+    /// Whether the key may be used from `address`; one that is not known is none of those that are named.
+    pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
+        self.allowed_ips.is_empty() || address.is_some_and(|address| self.allowed_ips.contain(address))
+    }
+
     /// Whether both team and key allow `model`. Says nothing of whether the model exists.
     pub fn may_call(&self, model: &str) -> bool {
         match &self.models {

@@ -30,6 +30,7 @@ fn config(teams: Vec<(&str, Allowed)>, keys: Vec<Key>) -> Config {
 
 fn key(name: &str, team: &str, secret: &str, models: Allowed) -> Key {
     Key {
+        allowed_ips: crate::config::Networks::default(),
         name: name.into(),
         team: team.into(),
         hash: hash_of(secret.as_bytes()),

@@ -1,6 +1,7 @@
 //! `weighbridge check`: prints what a configuration resolves to, or every mistake in it. Printing only: who calls it
 //! decides the exit status.
 
+use crate::app::descriptors;
 use crate::auth::Misfit;
 use crate::config::{Config, ConfigErrors, Notes};
 use std::io::{self, Write};
@@ -34,6 +35,18 @@ pub fn print_misfits(misfits: &[Misfit], err: &mut dyn Write) -> io::Result<()> 
     misfits.iter().try_for_each(|misfit| {
         writeln!(err, "warning: {misfit}; made at run time, and answered with 503 until the file or it is mended")
     })
+}
+
+/// Warns where the process may not have the connections that the file lets it have.
+///
+/// # Errors
+///
+/// When `err` takes nothing more.
+pub fn print_descriptors(config: &Config, err: &mut dyn Write) -> io::Result<()> {
+    match descriptors::warning(config, descriptors::raise()) {
+        Some(warning) => writeln!(err, "warning: {warning}"),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ pub(super) fn check(path: &Path) -> Result<(), CliError> {
             // The store of another user's gateway cannot be read, and need not be.
             let misfits = auth::misfits(&config, &config.state.dir).unwrap_or_default();
             super::check::print_misfits(&misfits, &mut io::stderr().lock())?;
+            super::check::print_descriptors(&config, &mut io::stderr().lock())?;
             Ok(super::check::print_valid(&name, &config, &notes, &mut io::stdout().lock())?)
         }
         Err(errors) => {

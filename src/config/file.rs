@@ -74,14 +74,22 @@ pub(super) struct DefaultFile {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ServerFile {
     pub(super) listen: Option<Vec<Option<ListenFile>>>,
+    pub(super) trusted_proxies: Option<Vec<Option<String>>>,
     pub(super) threads: Option<Count>,
     pub(super) max_body_bytes: Option<Size>,
     pub(super) max_buffered_bytes: Option<Size>,
     pub(super) max_withheld_bytes: Option<Size>,
     pub(super) max_in_flight: Option<Count>,
+    pub(super) max_connections: Option<Count>,
     pub(super) head_timeout: Option<Time>,
     pub(super) body_timeout: Option<Time>,
+    /// A second; 0 switches it off.
+    pub(super) body_min_rate: Option<Size>,
     pub(super) keepalive_timeout: Option<Time>,
+    /// 0: as many as come.
+    pub(super) max_requests_per_connection: Option<u32>,
+    pub(super) max_h2_streams: Option<Count>,
+    pub(super) h2_idle_timeout: Option<Time>,
     pub(super) drain_timeout: Option<Time>,
     pub(super) upstream_pool_size: Option<Count>,
     pub(super) per_address: PerAddressFile,
@@ -93,6 +101,7 @@ pub(super) struct ServerFile {
 pub(super) struct PerAddressFile {
     pub(super) auth_failures: Option<u32>,
     pub(super) requests: Option<u32>,
+    pub(super) connections: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -100,6 +109,8 @@ pub(super) struct PerAddressFile {
 pub(super) struct ListenFile {
     pub(super) address: String,
     pub(super) tls: Option<TlsFile>,
+    #[serde(default)]
+    pub(super) proxy_protocol: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -269,6 +280,7 @@ pub(super) struct KeyFile {
     pub(super) hash: String,
     pub(super) models: Option<Names>,
     pub(super) expires: Option<String>,
+    pub(super) allowed_ips: Option<Vec<Option<String>>>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
 }

@@ -7,6 +7,7 @@ mod resolve;
 mod de;
 mod quantity;
 pub mod moment;
+mod network;
 mod auth;
 mod rules;
 mod rules_file;
@@ -22,6 +23,7 @@ mod error;
 pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke};
 pub use error::{ConfigError, ConfigErrors, nearest};
 pub use load::{AdminAccess, admin_access, state_dir};
+pub use network::{Network, Networks};
 pub use rules::{
     Budget, Budgeting, Calendar, Each, Estimates, Limit, LimitWhat, Mode, OnExhausted, Per, Rules, Scope, Unit,
 };
@@ -88,6 +90,8 @@ pub struct Files {
 pub struct Server {
     /// At least one.
     pub listen: Vec<Listen>,
+    /// Whose word about a client's address counts. Default: nobody's.
+    pub trusted_proxies: Networks,
     /// Worker threads; default: the number of cores.
     pub threads: NonZeroUsize,
     /// Largest request body; past it 413. Default 32 MiB.
@@ -98,12 +102,23 @@ pub struct Server {
     pub max_withheld_bytes: usize,
     /// Requests open at once; past it 503. Default 20,000.
     pub max_in_flight: NonZeroU32,
+    /// Connections of clients open at once; past it they are closed at once. `None`: as many as descriptors allow.
+    pub max_connections: Option<NonZeroU32>,
     /// Longest wait for a whole request head. Default 10s.
     pub head_timeout: Duration,
-    /// Longest wait for a whole request body. Default 30s.
+    /// Longest wait for a whole request body, and longer only while it comes fast enough. Default 30s.
     pub body_timeout: Duration,
+    /// Bytes a second that a body must have come at, on the whole, to be waited for beyond `body_timeout`; 0: never.
+    /// Default 16 KiB.
+    pub body_min_rate: u64,
     /// How long an idle client connection is kept. Default 75s.
     pub keepalive_timeout: Duration,
+    /// HTTP/1.1: requests that one connection may bring; 0: any number. Default 0.
+    pub max_requests_per_connection: u32,
+    /// HTTP/2: streams open at once on one connection. Default 100.
+    pub max_h2_streams: NonZeroU32,
+    /// HTTP/2: how long a connection without a stream is kept. Default 120s.
+    pub h2_idle_timeout: Duration,
     /// How long running requests may take after SIGTERM. Default 600s.
     pub drain_timeout: Duration,
     /// Idle upstream connections kept in all. Default 2048.
@@ -119,11 +134,13 @@ pub struct PerAddress {
     pub auth_failures: u32,
     /// Requests a second. Default 0.
     pub requests: u32,
+    /// Connections open at once; past it they are closed at once. `None`, the default: half of all.
+    pub connections: Option<u32>,
 }
 
 impl Default for PerAddress {
     fn default() -> Self {
-        Self { auth_failures: 300, requests: 0 }
+        Self { auth_failures: 300, requests: 0, connections: None }
     }
 }
 
@@ -134,6 +151,8 @@ pub struct Listen {
     pub address: SocketAddr,
     /// TLS with h2 by ALPN; without it clear HTTP/1.1 and h2c.
     pub tls: Option<Tls>,
+    /// Each connection begins with HAProxy's PROXY header.
+    pub proxy_protocol: bool,
 }
 
 /// Certificate chain and key, PEM files.
@@ -359,6 +378,8 @@ pub struct Key {
     pub models: Allowed,
     /// Microseconds since the Unix epoch from which the key is refused.
     pub expires_us: Option<u64>,
+    /// From where it may be used; none: from everywhere.
+    pub allowed_ips: Networks,
     /// Its limits and budgets, those of `defaults.keys` where it has none of its own.
     pub rules: Arc<Rules>,
 }

@@ -79,11 +79,11 @@ pub(super) fn not_yet(what: &str) -> String {
 /// Keys that are promised, by top-level section; the first row is the top level itself.
 const LATER: &[(&str, &[&str])] = &[
     ("", &["guardrails", "watch", "cluster", "cache", "ledger", "telemetry"]),
-    ("server", &["trusted_proxies", "proxy_protocol", "cors"]),
+    ("server", &["cors"]),
     ("admin", &["tls"]),
     ("providers", &["guardrails"]),
     ("models", &["guardrails", "cache", "weight"]),
     ("teams", &["guardrails", "tags"]),
     ("defaults", &["guardrails"]),
-    ("keys", &["guardrails", "tags", "allowed_ips"]),
+    ("keys", &["guardrails", "tags"]),
 ];

@@ -89,13 +89,21 @@ impl Config {
     fn write_server(&self, out: &mut String) -> fmt::Result {
         let server = &self.server;
         writeln!(out, "server")?;
-        for Listen { address, tls } in &server.listen {
+        for Listen { address, tls, proxy_protocol } in &server.listen {
+            let behind = if *proxy_protocol { ", behind the PROXY protocol" } else { "" };
             match tls {
-                None => writeln!(out, "  listens on {address}, clear: HTTP/1.1 and h2c")?,
+                None => writeln!(out, "  listens on {address}, clear: HTTP/1.1 and h2c{behind}")?,
                 Some(tls) => {
-                    writeln!(out, "  listens on {address}, TLS: HTTP/1.1 and h2, certificate {}", tls.cert.display())?;
+                    writeln!(
+                        out,
+                        "  listens on {address}, TLS: HTTP/1.1 and h2, certificate {}{behind}",
+                        tls.cert.display()
+                    )?;
                 }
             }
+        }
+        if !server.trusted_proxies.is_empty() {
+            writeln!(out, "  clients' addresses are believed of {}", server.trusted_proxies)?;
         }
         let size = |bytes: usize| u64::try_from(bytes).map_or_else(|_| bytes.to_string(), show_size);
         let (body, all, held) = (server.max_body_bytes, server.max_buffered_bytes, server.max_withheld_bytes);
@@ -103,7 +111,21 @@ impl Config {
         writeln!(out, "  bodies up to {}, withheld answers up to {}, together {}", size(body), size(held), size(all))?;
         let [head, body] = [server.head_timeout, server.body_timeout].map(show_time);
         let [keepalive, drain] = [server.keepalive_timeout, server.drain_timeout].map(show_time);
-        writeln!(out, "  timeouts: head {head}, body {body}, keepalive {keepalive}, drain {drain}")?;
+        let pace = match server.body_min_rate {
+            0 => String::new(),
+            rate => format!(" and longer at {}/s", show_size(rate)),
+        };
+        writeln!(out, "  timeouts: head {head}, body {body}{pace}, keepalive {keepalive}, drain {drain}")?;
+        let streams = server.max_h2_streams;
+        writeln!(out, "  HTTP/2: at most {streams} streams a connection, idle {}", show_time(server.h2_idle_timeout))?;
+        let most =
+            server.max_connections.map_or_else(|| "as many as descriptors allow".to_owned(), |most| most.to_string());
+        let each = match server.per_address.connections {
+            None => "half of them".to_owned(),
+            Some(0) => "any number".to_owned(),
+            Some(most) => most.to_string(),
+        };
+        writeln!(out, "  connections at once: {most}; of one address: {each}")?;
         match self.admin.listen {
             Some(address) => {
                 let api = if self.admin.token.is_some() || self.admin.viewer_token.is_some() {
@@ -156,6 +178,9 @@ fn write_target(out: &mut String, target: &Target) -> fmt::Result {
 fn write_key(out: &mut String, key: &Key) -> fmt::Result {
     let hash = hex::encode(key.hash.first_chunk::<4>().expect("a hash has 32 bytes"));
     write!(out, "  {}: team {}, {}, sha256:{hash}…", key.name, key.team, key_models(&key.models))?;
+    if !key.allowed_ips.is_empty() {
+        write!(out, ", from {}", key.allowed_ips)?;
+    }
     let expires = key.expires_us.and_then(|us| jiff::Timestamp::from_microsecond(i64::try_from(us).ok()?).ok());
     match expires {
         Some(moment) => writeln!(out, ", expires {moment}")?,

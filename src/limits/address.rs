@@ -111,7 +111,7 @@ impl Sketch {
 }
 
 /// One IPv6 client has a whole /64 to call from.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 @ IpAddr::V4(_) => v4,
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn one_address_is_distrusted_until_the_next_interval_and_no_other_one() {
-        let addresses = Addresses::new(PerAddress { auth_failures: 3, requests: 0 });
+        let addresses = Addresses::new(PerAddress { auth_failures: 3, requests: 0, connections: None });
         let [bad, good] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse::<IpAddr>().expect("an address"));
         for _ in 0..3 {
             assert_eq!(addresses.distrusted(bad, BASE), None);
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn floods_are_counted_by_second_and_a_64_is_one_client() {
-        let addresses = Addresses::new(PerAddress { auth_failures: 0, requests: 2 });
+        let addresses = Addresses::new(PerAddress { auth_failures: 0, requests: 2, connections: None });
         let same = ["2001:db8::1", "2001:db8::2", "2001:db8::3"].map(|text| text.parse().expect("an address"));
         assert_eq!(addresses.request(same[0], BASE), Ok(()));
         assert_eq!(addresses.request(same[1], BASE), Ok(()));
@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn nothing_is_counted_where_it_is_off() {
-        let addresses = Addresses::new(PerAddress { auth_failures: 0, requests: 0 });
+        let addresses = Addresses::new(PerAddress { auth_failures: 0, requests: 0, connections: None });
         let address = "192.0.2.1".parse().expect("an address");
         for _ in 0..1_000 {
             addresses.failed(address, BASE);

@@ -11,12 +11,14 @@ mod admit;
 mod refusal;
 mod share;
 mod address;
+mod connections;
 mod metrics;
 mod steady;
 mod view;
 
 pub use address::{AddressFull, Addresses};
 pub use admit::{Permit, Phase, Subject, Tokens};
+pub use connections::{Connection, Connections, ConnectionsFull};
 pub use metrics::LimitMetrics;
 pub use refusal::Refusal;
 pub use rule::{Limits, Past, Rule, RuleSet};

@@ -3,6 +3,7 @@
 use super::bounds::{Buffers, Share};
 use super::files::Place;
 use super::lane;
+use super::pace::BodyBounds;
 use super::reject::{Reject, shown};
 use super::respond;
 use crate::model::{Api, Dialect, Draft};
@@ -316,15 +317,6 @@ pub fn content(headers: &HeaderMap, api: Api) -> Result<Option<String>, Framing>
     if (json || kind.is_empty()) && api.takes_json() { Ok(None) } else { Err(wrong) }
 }
 
-/// Bounds on one body.
-#[derive(Debug, Clone, Copy)]
-pub struct BodyBounds {
-    /// Most bytes; past it 413.
-    pub most: usize,
-    /// Longest wait for the whole of it; past it 408.
-    pub within: Duration,
-}
-
 /// A body that was read, its share of the gateway's memory, and how long the client took to send it.
 #[derive(Debug)]
 pub struct Body {
@@ -352,9 +344,9 @@ pub async fn body(session: &mut Session, head: &Head, bounds: BodyBounds, buffer
     let mut share = buffers.take(first).ok_or(Reject::BuffersFull)?;
     continue_if_expected(session).await;
     let begun = Instant::now();
-    let deadline = begun + bounds.within;
     let mut builder = Draft::with_capacity(head.length.unwrap_or(FIRST_PIECE));
     loop {
+        let deadline = bounds.deadline(begun, builder.len());
         let piece = match timeout_at(deadline, session.as_downstream_mut().read_request_body()).await {
             Ok(Ok(Some(piece))) => piece,
             Ok(Ok(None)) => break,
@@ -366,7 +358,7 @@ pub async fn body(session: &mut Session, head: &Head, bounds: BodyBounds, buffer
                 let message = "the request body ended before it was whole".to_owned();
                 return Err(Reject::BadRequest { message, param: None });
             }
-            Err(_) => return Err(Reject::BodyTimeout { limit: bounds.within }),
+            Err(_) => return Err(bounds.late()),
         };
         let length = builder.len().saturating_add(piece.len());
         if length > bounds.most {

@@ -52,7 +52,7 @@ pub struct Arrival {
     pub at: Instant,
     /// The same, by the wall clock.
     pub at_us: u64,
-    /// The client's address.
+    /// The client's true address; its port is 0 where a proxy told of the address alone.
     pub address: Option<SocketAddr>,
     /// HTTP version of the client's connection.
     pub version: http::Version,

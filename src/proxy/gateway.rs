@@ -2,22 +2,23 @@
 
 use super::beside::Beside;
 use super::bounds::Buffers;
-use super::edge::Unproven;
 use super::files::{Account, Accounts, Files};
+use super::front::Unproven;
 use super::governed::Governed;
 use super::mirror::Mirrors;
+use super::pace::BodyBounds;
 use super::purse::{self, BudgetSet};
 use super::target::{Target, next_group};
 use super::unpriced;
 use crate::auth::Callers;
 use crate::catalogue::{self, Price};
 use crate::config::{
-    Budgeting, Config, ConfigError, Mirror, Model, PriceOverride, Protocol, Provider as ProviderConfig, Scope,
-    Target as TargetConfig, nearest,
+    Budgeting, Config, ConfigError, Mirror, Model, Networks, PriceOverride, Protocol, Provider as ProviderConfig,
+    Scope, Target as TargetConfig, nearest,
 };
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, OpenPrice};
-use crate::limits::{Addresses, Limits, RuleSet};
+use crate::limits::{Addresses, Connections, Limits, RuleSet};
 use crate::model::{Api, Clock, IdSource};
 use crate::providers::feed::Feed;
 use crate::providers::{self, Endpoint, Provider};
@@ -50,6 +51,10 @@ pub struct Services {
     pub limits: Arc<Limits>,
     /// What client addresses do.
     pub addresses: Addresses,
+    /// Whose word about them counts.
+    pub trusted: Networks,
+    /// Connections of clients.
+    pub connections: Arc<Connections>,
     /// Whose the files and batches of providers are.
     pub files: Files,
     /// Where copies of requests are left for other models.
@@ -79,8 +84,10 @@ pub struct Services {
 pub struct Bounds {
     /// Largest body.
     pub max_body_bytes: usize,
-    /// Longest wait for a body.
+    /// Longest wait for a body that brings nothing.
     pub body_timeout: Duration,
+    /// Bytes of a body that buy one second more; 0: none do.
+    pub body_min_rate: u64,
     /// Largest answer withheld whole.
     pub max_withheld_bytes: usize,
     /// Idle client connections are kept this long.
@@ -98,6 +105,13 @@ pub struct Lasting<'a> {
     pub budgets: &'a Arc<Budgets>,
     /// How targets stand.
     pub standings: &'a Standings,
+}
+
+impl Bounds {
+    /// Of one body.
+    pub const fn body(&self) -> BodyBounds {
+        BodyBounds { most: self.max_body_bytes, within: self.body_timeout, rate: self.body_min_rate }
+    }
 }
 
 /// What a request is admitted under; it keeps the snapshot to its end.

@@ -12,6 +12,7 @@ mod beside;
 mod bound;
 mod bounds;
 mod candidate;
+mod client;
 mod counting;
 mod edge;
 mod exchange;
@@ -19,6 +20,7 @@ mod files;
 mod explain;
 mod finish;
 mod forward;
+mod front;
 mod gateway;
 mod governed;
 mod lane;
@@ -28,6 +30,8 @@ mod learned;
 mod opaque;
 mod open;
 mod outgoing;
+mod pace;
+mod preamble;
 mod purse;
 mod reading;
 mod refusal;
@@ -54,24 +58,24 @@ mod retrieval_tests;
 #[cfg(test)]
 mod staging;
 
+use crate::config::Server;
+use crate::routing::Resolver;
+pub use crate::routing::Standings;
+use async_trait::async_trait;
 pub use bound::{Bound, Maker, Terms, Unbounded, bound, bound_on, passes_cap};
 pub use bounds::Buffers;
-pub use edge::{Edge, Front, Unproven};
+use bytes::Bytes;
+pub use client::client;
+pub use edge::Edge;
+use exchange::{Arrival, Exchange, Shared};
 pub use explain::Explainer;
 pub use files::{Files, Watch};
+use finish::Local;
+use forward::NoPeer;
+pub use front::{Front, Listener, Unproven};
 pub use gateway::{Bounds, Lasting, Services, Snapshot};
 pub use learned::Learned;
 pub use mirror::{MirrorRunner, Mirrors};
-pub use target::Target;
-
-pub use crate::routing::Standings;
-
-use crate::routing::Resolver;
-use async_trait::async_trait;
-use bytes::Bytes;
-use exchange::{Arrival, Exchange, Shared};
-use finish::Local;
-use forward::NoPeer;
 use open::Opening;
 use parking_lot::Mutex;
 use pingora::apps::HttpServerOptions;
@@ -82,12 +86,14 @@ use pingora::proxy::{FailToProxy, HttpProxy, ProxyHttp, ProxyWarnLogContext, Ses
 use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
+pub use preamble::{NoPreamble, Preamble, PreambleReader};
 use reject::{Fault, Reject};
 use replay::{Parked, TROUBLE, trouble_error};
 use stage::Stage;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+pub use target::Target;
 use trouble::Trouble;
 
 /// The data plane.
@@ -173,14 +179,16 @@ impl Gateway {
     }
 }
 
-/// Pingora's proxy around `gateway`: h2c beside HTTP/1.1 on clear listeners, idle HTTP/2 connections closed after
-/// `h2_idle`.
-pub fn build(gateway: Gateway, conf: &Arc<ServerConf>, h2_idle: Duration) -> HttpProxy<Gateway> {
+/// Pingora's proxy around `gateway`: h2c beside HTTP/1.1 on clear listeners, connections as `server` bounds them.
+pub fn build(gateway: Gateway, conf: &Arc<ServerConf>, server: &Server) -> HttpProxy<Gateway> {
     let mut options = HttpServerOptions::default();
     options.h2c = true;
-    options.h2_idle_timeout = Some(h2_idle);
+    options.h2_idle_timeout = Some(server.h2_idle_timeout);
+    // Pingora counts how often a connection may be used *again*.
+    options.keepalive_request_limit = server.max_requests_per_connection.checked_sub(1);
     let mut proxy = HttpProxy::new(gateway, Arc::clone(conf));
     proxy.server_options = Some(options);
+    proxy.h2_options = Some(front::h2_options(server.max_h2_streams.get()));
     proxy.handle_init_modules();
     proxy
 }
@@ -199,9 +207,9 @@ impl ProxyHttp for Gateway {
     async fn early_request_filter(&self, session: &mut Session, stage: &mut Stage) -> Result<()> {
         edge::head_was_read();
         if session.is_http2()
-            && let Some(client) = session.client_addr().and_then(|address| address.as_inet())
+            && let Some(client) = session.digest().and_then(|digest| digest.socket_digest.as_ref())
         {
-            self.services.unproven.remove(*client);
+            self.services.unproven.remove(client);
         }
         // Pingora resets it to "for ever" after each request.
         // What it switched off (HTTP/1.0, `connection: close`) stays off.

@@ -1,7 +1,8 @@
 //! Stages 1 to 7: from the socket to an exchange that may be sent upstream. Read this first.
 
 use super::Gateway;
-use super::accept::{self, BodyBounds, Head, Path};
+use super::accept::{self, Head, Path};
+use super::client::client;
 use super::counting::{self, Counted, count, counts_here};
 use super::exchange::{Arrival, Opened};
 use super::finish::Local;
@@ -58,7 +59,8 @@ pub fn arrive(services: &Services, session: &Session) -> Arrival {
     let id = services.ids.next(at_us);
     let head = session.req_header();
     let label = head.headers.get("x-request-id").and_then(|value| label(value.as_bytes()));
-    let address = session.client_addr().and_then(|address| address.as_inet()).copied();
+    let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
+    let address = peer.map(|peer| client(peer, &head.headers, &services.trusted));
     Arrival {
         id,
         labelled: label.is_some(),
@@ -111,7 +113,7 @@ impl Opening<'_> {
         let services = &self.gateway.services;
         let permit = governing.admit_caller(&services.limits, &local.subject(&caller))?; // requests and concurrency
         let slot = services.slots.take(1).ok_or(Reject::TooManyOpen)?;
-        let bounds = BodyBounds { most: services.bounds.max_body_bytes, within: services.bounds.body_timeout };
+        let bounds = services.bounds.body();
         let body = accept::body(session, &head, bounds, &services.buffers).await?;
         let bytes_in = body.draft.len();
         let ask = parsed(api, &head, body.draft)?; // one strict pass
@@ -190,6 +192,13 @@ impl Opening<'_> {
             && error.status() != 503
         {
             return Err(full.into());
+        }
+        if let Ok(caller) = &known
+            && !caller.may_come_from(address)
+        {
+            let from = address.map_or_else(|| "an unknown address".to_owned(), |address| format!("`{address}`"));
+            let message = format!("key `{}` may not be used from {from}: its `allowed_ips` do not have it", caller.key);
+            return Err(Reject::NotAdmitted { code: "address_not_allowed", message });
         }
         known.map_err(|error| {
             let reject = nobody(&error);

@@ -47,10 +47,10 @@ pub enum Reject {
     /// The client's address has done too much.
     #[error("{}", address_text(*.0))]
     Address(AddressFull),
-    /// It is known who calls, but nobody pays for them.
+    /// It is known who calls, but nobody pays for them, or not where they call from.
     #[error("{message}")]
     NotAdmitted {
-        /// A stable code: `jwt_unknown_team`.
+        /// A stable code: `jwt_unknown_team`, `address_not_allowed`.
         code: &'static str,
         /// What is wrong and what to do.
         message: String,
@@ -99,7 +99,7 @@ pub enum Reject {
         limit: usize,
     },
     /// The body did not come in time.
-    #[error("the request body did not arrive within `server.body_timeout` ({} s)", limit.as_secs_f32())]
+    #[error("the request body came too slowly: `server.body_timeout` ({} s), and no faster than `server.body_min_rate` behind it", limit.as_secs_f32())]
     BodyTimeout {
         /// The limit.
         limit: Duration,

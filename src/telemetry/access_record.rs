@@ -144,7 +144,7 @@ impl Serialize for Line<'_> {
         map.serialize_entry("first_token_us", &record.first_token_us)?;
         map.serialize_entry("overhead_us", &record.overhead_us)?;
         map.serialize_entry("attempts", &Attempts(&record.attempts))?;
-        map.serialize_entry("client", &record.client)?;
+        map.serialize_entry("client", &record.client.map(shown))?;
         map.serialize_entry("bytes_in", &record.bytes_in)?;
         map.serialize_entry("bytes_out", &record.bytes_out)?;
         if let Some(code) = record.close_code {
@@ -158,6 +158,11 @@ impl Serialize for Line<'_> {
         }
         map.end()
     }
+}
+
+/// A client's address, with its port if that is known.
+fn shown(client: SocketAddr) -> String {
+    if client.port() == 0 { client.ip().to_string() } else { client.to_string() }
 }
 
 fn tokens<M: SerializeMap>(map: &mut M, usage: &Usage) -> Result<(), M::Error> {

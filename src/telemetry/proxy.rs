@@ -24,6 +24,9 @@ pub struct ProxyMetrics {
     rejects: IntCounterVec,
     /// Copies of requests for another model, by the model that was asked for and how they ended.
     pub mirrored: IntCounterVec,
+    refused_connections: IntCounterVec,
+    /// Connections of clients that are open now.
+    pub open_connections: IntGauge,
     /// Uses that a provider reported and for which the ledger took no row.
     pub unbooked: IntCounter,
     /// Time that a request spent in the gateway itself: whole latency less waiting for clients and providers.
@@ -87,6 +90,12 @@ impl ProxyMetrics {
                 "Requests the gateway itself refused, by code",
                 &["code"],
             )?,
+            refused_connections: counters(
+                "weighbridge_proxy_connections_refused_total",
+                "Connections closed before their first request, by reason",
+                &["reason"],
+            )?,
+            open_connections: gauge("weighbridge_proxy_connections_open", "Connections of clients that are open now")?,
             overhead_seconds: registered(registry, Histogram::with_opts(overhead.buckets(OVERHEAD_SECONDS.to_vec())))?,
             in_flight: gauge("weighbridge_proxy_in_flight_requests", "Requests that are open now")?,
             buffered_bytes: gauge(
@@ -106,6 +115,11 @@ impl ProxyMetrics {
     /// Counts one refusal under its stable code. Codes are `&'static str`: no client can add one.
     pub fn reject(&self, code: &'static str) {
         self.rejects.with_label_values(&[code]).inc();
+    }
+
+    /// Counts a connection that was closed before its first request. Reasons are the gateway's own words.
+    pub fn refused_connection(&self, reason: &'static str) {
+        self.refused_connections.with_label_values(&[reason]).inc();
     }
 
     /// Counts a request as open until the value is dropped.

@@ -26,6 +26,8 @@ mod mirrors;
 mod ledger;
 mod kill;
 mod bounds;
+mod connections;
+mod slow_bodies;
 mod budgets;
 mod limits;
 mod shutdown;

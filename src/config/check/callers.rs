@@ -139,12 +139,18 @@ impl Checker<'_> {
             }
         }
         let expires_us = file.expires.and_then(|text| self.expires(&join(path, "expires"), &text));
+        let of_ips = join(path, "allowed_ips");
+        if file.allowed_ips.as_ref().is_some_and(Vec::is_empty) {
+            self.flag(&of_ips, "names no address; leave it out for all");
+        }
+        let allowed_ips = self.networks(&of_ips, file.allowed_ips, &|_| None);
         let hash = hash_of(&file.hash);
         if hash.is_none() {
             let like = "`sha256:` and 64 hexadecimal digits, as `weighbridge keys create --offline` prints them";
             self.flag(&join(path, "hash"), format!("expected {like}; never the key itself"));
         }
-        Some(Key { name: file.name.into(), team: file.team.into(), hash: hash?, models, expires_us, rules })
+        let (name, team, hash) = (file.name.into(), file.team.into(), hash?);
+        Some(Key { name, team, hash, models, expires_us, allowed_ips, rules })
     }
 
     fn allowed(&mut self, path: &str, written: Option<Names>) -> Allowed {

@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::config::{
-    AccessLog, Admin, Listen, PerAddress, Records, Secret, Server, State, Tls,
+    AccessLog, Admin, Listen, Network, Networks, PerAddress, Records, Secret, Server, State, Tls,
     file::{AdminFile, ListenFile, RecordsFile, ServerFile, StateFile, TlsFile},
     quantity::{Count, Size, Time},
     tree::join,
@@ -16,7 +16,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 impl Checker<'_> {
     pub(super) fn server(&mut self, file: ServerFile) -> Option<Server> {
-        let listen = self.listen(file.listen);
+        let trusted_proxies = self.trusted_proxies(file.trusted_proxies);
+        let listen = self.listen(file.listen, &trusted_proxies);
         let max_buffered_bytes = self.size("server.max_buffered_bytes", file.max_buffered_bytes, 1 << 30);
         let max_body_bytes = self.size("server.max_body_bytes", file.max_body_bytes, 32 << 20);
         let max_withheld_bytes = self.size("server.max_withheld_bytes", file.max_withheld_bytes, 8 << 20);
@@ -31,19 +32,26 @@ impl Checker<'_> {
         }
         Some(Server {
             listen,
+            trusted_proxies,
             threads: self.threads(file.threads)?,
             max_body_bytes: usize::try_from(max_body_bytes.get()).ok()?,
             max_buffered_bytes: usize::try_from(max_buffered_bytes.get()).ok()?,
             max_withheld_bytes: usize::try_from(max_withheld_bytes.get()).ok()?,
             max_in_flight: count(file.max_in_flight, 20_000),
+            max_connections: file.max_connections.and_then(|Count(most)| NonZeroU32::new(most)),
             head_timeout: self.time("server.head_timeout", file.head_timeout, Duration::from_secs(10)),
             body_timeout: self.time("server.body_timeout", file.body_timeout, Duration::from_secs(30)),
+            body_min_rate: file.body_min_rate.map_or(16 << 10, |Size(bytes)| bytes),
+            max_requests_per_connection: file.max_requests_per_connection.unwrap_or(0),
+            max_h2_streams: count(file.max_h2_streams, 100),
+            h2_idle_timeout: self.time("server.h2_idle_timeout", file.h2_idle_timeout, Duration::from_secs(120)),
             keepalive_timeout: self.time("server.keepalive_timeout", file.keepalive_timeout, Duration::from_secs(75)),
             drain_timeout: file.drain_timeout.map_or(Duration::from_secs(600), |Time(time)| time),
             upstream_pool_size: usize::try_from(count(file.upstream_pool_size, 2048).get()).ok()?,
             per_address: PerAddress {
                 auth_failures: file.per_address.auth_failures.unwrap_or(PerAddress::default().auth_failures),
                 requests: file.per_address.requests.unwrap_or(PerAddress::default().requests),
+                connections: file.per_address.connections,
             },
         })
     }
@@ -58,9 +66,13 @@ impl Checker<'_> {
         usize::try_from(threads).ok().and_then(NonZeroUsize::new)
     }
 
-    fn listen(&mut self, written: Option<Vec<Option<ListenFile>>>) -> Vec<Listen> {
+    fn listen(&mut self, written: Option<Vec<Option<ListenFile>>>, trusted: &Networks) -> Vec<Listen> {
         let Some(written) = written else {
-            return vec![Listen { address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)), tls: None }];
+            return vec![Listen {
+                address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080)),
+                tls: None,
+                proxy_protocol: false,
+            }];
         };
         if written.is_empty() {
             self.flag("server.listen", "there must be at least one listener, such as `- address: 0.0.0.0:8080`");
@@ -70,15 +82,48 @@ impl Checker<'_> {
             let Some(file) = file else { continue };
             let path = format!("server.listen[{index}]");
             let tls = file.tls.map(|tls| self.tls(&join(&path, "tls"), &tls));
+            let proxy_protocol = file.proxy_protocol;
+            if proxy_protocol && trusted.is_empty() {
+                let message = "nobody is trusted to send it: name the proxies in `server.trusted_proxies`";
+                self.flag(&join(&path, "proxy_protocol"), message);
+            }
             let path = join(&path, "address");
             let Some(address) = self.address(&path, &file.address) else { continue };
             if let Some(other) = listen.iter().find(|other| collide(other.address, address)) {
                 let other = other.address;
                 self.flag(&path, format!("`{address}` collides with the listener on `{other}`"));
             }
-            listen.push(Listen { address, tls });
+            listen.push(Listen { address, tls, proxy_protocol });
         }
         listen
+    }
+
+    /// Never everything, which would let each client choose its own address.
+    fn trusted_proxies(&mut self, written: Option<Vec<Option<String>>>) -> Networks {
+        let all = "every client is in this network, and could say that it is another one; name the proxies";
+        self.networks("server.trusted_proxies", written, &|network| network.is_everything().then_some(all))
+    }
+
+    /// The networks of a list, of which `wrong` may object to some.
+    pub(super) fn networks(
+        &mut self,
+        path: &str,
+        written: Option<Vec<Option<String>>>,
+        wrong: &dyn Fn(&Network) -> Option<&'static str>,
+    ) -> Networks {
+        let mut networks = Vec::new();
+        for (index, text) in written.into_iter().flatten().enumerate() {
+            let Some(text) = text else { continue };
+            let path = format!("{path}[{index}]");
+            match Network::parse(&text) {
+                Ok(network) => match wrong(&network) {
+                    Some(message) => self.flag(&path, message),
+                    None => networks.push(network),
+                },
+                Err(message) => self.flag(&path, message),
+            }
+        }
+        Networks::new(networks)
     }
 
     pub(super) fn admin(&mut self, file: AdminFile, data: &[Listen]) -> Option<Admin> {

@@ -44,7 +44,13 @@ fn what_is_not_written_has_its_documented_default() {
         (32 << 20, 1 << 30, 8 << 20)
     );
     assert_eq!((server.max_in_flight.get(), server.upstream_pool_size), (20_000, 2048));
-    assert_eq!(server.per_address, PerAddress { auth_failures: 300, requests: 0 });
+    assert_eq!(server.per_address, PerAddress { auth_failures: 300, requests: 0, connections: None });
+    assert_eq!(
+        (server.max_connections, server.trusted_proxies.is_empty(), server.body_min_rate),
+        (None, true, 16 << 10)
+    );
+    let h2 = (server.max_h2_streams.get(), server.h2_idle_timeout.as_secs(), server.max_requests_per_connection);
+    assert_eq!(h2, (100, 120, 0));
     let seconds = [server.head_timeout, server.body_timeout, server.keepalive_timeout, server.drain_timeout];
     assert_eq!(seconds.map(|time| time.as_secs()), [10, 30, 75, 600]);
     assert_eq!(config.admin.listen.map(|a| a.to_string()).as_deref(), Some("127.0.0.1:9090"));
@@ -68,7 +74,12 @@ fn everything_that_is_written_arrives() {
     assert_eq!(listen, ["127.0.0.1:80", "[::1]:80"]);
     let server = &config.server;
     assert_eq!((server.threads.get(), server.max_in_flight.get(), server.upstream_pool_size), (2, 7, 8));
-    assert_eq!(server.per_address, PerAddress { auth_failures: 0, requests: 50 });
+    assert_eq!(server.per_address, PerAddress { auth_failures: 0, requests: 50, connections: Some(9) });
+    assert_eq!(server.trusted_proxies.to_string(), "10.0.0.0/8, ::1");
+    assert_eq!(server.listen.iter().map(|l| l.proxy_protocol).collect::<Vec<_>>(), [false, true]);
+    assert_eq!((server.max_connections.map(|most| most.get()), server.body_min_rate), (Some(11), 2048));
+    let h2 = (server.max_h2_streams.get(), server.h2_idle_timeout.as_secs(), server.max_requests_per_connection);
+    assert_eq!(h2, (12, 9, 13));
     assert_eq!((server.max_body_bytes, server.max_buffered_bytes, server.max_withheld_bytes), (1024, 1 << 20, 2048));
     let millis = [server.head_timeout, server.body_timeout, server.keepalive_timeout, server.drain_timeout];
     assert_eq!(millis.map(|time| time.as_millis()), [300, 60_000, 3_600_000, 0]);
@@ -115,18 +126,24 @@ fn a_targets_timeouts_stand_over_the_models_and_those_over_the_defaults() {
 /// Nothing here is a default.
 const EVERYTHING: &str = "\
 server:
-  listen: [{ address: 127.0.0.1:80 }, { address: '[::1]:80' }]
+  listen: [{ address: 127.0.0.1:80 }, { address: '[::1]:80', proxy_protocol: true }]
+  trusted_proxies: [10.0.0.0/8, '::1']
   threads: '${env:TWO}'
   max_body_bytes: 1KiB
   max_buffered_bytes: 1048576
   max_withheld_bytes: 2KiB
   max_in_flight: 7
+  max_connections: 11
   head_timeout: 300ms
   body_timeout: 1m
+  body_min_rate: 2KiB
+  max_requests_per_connection: 13
+  max_h2_streams: 12
+  h2_idle_timeout: 9s
   keepalive_timeout: 1h
   drain_timeout: 0s
   upstream_pool_size: 8
-  per_address: { auth_failures: 0, requests: 50 }
+  per_address: { auth_failures: 0, requests: 50, connections: 9 }
 admin: { listen: off }
 state: { dir: /s, durability: power, retention: 1d, max_bytes: 1TiB, segment_bytes: 8KiB }
 providers:

@@ -11,7 +11,7 @@ use crate::{
     ledger::budget::{Hold, Worst},
     model::Api,
     proxy::{
-        accept::{self, BodyBounds, Head},
+        accept::{self, Head},
         bounds::Share,
         finish::Local,
         governed::Governing,
@@ -75,7 +75,7 @@ impl Call<'_> {
             }
             (false, _) => Err(Reject::TooLarge { limit: most }),
             (true, _) => {
-                let Begin { bytes, share: _share } = begin;
+                let Begin { bytes, share: _share, .. } = begin;
                 let buffers = &self.services.buffers;
                 let body = bytes.freeze();
                 let form =
@@ -111,7 +111,8 @@ impl Call<'_> {
         let begun = self.services.files.upstream.begin(&account, wanted).await;
         let mut sent = begun.map_err(|trouble| self.failed(local, trouble))?;
         let mut tail = purpose.is_none().then(Tail::default);
-        let Begin { bytes, share } = begin;
+        let Begin { bytes, share, begun } = begin;
+        let (pace, mut received, mut waited) = (self.services.bounds.body(), bytes.len(), begun.elapsed());
         let mut share = Some(share);
         let mut next = Some(bytes.freeze());
         let written = loop {
@@ -141,14 +142,21 @@ impl Call<'_> {
                 break Err(trouble);
             }
             drop(share.take()); // what was read first has gone up
-            next = match timeout(super::account::SILENCE, session.as_downstream_mut().read_request_body()).await {
+            let (asked, patience) = (Instant::now(), pace.patience(waited, received).min(super::account::SILENCE));
+            // Of a body that broke off nothing more is sent: the provider does not take it for whole.
+            next = match timeout(patience, session.as_downstream_mut().read_request_body()).await {
                 Ok(Ok(piece)) => piece,
-                // Of a body that broke off nothing more is sent: the provider does not take it for whole.
-                Ok(Err(_)) | Err(_) => {
+                Ok(Err(_)) => {
                     session.set_keepalive(None);
                     return Err(self.failed(local, Trouble::ClientGone));
                 }
+                Err(_) => {
+                    self.failed(local, Trouble::ClientGone);
+                    return Err(pace.late().into());
+                }
             };
+            waited += asked.elapsed();
+            received += next.as_ref().map_or(0, Bytes::len);
             local.bytes_in += next.as_ref().map_or(0, |piece| piece.len() as u64);
         };
         let head = match written {
@@ -224,7 +232,7 @@ impl Call<'_> {
     ) -> Result<Next, Reject> {
         accept::content(&self.headers, Api::Batches).map_err(Reject::Framing)?;
         let services = self.services;
-        let bounds = BodyBounds { most: services.bounds.max_body_bytes, within: services.bounds.body_timeout };
+        let bounds = services.bounds.body();
         let read = accept::body(session, head, bounds, &services.buffers).await?;
         local.bytes_in = read.draft.len() as u64;
         let body = read.draft.bytes();
@@ -299,20 +307,23 @@ struct Passing {
 struct Begin {
     bytes: BytesMut,
     share: Share,
+    /// When the client was first waited for.
+    begun: Instant,
 }
 
 impl Begin {
     fn new(call: &Call<'_>) -> Result<Self, Reject> {
-        Ok(Self { bytes: BytesMut::new(), share: call.services.buffers.take(0).ok_or(Reject::BuffersFull)? })
+        let begun = Instant::now();
+        Ok(Self { begun, bytes: BytesMut::new(), share: call.services.buffers.take(0).ok_or(Reject::BuffersFull)? })
     }
 
     /// Reads on until there are more than `upto` bytes; whether the body has ended.
     async fn read(&mut self, session: &mut Session, upto: usize, call: &Call<'_>) -> Result<bool, Reject> {
-        let limit = call.services.bounds.body_timeout;
-        let deadline = Instant::now() + limit;
         while self.bytes.len() <= upto {
+            let bounds = call.services.bounds.body();
+            let deadline = bounds.deadline(self.begun, self.bytes.len());
             let piece = tokio::time::timeout_at(deadline, session.as_downstream_mut().read_request_body()).await;
-            let piece = match piece.map_err(|_| Reject::BodyTimeout { limit })? {
+            let piece = match piece.map_err(|_| bounds.late())? {
                 Ok(Some(piece)) => piece,
                 Ok(None) => return Ok(true),
                 Err(error) => {

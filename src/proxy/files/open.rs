@@ -6,7 +6,7 @@ use super::{meter, objects};
 use crate::{
     files::Kind,
     proxy::{
-        accept::{self, BodyBounds, Head},
+        accept::{self, Head},
         finish::Local,
         open::{Next, Opening, cut, header_text},
         reject::{Reject, shown},
@@ -77,7 +77,7 @@ impl Opening<'_> {
         )?;
         call.permit = governing;
         // A body that nobody reads would be taken for the next request.
-        let bounds = BodyBounds { most: services.bounds.max_body_bytes, within: services.bounds.body_timeout };
+        let bounds = services.bounds.body();
         drop(accept::body(session, head, bounds, &services.buffers).await?);
         call.act(session, act, query.as_deref(), local).await
     }

@@ -5,6 +5,7 @@
 //! (`load-tests/fuzz/run.sh`).
 
 mod answers;
+mod connections;
 mod corpus;
 mod mutate;
 mod requests;

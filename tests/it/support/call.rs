@@ -92,6 +92,11 @@ impl Call {
 
     async fn exchange(&self, address: SocketAddr) -> Open {
         let socket = TcpStream::connect(address).await.expect("the gateway listens");
+        self.on(socket).await
+    }
+
+    /// Sends it on `socket`, which is connected, and waits for the final answer's head.
+    pub async fn on(&self, socket: TcpStream) -> Open {
         socket.set_nodelay(true).expect("an option of every socket");
         match self.transport {
             Transport::H1 => self.over_h1(Box::new(socket)).await,

@@ -36,6 +36,8 @@ pub struct Setup {
     auth: String,
     /// Adds a listener with TLS.
     pub tls: bool,
+    /// All listeners are of proxies that send PROXY headers.
+    pub proxy_protocol: bool,
 }
 
 impl Setup {
@@ -220,6 +222,12 @@ impl Setup {
         self
     }
 
+    /// Behind the PROXY protocol.
+    pub fn with_proxy_protocol(mut self) -> Self {
+        self.proxy_protocol = true;
+        self
+    }
+
     /// Starts a gateway with it.
     pub async fn start(self) -> Gateway {
         Gateway::start(self).await
@@ -227,13 +235,14 @@ impl Setup {
 
     /// The file's text.
     pub fn text(&self, listen: SocketAddr, tls: Option<SocketAddr>, admin: SocketAddr, dir: &Path) -> String {
+        let proxy = if self.proxy_protocol { ", proxy_protocol: true" } else { "" };
         let tls = tls.map_or_else(String::new, |address| {
             format!(
-                "    - {{ address: \"{address}\", tls: {{ cert: \"{0}/cert.pem\", key: \"{0}/key.pem\" }} }}\n",
+                "    - {{ address: \"{address}\", tls: {{ cert: \"{0}/cert.pem\", key: \"{0}/key.pem\" }}{proxy} }}\n",
                 dir.display()
             )
         });
-        let server = format!("server:\n  listen:\n    - {{ address: \"{listen}\" }}\n{tls}{}", self.server);
+        let server = format!("server:\n  listen:\n    - {{ address: \"{listen}\"{proxy} }}\n{tls}{}", self.server);
         let server = if self.server.contains("threads:") { server } else { format!("{server}  threads: 2\n") };
         let providers = self.providers.replace("ca_file: ca.pem", &format!("ca_file: \"{}/ca.pem\"", dir.display()));
         let section = |name: &str, text: &str| if text.is_empty() { String::new() } else { format!("{name}:\n{text}") };
