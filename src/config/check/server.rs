@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::config::{
-    AccessLog, Admin, Listen, PerAddress, Records, Secret, Server, State, Tls,
+    AccessLog, Admin, Listen, PerAddress, Queue, Records, Secret, Server, State, Tls,
     file::{AdminFile, ListenFile, RecordsFile, ServerFile, StateFile, TlsFile},
     quantity::{Count, Size, Time},
     tree::join,
@@ -36,6 +36,11 @@ impl Checker<'_> {
             max_buffered_bytes: usize::try_from(max_buffered_bytes.get()).ok()?,
             max_withheld_bytes: usize::try_from(max_withheld_bytes.get()).ok()?,
             max_in_flight: count(file.max_in_flight, 20_000),
+            queue: Queue {
+                length: file.queue.length.map_or(1_000, |length| usize::try_from(length).unwrap_or(usize::MAX)),
+                wait: self.time("server.queue.wait", file.queue.wait, Duration::from_millis(500)),
+            },
+            shed_lag: file.shed_lag.map_or(Duration::from_millis(10), |Time(time)| time),
             head_timeout: self.time("server.head_timeout", file.head_timeout, Duration::from_secs(10)),
             body_timeout: self.time("server.body_timeout", file.body_timeout, Duration::from_secs(30)),
             keepalive_timeout: self.time("server.keepalive_timeout", file.keepalive_timeout, Duration::from_secs(75)),
