@@ -14,11 +14,12 @@ use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, SystemClock};
-use crate::proxy::{self, Bounds, Buffers, Edge, Front, Gateway, Services, Snapshot, Unproven, Watch};
+use crate::proxy::{self, Admission, Bounds, Buffers, Edge, Front, Gateway, Services, Snapshot, Unproven, Watch};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use pingora::listeners::TcpSocketOptions;
 use pingora::listeners::tls::TlsSettings;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownWatch};
@@ -167,7 +168,7 @@ fn services(
         metrics: metrics.proxy.clone(),
         unproven: Unproven::default(),
         buffers: Buffers::new(config.server.max_buffered_bytes),
-        slots: Buffers::new(usize::try_from(config.server.max_in_flight.get()).unwrap_or(usize::MAX)),
+        places: Admission::new(&config.server, metrics.proxy.overload.clone()),
         stopping: AtomicBool::new(false),
         bounds: Bounds {
             max_body_bytes: config.server.max_body_bytes,
@@ -206,7 +207,7 @@ fn data_plane(
         // Pingora panics when an address is taken: asked here first.
         drop(bind("server.listen", &address)?);
         match &listen.tls {
-            None => service.add_tcp(&address),
+            None => service.add_tcp_with_settings(&address, socket()),
             Some(tls) => {
                 let wrong = |why: String| AppError::Tls { address: address.clone(), why };
                 let path = |path: &std::path::Path| path.to_str().map(str::to_owned);
@@ -214,11 +215,21 @@ fn data_plane(
                     path(&tls.cert).zip(path(&tls.key)).ok_or_else(|| wrong("its path is no text".to_owned()))?;
                 let mut settings = TlsSettings::intermediate(&cert, &key).map_err(|error| wrong(error.to_string()))?;
                 settings.enable_h2();
-                service.add_tls_with_settings(&address, None, settings);
+                service.add_tls_with_settings(&address, Some(socket()), settings);
             }
         }
     }
     Ok(service)
+}
+
+/// A client that reads nothing holds this much of the kernel's memory at most (twice: the kernel counts its own part too);
+/// by itself it lets a connection's buffer grow to 4 MiB. Less where `net.core.wmem_max` says so.
+const SEND_BUFFER: usize = 512 * 1024;
+
+fn socket() -> TcpSocketOptions {
+    let mut options = TcpSocketOptions::default();
+    options.tcp_snd_buf = Some(SEND_BUFFER);
+    options
 }
 
 fn bind(key: &'static str, address: &str) -> Result<TcpListener, AppError> {
@@ -249,7 +260,8 @@ fn admin_state(
         registry: metrics.registry.clone(),
         refresh: Arc::new(move || {
             services.limits.refresh();
-            services.metrics.in_flight.set(gauge(services.slots.used()));
+            services.places.refresh();
+            services.metrics.in_flight.set(gauge(services.places.used()));
             services.metrics.buffered_bytes.set(gauge(services.buffers.used()));
         }),
         ready: Arc::new(move || {
@@ -338,15 +350,15 @@ impl Stop {
         }
         self.ready.store(false, Ordering::Relaxed);
         let begun = Instant::now();
-        tracing::info!(open = self.services.slots.used(), "draining");
-        while self.services.slots.used() > 0 && begun.elapsed() < self.within {
+        tracing::info!(open = self.services.places.busy(), "draining");
+        while self.services.places.busy() > 0 && begun.elapsed() < self.within {
             tokio::time::sleep(DRAIN_LOOK).await;
         }
         // Realtime sessions may last for hours: what is left of them is told to go now.
         self.services.stopping.store(true, Ordering::Relaxed);
         // The last bytes of an answer over HTTP/2, and of answers that hold no slot, may still be on their way out.
         tokio::time::sleep(FLUSH.min(self.within)).await;
-        let cut = self.services.slots.used();
+        let cut = self.services.places.busy();
         tracing::info!(cut, after_ms = begun.elapsed().as_millis(), "stopped");
         if cut > 0 {
             // The runtimes drop what still runs, which settles it; `run` closes the stores behind them.

@@ -91,20 +91,21 @@ impl Pace {
         self.rate
     }
 
-    /// Takes note of a lag. `admitted` counts all admissions, and may wrap. True at the end of an interval, when the rate
-    /// may have changed.
-    pub fn lag(&mut self, lag_us: u64, admitted: u32, now_us: u64) -> bool {
+    /// Takes note of a lag. `admitted` counts all admissions, and may wrap. At the end of an interval, when the rate may
+    /// have changed, its least lag.
+    pub fn lag(&mut self, lag_us: u64, admitted: u32, now_us: u64) -> Option<u64> {
         self.least_us = self.least_us.min(lag_us);
         self.samples += 1;
         let elapsed = now_us.saturating_sub(self.began_us);
         if elapsed < Self::INTERVAL_US {
-            return false;
+            return None;
         }
         let seconds = std::time::Duration::from_micros(elapsed).as_secs_f64();
         let rate = f64::from(admitted.wrapping_sub(self.admitted)) / seconds;
         self.turn(rate, elapsed);
+        let least = self.least_us;
         (self.began_us, self.admitted, self.least_us, self.samples) = (now_us, admitted, u64::MAX, 0);
-        true
+        Some(least)
     }
 
     fn turn(&mut self, admitted: f64, elapsed: u64) {

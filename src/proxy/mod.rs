@@ -7,6 +7,7 @@
 //! client; `logging` records. Nothing here knows a provider's wire format.
 
 mod accept;
+mod admission;
 mod attempt;
 mod beside;
 mod bound;
@@ -53,6 +54,7 @@ mod retrieval_tests;
 #[cfg(test)]
 mod staging;
 
+pub use admission::Admission;
 pub use bound::{Bound, Maker, Terms, Unbounded, bound, bound_on, passes_cap};
 pub use bounds::Buffers;
 pub use edge::{Edge, Front, Unproven};

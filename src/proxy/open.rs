@@ -110,7 +110,7 @@ impl Opening<'_> {
         let Some(api) = api else { return self.models(&head, &caller) };
         let services = &self.gateway.services;
         let permit = governing.admit_caller(&services.limits, &local.subject(&caller))?; // requests and concurrency
-        let slot = services.slots.take(1).ok_or(Reject::TooManyOpen)?;
+        let Some(place) = self.place(session, &caller, local).await? else { return Ok(Next::left()) };
         let bounds = BodyBounds { most: services.bounds.max_body_bytes, within: services.bounds.body_timeout };
         let body = accept::body(session, &head, bounds, &services.buffers).await?;
         let bytes_in = body.draft.len();
@@ -147,12 +147,12 @@ impl Opening<'_> {
             ask,
             meaning: None,
             share: body.share,
-            _slot: slot,
+            place,
             bytes_in,
         };
         opened.charges = opened.facts().charges(opened.governing.budgets());
         opened.reserve(services, &self.gateway.snapshot)?; // for the first candidate that can be paid; else 402
-        let overhead = self.arrival.at.elapsed().saturating_sub(body.waited);
+        let overhead = self.arrival.at.elapsed().saturating_sub(body.waited + local.queued);
         Ok(Next::Forward(Box::new(opened), overhead))
     }
 

@@ -1,6 +1,7 @@
 //! A gateway without sockets, for tests: its services on a directory of their own, and exchanges that reach no
 //! provider.
 
+use super::admission::Admission;
 use super::bounds::Buffers;
 use super::exchange::{Arrival, Exchange, Opened};
 use super::finish::Local;
@@ -66,7 +67,7 @@ impl Stage {
             metrics: metrics.proxy.clone(),
             unproven: super::edge::Unproven::default(),
             buffers: Buffers::new(1 << 26),
-            slots: Buffers::new(16),
+            places: Admission::new(&config.server, metrics.proxy.overload.clone()),
             stopping: std::sync::atomic::AtomicBool::new(false),
             bounds: Bounds {
                 max_body_bytes: 1 << 20,
@@ -120,7 +121,7 @@ impl Stage {
             meaning: None,
             plan: Plan::new(Arc::clone(self.snapshot.table.find(model).expect("a known model"))),
             share: self.services.buffers.take(length).expect("room"),
-            _slot: self.services.slots.take(1).expect("room"),
+            place: self.services.places.take().expect("room"),
             bytes_in: length,
         };
         Exchange::new(opened, Arc::clone(&self.services), Duration::ZERO)

@@ -1,6 +1,6 @@
 //! Metrics of the data plane: requests as clients see them.
 
-use super::{OVERHEAD_SECONDS, PROVIDER_SECONDS, registered};
+use super::{OVERHEAD_SECONDS, OverloadMetrics, PROVIDER_SECONDS, registered};
 use prometheus::{
     CounterVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
 };
@@ -22,6 +22,8 @@ pub struct ProxyMetrics {
     pub(super) team_units: CounterVec,
     pub(super) team_cost_usd: CounterVec,
     rejects: IntCounterVec,
+    /// Who waits for a place.
+    pub overload: OverloadMetrics,
     /// Uses that a provider reported and for which the ledger took no row.
     pub unbooked: IntCounter,
     /// Time that a request spent in the gateway itself: whole latency less waiting for clients and providers.
@@ -75,6 +77,7 @@ impl ProxyMetrics {
             team_tokens: counters(TEAM_TOKENS.0, TEAM_TOKENS.1, &["team", "class"])?,
             team_units: floats(TEAM_UNITS.0, TEAM_UNITS.1, &["team", "unit"])?,
             team_cost_usd: floats(TEAM_COST.0, TEAM_COST.1, &["team"])?,
+            overload: OverloadMetrics::register(registry)?,
             rejects: counters(
                 "weighbridge_proxy_rejects_total",
                 "Requests the gateway itself refused, by code",

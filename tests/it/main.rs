@@ -25,6 +25,8 @@ mod media;
 mod ledger;
 mod kill;
 mod bounds;
+mod overload;
+mod slow_readers;
 mod budgets;
 mod limits;
 mod shutdown;

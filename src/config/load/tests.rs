@@ -2,7 +2,8 @@
 
 use crate::{
     config::{
-        AccessLog, Allowed, Config, ConfigErrors, Durability, Notes, PerAddress, Protocol, Secret, Section, Timeouts,
+        AccessLog, Allowed, Config, ConfigErrors, Durability, Notes, PerAddress, Priority, Protocol, Queue, Secret,
+        Section, Timeouts,
     },
     model::Api,
 };
@@ -44,6 +45,8 @@ fn what_is_not_written_has_its_documented_default() {
         (32 << 20, 1 << 30, 8 << 20)
     );
     assert_eq!((server.max_in_flight.get(), server.upstream_pool_size), (20_000, 2048));
+    assert_eq!(server.queue, Queue { length: 1_000, wait: Duration::from_millis(500) });
+    assert_eq!(server.shed_lag, Duration::from_millis(10));
     assert_eq!(server.per_address, PerAddress { auth_failures: 300, requests: 0 });
     let seconds = [server.head_timeout, server.body_timeout, server.keepalive_timeout, server.drain_timeout];
     assert_eq!(seconds.map(|time| time.as_secs()), [10, 30, 75, 600]);
@@ -68,6 +71,7 @@ fn everything_that_is_written_arrives() {
     assert_eq!(listen, ["127.0.0.1:80", "[::1]:80"]);
     let server = &config.server;
     assert_eq!((server.threads.get(), server.max_in_flight.get(), server.upstream_pool_size), (2, 7, 8));
+    assert_eq!((server.queue, server.shed_lag), (Queue { length: 0, wait: Duration::from_secs(2) }, Duration::ZERO));
     assert_eq!(server.per_address, PerAddress { auth_failures: 0, requests: 50 });
     assert_eq!((server.max_body_bytes, server.max_buffered_bytes, server.max_withheld_bytes), (1024, 1 << 20, 2048));
     let millis = [server.head_timeout, server.body_timeout, server.keepalive_timeout, server.drain_timeout];
@@ -121,6 +125,8 @@ server:
   max_buffered_bytes: 1048576
   max_withheld_bytes: 2KiB
   max_in_flight: 7
+  queue: { length: 0, wait: 2s }
+  shed_lag: 0s
   head_timeout: 300ms
   body_timeout: 1m
   keepalive_timeout: 1h
@@ -378,6 +384,7 @@ fn the_sample_shows_every_key() {
         "server.listen[0].tls",
         "admin",
         "state",
+        "server.queue",
         "models.m",
         "teams.m",
         "keys[0]",
