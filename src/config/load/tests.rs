@@ -95,6 +95,8 @@ fn everything_that_is_written_arrives() {
     assert!(team.models.contains("gpt-4.1") && !team.models.contains("other"));
     let key = config.keys.first().expect("is written");
     assert_eq!((&*key.name, &*key.team, &key.models), ("k", "t", &Allowed::All));
+    assert_eq!(key.priority, Some(Priority::High));
+    assert_eq!(config.teams.get("t").map(|team| team.priority), Some(Priority::Low));
     assert_eq!((key.hash, key.expires_us), ([0xab; 32], Some(1_896_048_000_000_000)));
 }
 
@@ -145,11 +147,12 @@ models:
     targets:
       - { provider: p, model: m-1, price_as: m-2, timeouts: { connect: 2s }, apis: [chat_completions] }
   other: { targets: [{ provider: p, model: m }] }
-teams: { t: { models: [gpt-4.1] } }
+teams: { t: { models: [gpt-4.1], priority: low } }
 keys:
   - name: k
     team: t
     models: '*'
+    priority: high
     expires: 2030-01-31
     hash: sha256:abababababababababababababababababababababababababababababababab
 prices: { p/m-1: { input: 0.15, output: 0.60, cache_read: 1 } }
