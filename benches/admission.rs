@@ -33,7 +33,9 @@ fn queue(c: &mut Criterion) {
         })
     });
     group.bench_function("no_room", |b| b.iter(|| black_box(queue.displace(Priority::Low, &teams[0]))));
-    group.bench_function("no_room_of_a_thousand_teams", |b| b.iter(|| black_box(queue.displace(Priority::Normal, &teams[1]))));
+    group.bench_function("no_room_of_a_thousand_teams", |b| {
+        b.iter(|| black_box(queue.displace(Priority::Normal, &teams[1])))
+    });
     group.finish();
 }
 

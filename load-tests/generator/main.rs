@@ -118,7 +118,11 @@ fn main() -> io::Result<()> {
     });
     let seconds = plan.start.elapsed().as_secs_f64();
     println!("{}", all.report(seconds));
-    if all.latencies_us.is_empty() && all.refused_us.is_empty() { Err(io::Error::other("no request was answered")) } else { Ok(()) }
+    if all.latencies_us.is_empty() && all.refused_us.is_empty() {
+        Err(io::Error::other("no request was answered"))
+    } else {
+        Ok(())
+    }
 }
 
 impl Plan {

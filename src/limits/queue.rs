@@ -93,8 +93,8 @@ impl<T> FairQueue<T> {
         let (id, now) = (self.next_id, self.now);
         let class = &mut self.classes[priority as usize];
         if class.length == 0 {
-            // A class that had nobody waiting has no claim for that time.
-            class.due = class.due.max(now);
+            // A class that had nobody waiting has no claim for that time, nor on the first place.
+            class.due = class.due.max(now + Class::<T>::stride(priority));
         }
         let waiting = class.teams.entry(Arc::clone(team)).or_default();
         if waiting.is_empty() {

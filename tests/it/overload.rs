@@ -103,8 +103,10 @@ async fn places_go_to_teams_in_turn_and_to_higher_priorities_first() {
     assert_eq!(place(HIGH), 1, "the highest class before all others: {served:?}");
     assert!(place(QUIET) <= place(LOUD) + 1, "one of `loud` at most before it: {served:?}");
     assert!(place(LOW) < 9, "`low` is served: {served:?}");
-    let records = gateway.access_records();
-    let record = records.iter().find(|record| record["key"] == "quiet-ci").expect("it is recorded");
+    let record = eventually("it is recorded", || async {
+        gateway.access_records().into_iter().find(|record| record["key"] == "quiet-ci")
+    })
+    .await;
     let (queued, overhead) = (record["queued_us"].as_u64().expect("it waited"), record["overhead_us"].as_u64());
     assert!(queued > 0 && overhead.expect("it was sent") < record["latency_us"].as_u64().expect("always") - queued);
     nothing_is_left(&gateway).await;

@@ -110,13 +110,22 @@ async fn a_client_that_reads_nothing_holds_less_than_a_mebibyte_and_stops_the_pr
         }
         let sent = torrent.stalled().await;
         let grown = gateway.resident_bytes().saturating_sub(before);
+        println!(
+            "{transport:?} {path}: {} KiB held, {} KiB sent a stream",
+            grown / CLIENTS / 1024,
+            sent / CLIENTS / 1024
+        );
         assert!(grown < CLIENTS * MIB, "{transport:?} {path}: {} KiB a stream", grown / CLIENTS / 1024);
         assert!(sent < CLIENTS * KERNEL, "{transport:?} {path}: {} KiB sent a stream", sent / CLIENTS / 1024);
         gateway.assert_serves().await;
         drop(clients);
         nothing_is_held(&gateway).await;
-        let metered = gateway.access_records().iter().filter(|one| one["output_tokens"].as_u64() > Some(0)).count();
-        assert!(metered as u64 >= CLIENTS, "what was sent is metered");
+        eventually("what was sent is metered", || async {
+            let records = gateway.access_records();
+            let metered = records.iter().filter(|one| one["output_tokens"].as_u64() > Some(0)).count();
+            (metered as u64 >= CLIENTS).then_some(())
+        })
+        .await;
     }
 }
 
@@ -144,6 +153,7 @@ async fn a_provider_over_http_2_is_stopped_by_its_window() {
         }
         last = grown;
     };
-    assert!(grown < CLIENTS * MIB + MIB, "{} KiB a stream", grown / CLIENTS / 1024);
+    println!("HTTP/2 provider: {} KiB held a stream", grown / CLIENTS / 1024);
+    assert!(grown < CLIENTS * MIB, "{} KiB a stream", grown / CLIENTS / 1024);
     gateway.assert_serves().await;
 }
