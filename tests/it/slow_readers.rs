@@ -138,6 +138,9 @@ async fn a_provider_over_http_2_is_stopped_by_its_window() {
     let gateway = Setup::openai(&[&upstream]).start().await;
     gateway.post(CHAT, sample::CHAT_ASK).await;
     upstream.always(script.end());
+    // What is there once for all is there by then.
+    drop(gateway.open(CHAT, sample::CHAT_STREAM_ASK).await);
+    nothing_is_held(&gateway).await;
     let before = gateway.resident_bytes();
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
