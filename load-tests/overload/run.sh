@@ -113,11 +113,14 @@ for scenario in $SCENARIOS; do
   esac
   start "provider-$scenario" "$LOAD_CPU" "$PROVIDER_PORT" \
     "$built/weighbridge" simulate --listen "127.0.0.1:$PROVIDER_PORT" --output-tokens 100 --record 1
-  start "weighbridge-$scenario" "$PROXY_CPU" "$GATEWAY_PORT" "$built/weighbridge" run -c "$here/weighbridge.yaml"
-  # What it can do: as many at once as have places, each again as soon as it is answered.
+  # What it can do: each again as soon as it is answered. Without shedding: a refusal that comes back at once is no work.
+  SHED_LAG=0s start "capacity-$scenario" "$PROXY_CPU" "$GATEWAY_PORT" "$built/weighbridge" run -c "$here/weighbridge.yaml"
   load loud --connections 64 --seconds 2 >/dev/null
   capacity=$(load loud --connections 64 --seconds "$((SECONDS_EACH / 2))" | field rps | cut -d. -f1)
   echo "$scenario: $capacity requests a second" >&2
+  kill -TERM "${pids[-1]}" && wait "${pids[-1]}" || true
+  unset 'pids[-1]'
+  SHED_LAG=10ms start "weighbridge-$scenario" "$PROXY_CPU" "$GATEWAY_PORT" "$built/weighbridge" run -c "$here/weighbridge.yaml"
   phase quiet $((capacity / 3)) loud=50 quiet=10 high=10 low=30
   phase overload $((capacity * 3)) loud=50 quiet=10 high=10 low=30
   exec 3<>"/dev/tcp/127.0.0.1/$ADMIN_PORT"

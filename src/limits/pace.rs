@@ -57,7 +57,8 @@ impl Turnover {
 ///
 /// It is asked with samples of that wait (the *lag*). As CoDel does, it goes by the least lag of an interval: a burst
 /// passes, a queue that stands does not. While it stands, the rate of admission is cut below what was admitted in that
-/// interval; afterwards it grows, until it binds nobody any more.
+/// interval; afterwards it grows, until it binds nobody any more. Where refusals alone keep the machine busy (clients that
+/// come again at once), to admit still fewer would help nobody: then it grows, too.
 #[derive(Debug)]
 pub struct Pace {
     target_us: u64,
@@ -74,6 +75,10 @@ pub struct Pace {
 impl Pace {
     /// An interval, in microseconds.
     pub const INTERVAL_US: u64 = 100_000;
+    /// One of so many requests is to take a sample.
+    pub const EACH: u64 = 8;
+    /// With so many refusals for each admission they are what keeps the machine busy.
+    const FUTILE: f64 = 8.0;
     /// With fewer samples an interval says nothing.
     const FEWEST: u32 = 4;
     /// It never admits fewer than this in a second: somebody must get through to show that the lag is over.
@@ -109,7 +114,11 @@ impl Pace {
     }
 
     fn turn(&mut self, admitted: f64, elapsed: u64) {
+        #[expect(clippy::cast_precision_loss, reason = "a handful")]
+        let came =
+            f64::from(self.samples) * Self::EACH as f64 / std::time::Duration::from_micros(elapsed).as_secs_f64();
         let stands = self.target_us > 0
+            && came < admitted * (1.0 + Self::FUTILE)
             && self.samples >= Self::FEWEST
             && self.least_us > self.target_us
             && elapsed < 10 * Self::INTERVAL_US;
@@ -173,6 +182,18 @@ mod tests {
         assert!(grown > cut * 1.15, "{grown} {cut}");
         feed(&mut pace, 12..40, 5_000, 100, &mut admitted);
         assert_eq!(pace.rate(), None, "it bound nobody for two seconds");
+    }
+
+    #[test]
+    fn who_comes_again_at_once_does_not_bring_admission_to_a_stop() {
+        let (mut pace, mut admitted, mut least) = (Pace::new(10_000), 0.0, f64::MAX);
+        // Whatever is admitted, 8,000 a second come, and the lag does not go away.
+        for sample in 0..100_000u64 {
+            admitted += pace.rate().unwrap_or(8_000.0).min(8_000.0) / 1_000.0;
+            pace.lag(50_000, admitted as u32, sample * 1_000);
+            least = least.min(pace.rate().unwrap_or(f64::MAX));
+        }
+        assert!(least > 500.0, "an eighth of what comes, about: {least}");
     }
 
     #[test]

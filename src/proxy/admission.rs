@@ -35,9 +35,6 @@ use tokio::time::{Instant, sleep_until};
 /// How often it is looked whether a waiting client is still there.
 const LOOK: Duration = Duration::from_millis(25);
 
-/// One of so many requests measures how long a task waits for a thread.
-const MEASURED: u64 = 8;
-
 /// What the pace lets pass at once after a pause, in nanoseconds of its rate.
 const BURST_NS: u64 = 20_000_000;
 
@@ -233,7 +230,7 @@ impl Admission {
 
     /// Measures the lag, for one of a few requests: what it takes to be served again by the thread's own queue.
     pub async fn measure(&self, at_us: u64) {
-        if self.0.shed_lag.is_zero() || !at_us.is_multiple_of(MEASURED) {
+        if self.0.shed_lag.is_zero() || !at_us.is_multiple_of(Pace::EACH) {
             return;
         }
         let begun = Instant::now();
@@ -381,8 +378,8 @@ impl Shared {
         let wait_us = u64::try_from(self.wait.as_micros()).unwrap_or(u64::MAX);
         let stands = desk.since_us.is_some_and(|since| now_us.saturating_sub(since) > wait_us);
         let patience_us = if stands { wait_us / 10 } else { wait_us };
-        // While it stands, it is kept half as long as it could be: nobody shall wait for the whole of it in vain.
-        let useful_us = if stands { patience_us / 2 } else { patience_us };
+        // It is kept half as long as it could be: nobody shall wait for the whole of it in vain.
+        let useful_us = patience_us / 2;
         let by_time = desk.turnover.wait_us(1, now_us).map_or(u64::MAX, |each| useful_us / each.max(1)).max(1);
         let most = usize::try_from(by_time).unwrap_or(usize::MAX).min(self.length);
         (Duration::from_micros(patience_us), most)
