@@ -28,7 +28,8 @@ const CLIENTS: u64 = 8;
 struct Torrent {
     address: SocketAddr,
     sent: Arc<AtomicU64>,
-    task: JoinSet<()>,
+    /// Ends with this value.
+    _task: JoinSet<()>,
 }
 
 impl Torrent {
@@ -43,7 +44,7 @@ impl Torrent {
                 connections.spawn(pour(socket, Arc::clone(&count)));
             }
         });
-        Self { address, sent, task }
+        Self { address, sent, _task: task }
     }
 
     /// Until nothing was sent for a second; how much it was by then.
