@@ -17,7 +17,8 @@ use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, Connections, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, SystemClock};
 use crate::proxy::{
-    self, Bounds, Buffers, Edge, Front, Gateway, Lasting, Listener, Mirrors, Services, Snapshot, Unproven, Watch,
+    self, Admission, Bounds, Buffers, Edge, Front, Gateway, Lasting, Listener, Mirrors, Services, Snapshot, Unproven,
+    Watch,
 };
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
@@ -186,7 +187,7 @@ fn services(
         metrics: metrics.proxy.clone(),
         unproven: Unproven::default(),
         buffers: Buffers::new(config.server.max_buffered_bytes),
-        slots: Buffers::new(usize::try_from(config.server.max_in_flight.get()).unwrap_or(usize::MAX)),
+        places: Admission::new(&config.server, metrics.proxy.overload.clone()),
         stopping: AtomicBool::new(false),
         standings: Arc::default(),
         bounds: Bounds {
@@ -240,6 +241,7 @@ fn data_plane(
         };
         let mut options = TcpSocketOptions::default();
         options.tcp_keepalive = Some(keepalive);
+        options.tcp_snd_buf = Some(SEND_BUFFER);
         service.add_tcp_with_settings(&listen.address.to_string(), options);
     }
     Ok(service)
@@ -262,6 +264,10 @@ const KEEPALIVE_EACH: Duration = Duration::from_secs(15);
 const KEEPALIVE_PROBES: usize = 4;
 /// A connection is given up when nothing that was sent on it was taken for so long.
 const DEAD: Duration = Duration::from_secs(120);
+
+/// A client that reads nothing holds this much of the kernel's memory at most (twice: the kernel counts its own part too);
+/// by itself it lets a connection's buffer grow to 4 MiB. Less where `net.core.wmem_max` says so.
+const SEND_BUFFER: usize = 512 * 1024;
 
 fn bind(key: &'static str, address: &str) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).map_err(|source| AppError::Listen { key, address: address.to_owned(), source })
@@ -292,7 +298,8 @@ fn admin_state(
         refresh: Arc::new(move || {
             services.limits.refresh();
             services.metrics.open_connections.set(gauge(services.connections.count()));
-            services.metrics.in_flight.set(gauge(services.slots.used()));
+            services.places.refresh();
+            services.metrics.in_flight.set(gauge(services.places.used()));
             services.metrics.buffered_bytes.set(gauge(services.buffers.used()));
         }),
         ready: Arc::new(move || {
@@ -381,15 +388,15 @@ impl Stop {
         }
         self.ready.store(false, Ordering::Relaxed);
         let begun = Instant::now();
-        tracing::info!(open = self.services.slots.used(), "draining");
-        while self.services.slots.used() > 0 && begun.elapsed() < self.within {
+        tracing::info!(open = self.services.places.busy(), "draining");
+        while self.services.places.busy() > 0 && begun.elapsed() < self.within {
             tokio::time::sleep(DRAIN_LOOK).await;
         }
         // Realtime sessions may last for hours: what is left of them is told to go now.
         self.services.stopping.store(true, Ordering::Relaxed);
         // The last bytes of an answer over HTTP/2, and of answers that hold no slot, may still be on their way out.
         tokio::time::sleep(FLUSH.min(self.within)).await;
-        let cut = self.services.slots.used();
+        let cut = self.services.places.busy();
         tracing::info!(cut, after_ms = begun.elapsed().as_millis(), "stopped");
         if cut > 0 {
             // The runtimes drop what still runs, which settles it; `run` closes the stores behind them.

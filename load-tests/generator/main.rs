@@ -39,6 +39,9 @@ struct Args {
     /// The status that every answer must have; any other one is an error
     #[arg(long, default_value_t = 200)]
     expect: u16,
+    /// A status that says "not now": such answers are no errors, and are counted and timed apart
+    #[arg(long)]
+    refused: Option<u16>,
     /// Connections, each on a thread of its own
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
     connections: u32,
@@ -69,6 +72,7 @@ struct Plan {
     request: Vec<u8>,
     stream: bool,
     expect: u16,
+    refused: Option<u16>,
     start: Instant,
     end: Instant,
     interval: Option<Duration>,
@@ -80,6 +84,9 @@ struct Plan {
 #[derive(Default)]
 struct Seen {
     latencies_us: Vec<u64>,
+    refused_us: Vec<u64>,
+    /// Refusals that do not say when to come again.
+    untold: u64,
     events: u64,
     bytes: u64,
     errors: u64,
@@ -95,6 +102,7 @@ fn main() -> io::Result<()> {
         request: request(&args),
         stream: args.body == Body::Stream,
         expect: args.expect,
+        refused: args.refused,
         start,
         end: start + Duration::from_secs(args.seconds),
         interval: args.rate.map(|rate| Duration::from_secs(1) / rate),
@@ -110,7 +118,11 @@ fn main() -> io::Result<()> {
     });
     let seconds = plan.start.elapsed().as_secs_f64();
     println!("{}", all.report(seconds));
-    if all.latencies_us.is_empty() { Err(io::Error::other("no request was answered")) } else { Ok(()) }
+    if all.latencies_us.is_empty() && all.refused_us.is_empty() {
+        Err(io::Error::other("no request was answered"))
+    } else {
+        Ok(())
+    }
 }
 
 impl Plan {
@@ -130,7 +142,10 @@ impl Plan {
             }
             wait_until(due);
             match self.ask(&mut connection, &mut seen) {
-                Ok(()) => seen.latencies_us.push(u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX)),
+                Ok(answered) => {
+                    let latency_us = u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX);
+                    if answered { &mut seen.latencies_us } else { &mut seen.refused_us }.push(latency_us);
+                }
                 Err(error) => {
                     connection = None;
                     seen.errors += 1;
@@ -142,8 +157,9 @@ impl Plan {
         }
     }
 
-    /// One request and its answer. A kept connection that was closed meanwhile is opened again, once.
-    fn ask(&self, connection: &mut Option<BufReader<TcpStream>>, seen: &mut Seen) -> io::Result<()> {
+    /// One request and its answer; false if it was refused. A kept connection that was closed meanwhile is opened again,
+    /// once.
+    fn ask(&self, connection: &mut Option<BufReader<TcpStream>>, seen: &mut Seen) -> io::Result<bool> {
         let (mut reader, kept) = match connection.take() {
             Some(reader) => (reader, true),
             None => (connect(self.target)?, false),
@@ -156,6 +172,11 @@ impl Plan {
         }
         first?;
         let answer = read_answer(&mut reader)?;
+        if Some(answer.status) == self.refused {
+            seen.untold += u64::from(!answer.told);
+            *connection = Some(reader).filter(|_| answer.keep);
+            return Ok(false);
+        }
         if answer.status != self.expect {
             return Err(io::Error::other(format!("status {}: {}", answer.status, answer.tail())));
         }
@@ -165,13 +186,15 @@ impl Plan {
         seen.events += answer.events;
         seen.bytes += answer.bytes;
         *connection = Some(reader).filter(|_| answer.keep);
-        Ok(())
+        Ok(true)
     }
 }
 
 impl Seen {
     fn add(&mut self, other: Self) {
         self.latencies_us.extend(other.latencies_us);
+        self.refused_us.extend(other.refused_us);
+        self.untold += other.untold;
         self.events += other.events;
         self.bytes += other.bytes;
         self.errors += other.errors;
@@ -180,13 +203,11 @@ impl Seen {
     }
 
     fn report(&mut self, seconds: f64) -> Value {
-        self.latencies_us.sort_unstable();
         let count = self.latencies_us.len();
-        let at = |per_mille: usize| {
-            let rank = (count * per_mille).div_ceil(1000).saturating_sub(1);
-            self.latencies_us.get(rank).copied()
-        };
         json!({
+            "refused": self.refused_us.len(),
+            "refused_without_retry_after": self.untold,
+            "refused_latency_us": percentiles(&mut self.refused_us),
             "requests": count,
             "errors": self.errors,
             "first_error": self.first_error,
@@ -195,9 +216,18 @@ impl Seen {
             "rps": count as f64 / seconds,
             "events": self.events,
             "bytes": self.bytes,
-            "latency_us": { "p50": at(500), "p90": at(900), "p99": at(990), "p999": at(999), "max": at(1000) },
+            "latency_us": percentiles(&mut self.latencies_us),
         })
     }
+}
+
+fn percentiles(latencies_us: &mut [u64]) -> Value {
+    latencies_us.sort_unstable();
+    let at = |per_mille: usize| {
+        let rank = (latencies_us.len() * per_mille).div_ceil(1000).saturating_sub(1);
+        latencies_us.get(rank).copied()
+    };
+    json!({ "p50": at(500), "p90": at(900), "p99": at(990), "p999": at(999), "max": at(1000) })
 }
 
 /// An answer that was read to its end.
@@ -206,6 +236,8 @@ struct Answer {
     status: u16,
     /// Whether the connection may be used again.
     keep: bool,
+    /// Whether it says when to come again.
+    told: bool,
     /// SSE events: blank lines of the body.
     events: u64,
     bytes: u64,
@@ -240,6 +272,7 @@ fn read_answer(reader: &mut BufReader<TcpStream>) -> io::Result<Answer> {
         match (name.to_ascii_lowercase().as_str(), value.trim()) {
             ("content-length", value) => length = value.parse::<u64>().ok(),
             ("transfer-encoding", value) => chunked = value.eq_ignore_ascii_case("chunked"),
+            ("retry-after", _) => answer.told = true,
             ("connection", value) => answer.keep = !value.eq_ignore_ascii_case("close"),
             _ => {}
         }

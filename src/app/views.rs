@@ -30,7 +30,7 @@ pub(super) fn views(
             HealthView {
                 ready,
                 reason: (!ready).then(|| "the gateway is starting or draining".to_owned()),
-                open_requests: of_health.slots.used() as u64,
+                open_requests: of_health.places.used() as u64,
                 ledger_lag_rows: ledger.lag_rows.get(),
                 ledger_lag_seconds: ledger.lag_seconds.get(),
                 buffered_bytes: of_health.buffers.used() as u64,

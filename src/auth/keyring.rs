@@ -2,7 +2,7 @@
 
 use super::record::{KeyRecord, TeamRecord};
 use super::{AuthError, Callable, Caller, CallerRules, Presented, Term, hash_of};
-use crate::config::{Allowed, Config, Given, Networks, Rules};
+use crate::config::{Allowed, Config, Given, Networks, Priority, Rules};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -31,6 +31,7 @@ struct Entry {
 #[derive(Clone)]
 pub(super) struct TeamEntry {
     pub models: Allowed,
+    pub priority: Priority,
     pub rules: Arc<Rules>,
 }
 
@@ -56,6 +57,7 @@ pub(super) struct WrittenKey {
     pub team: Arc<str>,
     pub hash: [u8; 32],
     pub models: Allowed,
+    pub priority: Option<Priority>,
     pub rules: Arc<Rules>,
     pub expires_us: Option<u64>,
     pub allowed_ips: Networks,
@@ -70,13 +72,17 @@ impl Written {
             team: Arc::clone(&key.team),
             hash: key.hash,
             models: key.models.clone(),
+            priority: key.priority,
             rules: Arc::clone(&key.rules),
             expires_us: key.expires_us,
             allowed_ips: key.allowed_ips.clone(),
             term: Term::until(key.expires_us.unwrap_or(u64::MAX)),
         });
-        let team =
-            |team: &crate::config::Team| TeamEntry { models: team.models.clone(), rules: Arc::clone(&team.rules) };
+        let team = |team: &crate::config::Team| TeamEntry {
+            models: team.models.clone(),
+            priority: team.priority,
+            rules: Arc::clone(&team.rules),
+        };
         Self {
             keys: keys.collect(),
             teams: config.teams.iter().map(|(name, one)| (Arc::clone(name), team(one))).collect(),
@@ -136,11 +142,12 @@ impl Keyring {
         for (name, team) in &stored.teams {
             let rules = stored.team_rules.get(name).cloned().unwrap_or_default();
             let models = allowed(team.grants.models.as_deref(), &written.defaults.teams);
-            let entry = || TeamEntry { models, rules };
+            let entry = || TeamEntry { models, priority: Priority::default(), rules };
             ring.teams.entry(Arc::clone(name)).or_insert_with(entry);
         }
         for key in &written.keys {
-            let caller = ring.caller(&key.name, &key.team, &key.models, &key.rules, key.term.clone());
+            let given = (&key.models, &key.rules, key.priority);
+            let caller = ring.caller(&key.name, &key.team, given, key.term.clone());
             let caller = Caller { allowed_ips: key.allowed_ips.clone(), ..caller };
             ring.add(key.hash, (false, false), caller);
         }
@@ -151,7 +158,7 @@ impl Keyring {
             let unfit = stored.problem(&key.name, &key.team).is_some();
             for secret in &key.secrets {
                 let term = stored.term(secret.hash, key.ends_us(secret));
-                let caller = ring.caller(&key.name, &key.team, &models, &rules, term);
+                let caller = ring.caller(&key.name, &key.team, (&models, &rules, None), term);
                 ring.add(secret.hash, (key.revoked_us.is_some(), unfit), caller);
             }
         }
@@ -162,7 +169,13 @@ impl Keyring {
         self.entries.entry(hash).or_insert_with(|| Entry { hash, revoked, unfit, caller: Arc::new(caller) });
     }
 
-    fn caller(&self, key: &Arc<str>, team: &Arc<str>, models: &Allowed, rules: &Arc<Rules>, term: Term) -> Caller {
+    fn caller(
+        &self,
+        key: &Arc<str>,
+        team: &Arc<str>,
+        (models, rules, priority): (&Allowed, &Arc<Rules>, Option<Priority>),
+        term: Term,
+    ) -> Caller {
         let of_team = self.teams.get(team);
         let models = match of_team {
             Some(entry) => Callable::both(&entry.models, models),
@@ -171,7 +184,8 @@ impl Keyring {
         let team_rules = of_team.map(|entry| Arc::clone(&entry.rules)).unwrap_or_default();
         let rules = CallerRules { key: Arc::clone(rules), team: team_rules };
         let (key, team, allowed_ips) = (Arc::clone(key), Arc::clone(team), Networks::default());
-        Caller { key, team, user: None, rules, term, models, allowed_ips }
+        let priority = priority.or(of_team.map(|entry| entry.priority)).unwrap_or_default();
+        Caller { key, team, user: None, rules, term, priority, models, allowed_ips }
     }
 
     /// A caller that no key stands for; `None` if there is no such team.
@@ -184,7 +198,7 @@ impl Keyring {
         term: Term,
     ) -> Option<Caller> {
         let (team, _) = self.teams.get_key_value(team)?;
-        let caller = self.caller(key, team, &given.models, &given.rules, term);
+        let caller = self.caller(key, team, (&given.models, &given.rules, None), term);
         Some(Caller { user, ..caller })
     }
 

@@ -26,7 +26,7 @@ pub use record::{KeyPatch, KeyState, KeyView, NewKey, NewTeam, Rotation, SecretV
 pub use store::StoreError;
 pub use unfit::{Misfit, misfits};
 
-use crate::config::{Allowed, Networks, Rules};
+use crate::config::{Allowed, Networks, Priority, Rules};
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -133,6 +133,8 @@ pub struct Caller {
     pub rules: CallerRules,
     /// Until when the credential holds.
     pub term: Term,
+    /// Who is served first under overload: the key's, else the team's.
+    pub priority: Priority,
     models: Callable,
     /// None: from everywhere.
     allowed_ips: Networks,

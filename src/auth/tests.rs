@@ -23,7 +23,10 @@ fn only(names: &[&str]) -> Allowed {
 fn config(teams: Vec<(&str, Allowed)>, keys: Vec<Key>) -> Config {
     let none = Config::from_text("admin: { listen: \"off\" }", None).expect("everything has a default");
     let team = |(name, models): (&str, Allowed)| {
-        (Arc::from(name), Team { name: Arc::from(name), models, rules: Arc::default() })
+        (
+            Arc::from(name),
+            Team { name: Arc::from(name), models, priority: crate::config::Priority::Normal, rules: Arc::default() },
+        )
     };
     Config { teams: teams.into_iter().map(team).collect(), keys, ..none }
 }
@@ -34,6 +37,7 @@ fn key(name: &str, team: &str, secret: &str, models: Allowed) -> Key {
         name: name.into(),
         team: team.into(),
         hash: hash_of(secret.as_bytes()),
+        priority: None,
         models,
         expires_us: None,
         rules: Arc::default(),

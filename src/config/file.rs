@@ -4,7 +4,7 @@
 
 use super::quantity::{Count, Percent, Price, Size, Time, UnitPrice};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
-use super::{Durability, JwtAlgorithm, OnRevoke, Protocol, Secret};
+use super::{Durability, JwtAlgorithm, OnRevoke, Priority, Protocol, Secret};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
 use std::collections::BTreeMap;
@@ -81,6 +81,9 @@ pub(super) struct ServerFile {
     pub(super) max_withheld_bytes: Option<Size>,
     pub(super) max_in_flight: Option<Count>,
     pub(super) max_connections: Option<Count>,
+    pub(super) queue: QueueFile,
+    /// 0: nothing is shed.
+    pub(super) shed_lag: Option<Time>,
     pub(super) head_timeout: Option<Time>,
     pub(super) body_timeout: Option<Time>,
     /// A second; 0 switches it off.
@@ -93,6 +96,14 @@ pub(super) struct ServerFile {
     pub(super) drain_timeout: Option<Time>,
     pub(super) upstream_pool_size: Option<Count>,
     pub(super) per_address: PerAddressFile,
+}
+
+/// A length of 0 means that nobody waits.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct QueueFile {
+    pub(super) length: Option<u32>,
+    pub(super) wait: Option<Time>,
 }
 
 /// Each may be 0, which switches it off.
@@ -266,6 +277,7 @@ pub(super) struct TimeoutsFile {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct TeamFile {
+    pub(super) priority: Option<Priority>,
     pub(super) models: Option<Names>,
     pub(super) files: Option<TeamFilesFile>,
     pub(super) limits: LimitsFile,
@@ -279,6 +291,7 @@ pub(super) struct KeyFile {
     pub(super) team: String,
     pub(super) hash: String,
     pub(super) models: Option<Names>,
+    pub(super) priority: Option<Priority>,
     pub(super) expires: Option<String>,
     pub(super) allowed_ips: Option<Vec<Option<String>>>,
     pub(super) limits: LimitsFile,

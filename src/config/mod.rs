@@ -6,6 +6,7 @@ mod tree;
 mod resolve;
 mod de;
 mod quantity;
+mod priority;
 pub mod moment;
 mod network;
 mod auth;
@@ -24,6 +25,7 @@ pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke
 pub use error::{ConfigError, ConfigErrors, nearest};
 pub use load::{AdminAccess, admin_access, state_dir};
 pub use network::{Network, Networks};
+pub use priority::Priority;
 pub use rules::{
     Budget, Budgeting, Calendar, Each, Estimates, Limit, LimitWhat, Mode, OnExhausted, Per, Rules, Scope, Unit,
 };
@@ -100,10 +102,14 @@ pub struct Server {
     pub max_buffered_bytes: usize,
     /// Largest answer that is withheld whole; a longer one is released as it comes. Default 8 MiB.
     pub max_withheld_bytes: usize,
-    /// Requests open at once; past it 503. Default 20,000.
+    /// Requests open at once; past it they wait, or 503. Default 20,000.
     pub max_in_flight: NonZeroU32,
     /// Connections of clients open at once; past it they are closed at once. `None`: as many as descriptors allow.
     pub max_connections: Option<NonZeroU32>,
+    /// Who waits for a place among the open requests.
+    pub queue: Queue,
+    /// Fewer requests are admitted while tasks wait longer than this for a worker thread; zero: never. Default 10ms.
+    pub shed_lag: Duration,
     /// Longest wait for a whole request head. Default 10s.
     pub head_timeout: Duration,
     /// Longest wait for a whole request body, and longer only while it comes fast enough. Default 30s.
@@ -125,6 +131,15 @@ pub struct Server {
     pub upstream_pool_size: usize,
     /// What one client address may do.
     pub per_address: PerAddress,
+}
+
+/// Requests that wait until another one is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// Most of them; past it 503. 0: nobody waits. Default 1,000.
+    pub length: usize,
+    /// The longest wait; past it 503. Default 500ms.
+    pub wait: Duration,
 }
 
 /// What one client address (of IPv6, one /64) may do; past it 429. 0: as much as it likes.
@@ -343,6 +358,8 @@ pub struct Team {
     pub name: Arc<str>,
     /// What its keys may call; all if the file says nothing.
     pub models: Allowed,
+    /// Who is served first under overload; a key may say otherwise. Default `normal`.
+    pub priority: Priority,
     /// Its limits and budgets, those of `defaults.teams` where it has none of its own.
     pub rules: Arc<Rules>,
 }
@@ -376,6 +393,8 @@ pub struct Key {
     pub hash: [u8; 32],
     /// Narrows what the team may call.
     pub models: Allowed,
+    /// Who is served first under overload; `None`: as the team.
+    pub priority: Option<Priority>,
     /// Microseconds since the Unix epoch from which the key is refused.
     pub expires_us: Option<u64>,
     /// From where it may be used; none: from everywhere.

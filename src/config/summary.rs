@@ -108,6 +108,8 @@ impl Config {
         let size = |bytes: usize| u64::try_from(bytes).map_or_else(|_| bytes.to_string(), show_size);
         let (body, all, held) = (server.max_body_bytes, server.max_buffered_bytes, server.max_withheld_bytes);
         writeln!(out, "  threads {}, at most {} requests at once", server.threads, server.max_in_flight)?;
+        let (length, wait, lag) = (server.queue.length, show_time(server.queue.wait), show_time(server.shed_lag));
+        writeln!(out, "  overload: {length} more wait for up to {wait}; fewer are admitted past a lag of {lag}")?;
         writeln!(out, "  bodies up to {}, withheld answers up to {}, together {}", size(body), size(held), size(all))?;
         let [head, body] = [server.head_timeout, server.body_timeout].map(show_time);
         let [keepalive, drain] = [server.keepalive_timeout, server.drain_timeout].map(show_time);

@@ -290,12 +290,18 @@ pub struct OutputText {
 }
 
 impl OutputText {
-    /// Bytes kept per stream. What exceeds it is counted by its length, not by its tokens.
-    pub const CAP: usize = 1 << 20;
+    /// Bytes kept per stream, some 64,000 tokens. What exceeds it is counted by its length, not by its tokens.
+    pub const CAP: usize = 256 * 1024;
 
     /// Appends what one event carried.
     pub fn push(&mut self, piece: &str) {
-        if self.text.len().saturating_add(piece.len()) <= Self::CAP {
+        let length = self.text.len().saturating_add(piece.len());
+        if length <= Self::CAP {
+            if length > self.text.capacity() {
+                // Doubled, as by itself, but never past the cap.
+                let room = self.text.capacity().saturating_mul(2).clamp(length, Self::CAP);
+                self.text.reserve_exact(room - self.text.len());
+            }
             self.text.push_str(piece);
         } else {
             self.dropped = self.dropped.saturating_add(piece.len() as u64);

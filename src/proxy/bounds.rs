@@ -1,7 +1,16 @@
-//! What the gateway may hold at once: bytes of bodies and answers, and open requests.
+//! What the gateway may hold at once: bytes of bodies and answers.
+//!
+//! An eighth of the bound is kept for small shares: whoever uploads what is large takes nothing from those who ask short
+//! questions. A large share that is alone may have all of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A share up to this is small.
+pub const SMALL: usize = 256 * 1024;
+
+/// Of the bound this part is kept for small shares.
+const KEPT: usize = 8;
 
 /// A bounded number of something, shared by all requests.
 #[derive(Debug, Clone)]
@@ -36,10 +45,15 @@ pub struct Share {
 }
 
 impl Share {
-    /// Grows the share to `amount` in all; false, and unchanged, when the limit does not leave that much.
+    /// Grows the share to `amount` in all; false, and unchanged, when the limit, or what large shares may have of it, does
+    /// not leave that much.
     pub fn grow_to(&mut self, amount: usize) -> bool {
         let Some(more) = amount.checked_sub(self.amount).filter(|&more| more > 0) else { return true };
-        let fits = |used: usize| used.checked_add(more).filter(|&sum| sum <= self.of.limit);
+        let for_large = self.of.limit - self.of.limit / KEPT;
+        let fits = |used: usize| {
+            let limit = if amount <= SMALL || used == self.amount { self.of.limit } else { for_large };
+            used.checked_add(more).filter(|&sum| sum <= limit)
+        };
         // Relaxed: the count guards no other memory.
         if self.of.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_err() {
             return false;

@@ -17,6 +17,21 @@ fn shares_never_pass_the_limit_and_come_back() {
     assert!(buffers.take(usize::MAX).is_none());
 }
 
+#[test]
+fn large_shares_leave_an_eighth_to_small_ones_unless_one_is_alone() {
+    const MIB: usize = 1 << 20;
+    let buffers = Buffers::new(16 * MIB);
+    let mut alone = buffers.take(16 * MIB).expect("nobody else is there");
+    assert!(buffers.take(1).is_none());
+    alone.shrink_to(10 * MIB);
+    let mut second = buffers.take(4 * MIB).expect("14 of 16");
+    assert!(buffers.take(SMALL + 1).is_none() && !second.grow_to(4 * MIB + 1));
+    let small: Vec<_> = (0..8).map(|_| buffers.take(SMALL).expect("kept for it")).collect();
+    assert_eq!(buffers.used(), 16 * MIB);
+    drop((alone, small));
+    assert!(second.grow_to(16 * MIB), "alone again");
+}
+
 proptest! {
     /// Whatever is taken, grown, shrunk and dropped: the sum is that of the shares, and never past the limit.
     #[test]

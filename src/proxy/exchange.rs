@@ -3,6 +3,7 @@
 //! Shared by Pingora's hooks and the replay session of one request, which run in one task: the lock is never
 //! contended and never held across an `.await`.
 
+use super::admission::Place;
 use super::attempt::{Attempt, Spending};
 use super::bounds::Share;
 use super::candidate::{Candidate, PassedOver};
@@ -97,7 +98,7 @@ pub struct Opened {
     /// The body's part of the gateway's memory.
     pub share: Share,
     /// The request's place among the open ones.
-    pub _slot: Share,
+    pub place: Place,
     /// Bytes of the body.
     pub bytes_in: usize,
     /// The request that it is a copy of; `None`: it is a client's own.

@@ -47,7 +47,7 @@ fn each_target_gets_its_own_body_and_what_came_before_is_forgotten() {
     let rows = stage.rows();
     let told: Vec<_> = rows.iter().map(|row| (row["attempt"].as_u64(), row["error"].as_str())).collect();
     assert_eq!(told, [(Some(1), Some("cut_off")), (Some(2), None)]);
-    assert_eq!((stage.held(), stage.services.slots.used()), (0, 0));
+    assert_eq!((stage.held(), stage.services.places.used()), (0, 0));
 }
 
 #[test]

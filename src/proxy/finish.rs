@@ -6,6 +6,7 @@ use super::exchange::{Arrival, Exchange, Opened};
 use super::gateway::{Services, Snapshot};
 use super::governed::{self, Governing};
 use super::metadata::Metadata;
+use super::reject::OVERLOADED;
 use super::target::Target;
 use super::trouble::Trouble;
 use super::used::{Used, used};
@@ -334,6 +335,7 @@ pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'sta
     line.first_token_us = first_token.map(micros);
     line.overhead_us = Some(micros(record.overhead));
     line.mirror_of = opened.mirror_of;
+    line.queued_us = micros(opened.place.waited);
     line.attempts = exchange.record.attempts.clone();
     line.bytes_in = opened.bytes_in as u64;
     line.bytes_out = record.bytes_out;
@@ -361,6 +363,8 @@ pub struct Local {
     pub code: Option<&'static str>,
     /// Calls of a provider that keeps files.
     pub attempts: Vec<AccessAttempt>,
+    /// How long it waited for a place.
+    pub queued: Duration,
     /// Bytes of the request's body, where it was a file.
     pub bytes_in: u64,
     /// Bytes of the answer's body.
@@ -385,6 +389,7 @@ pub fn conclude_local(services: &Services, snapshot: &Snapshot, arrival: &Arriva
     line.api = local.api;
     line.model = local.model;
     line.cost = Some(NanoUsd::ZERO);
+    line.queued_us = micros(local.queued);
     line.provider = local.attempts.last().map(|attempt| Arc::clone(&attempt.provider));
     line.attempts = local.attempts;
     (line.bytes_in, line.bytes_out) = (local.bytes_in, local.bytes_out);
@@ -393,9 +398,13 @@ pub fn conclude_local(services: &Services, snapshot: &Snapshot, arrival: &Arriva
     services.access_log.write(line);
 }
 
-/// A refused call of somebody who is known stays in the ledger, without a cost: for reports.
+/// A refused call of somebody who is known stays in the ledger, without a cost: for reports. Not where the gateway is
+/// overloaded: to write it down would take from those who are served.
 fn keep_refusal(services: &Services, arrival: &Arrival, status: u16, local: &Local) {
     let (Some(caller), Some(code)) = (&local.caller, local.code) else { return };
+    if code == OVERLOADED {
+        return;
+    }
     services.ledger.refused(&Refused {
         id: arrival.id,
         time_us: arrival.at_us,

@@ -53,7 +53,7 @@ fn play(model: &str, api: Api, rest: &str, steps: impl FnOnce(&mut Exchange)) ->
     drop(exchange);
     let rows = stage.rows();
     assert_eq!(rows.len(), 1, "{rows:?}");
-    assert_eq!((stage.held(), stage.services.slots.used()), (0, 0), "everything is given back");
+    assert_eq!((stage.held(), stage.services.places.used()), (0, 0), "everything is given back");
     rows.into_iter().next().expect("one")
 }
 

@@ -1,5 +1,6 @@
 //! What all requests share: the snapshot of the configuration, and the gateway's services.
 
+use super::admission::Admission;
 use super::beside::Beside;
 use super::bounds::Buffers;
 use super::files::{Account, Accounts, Files};
@@ -69,8 +70,8 @@ pub struct Services {
     pub unproven: Unproven,
     /// Bytes held.
     pub buffers: Buffers,
-    /// Open requests, counted in ones.
-    pub slots: Buffers,
+    /// Open requests, and those that wait.
+    pub places: Admission,
     /// The drain is over: sessions end.
     pub stopping: AtomicBool,
     /// How targets stand.

@@ -7,6 +7,7 @@
 //! client; `logging` records. Nothing here knows a provider's wire format.
 
 mod accept;
+mod admission;
 mod attempt;
 mod beside;
 mod bound;
@@ -61,6 +62,7 @@ mod staging;
 use crate::config::Server;
 use crate::routing::Resolver;
 pub use crate::routing::Standings;
+pub use admission::Admission;
 use async_trait::async_trait;
 pub use bound::{Bound, Maker, Terms, Unbounded, bound, bound_on, passes_cap};
 pub use bounds::Buffers;

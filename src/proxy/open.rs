@@ -112,8 +112,8 @@ impl Opening<'_> {
         let Some(api) = api else { return self.models(&head, &caller) };
         let services = &self.gateway.services;
         let permit = governing.admit_caller(&services.limits, &local.subject(&caller))?; // requests and concurrency
-        let slot = services.slots.take(1).ok_or(Reject::TooManyOpen)?;
         let bounds = services.bounds.body();
+        let Some(place) = self.place(session, &caller, local).await? else { return Ok(Next::left()) };
         let body = accept::body(session, &head, bounds, &services.buffers).await?;
         let bytes_in = body.draft.len();
         let ask = parsed(api, &head, body.draft)?; // one strict pass
@@ -150,7 +150,7 @@ impl Opening<'_> {
             ask,
             meaning: None,
             share: body.share,
-            _slot: slot,
+            place,
             bytes_in,
             mirror_of: None,
         };
@@ -158,7 +158,7 @@ impl Opening<'_> {
         opened.plan = opened.planned(Arc::clone(route));
         opened.reserve(services, &self.gateway.snapshot)?; // for the first candidate that can be paid; else 402
         opened.mirror(services, &session.req_header().headers);
-        let overhead = self.arrival.at.elapsed().saturating_sub(body.waited);
+        let overhead = self.arrival.at.elapsed().saturating_sub(body.waited + local.queued);
         Ok(Next::Forward(Box::new(opened), overhead))
     }
 

@@ -1,6 +1,7 @@
 //! Why a request gets an error, in one place: status, stable code, fault, and whether a retry helps.
 
 use super::accept::Framing;
+use super::admission::Overload;
 use crate::ledger::budget::{Exhausted, Why};
 use crate::limits::{AddressFull, Refusal};
 use std::fmt;
@@ -168,9 +169,9 @@ pub enum Reject {
     /// Too much is held in memory.
     #[error("the gateway holds as many bytes as `server.max_buffered_bytes` allows; try again in a moment")]
     BuffersFull,
-    /// Too many requests are open.
-    #[error("the gateway serves as many requests as `server.max_in_flight` allows; try again in a moment")]
-    TooManyOpen,
+    /// Too many requests are open, and too many wait.
+    #[error("{0}")]
+    Overloaded(Overload),
     /// The ledger cannot be written: nothing is sent unbooked.
     #[error("the gateway cannot write its ledger and sends nothing unbooked; its operator finds the reason in the log")]
     LedgerUnavailable,
@@ -185,6 +186,9 @@ pub enum Reject {
         retry_after: Option<Duration>,
     },
 }
+
+/// The code of [`Reject::Overloaded`].
+pub const OVERLOADED: &str = "overloaded";
 
 /// How the last hope failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -237,7 +241,7 @@ impl Reject {
             Self::TooLarge { .. } => 413,
             Self::LimitReached(_) | Self::Address(_) => 429,
             Self::BuffersFull
-            | Self::TooManyOpen
+            | Self::Overloaded(_)
             | Self::LedgerUnavailable
             | Self::FilesUnavailable
             | Self::AuthUnavailable { .. } => 503,
@@ -280,7 +284,7 @@ impl Reject {
             Self::Dialect { .. } => "dialect_not_supported",
             Self::Untranslatable { .. } => "not_translatable",
             Self::BuffersFull => "buffers_full",
-            Self::TooManyOpen => "too_many_requests_open",
+            Self::Overloaded(_) => OVERLOADED,
             Self::LedgerUnavailable => "ledger_unavailable",
             Self::FilesUnavailable => "files_unavailable",
             Self::Upstream { kind, .. } => match kind {
@@ -313,7 +317,7 @@ impl Reject {
             | Self::TooLarge { .. }
             | Self::BodyTimeout { .. }
             | Self::BuffersFull
-            | Self::TooManyOpen
+            | Self::Overloaded(_)
             | Self::LedgerUnavailable
             | Self::FilesUnavailable
             | Self::NotKept { .. }
@@ -346,7 +350,7 @@ impl Reject {
                 Why::TooManyEntities | Why::Unreadable => Fault::Gateway,
             },
             Self::BuffersFull
-            | Self::TooManyOpen
+            | Self::Overloaded(_)
             | Self::LedgerUnavailable
             | Self::FilesUnavailable
             | Self::AuthUnavailable { .. } => Fault::Gateway,
@@ -385,11 +389,10 @@ impl Reject {
             Self::LimitReached(Refusal { wait: Some(wait), .. }) => Retry::After(*wait),
             Self::LimitReached(Refusal { wait: None, .. }) => Retry::Never,
             Self::Address(AddressFull::AuthFailures { wait } | AddressFull::Requests { wait }) => Retry::After(*wait),
-            Self::BuffersFull
-            | Self::TooManyOpen
-            | Self::LedgerUnavailable
-            | Self::FilesUnavailable
-            | Self::AuthUnavailable { .. } => Retry::After(Duration::from_secs(1)),
+            Self::Overloaded(Overload { wait, .. }) => Retry::After(*wait),
+            Self::BuffersFull | Self::LedgerUnavailable | Self::FilesUnavailable | Self::AuthUnavailable { .. } => {
+                Retry::After(Duration::from_secs(1))
+            }
             Self::Upstream { kind, retry_after, .. } => match (kind, retry_after) {
                 (UpstreamFault::Credentials | UpstreamFault::NoSuchModel, _) => Retry::Never,
                 // They are fetched anew after a second, and then ever more seldom.

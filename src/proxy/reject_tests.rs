@@ -1,6 +1,7 @@
 //! What clients are told, by the table of PRODUCT.md §3.
 
 use super::*;
+use crate::proxy::admission::Why;
 use proptest::prelude::*;
 
 fn text() -> String {
@@ -58,7 +59,7 @@ fn each_refusal_has_its_status_its_code_and_says_whether_to_try_again() {
         (dialect(), 400, "dialect_not_supported", Fault::Client, Retry::Never, false),
         (untold(), 400, "not_translatable", Fault::Client, Retry::Never, false),
         (Reject::BuffersFull, 503, "buffers_full", Fault::Gateway, after(1), false),
-        (Reject::TooManyOpen, 503, "too_many_requests_open", Fault::Gateway, after(1), false),
+        (overloaded(), 503, "overloaded", Fault::Gateway, after(7), false),
         (
             Reject::NotKept { status: 404, code: "file_not_found", message: text() },
             404,
@@ -94,4 +95,8 @@ proptest! {
         prop_assert!(text.starts_with(got.trim_end_matches('…')));
         prop_assert_eq!(got == text, text.len() <= 64);
     }
+}
+
+fn overloaded() -> Reject {
+    Reject::Overloaded(Overload { why: Why::Full, paced: false, wait: Duration::from_secs(7) })
 }

@@ -31,6 +31,10 @@ pub const TROUBLE: ErrorType = ErrorType::Custom("WeighbridgeTrouble");
 /// Of a large answer this much is written at once.
 const PIECE: usize = 256 * 1024;
 
+/// A batch up to this is written with one call, for which Pingora copies it; of a larger one each piece is written, and
+/// given back, for itself.
+const BATCH: usize = 64 * 1024;
+
 /// An error for Pingora that stands for `trouble`.
 pub fn trouble_error(trouble: &Trouble) -> Box<Error> {
     Error::explain(TROUBLE, trouble.to_string())
@@ -116,8 +120,8 @@ impl Replay {
 
     /// Writes a batch, a large body piece by piece: the time that a client has is that of a piece, not of all.
     async fn write(&mut self, out: Vec<HttpTask>) -> Result<()> {
-        let large = |task: &HttpTask| matches!(task, HttpTask::Body(Some(bytes), _) if bytes.len() > PIECE);
-        if !out.iter().any(large) {
+        let length = |task: &HttpTask| if let HttpTask::Body(Some(bytes), _) = task { bytes.len() } else { 0 };
+        if out.iter().map(length).sum::<usize>() <= BATCH {
             return respond::bounded(self.inner_mut().response_duplex_vec(out)).await.map(drop);
         }
         for task in out {

@@ -1,6 +1,7 @@
 //! A gateway without sockets, for tests: its services on a directory of their own, and exchanges that reach no
 //! provider.
 
+use super::admission::Admission;
 use super::bounds::Buffers;
 use super::exchange::{Arrival, Exchange, Opened};
 use super::finish::Local;
@@ -71,8 +72,8 @@ impl Stage {
             connections: Arc::new(crate::limits::Connections::new(16, 0)),
             unproven: super::front::Unproven::default(),
             buffers: Buffers::new(1 << 26),
-            slots: Buffers::new(16),
             standings,
+            places: Admission::new(&config.server, metrics.proxy.overload.clone()),
             stopping: std::sync::atomic::AtomicBool::new(false),
             bounds: Bounds {
                 max_body_bytes: 1 << 20,
@@ -128,7 +129,7 @@ impl Stage {
             snapshot: Arc::clone(&self.snapshot),
             plan: Plan::new(Arc::clone(self.snapshot.table.find(model).expect("a known model"))),
             share: self.services.buffers.take(length).expect("room"),
-            _slot: self.services.slots.take(1).expect("room"),
+            place: self.services.places.take().expect("room"),
             bytes_in: length,
             mirror_of: None,
         };

@@ -25,6 +25,10 @@ use std::time::Duration;
 
 /// How long an idle upstream connection is kept; most providers close theirs after a minute or more.
 const POOLED_IDLE: Duration = Duration::from_secs(30);
+/// Of an answer over HTTP/2 this much may lie unread while its client reads nothing: Pingora's own window is 8 MiB. The
+/// connection's window has room for all of its streams, so that those who do not read stop nobody else.
+const H2_WINDOW: u32 = 192 * 1024;
+const H2_CONNECTION_WINDOW: u32 = 100 * H2_WINDOW;
 /// Streams on one HTTP/2 connection; Pingora's default of 1 would be no multiplexing.
 const H2_STREAMS: usize = 100;
 /// A dead HTTP/2 connection is found this fast.
@@ -178,6 +182,8 @@ impl Target {
         }
         if !matches!(self.protocol, Protocol::Http1) {
             options.max_h2_streams = H2_STREAMS;
+            options.h2_stream_window_size = Some(H2_WINDOW);
+            options.h2_connection_window_size = Some(H2_CONNECTION_WINDOW);
             options.h2_ping_interval = Some(H2_PING);
         }
         peer

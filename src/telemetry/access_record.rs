@@ -48,6 +48,8 @@ pub struct AccessRecord {
     pub first_token_us: Option<u64>,
     /// Of `latency_us`, what was neither waiting for the client nor for a provider.
     pub overhead_us: Option<u64>,
+    /// Of `latency_us`, what it waited for a place among the open requests, in microseconds; no part of `overhead_us`.
+    pub queued_us: u64,
     /// In the order in which they were made.
     pub attempts: Vec<AccessAttempt>,
     /// Who connected.
@@ -102,6 +104,7 @@ impl AccessRecord {
             latency_us: 0,
             first_token_us: None,
             overhead_us: None,
+            queued_us: 0,
             attempts: Vec::new(),
             client: None,
             bytes_in: 0,
@@ -143,6 +146,9 @@ impl Serialize for Line<'_> {
         map.serialize_entry("latency_us", &record.latency_us)?;
         map.serialize_entry("first_token_us", &record.first_token_us)?;
         map.serialize_entry("overhead_us", &record.overhead_us)?;
+        if record.queued_us > 0 {
+            map.serialize_entry("queued_us", &record.queued_us)?;
+        }
         map.serialize_entry("attempts", &Attempts(&record.attempts))?;
         map.serialize_entry("client", &record.client.map(shown))?;
         map.serialize_entry("bytes_in", &record.bytes_in)?;

@@ -6,6 +6,7 @@
 mod access_log;
 mod access_record;
 mod process;
+mod overload;
 mod providers;
 mod proxy;
 mod series;
@@ -13,6 +14,7 @@ mod trace;
 
 pub use access_log::{AccessLog, AccessLogMetrics};
 pub use access_record::{AccessAttempt, AccessRecord};
+pub use overload::OverloadMetrics;
 pub use process::ProcessCollector;
 pub use providers::{CredentialMetrics, Outcome, ProviderMetrics};
 pub use proxy::{InFlight, ProxyMetrics};

@@ -1,6 +1,6 @@
 //! Metrics of the data plane: requests as clients see them.
 
-use super::{OVERHEAD_SECONDS, PROVIDER_SECONDS, registered};
+use super::{OVERHEAD_SECONDS, OverloadMetrics, PROVIDER_SECONDS, registered};
 use prometheus::{
     CounterVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
 };
@@ -27,6 +27,8 @@ pub struct ProxyMetrics {
     refused_connections: IntCounterVec,
     /// Connections of clients that are open now.
     pub open_connections: IntGauge,
+    /// Who waits for a place.
+    pub overload: OverloadMetrics,
     /// Uses that a provider reported and for which the ledger took no row.
     pub unbooked: IntCounter,
     /// Time that a request spent in the gateway itself: whole latency less waiting for clients and providers.
@@ -85,6 +87,7 @@ impl ProxyMetrics {
                 "Copies of requests for another model, by the model that was asked for and how they ended",
                 &["model", "result"],
             )?,
+            overload: OverloadMetrics::register(registry)?,
             rejects: counters(
                 "weighbridge_proxy_rejects_total",
                 "Requests the gateway itself refused, by code",

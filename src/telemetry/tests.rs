@@ -57,7 +57,15 @@ fn config(models: &[(&str, Vec<Target>)], teams: &[&str]) -> Config {
         )
     });
     let teams = teams.iter().map(|name| {
-        (Arc::from(*name), Team { name: Arc::from(*name), models: config::Allowed::All, rules: Arc::default() })
+        (
+            Arc::from(*name),
+            Team {
+                name: Arc::from(*name),
+                models: config::Allowed::All,
+                priority: config::Priority::Normal,
+                rules: Arc::default(),
+            },
+        )
     });
     let none = Config::from_text("admin: { listen: \"off\" }", None).expect("everything has a default");
     Config { models: models.collect(), teams: teams.collect(), ..none }

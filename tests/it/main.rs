@@ -28,6 +28,8 @@ mod kill;
 mod bounds;
 mod connections;
 mod slow_bodies;
+mod overload;
+mod slow_readers;
 mod budgets;
 mod limits;
 mod shutdown;

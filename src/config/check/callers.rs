@@ -39,11 +39,12 @@ impl Checker<'_> {
         let teams = written.into_iter().map(|(name, file)| {
             let path = join("teams", &name);
             self.named(&path, &name);
+            let priority = file.priority.unwrap_or_default();
             let own = DefaultFile { models: file.models, limits: file.limits, budgets: file.budgets };
             let scope = Scope::Team((*name).into());
             let (models, rules) = self.own_or_default(&path, &scope, own, ("defaults.teams", default), zone);
             let name: Arc<str> = name.into();
-            (Arc::clone(&name), Team { name, models, rules })
+            (Arc::clone(&name), Team { name, models, priority, rules })
         });
         teams.collect()
     }
@@ -124,6 +125,7 @@ impl Checker<'_> {
         }
         self.refers(&of_team, &file.team, "teams", "team");
         let of_models = join(path, "models");
+        let priority = file.priority;
         let own = DefaultFile { models: file.models, limits: file.limits, budgets: file.budgets };
         let scope = Scope::Key((*file.name).into());
         let written = own.models.is_some();
@@ -150,7 +152,7 @@ impl Checker<'_> {
             self.flag(&join(path, "hash"), format!("expected {like}; never the key itself"));
         }
         let (name, team, hash) = (file.name.into(), file.team.into(), hash?);
-        Some(Key { name, team, hash, models, expires_us, allowed_ips, rules })
+        Some(Key { name, team, hash, models, priority, expires_us, allowed_ips, rules })
     }
 
     fn allowed(&mut self, path: &str, written: Option<Names>) -> Allowed {

@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::config::{
-    AccessLog, Admin, Listen, Network, Networks, PerAddress, Records, Secret, Server, State, Tls,
+    AccessLog, Admin, Listen, Network, Networks, PerAddress, Queue, Records, Secret, Server, State, Tls,
     file::{AdminFile, ListenFile, RecordsFile, ServerFile, StateFile, TlsFile},
     quantity::{Count, Size, Time},
     tree::join,
@@ -39,6 +39,11 @@ impl Checker<'_> {
             max_withheld_bytes: usize::try_from(max_withheld_bytes.get()).ok()?,
             max_in_flight: count(file.max_in_flight, 20_000),
             max_connections: file.max_connections.and_then(|Count(most)| NonZeroU32::new(most)),
+            queue: Queue {
+                length: file.queue.length.map_or(1_000, |length| usize::try_from(length).unwrap_or(usize::MAX)),
+                wait: self.time("server.queue.wait", file.queue.wait, Duration::from_millis(500)),
+            },
+            shed_lag: file.shed_lag.map_or(Duration::from_millis(10), |Time(time)| time),
             head_timeout: self.time("server.head_timeout", file.head_timeout, Duration::from_secs(10)),
             body_timeout: self.time("server.body_timeout", file.body_timeout, Duration::from_secs(30)),
             body_min_rate: file.body_min_rate.map_or(16 << 10, |Size(bytes)| bytes),

@@ -2,7 +2,8 @@
 
 use crate::{
     config::{
-        AccessLog, Allowed, Config, ConfigErrors, Durability, Notes, PerAddress, Protocol, Secret, Section, Timeouts,
+        AccessLog, Allowed, Config, ConfigErrors, Durability, Notes, PerAddress, Priority, Protocol, Queue, Secret,
+        Section, Timeouts,
     },
     model::Api,
 };
@@ -51,6 +52,8 @@ fn what_is_not_written_has_its_documented_default() {
     );
     let h2 = (server.max_h2_streams.get(), server.h2_idle_timeout.as_secs(), server.max_requests_per_connection);
     assert_eq!(h2, (100, 120, 0));
+    assert_eq!(server.queue, Queue { length: 1_000, wait: Duration::from_millis(500) });
+    assert_eq!(server.shed_lag, Duration::from_millis(10));
     let seconds = [server.head_timeout, server.body_timeout, server.keepalive_timeout, server.drain_timeout];
     assert_eq!(seconds.map(|time| time.as_secs()), [10, 30, 75, 600]);
     assert_eq!(config.admin.listen.map(|a| a.to_string()).as_deref(), Some("127.0.0.1:9090"));
@@ -80,6 +83,7 @@ fn everything_that_is_written_arrives() {
     assert_eq!((server.max_connections.map(|most| most.get()), server.body_min_rate), (Some(11), 2048));
     let h2 = (server.max_h2_streams.get(), server.h2_idle_timeout.as_secs(), server.max_requests_per_connection);
     assert_eq!(h2, (12, 9, 13));
+    assert_eq!((server.queue, server.shed_lag), (Queue { length: 0, wait: Duration::from_secs(2) }, Duration::ZERO));
     assert_eq!((server.max_body_bytes, server.max_buffered_bytes, server.max_withheld_bytes), (1024, 1 << 20, 2048));
     let millis = [server.head_timeout, server.body_timeout, server.keepalive_timeout, server.drain_timeout];
     assert_eq!(millis.map(|time| time.as_millis()), [300, 60_000, 3_600_000, 0]);
@@ -102,6 +106,8 @@ fn everything_that_is_written_arrives() {
     assert!(team.models.contains("gpt-4.1") && !team.models.contains("other"));
     let key = config.keys.first().expect("is written");
     assert_eq!((&*key.name, &*key.team, &key.models), ("k", "t", &Allowed::All));
+    assert_eq!(key.priority, Some(Priority::High));
+    assert_eq!(config.teams.get("t").map(|team| team.priority), Some(Priority::Low));
     assert_eq!((key.hash, key.expires_us), ([0xab; 32], Some(1_896_048_000_000_000)));
 }
 
@@ -134,6 +140,8 @@ server:
   max_withheld_bytes: 2KiB
   max_in_flight: 7
   max_connections: 11
+  queue: { length: 0, wait: 2s }
+  shed_lag: 0s
   head_timeout: 300ms
   body_timeout: 1m
   body_min_rate: 2KiB
@@ -156,11 +164,12 @@ models:
     targets:
       - { provider: p, model: m-1, price_as: m-2, timeouts: { connect: 2s }, apis: [chat_completions] }
   other: { targets: [{ provider: p, model: m }] }
-teams: { t: { models: [gpt-4.1] } }
+teams: { t: { models: [gpt-4.1], priority: low } }
 keys:
   - name: k
     team: t
     models: '*'
+    priority: high
     expires: 2030-01-31
     hash: sha256:abababababababababababababababababababababababababababababababab
 prices: { p/m-1: { input: 0.15, output: 0.60, cache_read: 1 } }
@@ -395,6 +404,7 @@ fn the_sample_shows_every_key() {
         "server.listen[0].tls",
         "admin",
         "state",
+        "server.queue",
         "models.m",
         "teams.m",
         "keys[0]",

@@ -50,7 +50,7 @@ impl Opening<'_> {
         let told = || header_text(&headers, "x-weighbridge-user").map(|user| cut(user).into());
         local.user = caller.user.clone().or_else(told);
         let permit = governing.admit_caller(&services.limits, &local.subject(&caller))?;
-        let _slot = services.slots.take(1).ok_or(Reject::TooManyOpen)?;
+        let Some(_place) = self.place(session, &caller, local).await? else { return Ok(Next::left()) };
         let account = snapshot.accounts.of(&caller.team).cloned().ok_or_else(|| {
             let team = &caller.team;
             let message = format!(

@@ -27,7 +27,8 @@ impl Opening<'_> {
         let governing = snapshot.governed.of(&caller);
         local.governing = Some(governing.clone());
         let permit = governing.admit_caller(&services.limits, &local.subject(&caller))?;
-        let slot = services.slots.take(1).ok_or(Reject::TooManyOpen)?;
+        let Some(place) = self.place(session, &caller, local).await? else { return Ok(Next::left()) };
+        let head = session.req_header();
         let handshake = Handshake::read(&head.method, head.version, &head.headers, head.uri.query())?;
         let ask = ask(&handshake.model, header_text(&head.headers, "openai-safety-identifier"));
         let route = self.route(&ask, &caller, local)?;
@@ -58,14 +59,14 @@ impl Opening<'_> {
             ask,
             meaning: None,
             share: services.buffers.take(0).ok_or(Reject::BuffersFull)?,
-            _slot: slot,
+            place,
             bytes_in: 0,
             mirror_of: None,
         };
         opened.charges = opened.facts().charges(opened.governing.budgets());
         opened.plan = opened.planned(Arc::clone(route));
         opened.reserve(services, snapshot)?; // the dearest first response; else 402
-        let overhead = self.arrival.at.elapsed();
+        let overhead = self.arrival.at.elapsed().saturating_sub(local.queued);
         Ok(Next::Lane(Box::new(Realtime::new(opened, handshake, Arc::clone(services), overhead))))
     }
 }

@@ -4,8 +4,8 @@
 use super::{Job, Result as Ended, count, open::open};
 use crate::{
     proxy::{
+        admission::Place,
         attempt::Attempt,
-        bounds::Share,
         exchange::{Exchange, Shared},
         finish, forward,
         gateway::Services,
@@ -47,7 +47,7 @@ impl Default for Driver {
 
 impl Driver {
     /// Makes one request, from its opening to its record.
-    pub(super) async fn one(&self, services: &Arc<Services>, job: Job, place: Share) {
+    pub(super) async fn one(&self, services: &Arc<Services>, job: Job, place: Place) {
         let of = Arc::clone(&job.from);
         let opened = match open(services, &job, place) {
             Ok(opened) => opened,

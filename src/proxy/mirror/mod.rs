@@ -9,7 +9,7 @@ mod drive;
 mod open;
 
 use super::{
-    bounds::{Buffers, Share},
+    bounds::Share,
     exchange::{Arrival, Opened},
     gateway::{Services, Snapshot},
     metadata::Metadata,
@@ -155,14 +155,14 @@ impl MirrorRunner {
     pub async fn run(&self, services: &Arc<Services>) {
         let Some(mut jobs) = self.jobs.lock().take() else { return };
         let driver = Driver::default();
-        let places = Buffers::new(MOST_OPEN);
         let mut under_way = FuturesUnordered::new();
         loop {
             tokio::select! {
                 Some(()) = under_way.next(), if !under_way.is_empty() => {}
-                job = jobs.recv(), if under_way.len() < MOST_OPEN => match (job, places.take(1)) {
+                job = jobs.recv(), if under_way.len() < MOST_OPEN => match (job, services.places.take()) {
                     (Some(job), Some(place)) => under_way.push(driver.one(services, job, place)),
-                    _ => return,
+                    (Some(job), None) => count(&services.metrics, &job.from, Result::Dropped),
+                    (None, _) => return,
                 },
             }
         }

@@ -5,7 +5,7 @@ use crate::{
     dialect,
     model::Draft,
     proxy::{
-        bounds::Share,
+        admission::Place,
         exchange::Opened,
         gateway::Services,
         governed::reserved_tokens,
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// # Errors
 ///
 /// Why it is not sent.
-pub(super) fn open(services: &Services, job: &Job, place: Share) -> Result<Opened, Reject> {
+pub(super) fn open(services: &Services, job: &Job, place: Place) -> Result<Opened, Reject> {
     let (snapshot, arrival) = (&job.snapshot, arrival(services, job));
     let unknown = || Reject::Unauthenticated {
         code: "invalid_api_key",
@@ -63,7 +63,7 @@ pub(super) fn open(services: &Services, job: &Job, place: Share) -> Result<Opene
         ask,
         meaning: None,
         share: services.buffers.take(bytes_in).ok_or(Reject::BuffersFull)?,
-        _slot: place,
+        place,
         bytes_in,
         mirror_of: Some(job.of),
     };
