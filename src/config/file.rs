@@ -168,13 +168,17 @@ pub(super) struct ProviderFile {
     #[serde(default)]
     pub(super) protocol: Protocol,
     pub(super) ca_file: Option<PathBuf>,
+    pub(super) client_cert: Option<TlsFile>,
+    pub(super) server_name: Option<String>,
+    pub(super) proxy: Option<Secret>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
 }
 
 impl ProviderFile {
     /// The keys that are read here; all others are the provider's own.
-    pub(super) const KEYS: [&'static str; 6] = ["kind", "catalogue", "protocol", "ca_file", "limits", "budgets"];
+    pub(super) const KEYS: [&'static str; 9] =
+        ["kind", "catalogue", "protocol", "ca_file", "client_cert", "server_name", "proxy", "limits", "budgets"];
 }
 
 #[derive(Debug, Deserialize)]

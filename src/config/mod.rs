@@ -14,6 +14,7 @@ mod file;
 mod shape;
 mod load;
 mod check;
+mod uplink;
 mod section;
 mod summary;
 mod secret;
@@ -28,6 +29,7 @@ pub use rules::{
 pub use secret::Secret;
 pub use section::Section;
 pub use summary::Notes;
+pub use uplink::{EgressProxy, Uplink};
 
 use crate::model::Api;
 use std::collections::BTreeMap;
@@ -200,8 +202,8 @@ pub struct Provider {
     pub catalogue: Option<String>,
     /// Wire protocol towards it.
     pub protocol: Protocol,
-    /// PEM file with the certificate authorities to trust instead of the system's.
-    pub ca_file: Option<PathBuf>,
+    /// How it is reached: trust, client certificate, proxy.
+    pub uplink: Uplink,
     /// Limits and budgets of every attempt at it.
     pub rules: Arc<Rules>,
 }
