@@ -219,6 +219,10 @@ pub fn head_of(exchange: &mut Exchange, head: &ResponseHeader) -> Result<(), Tro
     if head.headers.iter().map(length).fold(0, usize::saturating_add) > MOST_HEAD {
         return garbage("a head of more than 64 KiB");
     }
+    let coded = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if head.headers.get_all(header::TRANSFER_ENCODING).iter().any(coded) {
+        return garbage("a transfer coding that was not asked for");
+    }
     if head.status.is_informational() {
         let Some(attempt) = exchange.attempt_mut() else { return Ok(()) };
         attempt.interim = attempt.interim.saturating_add(1);

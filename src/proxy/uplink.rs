@@ -44,13 +44,9 @@ impl Uplink {
     /// A file that does not hold what it should; a setting of TLS for a provider without TLS.
     pub fn build(config: &Provider, endpoint: &Endpoint) -> Result<Self, ConfigError> {
         let written = &config.uplink;
-        let settings = [
-            ("ca_file", written.ca_file.is_some()),
-            ("client_cert", written.client_cert.is_some()),
-            ("server_name", written.server_name.is_some()),
-        ];
-        // An authority that is not needed does no harm, and stood here before; the others would promise what is not done.
-        if let Some((key, _)) = settings.into_iter().skip(1).find(|(_, set)| *set && !endpoint.tls) {
+        // An authority that is not needed does no harm; these would promise what is not done.
+        let settings = [("client_cert", written.client_cert.is_some()), ("server_name", written.server_name.is_some())];
+        if let Some((key, _)) = settings.into_iter().find(|(_, set)| *set && !endpoint.tls) {
             let message = "is about TLS, but `base_url` begins with `http://`; leave it out, or use `https://`";
             return Err(config.settings.error(key, message.to_owned()));
         }

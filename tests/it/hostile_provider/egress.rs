@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -76,7 +77,17 @@ async fn assert_nothing_planted(gateway: &Gateway, said: &[&str]) {
             assert!(!text.contains(planted), "{what}: {text}");
         }
         assert!(said.iter().all(|text| !text.contains(planted)), "{said:?}");
+        for file in files_below(&gateway.config().with_file_name("state")) {
+            let bytes = std::fs::read(&file).unwrap_or_default();
+            assert!(memchr::memmem::find(&bytes, planted.as_bytes()).is_none(), "{}", file.display());
+        }
     }
+}
+
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let below = |path: PathBuf| if path.is_dir() { files_below(&path) } else { vec![path] };
+    entries.flat_map(|entry| below(entry.path())).collect()
 }
 
 #[tokio::test]
