@@ -176,3 +176,16 @@ async fn a_client_certificate_is_shown_where_one_is_asked_for() {
     assert!(check.contains("shows a client certificate, valid until "), "{check}");
     assert_nothing_planted(&gateway, &[answer.text(), bare.text()]).await;
 }
+
+/// `localhost` is `::1` and 127.0.0.1 in most places, of which only the latter is listened on.
+#[tokio::test]
+async fn a_closed_address_is_gone_around_within_the_same_attempt() {
+    let upstream = Upstream::start().await;
+    let url = format!("http://localhost:{}", upstream.address.port());
+    let gateway = Setup::new().provider("a", "openai", &url, "").model("fast", 1, "").start().await;
+    for _ in 0..3 {
+        let answer = gateway.post("/v1/chat/completions", sample::CHAT_ASK).await;
+        assert_eq!((answer.status, answer.field("x-weighbridge-attempts")), (200, Some("1")), "{}", answer.text());
+    }
+    assert_eq!(gateway.settled(3).await.len(), 3);
+}
