@@ -88,9 +88,8 @@ impl Siege {
         self.hostile.always(script);
         for &way in ways {
             self.sound.by(sound_answer);
-            let alone = way.call("alone").send(self.gateway.address);
-            let other = Way::Chat.call("other").send(self.gateway.address);
-            let (alone, other) = tokio::join!(alone, other);
+            let (ask, ask_other) = (way.call("alone"), Way::Chat.call("other"));
+            let (alone, other) = tokio::join!(ask.send(self.gateway.address), ask_other.send(self.gateway.address));
             assert_eq!(other.status, 200, "{name}: another client meanwhile: {}", other.text());
             way.assert_error(name, status, &alone);
             assert_no_leak(name, &alone);
