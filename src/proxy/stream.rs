@@ -10,7 +10,7 @@ use super::bound;
 use super::bounds::Share;
 use super::opaque::{self, Opaque};
 use super::outgoing::Out;
-use super::reading::{Reader, Scanner};
+use super::reading::{self, Reader, Scanner};
 use super::refusal::{self, Refusal, is_compressed, retry_after};
 use super::tail::Tail;
 use super::translate::{Teller, Translation};
@@ -428,7 +428,7 @@ impl Answer {
                 if self.teller.is_some() {
                     return self.end_translated(&body);
                 }
-                let read = self.provider.read_whole(self.expect.api, &body);
+                let read = reading::whole(self.provider.as_ref(), self.expect.api, &body);
                 self.reading = read.map_err(|garbage| Trouble::Garbage(garbage.why))?;
                 if self.reading.usage.is_none() {
                     self.whole_output = Some(self.provider.output_of_whole(self.expect.api, &body));

@@ -76,7 +76,11 @@ async fn refusals_that_cannot_be_read_are_told_in_our_own_words() {
         siege.hostile.always(Script::answer(400, kind, body.to_owned()).field("x-leak", LEAK));
         for way in WAYS {
             let answer = way.call("alone").send(siege.gateway.address).await;
-            way.assert_error(body, 400, &answer);
+            // What a client of the same dialect can read is passed on, but for the key.
+            if body != keyed || !matches!(way, Way::Chat | Way::ChatStream) {
+                way.assert_error(body, 400, &answer);
+            }
+            assert_eq!(answer.status, 400);
             assert_no_leak(body, &answer);
         }
     }

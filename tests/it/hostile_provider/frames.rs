@@ -2,7 +2,7 @@
 
 use super::{LEAK, Siege, WAYS, Way, assert_no_leak};
 use crate::support::sample;
-use crate::support::script::Script;
+use crate::support::script::{Gate, Script, Step};
 use crate::support::upstream::Upstream;
 
 async fn besiege(hostile: Upstream) {
@@ -45,9 +45,15 @@ async fn streams_that_break_over_http2_and_tls_never_end_cleanly() {
     for hostile in [Upstream::start_h2().await, Upstream::start_tls().await, Upstream::start_tls_h2().await] {
         let siege = Siege::with(hostile).await;
         let begun = || Script::sse().body(sample::CHAT_ROLE).body(sample::chat_delta("Hel"));
-        for (name, script) in [("reset", begun().reset()), ("closed", begun().close()), ("ended", begun().end())] {
-            siege.hostile.always(script);
-            let answer = Way::ChatStream.call("fast").send(siege.gateway.address).await;
+        for (name, step) in [("reset", Step::Reset), ("closed", Step::Close), ("ended", Step::End)] {
+            // A reset overtakes what was sent before it: it waits until the client has some of it.
+            let gate = Gate::new();
+            siege.hostile.always(begun().wait(&gate).step(step));
+            let mut open = Way::ChatStream.call("fast").open(siege.gateway.address).await;
+            let first = open.event().await.unwrap_or_default();
+            gate.open();
+            let mut answer = open.whole().await;
+            answer.body = [first.as_bytes(), &answer.body].concat().into();
             let text = String::from_utf8_lossy(&answer.body).into_owned();
             assert!(text.contains("Hel") && !text.contains("[DONE]") && text.contains("\"error\""), "{name}: {text}");
             assert_no_leak(name, &answer);
