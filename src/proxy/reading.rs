@@ -71,7 +71,17 @@ const MOST_DEPTH: usize = 128;
 ///
 /// Why it is none.
 pub fn whole(provider: &dyn Provider, api: Api, body: &Bytes) -> Result<Reading, Garbage> {
-    if is_too_deep(body) { Err(Garbage { api, why: too_deep() }) } else { provider.read_whole(api, body) }
+    shallow(body).map_err(|why| Garbage { api, why })?;
+    provider.read_whole(api, body)
+}
+
+/// Looks whether `body`, if it is JSON, can be read by everybody.
+///
+/// # Errors
+///
+/// Why it cannot.
+pub fn shallow(body: &[u8]) -> Result<(), String> {
+    if is_too_deep(body) { Err(too_deep()) } else { Ok(()) }
 }
 
 fn too_deep() -> String {
