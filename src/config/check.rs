@@ -14,6 +14,7 @@ mod callers;
 mod models;
 mod rules;
 mod server;
+mod uplink;
 
 pub(super) use server::STATE_DIR;
 

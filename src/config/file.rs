@@ -194,14 +194,27 @@ pub(super) struct ProviderFile {
     #[serde(default)]
     #[expect(dead_code, reason = "its entries are read as providers of their own")]
     pub(super) accounts: Option<IgnoredAny>,
+    pub(super) client_cert: Option<TlsFile>,
+    pub(super) server_name: Option<String>,
+    pub(super) proxy: Option<Secret>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
 }
 
 impl ProviderFile {
     /// The keys that are read here; all others are the provider's own.
-    pub(super) const KEYS: [&'static str; 7] =
-        ["kind", "catalogue", "protocol", "ca_file", "accounts", "limits", "budgets"];
+    pub(super) const KEYS: [&'static str; 10] = [
+        "kind",
+        "catalogue",
+        "protocol",
+        "ca_file",
+        "client_cert",
+        "server_name",
+        "proxy",
+        "accounts",
+        "limits",
+        "budgets",
+    ];
 }
 
 #[derive(Debug, Deserialize)]

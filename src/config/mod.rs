@@ -16,6 +16,7 @@ mod file;
 mod shape;
 mod load;
 mod check;
+mod uplink;
 mod section;
 mod summary;
 mod secret;
@@ -32,6 +33,7 @@ pub use rules::{
 pub use secret::Secret;
 pub use section::Section;
 pub use summary::Notes;
+pub use uplink::{EgressProxy, Uplink};
 
 use crate::model::Api;
 use std::collections::BTreeMap;
@@ -234,8 +236,8 @@ pub struct Provider {
     pub catalogue: Option<String>,
     /// Wire protocol towards it.
     pub protocol: Protocol,
-    /// PEM file with the certificate authorities to trust instead of the system's.
-    pub ca_file: Option<PathBuf>,
+    /// How it is reached: trust, client certificate, proxy.
+    pub uplink: Uplink,
     /// Limits and budgets of every attempt at it.
     pub rules: Arc<Rules>,
 }

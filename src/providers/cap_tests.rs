@@ -19,7 +19,7 @@ fn provider(kind: &str, settings: &str) -> Result<Box<dyn Provider>, config::Con
         settings: Section::from_yaml("providers.p", settings)?,
         catalogue: None,
         protocol: Protocol::default(),
-        ca_file: None,
+        uplink: Default::default(),
         rules: std::sync::Arc::default(),
     })
 }

@@ -50,6 +50,10 @@ pub struct Attempt {
     ended: bool,
     /// It goes out on a connection that nobody used before, because a pooled one was dead.
     pub fresh: bool,
+    /// Addresses of the target that were found closed.
+    pub detours: u8,
+    /// Interim answers (1xx) so far.
+    pub interim: u16,
     body: Bytes,
     handed: usize,
     /// The body is handed out in slices (HTTP/2 upstream).
@@ -155,6 +159,8 @@ impl Attempt {
             end_seen: false,
             ended: false,
             fresh: false,
+            detours: 0,
+            interim: 0,
             body,
             handed: 0,
             sliced: false,

@@ -5,13 +5,14 @@ use super::reject::Reject;
 use super::replay::trouble_error;
 use super::target::Target;
 use super::trouble::Trouble;
+use super::tunnel;
 use crate::dialect::form;
 use crate::model::Api;
 use crate::providers::codec::{Codec, Framing};
 use crate::routing::Resolver;
-use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Version};
-use pingora::http::RequestHeader;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode, Version};
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use std::sync::Arc;
@@ -49,11 +50,11 @@ pub async fn next_peer(shared: &Shared, resolver: &Resolver) -> Result<HttpPeer,
             shared.lock().failed(Trouble::NoCredentials(fault));
             continue;
         }
-        let endpoint = target.provider.endpoint();
-        match resolver.resolve(&endpoint.host, endpoint.port).await {
+        let (host, port) = target.next_hop();
+        match resolver.resolve(host, port).await {
             Ok(address) => return Ok(target.peer(address, fresh)),
             Err(error) => {
-                tracing::warn!(provider = %target.provider_name, host = %endpoint.host, error = %error.source, "unresolved");
+                tracing::warn!(provider = %target.provider_name, %host, error = %error.source, "unresolved");
                 shared.lock().failed(Trouble::Unresolved);
             }
         }
@@ -146,6 +147,9 @@ pub fn meaning(error: &Error, begun: bool) -> Trouble {
         return Trouble::ClientGone;
     }
     let what = || error.etype().as_str().to_owned();
+    if let Some(told) = tunnel::told(error.etype()) {
+        return Trouble::Connect(told);
+    }
     match error.etype() {
         ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => Trouble::ConnectTimeout,
         ErrorType::TLSHandshakeFailure
@@ -173,6 +177,64 @@ pub fn meaning(error: &Error, begun: bool) -> Trouble {
         _ => Trouble::Internal(what()),
     }
 }
+
+/// Whether the address is at fault for `error`, in which no connection could be made.
+pub fn is_unreachable(error: &Error) -> bool {
+    let kind = error.etype();
+    let refused = [ErrorType::ConnectRefused, ErrorType::ConnectNoRoute, ErrorType::ConnectError].contains(kind);
+    refused || *kind == ErrorType::ConnectTimedout || tunnel::is_unreachable(kind)
+}
+
+/// Addresses of one target that one attempt may find closed before the next target is tried.
+const MOST_DETOURS: u8 = 3;
+
+/// No connection to an address, which is passed over from now on. Returns whether the attempt goes to another address of
+/// the same host: where this one was closed at once. After a wait the next target is tried instead.
+pub fn detour(error: &Error, exchange: &mut Exchange, resolver: &Resolver) -> bool {
+    if !is_unreachable(error) {
+        return false;
+    }
+    let Some(attempt) = exchange.attempt_mut().filter(|attempt| attempt.is_open()) else { return false };
+    let (host, port) = attempt.target.next_hop();
+    let waited = *error.etype() == ErrorType::ConnectTimedout;
+    if waited || attempt.detours >= MOST_DETOURS || !resolver.knows_other(host, port) {
+        return false;
+    }
+    attempt.detours += 1;
+    attempt.fresh = true;
+    true
+}
+
+/// What is wrong with the head of a provider's answer, whatever its status says.
+///
+/// # Errors
+///
+/// The trouble.
+pub fn head_of(exchange: &mut Exchange, head: &ResponseHeader) -> Result<(), Trouble> {
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Trouble::Garbage("an upgrade that was not asked for".to_owned()));
+    }
+    let garbage = |why: &str| Err(Trouble::Garbage(why.to_owned()));
+    let length = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len().saturating_add(value.len());
+    if head.headers.iter().map(length).fold(0, usize::saturating_add) > MOST_HEAD {
+        return garbage("a head of more than 64 KiB");
+    }
+    let coded = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if head.headers.get_all(header::TRANSFER_ENCODING).iter().any(coded) {
+        return garbage("a transfer coding that was not asked for");
+    }
+    if head.status.is_informational() {
+        let Some(attempt) = exchange.attempt_mut() else { return Ok(()) };
+        attempt.interim = attempt.interim.saturating_add(1);
+        return if attempt.interim > MOST_INTERIM { garbage("too many interim answers") } else { Ok(()) };
+    }
+    exchange.head(head.status, &head.headers)
+}
+
+/// Largest head of an answer; providers send some KiB. Pingora would take 1 MiB.
+const MOST_HEAD: usize = 64 * 1024;
+/// Interim answers (1xx) before the answer; a 100 and a 103 are what there is.
+const MOST_INTERIM: u16 = 16;
 
 /// Whether `error` is what a pooled connection gives that the provider had closed: then the request is sent again
 /// to the same target on a fresh connection, once, and it is no failure of the target (trap 1).

@@ -11,6 +11,7 @@ use super::pace::BodyBounds;
 use super::purse::{self, BudgetSet};
 use super::target::{Target, next_group};
 use super::unpriced;
+use super::uplink::Uplink;
 use crate::auth::Callers;
 use crate::catalogue::{self, Price};
 use crate::config::{
@@ -28,15 +29,10 @@ use crate::telemetry::{AccessLog, ProxyMetrics, SeriesTable};
 use crate::tokens::{self, Counter};
 use bytes::Bytes;
 use http::header::HeaderValue;
-use pingora::protocols::tls::CaType;
-use pingora::utils::tls::{WrappedX509, parse_x509};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use tokio_rustls::rustls::RootCertStore;
-use tokio_rustls::rustls::pki_types::CertificateDer;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
 
 /// Services that outlive every request.
 pub struct Services {
@@ -198,7 +194,8 @@ impl Snapshot {
         });
         let Some(target) = used else { return vec!["no model uses it".to_owned()] };
         let Endpoint { tls, authority, base_path, .. } = target.provider.endpoint();
-        vec![format!("at {}://{authority}{base_path}", if *tls { "https" } else { "http" })]
+        let at = format!("at {}://{authority}{base_path}", if *tls { "https" } else { "http" });
+        std::iter::once(at).chain(target.uplink.notes()).collect()
     }
 
     /// What a target costs and speaks, for `weighbridge check`.
@@ -245,7 +242,7 @@ struct Built {
     kind: String,
     base_url_host: Option<String>,
     catalogue: Option<String>,
-    ca: Option<Arc<CaType>>,
+    uplink: Arc<Uplink>,
     protocol: Protocol,
     limits: RuleSet,
     budgets: BudgetSet,
@@ -253,7 +250,7 @@ struct Built {
 
 impl Built {
     fn account(&self, name: &str) -> Account {
-        Account { name: name.into(), provider: Arc::clone(&self.provider), ca: self.ca.clone() }
+        Account { name: name.into(), provider: Arc::clone(&self.provider), uplink: Arc::clone(&self.uplink) }
     }
 }
 
@@ -267,32 +264,13 @@ fn build_provider(config: &ProviderConfig, limits: &Limits, budgets: &Budgets) -
         return Err(config.settings.error("kind", message));
     };
     let provider: Arc<dyn Provider> = Arc::from(build(config)?);
-    let ca = config.ca_file.as_deref().map(|path| read_ca(config, path)).transpose()?;
+    let uplink = Arc::new(Uplink::build(config, provider.endpoint())?);
     let base_url_host = config.settings.has("base_url").then(|| provider.endpoint().host.to_string());
     let kind = config.kind.clone();
     let catalogue = config.catalogue.clone();
     let (protocol, limits) = (config.protocol, limits.resolve(&config.rules));
     let budgets = purse::resolve(budgets, &config.rules);
-    Ok(Built { group: next_group(), provider, kind, base_url_host, catalogue, ca, protocol, limits, budgets })
-}
-
-fn read_ca(config: &ProviderConfig, path: &std::path::Path) -> Result<Arc<CaType>, ConfigError> {
-    let wrong = |why: String| config.settings.error("ca_file", format!("`{}` {why}", path.display()));
-    let pem = std::fs::read(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-    let mut certificates = Vec::new();
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let der = certificate.map_err(|error| wrong(format!("is no PEM file: {error}")))?;
-        // Checked here, because Pingora's own parser panics on a broken certificate.
-        roots
-            .add(der.clone())
-            .map_err(|error| wrong(format!("holds a certificate that cannot be trusted: {error}")))?;
-        certificates.push(WrappedX509::new(der.to_vec(), parse_x509));
-    }
-    if certificates.is_empty() {
-        return Err(wrong("holds no certificate".to_owned()));
-    }
-    Ok(Arc::from(certificates.into_boxed_slice()))
+    Ok(Built { group: next_group(), provider, kind, base_url_host, catalogue, uplink, protocol, limits, budgets })
 }
 
 /// What `provider/model` is called for all accounts of a provider, where `provider` is one of them.
@@ -349,7 +327,7 @@ fn join(config: &Config, (model, index): (&Model, usize), built: &Built, with: &
             catalogue: built.catalogue.clone(),
             prices: Arc::clone(with.prices),
         }),
-        ca: built.ca.clone(),
+        uplink: Arc::clone(&built.uplink),
         max_input_tokens: target.max_input_tokens.or_else(|| listed?.max_input_tokens),
         max_output_tokens: target.max_output_tokens.or_else(|| listed?.max_output_tokens),
         learned: Arc::default(),

@@ -37,7 +37,7 @@ fn kinds() -> Vec<(String, Arc<dyn Provider>)> {
                 settings: section,
                 catalogue: None,
                 protocol: config::Protocol::default(),
-                ca_file: None,
+                uplink: Default::default(),
                 rules: Arc::default(),
             });
             let name = if name.is_empty() { (*kind).to_owned() } else { name.to_owned() };

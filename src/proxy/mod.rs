@@ -48,7 +48,9 @@ mod target;
 mod tell;
 mod translate;
 mod trouble;
+mod tunnel;
 mod unpriced;
+mod uplink;
 mod used;
 mod vigil;
 mod views;
@@ -86,7 +88,7 @@ use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, HttpProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::server::configuration::ServerConf;
-use pingora::upstreams::peer::HttpPeer;
+use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 pub use preamble::{NoPreamble, Preamble, PreambleReader};
 use reject::{Fault, Reject};
@@ -322,11 +324,8 @@ impl ProxyHttp for Gateway {
         if let Some(lane) = stage.lane() {
             return lane.answer_head(head);
         }
-        if head.status.is_informational() {
-            return Ok(());
-        }
         let mut exchange = stage.shared()?.lock();
-        exchange.head(head.status, &head.headers).map_err(|trouble| {
+        forward::head_of(&mut exchange, head).map_err(|trouble| {
             let error = trouble_error(&trouble).into_up();
             exchange.found(trouble);
             error
@@ -369,16 +368,24 @@ impl ProxyHttp for Gateway {
     fn fail_to_connect(
         &self,
         _session: &mut Session,
-        _peer: &HttpPeer,
+        peer: &HttpPeer,
         stage: &mut Stage,
         mut error: Box<Error>,
     ) -> Box<Error> {
+        let address = peer.address().as_inet().copied();
+        if let (Some(address), true) = (address, forward::is_unreachable(&error)) {
+            self.resolver.avoid(address);
+        }
         if let Some(lane) = stage.lane() {
             error.set_retry(lane.failed(&error));
             return error;
         }
         let Ok(shared) = stage.shared() else { return error };
         let mut exchange = shared.lock();
+        if forward::detour(&error, &mut exchange, &self.resolver) {
+            error.set_retry(true);
+            return error;
+        }
         let trouble = forward::trouble_of(&error, &exchange);
         error.set_retry(exchange.failed(trouble));
         error

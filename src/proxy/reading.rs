@@ -2,8 +2,9 @@
 
 use super::outgoing::Out;
 use super::translate::Translation;
+use crate::model::Api;
 use crate::providers::codec::Framing;
-use crate::providers::{OutputText, Reading, Seen, StreamReader};
+use crate::providers::{Garbage, OutputText, Provider, Reading, Seen, StreamReader};
 use crate::sse::{AwsScanner, SseEvent, SseScanner};
 use bytes::Bytes;
 use std::ops::Range;
@@ -31,10 +32,16 @@ impl Scanner {
     ///
     /// Why nothing more can be read.
     pub fn push(&mut self, piece: &Bytes, out: &mut Vec<SseEvent>) -> Result<(), String> {
-        match self {
+        let before = out.len();
+        let scanned = match self {
             Self::Sse(scanner) => scanner.push(piece, out).map_err(|error| error.to_string()),
             Self::Aws(scanner) => scanner.push(piece, out).map_err(|error| error.to_string()),
-        }
+        };
+        let deep = out.iter().skip(before).position(|event| is_too_deep(&event.data));
+        let Some(deep) = deep else { return scanned };
+        // Those before it are good.
+        out.truncate(before.saturating_add(deep));
+        Err(too_deep())
     }
 
     /// Bytes held back because their event is not complete yet.
@@ -52,6 +59,57 @@ impl Scanner {
             Self::Aws(scanner) => scanner.finish(),
         }
     }
+}
+
+/// Deepest nesting of an answer's JSON; what is deeper may break whoever reads it. Answers of models have about ten levels,
+/// and a tool's arguments stand in a text.
+const MOST_DEPTH: usize = 128;
+
+/// Reads a whole answer that goes on as it came.
+///
+/// # Errors
+///
+/// Why it is none.
+pub fn whole(provider: &dyn Provider, api: Api, body: &Bytes) -> Result<Reading, Garbage> {
+    shallow(body).map_err(|why| Garbage { api, why })?;
+    provider.read_whole(api, body)
+}
+
+/// Looks whether `body`, if it is JSON, can be read by everybody.
+///
+/// # Errors
+///
+/// Why it cannot.
+pub fn shallow(body: &[u8]) -> Result<(), String> {
+    if is_too_deep(body) { Err(too_deep()) } else { Ok(()) }
+}
+
+fn too_deep() -> String {
+    format!("JSON nested more than {MOST_DEPTH} deep")
+}
+
+/// Whether `text`, if it is JSON, is nested deeper than [`MOST_DEPTH`]. Most answers do not even have so many brackets.
+fn is_too_deep(text: &[u8]) -> bool {
+    if memchr::memchr2_iter(b'[', b'{', text).take(MOST_DEPTH + 1).count() <= MOST_DEPTH {
+        return false;
+    }
+    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
+    for &byte in text {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'[' | b'{' if !quoted => {
+                depth += 1;
+                if depth > MOST_DEPTH {
+                    return true;
+                }
+            }
+            b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
 }
 
 /// What reads the events of a stream.
@@ -132,5 +190,20 @@ impl Reader {
                 (marker, false)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_too_deep;
+
+    #[test]
+    fn depth_is_counted_outside_of_texts_only() {
+        let nested = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth)).into_bytes();
+        assert!(!is_too_deep(&nested(128)) && is_too_deep(&nested(129)));
+        let text = format!("{{\"a\":\"\\\"{}\"}}", "[".repeat(10_000));
+        assert!(!is_too_deep(text.as_bytes()), "brackets within a text");
+        assert!(!is_too_deep("[]".repeat(10_000).as_bytes()), "many, but flat");
+        assert!(is_too_deep("[".repeat(10_000).as_bytes()), "never closed");
     }
 }

@@ -72,7 +72,7 @@ pub fn of_our_own(api: Api, status: u16, message: Option<&str>, request_id: &str
 /// Whether the body is coded, which was not asked for.
 pub fn is_compressed(headers: &HeaderMap) -> bool {
     let identity = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
-    headers.get(header::CONTENT_ENCODING).is_some_and(|value| !identity(value))
+    headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !identity(value))
 }
 
 /// `Retry-After` in seconds or as a date, and OpenAI's `retry-after-ms`.

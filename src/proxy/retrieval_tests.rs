@@ -88,7 +88,7 @@ pub(super) fn provider(kind: &str) -> Box<dyn Provider> {
         settings: Section::from_yaml("providers.p", yaml).expect("it is YAML"),
         catalogue: None,
         protocol: config::Protocol::default(),
-        ca_file: None,
+        uplink: Default::default(),
         rules: Arc::default(),
     });
     made.expect("the settings are right")

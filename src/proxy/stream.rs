@@ -10,7 +10,7 @@ use super::bound;
 use super::bounds::Share;
 use super::opaque::{self, Opaque};
 use super::outgoing::Out;
-use super::reading::{Reader, Scanner};
+use super::reading::{self, Reader, Scanner};
 use super::refusal::{self, Refusal, is_compressed, retry_after};
 use super::tail::Tail;
 use super::translate::{Teller, Translation};
@@ -157,7 +157,9 @@ impl Answer {
         self.status = status.as_u16();
         self.content_type = headers.get(header::CONTENT_TYPE).cloned();
         match self.status {
-            200..=299 => self.success(headers),
+            // What has no body, or a part of one, is no answer of a model.
+            200..=203 => self.success(headers),
+            204..=299 => Err(Trouble::Garbage(format!("status {}, which answers no call", self.status))),
             // About the request itself: no other target would take it, unless its body says otherwise at the end.
             400 | 413 | 422 => {
                 self.kind = Kind::Refusal(Refusal::new(headers));
@@ -170,6 +172,9 @@ impl Answer {
     fn success(&mut self, headers: &HeaderMap) -> Result<(), Trouble> {
         if is_compressed(headers) {
             return Err(Trouble::Garbage("the answer is compressed, which was not asked for".to_owned()));
+        }
+        if headers.get_all(header::CONTENT_TYPE).iter().nth(1).is_some() {
+            return Err(Trouble::Garbage("more than one content type".to_owned()));
         }
         if let Some(Teller::Retrieval(retelling)) = &mut self.teller {
             retelling.head(self.provider.as_ref(), headers);
@@ -423,7 +428,7 @@ impl Answer {
                 if self.teller.is_some() {
                     return self.end_translated(&body);
                 }
-                let read = self.provider.read_whole(self.expect.api, &body);
+                let read = reading::whole(self.provider.as_ref(), self.expect.api, &body);
                 self.reading = read.map_err(|garbage| Trouble::Garbage(garbage.why))?;
                 if self.reading.usage.is_none() {
                     self.whole_output = Some(self.provider.output_of_whole(self.expect.api, &body));

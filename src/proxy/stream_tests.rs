@@ -24,7 +24,7 @@ fn provider(kind: &str) -> Arc<dyn Provider> {
         settings,
         catalogue: None,
         protocol: config::Protocol::default(),
-        ca_file: None,
+        uplink: Default::default(),
         rules: std::sync::Arc::default(),
     };
     Arc::from(build(&config).expect("the settings are right"))

@@ -3,19 +3,20 @@
 use super::beside::Beside;
 use super::learned::Learned;
 use super::purse::BudgetSet;
+use super::tunnel::Tunnel;
+use super::uplink::Uplink;
 use crate::catalogue::Price;
 use crate::config::{Protocol, Timeouts};
 use crate::ledger::OpenPrice;
 use crate::limits::RuleSet;
 use crate::model::{Api, Ask};
+use crate::providers::Provider;
 use crate::providers::retrieval::Retriever;
-use crate::providers::{Endpoint, Provider};
 use crate::routing::{Standing, Stands};
 use crate::telemetry::TargetSeries;
 use crate::tokens::Encoding;
 use bytes::Bytes;
 use http::header::HeaderValue;
-use pingora::protocols::tls::CaType;
 use pingora::upstreams::peer::HttpPeer;
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -64,8 +65,8 @@ pub struct Target {
     pub group: u64,
     /// Prices of other models there, for sessions; `None`: it has none.
     pub beside: Option<Beside>,
-    /// Certificate authorities instead of the system's.
-    pub ca: Option<Arc<CaType>>,
+    /// The way to it.
+    pub uplink: Arc<Uplink>,
     /// Most tokens of input that it takes, if known: the file's word, else the catalogue's.
     pub max_input_tokens: Option<u64>,
     /// Most tokens of output that it gives, if known.
@@ -157,11 +158,19 @@ impl Target {
         }
     }
 
-    /// The peer at `address`. `fresh`: on a connection that nobody used before.
+    /// Host and port that connections are made to: its own, or those of the proxy on the way.
+    pub fn next_hop(&self) -> (&Arc<str>, u16) {
+        self.uplink.next_hop(self.provider.endpoint())
+    }
+
+    /// What leads through the proxy to it, if there is one.
+    pub fn tunnel(&self) -> Option<Tunnel> {
+        self.uplink.tunnel(self.provider.endpoint(), self.timeouts.connect)
+    }
+
+    /// The peer whose next hop is at `address`. `fresh`: on a connection that nobody used before.
     pub fn peer(&self, address: SocketAddr, fresh: bool) -> HttpPeer {
-        let Endpoint { tls, host, .. } = self.provider.endpoint();
-        let sni = if *tls { host.to_string() } else { String::new() };
-        let mut peer = HttpPeer::new(address, *tls, sni);
+        let mut peer = self.uplink.peer(address, self.provider.endpoint(), self.timeouts.connect);
         peer.group_key = if fresh { next_group() } else { self.group };
         let options = &mut peer.options;
         options.connection_timeout = Some(self.timeouts.connect);
@@ -174,7 +183,6 @@ impl Target {
         options.read_timeout = Some(total.min(send + answer));
         options.write_timeout = Some(self.timeouts.send);
         options.idle_timeout = Some(POOLED_IDLE);
-        options.ca = self.ca.clone();
         match self.protocol {
             Protocol::Http1 => options.set_http_version(1, 1),
             Protocol::Http2 => options.set_http_version(2, 2),

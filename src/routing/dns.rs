@@ -1,23 +1,31 @@
 //! Names to addresses, asynchronously and cached: Pingora's own `HttpPeer::new` blocks and panics on failure
 //! (pingora-core 0.9.1, `upstreams/peer.rs`).
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use moka::sync::Cache;
 use parking_lot::Mutex;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-/// How long an answer is taken as fresh. `getaddrinfo` does not tell the record's own time to live; a minute is
-/// what most providers' records say.
-const FRESH: Duration = Duration::from_secs(60);
+/// How long an answer is served before it is asked for again, in the background. `getaddrinfo` does not tell the record's
+/// own time to live; a minute is what most providers' records say, and this is a little less.
+const FRESH: Duration = Duration::from_secs(50);
 /// After a failed refresh the old addresses are kept this much longer before it is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// A name that was not found is not looked up again for so long, by those who waited for the same look-up.
+const FAILED: Duration = Duration::from_secs(1);
+/// An address that could not be reached is passed over for so long, while there are others.
+const AVOIDED: Duration = Duration::from_secs(30);
 /// Names that nobody asked for in this time are forgotten.
 const IDLE: Duration = Duration::from_secs(3600);
-/// Names kept; each provider of the configuration is one.
+/// Names kept, and addresses avoided; each provider of the configuration is one.
 const NAMES: u64 = 10_000;
 /// Longest wait for one look-up.
 const LOOKUP: Duration = Duration::from_secs(5);
@@ -33,34 +41,59 @@ pub struct UnresolvedHost {
     pub source: io::Error,
 }
 
-/// Resolves host names. Addresses take turns; stale ones serve while one caller refreshes them, and for as long
-/// as a refresh fails.
-#[derive(Debug)]
+/// Asks for all addresses of a name.
+type LookUp = Arc<dyn Fn(Arc<str>) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
+
+/// Resolves host names. Addresses take turns; those that could not be reached are passed over for a while. Stale ones
+/// serve while a task of the resolver refreshes them, and for as long as a refresh fails: nobody waits but for the first
+/// answer. Refreshes end with the resolver.
 pub struct Resolver {
     names: Cache<Arc<str>, Arc<Name>>,
+    avoided: Cache<SocketAddr, ()>,
+    look_up: LookUp,
+    refreshes: Mutex<JoinSet<()>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Name {
     state: Mutex<State>,
     turn: AtomicUsize,
-    /// One look-up at a time; the others wait for it only while there is nothing to serve.
+    /// The first look-up: one at a time.
     looking: tokio::sync::Mutex<()>,
+    /// A refresh is under way.
+    refreshing: AtomicBool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
+    /// In the resolver's order; empty until the first answer.
     addresses: Vec<IpAddr>,
     fresh_until: Option<Instant>,
+    failed_at: Option<Instant>,
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Resolver").field("names", &self.names.entry_count()).finish_non_exhaustive()
+    }
 }
 
 impl Default for Resolver {
     fn default() -> Self {
-        Self { names: Cache::builder().max_capacity(NAMES).time_to_idle(IDLE).build() }
+        Self::with(Arc::new(|host| system(host).boxed()))
     }
 }
 
 impl Resolver {
+    fn with(look_up: LookUp) -> Self {
+        Self {
+            names: Cache::builder().max_capacity(NAMES).time_to_idle(IDLE).build(),
+            avoided: Cache::builder().max_capacity(NAMES).time_to_live(AVOIDED).build(),
+            look_up,
+            refreshes: Mutex::default(),
+        }
+    }
+
     /// An address of `host`; a literal address is returned as it is.
     ///
     /// # Errors
@@ -71,66 +104,123 @@ impl Resolver {
             return Ok(SocketAddr::new(address, port));
         }
         let name = self.names.get_with(Arc::clone(host), Arc::default);
-        if let Some(address) = name.fresh() {
-            return Ok(SocketAddr::new(address, port));
+        if let Some(address) = self.known(host, &name, port) {
+            return Ok(address);
         }
-        let address = name.refresh(host, port).await;
-        address
-            .map(|address| SocketAddr::new(address, port))
-            .map_err(|source| UnresolvedHost { host: Arc::clone(host), source })
+        let unresolved = |source| UnresolvedHost { host: Arc::clone(host), source };
+        let turn = name.looking.lock().await;
+        if let Some(address) = self.known(host, &name, port) {
+            return Ok(address);
+        }
+        if name.state.lock().failed_at.is_some_and(|at| at.elapsed() < FAILED) {
+            return Err(unresolved(io::Error::new(io::ErrorKind::NotFound, "it was not found a moment ago")));
+        }
+        let found = (self.look_up)(Arc::clone(host)).await;
+        let kept = name.keep(host, found);
+        drop(turn);
+        kept.map_err(unresolved)?;
+        self.known(host, &name, port).ok_or_else(|| unresolved(no_address()))
+    }
+
+    /// `address` could not be reached: others of its host are taken for a while.
+    pub fn avoid(&self, address: SocketAddr) {
+        self.avoided.insert(address, ());
+    }
+
+    /// Whether `host` has an address that was not found closed.
+    pub fn knows_other(&self, host: &Arc<str>, port: u16) -> bool {
+        let Some(name) = self.names.get(host) else { return false };
+        let state = name.state.lock();
+        state.addresses.iter().any(|&ip| !self.avoided.contains_key(&SocketAddr::new(ip, port)))
+    }
+
+    /// The next address that is known. Begins a refresh when it is time for one.
+    fn known(&self, host: &Arc<str>, name: &Arc<Name>, port: u16) -> Option<SocketAddr> {
+        let (address, stale) = {
+            let state = name.state.lock();
+            let address = self.pick(&state, &name.turn, port)?;
+            (address, state.fresh_until.is_none_or(|until| until <= Instant::now()))
+        };
+        if stale && !name.refreshing.swap(true, Ordering::AcqRel) {
+            let refresh = Refresh { host: Arc::clone(host), name: Arc::clone(name) };
+            let found = (self.look_up)(Arc::clone(host));
+            let mut refreshes = self.refreshes.lock();
+            while refreshes.try_join_next().is_some() {}
+            refreshes.spawn(refresh.run(found));
+        }
+        Some(address)
+    }
+
+    /// The family that the resolver put first takes turns; the other one serves when none of the first can be reached.
+    /// When none can at all, all take turns: one of them may be back.
+    fn pick(&self, state: &State, turn: &AtomicUsize, port: u16) -> Option<SocketAddr> {
+        let first = state.addresses.first()?.is_ipv4();
+        let turn = turn.fetch_add(1, Ordering::Relaxed);
+        let all = || state.addresses.iter().map(|&ip| SocketAddr::new(ip, port));
+        for family in [first, !first] {
+            let open = || all().filter(|at| at.is_ipv4() == family && !self.avoided.contains_key(at));
+            let count = open().count();
+            if count > 0 {
+                return open().nth(turn % count);
+            }
+        }
+        all().nth(turn % state.addresses.len())
+    }
+}
+
+/// A refresh under way; however it ends, the next one may begin.
+struct Refresh {
+    host: Arc<str>,
+    name: Arc<Name>,
+}
+
+impl Refresh {
+    async fn run(self, found: BoxFuture<'static, io::Result<Vec<IpAddr>>>) {
+        // With old addresses there is no error.
+        drop(self.name.keep(&self.host, found.await));
+    }
+}
+
+impl Drop for Refresh {
+    fn drop(&mut self) {
+        self.name.refreshing.store(false, Ordering::Release);
     }
 }
 
 impl Name {
-    /// An address if the answer is fresh.
-    fn fresh(&self) -> Option<IpAddr> {
-        let state = self.state.lock();
-        state.fresh_until.filter(|&until| Instant::now() < until)?;
-        self.pick(&state)
-    }
-
-    fn pick(&self, state: &State) -> Option<IpAddr> {
-        let count = state.addresses.len().max(1);
-        state.addresses.get(self.turn.fetch_add(1, Ordering::Relaxed) % count).copied()
-    }
-
-    async fn refresh(&self, host: &str, port: u16) -> io::Result<IpAddr> {
-        let stale = {
-            let state = self.state.lock();
-            self.pick(&state)
-        };
-        let turn = match (self.looking.try_lock(), stale) {
-            (Ok(turn), _) => turn,
-            (Err(_), Some(address)) => return Ok(address),
-            (Err(_), None) => self.looking.lock().await,
-        };
-        if let Some(address) = self.fresh() {
-            return Ok(address);
-        }
-        let found = look_up(host, port).await;
+    /// Takes what was found; an error only where there is nothing older.
+    fn keep(&self, host: &str, found: io::Result<Vec<IpAddr>>) -> io::Result<()> {
         let mut state = self.state.lock();
         match found {
             Ok(addresses) => {
-                *state = State { addresses, fresh_until: Some(Instant::now() + FRESH) };
+                let moved = !state.addresses.is_empty() && addresses.iter().any(|ip| !state.addresses.contains(ip));
+                if moved {
+                    tracing::info!(host, "the host has other addresses now; new connections go there");
+                }
+                *state = State { addresses, fresh_until: Some(Instant::now() + FRESH), failed_at: None };
+                Ok(())
             }
-            Err(error) if state.addresses.is_empty() => return Err(error),
+            Err(error) if state.addresses.is_empty() => {
+                state.failed_at = Some(Instant::now());
+                Err(error)
+            }
             Err(error) => {
                 tracing::warn!(host, %error, "host could not be resolved again; its last addresses are used");
                 state.fresh_until = Some(Instant::now() + RETRY);
+                Ok(())
             }
         }
-        drop(turn);
-        self.pick(&state).ok_or_else(no_address)
     }
 }
 
-async fn look_up(host: &str, port: u16) -> io::Result<Vec<IpAddr>> {
-    let found = timeout(LOOKUP, tokio::net::lookup_host((host, port))).await??;
-    let mut addresses: Vec<IpAddr> = found.map(|address| address.ip()).collect();
-    addresses.dedup();
-    // Mixed answers: one family only takes turns, the one that the resolver put first.
-    if let Some(first) = addresses.first().copied() {
-        addresses.retain(|address| address.is_ipv4() == first.is_ipv4());
+/// What the system's resolver says.
+async fn system(host: Arc<str>) -> io::Result<Vec<IpAddr>> {
+    let found = timeout(LOOKUP, tokio::net::lookup_host((&*host, 0))).await??;
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for address in found {
+        if !addresses.contains(&address.ip()) {
+            addresses.push(address.ip());
+        }
     }
     if addresses.is_empty() { Err(no_address()) } else { Ok(addresses) }
 }
@@ -140,22 +230,5 @@ fn no_address() -> io::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn literal_addresses_and_localhost_are_resolved() {
-        let resolver = Resolver::default();
-        let literal = resolver.resolve(&"::1".into(), 80).await.expect("a literal needs no look-up");
-        assert_eq!(literal, SocketAddr::new("::1".parse().expect("an address"), 80));
-        let local = resolver.resolve(&"localhost".into(), 81).await.expect("localhost is known");
-        assert!(local.ip().is_loopback());
-        assert_eq!(local.port(), 81);
-    }
-
-    #[tokio::test]
-    async fn a_name_that_does_not_exist_is_an_error_that_names_it() {
-        let error = Resolver::default().resolve(&"no-such-host.invalid".into(), 80).await.expect_err("reserved name");
-        assert_eq!(error.to_string(), "host `no-such-host.invalid` could not be resolved");
-    }
-}
+#[path = "dns_tests.rs"]
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! The names are one list ([`Knobs::set`]); `mod.rs` documents them in one table.
 
+use super::failure::Failure;
 use hyper::StatusCode;
 use std::time::Duration;
 
@@ -32,6 +33,9 @@ pub struct Knobs {
     /// Status of simulated errors, also of those within a stream
     #[arg(long, default_value = "503", value_parser = error_status)]
     pub error_status: StatusCode,
+    /// How requests fail that `--error-rate` chooses
+    #[arg(long, default_value = "status", value_enum)]
+    pub fault: Failure,
     /// Fall silent after N chunks and keep the connection open
     #[arg(long, value_name = "N")]
     pub stall_after: Option<u32>,
@@ -88,6 +92,7 @@ impl Default for Knobs {
             split_bytes: None,
             error_rate: 0.0,
             error_status: StatusCode::SERVICE_UNAVAILABLE,
+            fault: Failure::Status,
             stall_after: None,
             cut_after: None,
             error_after: None,
@@ -157,6 +162,7 @@ impl Knobs {
             "error" => error_status(value).map(|it| (self.error_status, self.error_rate) = (it, 1.0)),
             "error_rate" => share(value).map(|it| self.error_rate = it),
             "error_status" => error_status(value).map(|it| self.error_status = it),
+            "fault" => Failure::named(value).map(|it| (self.fault, self.error_rate) = (it, 1.0)),
             "stall" | "stall_after" => number(value).map(|it| self.stall_after = Some(it)),
             "cut" | "cut_after" => number(value).map(|it| self.cut_after = Some(it)),
             "error_after" => number(value).map(|it| self.error_after = Some(it)),
@@ -285,6 +291,7 @@ mod tests {
             ("error_rate=1.5", "error_rate"),
             ("tps=-1", "tps"),
             ("crlf=maybe", "crlf"),
+            ("fault=odd", "fault"),
         ] {
             let told = knobs.apply(pairs).expect_err(pairs).to_string();
             assert!(told.contains(&format!("`{name}`")), "{told}");

@@ -66,6 +66,7 @@
 //! | `--error-rate` | `error_rate` | share of requests that fail, chosen by the seed | `0` |
 //! | `--error-status` | `error_status` | their status, and the kind of errors within streams | `503` |
 //! | | `error` | this request fails with this status | |
+//! | `--fault` | `fault` (this request fails so) | how the requests fail: `status`, `reset` (closed without a word), `stall`, `html` (a page, with 200), `garbage` (200 and no answer), `redirect` | `status` |
 //! | `--stall-after` | `stall`, `stall_after` | silence after N chunks, the connection stays open; an answer that is not streamed stops half-way, whatever N | off |
 //! | `--cut-after` | `cut`, `cut_after` | the connection (h2: the stream) is reset after N chunks; otherwise as above | off |
 //! | `--error-after` | `error_after` | streams: an error event after N chunks, then the end; 0: after the opening events, before any output | off |
@@ -87,6 +88,7 @@
 //! tells the status, but for the statuses 400, 429 and 500, which have exceptions of their own.
 
 mod answer;
+mod failure;
 mod anthropic;
 mod auth;
 mod bedrock;
@@ -118,6 +120,7 @@ mod turns;
 mod tests;
 
 pub use answer::Billed;
+pub use failure::Failure;
 pub use knobs::{BadKnob, Knobs};
 pub use record::{Outcome, Recorded, Stats};
 pub use server::{TlsSetup, tls_config};

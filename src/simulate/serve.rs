@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::anthropic::request_id;
 use super::auth::{GEMINI_KEY, authorized};
+use super::failure::Failure;
 use super::form::Form;
 use super::knobs::Knobs;
 use super::models;
@@ -53,7 +54,7 @@ struct Turn {
     thinker: Thinker,
 }
 
-/// Answers a request. `Err` never happens; hyper's services have it in their signature.
+/// Answers a request. `Err` closes the connection without a word.
 pub(super) async fn serve(provider: Arc<Provider>, request: Request<Incoming>) -> Result<Response<Reply>, Refused> {
     let (head, body) = request.into_parts();
     if head.uri.path().starts_with("/_simulate/") {
@@ -67,13 +68,15 @@ pub(super) async fn serve(provider: Arc<Provider>, request: Request<Incoming>) -
         Ok(Ready::Whole(whole)) => turn.whole(StatusCode::OK, whole),
         Ok(Ready::Stream { answer, events, kind }) => turn.stream(*answer, events, kind),
         Ok(Ready::Talk(talk)) => turn.talk(*talk),
+        Err(refusal) if turn.thinker.knobs.fails(turn.visit.number) => return turn.fail(&refusal).await,
         Err(refusal) => turn.refuse(&refusal),
     })
 }
 
-/// Never made.
+/// The knobs want the connection closed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Refused {}
+#[error("closed by the knob `fault`")]
+pub(super) struct Refused;
 
 /// Errors of requests that are no call have a shape, too.
 fn wire(head: &Parts) -> Wire {
@@ -266,6 +269,23 @@ impl Turn {
         };
         self.fate().await?;
         Ok(Ready::free(shown.to_string().into_bytes()))
+    }
+
+    /// Fails as the knobs say.
+    async fn fail(self, refusal: &Refusal) -> Result<Response<Reply>, Refused> {
+        let fault = self.thinker.knobs.fault;
+        match fault {
+            Failure::Status => Ok(self.refuse(refusal)),
+            Failure::Reset => Err(Refused),
+            // Until the other side leaves, which drops this.
+            Failure::Stall => std::future::pending().await,
+            Failure::Html | Failure::Garbage | Failure::Redirect => {
+                let (status, page) = fault.page().unwrap_or_default();
+                let mut response = self.whole(status, Whole::free(page.as_bytes().to_vec()));
+                fault.dress(&mut response);
+                Ok(response)
+            }
+        }
     }
 
     fn refuse(self, refusal: &Refusal) -> Response<Reply> {

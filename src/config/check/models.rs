@@ -49,7 +49,7 @@ impl Checker<'_> {
             entries.retain(|(key, _)| ProviderFile::KEYS.contains(&&**key));
         }
         let file: ProviderFile = read_all(&mut common, &self.places, &mut self.errors)?;
-        let ca_file = file.ca_file.map(|pem| self.certificates(&join(&node.path, "ca_file"), &pem));
+        let uplink = self.uplink(&node.path, file.ca_file, file.client_cert, (file.server_name, file.proxy));
         let scope = Scope::Provider(name.into());
         let rules = self.rules(&node.path, &scope, file.limits, file.budgets, zone);
         Some(Provider {
@@ -58,7 +58,7 @@ impl Checker<'_> {
             settings: Section::new(node, Arc::clone(&self.places), &ProviderFile::KEYS),
             catalogue: file.catalogue,
             protocol: file.protocol,
-            ca_file,
+            uplink,
             rules,
         })
     }

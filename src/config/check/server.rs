@@ -177,7 +177,7 @@ impl Checker<'_> {
         address
     }
 
-    fn tls(&mut self, path: &str, file: &TlsFile) -> Tls {
+    pub(super) fn tls(&mut self, path: &str, file: &TlsFile) -> Tls {
         let cert = self.certificates(&join(path, "cert"), &file.cert);
         let is_key = |pem: &[u8]| PrivateKeyDer::from_pem_slice(pem).is_ok();
         let key = self.pem(&join(path, "key"), &file.key, "private key", &is_key);

@@ -16,7 +16,7 @@ fn anthropic(settings: &str) -> Result<Box<dyn Provider>, ConfigError> {
         settings,
         catalogue: None,
         protocol: config::Protocol::default(),
-        ca_file: None,
+        uplink: Default::default(),
         rules: std::sync::Arc::default(),
     })
 }

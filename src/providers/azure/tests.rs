@@ -15,7 +15,7 @@ fn azure(settings: &str) -> Result<Box<dyn Provider>, ConfigError> {
         settings: Section::from_yaml("providers.p", settings)?,
         catalogue: None,
         protocol: Protocol::default(),
-        ca_file: None,
+        uplink: Default::default(),
         rules: std::sync::Arc::default(),
     })
 }

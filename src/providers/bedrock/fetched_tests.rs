@@ -21,7 +21,7 @@ fn bedrock(settings: &str, env: &[(&str, &str)]) -> Result<Bedrock, config::Conf
         settings: config::Section::from_yaml("providers.aws", settings)?,
         catalogue: None,
         protocol: config::Protocol::default(),
-        ca_file: None,
+        uplink: Default::default(),
         rules: Arc::default(),
     };
     settings::read_with(&provider, &|name| env.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned()))

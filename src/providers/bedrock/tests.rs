@@ -10,7 +10,7 @@ fn provider(settings: &str) -> config::Provider {
         settings: config::Section::from_yaml("providers.p", settings).expect("it is YAML"),
         catalogue: None,
         protocol: config::Protocol::default(),
-        ca_file: None,
+        uplink: Default::default(),
         rules: Arc::default(),
     }
 }

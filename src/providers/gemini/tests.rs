@@ -15,7 +15,7 @@ fn gemini(settings: &str) -> Result<Box<dyn Provider>, ConfigError> {
         settings,
         catalogue: None,
         protocol: config::Protocol::default(),
-        ca_file: None,
+        uplink: Default::default(),
         rules: std::sync::Arc::default(),
     })
 }

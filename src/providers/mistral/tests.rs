@@ -23,7 +23,7 @@ fn mistral() -> Box<dyn Provider> {
         settings,
         catalogue: None,
         protocol: Protocol::default(),
-        ca_file: None,
+        uplink: Default::default(),
         rules: std::sync::Arc::default(),
     };
     build(&provider).expect("the settings are right")

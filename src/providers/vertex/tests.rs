@@ -25,7 +25,7 @@ fn account(settings: &str, env: &[(&str, &str)]) -> Result<account::Account, Con
         settings: config::Section::from_yaml("providers.google", settings)?,
         catalogue: None,
         protocol: config::Protocol::default(),
-        ca_file: None,
+        uplink: Default::default(),
         rules: Arc::default(),
     };
     settings::read_with(&provider, &|name| env.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned()))

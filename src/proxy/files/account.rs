@@ -3,10 +3,9 @@
 use crate::{
     config::Files,
     model::Api,
-    providers::{Endpoint, Provider},
-    proxy::target::next_group,
+    providers::Provider,
+    proxy::{target::next_group, uplink::Uplink},
 };
-use pingora::protocols::tls::CaType;
 use pingora::upstreams::peer::HttpPeer;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,24 +25,21 @@ pub struct Account {
     pub name: Arc<str>,
     /// What speaks for it.
     pub provider: Arc<dyn Provider>,
-    /// Certificate authorities instead of the system's.
-    pub ca: Option<Arc<CaType>>,
+    /// The way to it.
+    pub uplink: Arc<Uplink>,
 }
 
 impl Account {
-    /// The peer at `address`. A connection is made for each call and for it alone: so none is stale, which a call that
+    /// The peer whose next hop is at `address`. A connection is made for each call and for it alone: so none is stale, which a call that
     /// makes something could not be sent twice for. It speaks HTTP/1.1.
     pub fn peer(&self, address: SocketAddr) -> HttpPeer {
-        let Endpoint { tls, host, .. } = self.provider.endpoint();
-        let sni = if *tls { host.to_string() } else { String::new() };
-        let mut peer = HttpPeer::new(address, *tls, sni);
+        let mut peer = self.uplink.peer(address, self.provider.endpoint(), CONNECT);
         peer.group_key = next_group();
         let options = &mut peer.options;
         options.connection_timeout = Some(CONNECT);
         options.total_connection_timeout = Some(CONNECT * 2);
         options.read_timeout = Some(SILENCE);
         options.write_timeout = Some(SILENCE);
-        options.ca = self.ca.clone();
         options.set_http_version(1, 1);
         peer
     }

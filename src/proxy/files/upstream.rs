@@ -85,15 +85,21 @@ impl Upstream {
     ///
     /// Why it could not be sent.
     pub async fn begin(&self, account: &Account, wanted: Wanted<'_>) -> Result<Sent, Trouble> {
-        let endpoint = account.provider.endpoint();
-        let address = self.resolver.resolve(&endpoint.host, endpoint.port).await.map_err(|error| {
-            tracing::warn!(provider = %account.name, host = %endpoint.host, error = %error.source, "unresolved");
+        let (host, port) = account.uplink.next_hop(account.provider.endpoint());
+        let address = self.resolver.resolve(host, port).await.map_err(|error| {
+            tracing::warn!(provider = %account.name, %host, error = %error.source, "unresolved");
             Trouble::Unresolved
         })?;
         let head = request_head(account, wanted)?;
         let peer = account.peer(address);
         let trouble = |error: Box<pingora::Error>| forward::meaning(&error.into_up(), false);
-        let (mut session, _) = self.connector.get_http_session(&peer).await.map_err(trouble)?;
+        let connected = self.connector.get_http_session(&peer).await;
+        let (mut session, _) = connected.map_err(|error| {
+            if forward::is_unreachable(&error) {
+                self.resolver.avoid(address);
+            }
+            trouble(error)
+        })?;
         session.set_read_timeout(Some(SILENCE));
         session.set_write_timeout(Some(SILENCE));
         session.write_request_header(Box::new(head)).await.map_err(trouble)?;

@@ -5,6 +5,7 @@
 //! first, in order, and the failure goes Pingora's ordinary way (`error_while_proxy`, `fail_to_proxy`), where the client can
 //! still be told.
 
+use crate::proxy::tunnel::Tunnel;
 use async_trait::async_trait;
 use pingora::connectors::l4::Connect;
 use pingora::protocols::l4::ext::set_tcp_keepalive;
@@ -42,12 +43,24 @@ pub trait Holder: Send + Sync {
 pub struct Leashed {
     holder: Arc<dyn Holder>,
     within: Duration,
+    tunnel: Option<Tunnel>,
 }
 
 impl Leashed {
-    /// Connections that `holder` decides about; each takes `within` at most to be made.
-    pub fn new(holder: Arc<dyn Holder>, within: Duration) -> Self {
-        Self { holder, within }
+    /// Connections that `holder` decides about; each takes `within` at most to be made, by `tunnel` where there is one.
+    pub fn new(holder: Arc<dyn Holder>, within: Duration, tunnel: Option<Tunnel>) -> Self {
+        Self { holder, within, tunnel }
+    }
+
+    async fn tcp(&self, address: std::net::SocketAddr) -> Result<TcpStream> {
+        if let Some(tunnel) = &self.tunnel {
+            return tunnel.open(address).await;
+        }
+        match timeout(self.within, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => Ok(tcp),
+            Ok(Err(error)) => Err(Error::because(error_type(&error), "connecting", error)),
+            Err(_) => Err(Error::explain(ErrorType::ConnectTimedout, "connecting")),
+        }
     }
 }
 
@@ -63,11 +76,7 @@ impl Connect for Leashed {
         let Some(address) = address.as_inet() else {
             return Err(Error::explain(ErrorType::ConnectError, "no address of the internet"));
         };
-        let tcp = match timeout(self.within, TcpStream::connect(address)).await {
-            Ok(Ok(tcp)) => tcp,
-            Ok(Err(error)) => return Err(Error::because(error_type(&error), "connecting", error)),
-            Err(_) => return Err(Error::explain(ErrorType::ConnectTimedout, "connecting")),
-        };
+        let tcp = self.tcp(*address).await?;
         let leash = Leash { tcp, holder: Arc::clone(&self.holder), look: Box::pin(sleep(LOOK)) };
         Ok(VirtualSocketStream::new(Box::new(leash)).into())
     }

@@ -100,14 +100,15 @@ impl Lane for Realtime {
                     return Err(error);
                 }
             };
-            let endpoint = target.provider.endpoint();
-            match resolver.resolve(&endpoint.host, endpoint.port).await {
+            let (host, port) = target.next_hop();
+            match resolver.resolve(host, port).await {
                 Ok(address) => {
                     // Fresh, and never used again: a websocket ends with its connection.
                     let mut peer = target.peer(address, true);
                     let holder: Arc<dyn Holder> = Arc::clone(&self.live) as _;
                     let options = &mut peer.options;
-                    options.custom_l4 = Some(Arc::new(Leashed::new(holder, target.timeouts.connect)));
+                    let leashed = Leashed::new(holder, target.timeouts.connect, target.tunnel());
+                    options.custom_l4 = Some(Arc::new(leashed));
                     options.set_http_version(1, 1);
                     // The session's own clocks decide (`Live::is_over`).
                     options.read_timeout = None;
@@ -115,7 +116,7 @@ impl Lane for Realtime {
                     return Ok(Box::new(peer));
                 }
                 Err(error) => {
-                    tracing::warn!(provider = %target.provider_name, host = %endpoint.host, error = %error.source, "unresolved");
+                    tracing::warn!(provider = %target.provider_name, %host, error = %error.source, "unresolved");
                     self.live.lock().attempt_failed(Trouble::Unresolved);
                 }
             }

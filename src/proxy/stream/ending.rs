@@ -3,7 +3,7 @@
 use super::{Answer, Kind, Release};
 use crate::providers::OutputText;
 use crate::proxy::{
-    reading::Reader,
+    reading::{self, Reader},
     translate::{self, Teller},
     trouble::Trouble,
 };
@@ -31,6 +31,7 @@ impl Answer {
     /// A whole answer is told in the client's dialect.
     pub(super) fn end_translated(&mut self, body: &Bytes) -> Result<Release, Trouble> {
         let provider = self.provider.as_ref();
+        reading::shallow(body).map_err(Trouble::Garbage)?;
         let (bytes, reading, output) = match &mut self.teller {
             None => return Ok(Release::default()),
             Some(Teller::Chat(encoder)) => {

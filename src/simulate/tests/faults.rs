@@ -205,3 +205,20 @@ async fn a_key_is_checked_where_one_is_asked_for() {
         assert_eq!(answer.status, want, "{name}: {value}");
     }
 }
+
+#[tokio::test]
+async fn requests_fail_in_the_way_that_is_asked_for() {
+    let bench = Bench::new("").await;
+    let ask = |fault: &str| json!({"model": format!("m?fault={fault}"), "messages": []}).to_string();
+    for (fault, status, kind) in
+        [("html", 200, "text/html"), ("garbage", 200, "application/json"), ("redirect", 302, "text/html")]
+    {
+        let response = bench.send("POST", CHAT, &[], &ask(fault)).await;
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["content-type"]),
+            (status, &kind.parse().expect("a kind"))
+        );
+        let body = response.into_body().collect().await.expect("whole").to_bytes();
+        assert!(serde_json::from_slice::<serde_json::Value>(&body).is_err(), "{fault} is no answer: {body:?}");
+    }
+}

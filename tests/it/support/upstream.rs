@@ -81,6 +81,11 @@ impl Upstream {
         Self::listen(Speaks::Http1, Some(TlsAcceptor::from(certs().server(&["http/1.1"]))), "http1").await
     }
 
+    /// HTTP/1.1 over TLS of this kind.
+    pub async fn start_tls_for(server: Arc<tokio_rustls::rustls::ServerConfig>) -> Self {
+        Self::listen(Speaks::Http1, Some(TlsAcceptor::from(server)), "http1").await
+    }
+
     /// HTTP/2 in clear, with prior knowledge.
     pub async fn start_h2() -> Self {
         Self::listen(Speaks::Http2 { window: h2::WINDOW }, None, "http2").await
