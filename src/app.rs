@@ -14,6 +14,7 @@ use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, SystemClock};
+use crate::proxy::edge::head::HeadLimits;
 use crate::proxy::{self, Bounds, Buffers, Edge, Front, Gateway, Services, Snapshot, Unproven, Watch};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
@@ -170,6 +171,7 @@ fn services(
         slots: Buffers::new(usize::try_from(config.server.max_in_flight.get()).unwrap_or(usize::MAX)),
         stopping: AtomicBool::new(false),
         bounds: Bounds {
+            head: head_limits(config),
             max_body_bytes: config.server.max_body_bytes,
             body_timeout: config.server.body_timeout,
             max_withheld_bytes: config.server.max_withheld_bytes,
@@ -177,6 +179,10 @@ fn services(
             cut_revoked: config.auth.on_revoke == OnRevoke::Cut,
         },
     })
+}
+
+fn head_limits(config: &Config) -> HeadLimits {
+    HeadLimits { bytes: config.server.max_head_bytes, fields: config.server.max_head_lines }
 }
 
 fn server_conf(config: &Config) -> ServerConf {
@@ -199,7 +205,7 @@ fn data_plane(
 ) -> Result<Service<Front>, AppError> {
     let proxy = proxy::build(gateway, &server.configuration, H2_IDLE);
     let (head, idle) = (config.server.head_timeout, config.server.keepalive_timeout);
-    let edge = Front::new(Edge::new(proxy, head, idle), head, unproven);
+    let edge = Front::new(Edge::new(proxy, head, idle, head_limits(config)), head, unproven);
     let mut service = Service::new("gateway".to_owned(), edge);
     for listen in &config.server.listen {
         let address = listen.address.to_string();

@@ -79,6 +79,8 @@ pub(super) struct ServerFile {
     pub(super) max_buffered_bytes: Option<Size>,
     pub(super) max_withheld_bytes: Option<Size>,
     pub(super) max_in_flight: Option<Count>,
+    pub(super) max_head_bytes: Option<Size>,
+    pub(super) max_head_lines: Option<Count>,
     pub(super) head_timeout: Option<Time>,
     pub(super) body_timeout: Option<Time>,
     pub(super) keepalive_timeout: Option<Time>,

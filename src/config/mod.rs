@@ -98,6 +98,10 @@ pub struct Server {
     pub max_withheld_bytes: usize,
     /// Requests open at once; past it 503. Default 20,000.
     pub max_in_flight: NonZeroU32,
+    /// Bytes of a request head; past it 431. Default 64 KiB.
+    pub max_head_bytes: usize,
+    /// Fields of a request head; past it 431. Default 100.
+    pub max_head_lines: usize,
     /// Longest wait for a whole request head. Default 10s.
     pub head_timeout: Duration,
     /// Longest wait for a whole request body. Default 30s.

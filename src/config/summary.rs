@@ -98,6 +98,7 @@ impl Config {
         let (body, all, held) = (server.max_body_bytes, server.max_buffered_bytes, server.max_withheld_bytes);
         writeln!(out, "  threads {}, at most {} requests at once", server.threads, server.max_in_flight)?;
         writeln!(out, "  bodies up to {}, withheld answers up to {}, together {}", size(body), size(held), size(all))?;
+        writeln!(out, "  heads up to {}, {} fields", size(server.max_head_bytes), server.max_head_lines)?;
         let [head, body] = [server.head_timeout, server.body_timeout].map(show_time);
         let [keepalive, drain] = [server.keepalive_timeout, server.drain_timeout].map(show_time);
         writeln!(out, "  timeouts: head {head}, body {body}, keepalive {keepalive}, drain {drain}")?;

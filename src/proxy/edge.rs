@@ -1,14 +1,31 @@
 //! The listener's app: Pingora's proxy behind one deadline for a whole request head.
 //!
 //! Pingora bounds each read of a head (60 s), not the head: a client that dribbles a byte a minute would hold its
-//! connection for ever (shared notes §9).
+//! connection for ever (shared notes §9). What a head may say is judged in front of Pingora: see `gate`.
+
+pub mod chunks;
+pub mod fields;
+pub mod frames;
+pub mod framing;
+pub mod gate;
+pub mod head;
+mod meter;
+pub mod target;
+mod wire;
+
+pub use gate::{fault, upgraded};
 
 use super::Gateway;
 use async_trait::async_trait;
+use bytes::BytesMut;
+use frames::PREFACE;
+use gate::{Gate, SIGNALS, Signals};
+use head::HeadLimits;
+use meter::Meter;
 use parking_lot::Mutex;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
 use pingora::protocols::http::ServerSession;
-use pingora::protocols::http::v2::server::H2Options;
+use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::protocols::{ALPN, Stream};
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
@@ -17,7 +34,8 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 tokio::task_local! {
     /// Set by `early_request_filter`: the head was read in time.
@@ -31,8 +49,7 @@ pub fn head_was_read() {
     let _ = HEAD_READ.try_with(|read| read.set(true));
 }
 
-/// What a new connection meets first. To tell HTTP/2 from HTTP/1.1 in clear, Pingora waits without end for as many bytes
-/// as HTTP/2's preface has: who sends fewer would hold its connection for ever. Here they are waited for with an end.
+/// What a new connection meets first.
 pub struct Front {
     edge: Arc<Edge>,
     /// Longest wait for the first bytes.
@@ -72,17 +89,12 @@ impl Front {
 
 #[async_trait]
 impl ServerApp for Front {
-    async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        if stream.get_ssl_digest().is_none() {
-            let mut preface = [0; PREFACE_BYTES];
-            // What is peeked is given back: Pingora reads it again.
-            timeout(self.within, stream.try_peek(&mut preface)).await.ok()?.ok()?;
-        }
+    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let Some(client) = Self::chose_http2(&stream) else {
-            return FIRST.scope(Cell::new(true), self.edge.process_new(stream, shutdown)).await;
+            return self.edge.first(stream, shutdown).await;
         };
         self.unproven.add(client);
-        let served = self.edge.process_new(stream, shutdown);
+        let served = self.edge.first(stream, shutdown);
         tokio::pin!(served);
         tokio::select! {
             biased;
@@ -104,9 +116,6 @@ impl ServerApp for Front {
     }
 }
 
-/// Length of `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`. The shortest request in use is longer.
-const PREFACE_BYTES: usize = 24;
-
 /// The proxy behind its head deadline.
 pub struct Edge {
     proxy: Arc<HttpProxy<Gateway>>,
@@ -114,12 +123,48 @@ pub struct Edge {
     head: Duration,
     /// How long a kept connection may be idle before the next head begins.
     idle: Duration,
+    limits: HeadLimits,
 }
 
 impl Edge {
     /// Serves `proxy`.
-    pub fn new(proxy: HttpProxy<Gateway>, head: Duration, idle: Duration) -> Self {
-        Self { proxy: Arc::new(proxy), head, idle }
+    pub fn new(proxy: HttpProxy<Gateway>, head: Duration, idle: Duration, limits: HeadLimits) -> Self {
+        Self { proxy: Arc::new(proxy), head, idle, limits }
+    }
+
+    /// Serves a new connection to its end.
+    pub async fn first(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        let deadline = Instant::now() + self.head;
+        let (stream, begin, http2) = if stream.get_ssl_digest().is_some() {
+            let chosen = stream.selected_alpn_proto() == Some(ALPN::H2);
+            (stream, BytesMut::new(), chosen)
+        } else {
+            timeout_at(deadline, told(stream)).await.ok()??
+        };
+        if http2 {
+            return self.process_new(Box::new(Meter::new(stream, begin)), shutdown).await;
+        }
+        let signals = Arc::<Signals>::default();
+        let gate = Gate::new(stream, begin, Arc::clone(&signals), self.limits, (deadline, self.head));
+        let served = SIGNALS.scope(signals, self.process_new(Box::new(gate), shutdown));
+        FIRST.scope(Cell::new(true), served).await
+    }
+}
+
+/// Tells HTTP/2 in clear by its preface: it takes as many bytes as are like it, for which Pingora would wait without end.
+/// Returns what was read. `None`: nothing came.
+async fn told(mut stream: Stream) -> Option<(Stream, BytesMut, bool)> {
+    let mut begin = BytesMut::new();
+    loop {
+        let came = stream.read_buf(&mut begin).await.ok()?;
+        if begin.is_empty() {
+            return None;
+        }
+        let alike = begin.iter().zip(PREFACE).all(|(one, other)| one == other);
+        if came == 0 || !alike || begin.len() >= PREFACE.len() {
+            let http2 = alike && begin.len() >= PREFACE.len();
+            return Some((stream, begin, http2));
+        }
     }
 }
 
@@ -134,6 +179,7 @@ impl HttpServerApp for Edge {
             // Its heads come whole, as frames; the preface is bounded by `Front`, idle time by the listener.
             return self.proxy.process_new_http(session, shutdown).await;
         }
+        gate::expect_head();
         let kept = FIRST.try_with(|first| !first.replace(false)).unwrap_or(false);
         let deadline = Instant::now() + self.head + if kept { self.idle } else { Duration::ZERO };
         HEAD_READ
@@ -163,6 +209,10 @@ impl HttpServerApp for Edge {
     }
 
     fn h2_options(&self) -> Option<H2Options> {
-        self.proxy.h2_options()
+        let mut options = self.proxy.h2_options().unwrap_or_else(default_h2_options);
+        // Past it `h2` itself answers with a bare 431: up to twice the limit a client is told in its dialect.
+        let most = self.limits.bytes.saturating_mul(2);
+        options.max_header_list_size(u32::try_from(most).unwrap_or(u32::MAX));
+        Some(options)
     }
 }

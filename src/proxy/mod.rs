@@ -13,7 +13,7 @@ mod bound;
 mod bounds;
 mod candidate;
 mod counting;
-mod edge;
+pub mod edge;
 mod exchange;
 mod files;
 mod explain;
@@ -174,6 +174,8 @@ impl Gateway {
 pub fn build(gateway: Gateway, conf: &Arc<ServerConf>, h2_idle: Duration) -> HttpProxy<Gateway> {
     let mut options = HttpServerOptions::default();
     options.h2c = true;
+    // Not to proxy them: Pingora would refuse them without a body, `accept::plain` tells why.
+    options.allow_connect_method_proxying = true;
     options.h2_idle_timeout = Some(h2_idle);
     let mut proxy = HttpProxy::new(gateway, Arc::clone(conf));
     proxy.server_options = Some(options);

@@ -2,6 +2,7 @@
 //! provider.
 
 use super::bounds::Buffers;
+use super::edge::head::HeadLimits;
 use super::exchange::{Arrival, Exchange, Opened};
 use super::finish::Local;
 use super::gateway::{Bounds, Services, Snapshot};
@@ -69,6 +70,7 @@ impl Stage {
             slots: Buffers::new(16),
             stopping: std::sync::atomic::AtomicBool::new(false),
             bounds: Bounds {
+                head: HeadLimits { bytes: 64 << 10, fields: 100 },
                 max_body_bytes: 1 << 20,
                 body_timeout: Duration::from_secs(1),
                 max_withheld_bytes: 10_000,
