@@ -145,13 +145,12 @@ mod tests {
         let mut now = Instant::now();
         let mut frames = Frames::new(now);
         frames.push(PREFACE, now).expect("the preface");
-        let ping = frame(6, 0, &[0; 8]).repeat(2_000);
-        assert_eq!(frames.push(&ping, now), Ok(()));
-        assert_eq!(frames.push(&frame(6, 0, &[0; 8]), now), Err(Flood));
+        let pings = |count| frame(6, 0, &[0; 8]).repeat(count);
+        assert_eq!(frames.push(&pings(2_000), now), Ok(()));
         now += Duration::from_secs(1);
-        assert_eq!(frames.push(&frame(6, 0, &[0; 8]).repeat(400), now), Ok(()));
+        assert_eq!(frames.push(&pings(400), now), Ok(()));
         frames.sent(320);
-        assert_eq!(frames.push(&frame(6, 0, &[0; 8]), now), Ok(()));
-        assert_eq!(frames.push(&frame(6, 0, &[0; 8]), now), Err(Flood));
+        assert_eq!(frames.push(&pings(1), now), Ok(()));
+        assert_eq!(frames.push(&pings(1), now), Err(Flood));
     }
 }

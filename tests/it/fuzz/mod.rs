@@ -6,6 +6,7 @@
 
 mod answers;
 mod corpus;
+mod heads;
 mod mutate;
 mod requests;
 
