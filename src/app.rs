@@ -16,6 +16,7 @@ use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, Connections, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, SystemClock};
+use crate::proxy::edge::head::HeadLimits;
 use crate::proxy::{
     self, Admission, Bounds, Buffers, Edge, Front, Gateway, Lasting, Listener, Mirrors, Services, Snapshot, Unproven,
     Watch,
@@ -191,6 +192,7 @@ fn services(
         stopping: AtomicBool::new(false),
         standings: Arc::default(),
         bounds: Bounds {
+            head: head_limits(config),
             max_body_bytes: config.server.max_body_bytes,
             body_timeout: config.server.body_timeout,
             body_min_rate: config.server.body_min_rate,
@@ -199,6 +201,10 @@ fn services(
             cut_revoked: config.auth.on_revoke == OnRevoke::Cut,
         },
     })
+}
+
+fn head_limits(config: &Config) -> HeadLimits {
+    HeadLimits { bytes: config.server.max_head_bytes, fields: config.server.max_head_lines }
 }
 
 fn server_conf(config: &Config) -> ServerConf {
@@ -230,7 +236,7 @@ fn data_plane(
     }
     let shared = (Arc::clone(&services.connections), services.unproven.clone(), services.metrics.clone());
     let trusted = services.trusted.clone();
-    let front = Front::new(Edge::new(proxy, head, idle), listeners, head, trusted, shared);
+    let front = Front::new(Edge::new(proxy, head, idle, head_limits(config)), listeners, head, trusted, shared);
     let mut service = Service::new("gateway".to_owned(), front);
     for listen in &config.server.listen {
         let keepalive = TcpKeepalive {

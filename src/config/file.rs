@@ -84,6 +84,8 @@ pub(super) struct ServerFile {
     pub(super) queue: QueueFile,
     /// 0: nothing is shed.
     pub(super) shed_lag: Option<Time>,
+    pub(super) max_head_bytes: Option<Size>,
+    pub(super) max_head_lines: Option<Count>,
     pub(super) head_timeout: Option<Time>,
     pub(super) body_timeout: Option<Time>,
     /// A second; 0 switches it off.

@@ -112,6 +112,10 @@ pub struct Server {
     pub queue: Queue,
     /// Fewer requests are admitted while tasks wait longer than this for a worker thread; zero: never. Default 10ms.
     pub shed_lag: Duration,
+    /// Bytes of a request head; past it 431. Default 64 KiB.
+    pub max_head_bytes: usize,
+    /// Fields of a request head; past it 431. Default 100.
+    pub max_head_lines: usize,
     /// Longest wait for a whole request head. Default 10s.
     pub head_timeout: Duration,
     /// Longest wait for a whole request body, and longer only while it comes fast enough. Default 30s.

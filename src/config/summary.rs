@@ -111,6 +111,7 @@ impl Config {
         let (length, wait, lag) = (server.queue.length, show_time(server.queue.wait), show_time(server.shed_lag));
         writeln!(out, "  overload: {length} more wait for up to {wait}; fewer are admitted past a lag of {lag}")?;
         writeln!(out, "  bodies up to {}, withheld answers up to {}, together {}", size(body), size(held), size(all))?;
+        writeln!(out, "  heads up to {}, {} fields", size(server.max_head_bytes), server.max_head_lines)?;
         let [head, body] = [server.head_timeout, server.body_timeout].map(show_time);
         let [keepalive, drain] = [server.keepalive_timeout, server.drain_timeout].map(show_time);
         let pace = match server.body_min_rate {

@@ -1,13 +1,18 @@
 //! From the socket to a request: strict framing, the path, and the body read once within its own bounds.
 
 use super::bounds::{Buffers, Share};
+use super::edge::fields::{self, Speaks};
+use super::edge::framing::Framing;
+use super::edge::head::HeadLimits;
+use super::edge::{self, target};
 use super::files::Place;
 use super::lane;
 use super::pace::BodyBounds;
 use super::reject::{Reject, shown};
 use super::respond;
 use crate::model::{Api, Dialect, Draft};
-use http::{HeaderMap, Method, Version, header};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Method, Uri, Version, header};
 use pingora::proxy::Session;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -49,29 +54,6 @@ pub struct Head {
     pub length: Option<usize>,
     /// The content type of a body that is a form: it names the boundary.
     pub form: Option<String>,
-}
-
-/// Framing that two parsers could read in two ways, or that this gateway does not take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
-    /// Both ways of telling the body's end.
-    LengthAndEncoding,
-    /// More than one `content-length`, even if they are the same.
-    ManyLengths,
-    /// `content-length` is no number.
-    BadLength,
-    /// Not plain `chunked`.
-    OddEncoding,
-    /// HTTP/1.1 without exactly one `host`.
-    NoHost,
-    /// `Upgrade` on a path that has none.
-    Upgrade,
-    /// A compressed body.
-    ContentEncoding,
-    /// A form or a text where JSON belongs.
-    ContentType,
-    /// No form where one belongs.
-    NoForm,
 }
 
 /// The dialect in which errors about this head are told: the paths of Anthropic and Google, or their headers on
@@ -120,21 +102,36 @@ pub fn head(method: &Method, path: &str, version: Version, headers: &HeaderMap) 
     Ok(Head { path: found, dialect, length, form })
 }
 
-/// Pingora takes `content-length` out of a head that has `transfer-encoding` too, before anybody sees it: it is looked
-/// for in the bytes as they came.
+/// What the gate in front of Pingora stopped, and the same rules for heads of HTTP/2, which come as fields.
 ///
 /// # Errors
 ///
-/// [`Framing::LengthAndEncoding`].
-pub fn both_framings(session: &Session) -> Result<(), Reject> {
-    let Some(h1) = session.as_downstream().as_http1() else { return Ok(()) };
-    if !h1.req_header().headers.contains_key(header::TRANSFER_ENCODING) {
+/// [`Reject::Framing`].
+pub fn plain(session: &Session, limits: HeadLimits) -> Result<(), Reject> {
+    if let Some(fault) = edge::fault() {
+        return Err(Reject::Framing(fault));
+    }
+    let head = session.req_header();
+    if head.version != Version::HTTP_2 {
         return Ok(());
     }
-    let name = header::CONTENT_LENGTH.as_str().as_bytes();
-    let raw = h1.get_headers_raw_bytes();
-    let sent = |line: &[u8]| line.get(..name.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(name));
-    if raw.split(|&byte| byte == b'\n').any(sent) { Err(Reject::Framing(Framing::LengthAndEncoding)) } else { Ok(()) }
+    plain_http2(&head.method, &head.uri, &head.headers, limits).map_err(Reject::Framing)
+}
+
+fn plain_http2(method: &Method, uri: &Uri, headers: &HeaderMap, limits: HeadLimits) -> Result<(), Framing> {
+    // As HTTP/2 counts them (RFC 9113 §6.5.2).
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 32).sum();
+    let target = uri.path_and_query().map_or("", PathAndQuery::as_str);
+    if bytes + target.len() > limits.bytes {
+        return Err(Framing::HeadTooLarge);
+    }
+    if headers.len() > limits.fields {
+        return Err(Framing::TooManyFields);
+    }
+    let fields = headers.iter().map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+    let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
+    fields::check(Speaks::Http2, method.as_str().as_bytes(), authority, fields)?;
+    target::check(target.as_bytes())
 }
 
 fn find(path: &str) -> Option<Path> {
@@ -355,6 +352,9 @@ pub async fn body(session: &mut Session, head: &Head, bounds: BodyBounds, buffer
                 // Pingora's reader says "done" also of a body that it could not read to its end: what is left of it
                 // must not be taken for the next request.
                 session.set_keepalive(None);
+                if let Some(fault) = edge::fault() {
+                    return Err(Reject::Framing(fault));
+                }
                 let message = "the request body ended before it was whole".to_owned();
                 return Err(Reject::BadRequest { message, param: None });
             }

@@ -1,20 +1,38 @@
 //! What serves a connection that [`super::Front`] let in: Pingora's proxy behind one deadline for a whole request head.
 //!
 //! Pingora bounds each read of a head (60 s), not the head: a client that dribbles a byte a minute would hold its
-//! connection for ever (shared notes §9).
+//! connection for ever (shared notes §9). What a head may say is judged in front of Pingora: see `gate`.
+
+pub mod chunks;
+pub mod fields;
+pub mod frames;
+pub mod framing;
+pub mod gate;
+pub mod head;
+mod meter;
+pub mod target;
+mod wire;
+
+pub use gate::{fault, upgraded};
 
 use super::Gateway;
 use async_trait::async_trait;
+use bytes::BytesMut;
+use frames::PREFACE;
+use gate::{Gate, SIGNALS, Signals};
+use head::HeadLimits;
+use meter::Meter;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
-use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
-use pingora::protocols::http::v2::server::H2Options;
+use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
+use pingora::protocols::{ALPN, Stream};
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 tokio::task_local! {
     /// Set by `early_request_filter`: the head was read in time.
@@ -35,17 +53,48 @@ pub struct Edge {
     head: Duration,
     /// How long a kept connection may be idle before the next head begins.
     idle: Duration,
+    limits: HeadLimits,
 }
 
 impl Edge {
     /// Serves `proxy`.
-    pub fn new(proxy: HttpProxy<Gateway>, head: Duration, idle: Duration) -> Self {
-        Self { proxy: Arc::new(proxy), head, idle }
+    pub fn new(proxy: HttpProxy<Gateway>, head: Duration, idle: Duration, limits: HeadLimits) -> Self {
+        Self { proxy: Arc::new(proxy), head, idle, limits }
     }
 
     /// Serves a new connection to its end.
     pub async fn first(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        FIRST.scope(Cell::new(true), self.process_new(stream, shutdown)).await
+        let deadline = Instant::now() + self.head;
+        let (stream, begin, http2) = if stream.get_ssl_digest().is_some() {
+            let chosen = stream.selected_alpn_proto() == Some(ALPN::H2);
+            (stream, BytesMut::new(), chosen)
+        } else {
+            timeout_at(deadline, told(stream)).await.ok()??
+        };
+        if http2 {
+            return self.process_new(Box::new(Meter::new(stream, begin)), shutdown).await;
+        }
+        let signals = Arc::<Signals>::default();
+        let gate = Gate::new(stream, begin, Arc::clone(&signals), self.limits, (deadline, self.head));
+        let served = SIGNALS.scope(signals, self.process_new(Box::new(gate), shutdown));
+        FIRST.scope(Cell::new(true), served).await
+    }
+}
+
+/// Tells HTTP/2 in clear by its preface: it takes as many bytes as are like it, for which Pingora would wait without end.
+/// Returns what was read. `None`: nothing came.
+async fn told(mut stream: Stream) -> Option<(Stream, BytesMut, bool)> {
+    let mut begin = BytesMut::new();
+    loop {
+        let came = stream.read_buf(&mut begin).await.ok()?;
+        if begin.is_empty() {
+            return None;
+        }
+        let alike = begin.iter().zip(PREFACE).all(|(one, other)| one == other);
+        if came == 0 || !alike || begin.len() >= PREFACE.len() {
+            let http2 = alike && begin.len() >= PREFACE.len();
+            return Some((stream, begin, http2));
+        }
     }
 }
 
@@ -60,6 +109,7 @@ impl HttpServerApp for Edge {
             // Its heads come whole, as frames; the preface is bounded by `Front`, idle time by the listener.
             return self.proxy.process_new_http(session, shutdown).await;
         }
+        gate::expect_head();
         let kept = FIRST.try_with(|first| !first.replace(false)).unwrap_or(false);
         let deadline = Instant::now() + self.head + if kept { self.idle } else { Duration::ZERO };
         HEAD_READ
@@ -89,6 +139,10 @@ impl HttpServerApp for Edge {
     }
 
     fn h2_options(&self) -> Option<H2Options> {
-        self.proxy.h2_options()
+        let mut options = self.proxy.h2_options().unwrap_or_else(default_h2_options);
+        // Past it `h2` itself answers with a bare 431: up to twice the limit a client is told in its dialect.
+        let most = self.limits.bytes.saturating_mul(2);
+        options.max_header_list_size(u32::try_from(most).unwrap_or(u32::MAX));
+        Some(options)
     }
 }

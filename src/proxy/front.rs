@@ -188,9 +188,9 @@ impl Front {
                 }
             }
             None => {
-                let mut preface = [0; PREFACE_BYTES];
-                // What is peeked is given back: Pingora reads it again, and would wait for it without end.
-                socket.try_peek(&mut preface).await.map_err(|_| Closed::Gone)?;
+                // Who says nothing is let go here; what else there is to tell of the first bytes, the edge does.
+                let mut first = [0; 1];
+                socket.try_peek(&mut first).await.map_err(|_| Closed::Gone)?;
                 Ok(Box::new(socket))
             }
         }
@@ -259,6 +259,3 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 512 * 1024;
 /// Bytes of one answer that are held for a client that takes them slowly, beside what its window lets through.
 const SEND_BUFFER: usize = 256 * 1024;
-
-/// Length of `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`. The shortest request in use is longer.
-const PREFACE_BYTES: usize = 24;

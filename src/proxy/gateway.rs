@@ -3,6 +3,7 @@
 use super::admission::Admission;
 use super::beside::Beside;
 use super::bounds::Buffers;
+use super::edge::head::HeadLimits;
 use super::files::{Account, Accounts, Files};
 use super::front::Unproven;
 use super::governed::Governed;
@@ -79,6 +80,8 @@ pub struct Services {
 /// Limits on requests, from the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
+    /// Longest head.
+    pub head: HeadLimits,
     /// Largest body.
     pub max_body_bytes: usize,
     /// Longest wait for a body that brings nothing.

@@ -15,7 +15,7 @@ mod bounds;
 mod candidate;
 mod client;
 mod counting;
-mod edge;
+pub mod edge;
 mod exchange;
 mod files;
 mod explain;
@@ -190,6 +190,8 @@ pub fn build(gateway: Gateway, conf: &Arc<ServerConf>, server: &Server) -> HttpP
     options.h2_idle_timeout = Some(server.h2_idle_timeout);
     // Pingora counts how often a connection may be used *again*.
     options.keepalive_request_limit = server.max_requests_per_connection.checked_sub(1);
+    // Not to proxy them: Pingora would refuse them without a body, `accept::plain` tells why.
+    options.allow_connect_method_proxying = true;
     let mut proxy = HttpProxy::new(gateway, Arc::clone(conf));
     proxy.server_options = Some(options);
     proxy.h2_options = Some(front::h2_options(server.max_h2_streams.get()));

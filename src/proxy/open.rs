@@ -81,7 +81,7 @@ fn label(text: &[u8]) -> Option<&str> {
 impl Opening<'_> {
     /// Every line is a stage. `local` is what is known when one of them refuses.
     pub async fn run(&self, session: &mut Session, local: &mut Local) -> Result<Next, Reject> {
-        accept::both_framings(session)?;
+        accept::plain(session, self.gateway.services.bounds.head)?;
         let head = accept::head(
             &session.req_header().method,
             session.req_header().uri.path(),

@@ -1,10 +1,9 @@
 //! Why a request gets an error, in one place: status, stable code, fault, and whether a retry helps.
 
-use super::accept::Framing;
 use super::admission::Overload;
+use super::edge::framing::Framing;
 use crate::ledger::budget::{Exhausted, Why};
 use crate::limits::{AddressFull, Refusal};
-use std::fmt;
 use std::time::Duration;
 
 /// A refusal that the client sees. `Display` is for the client; what is behind it goes to the log.
@@ -222,11 +221,10 @@ impl Reject {
     /// The HTTP status.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::Framing(_)
-            | Self::BadRequest { .. }
-            | Self::Dialect { .. }
-            | Self::Unbounded { .. }
-            | Self::Untranslatable { .. } => 400,
+            Self::Framing(framing) => framing.status(),
+            Self::BadRequest { .. } | Self::Dialect { .. } | Self::Unbounded { .. } | Self::Untranslatable { .. } => {
+                400
+            }
             Self::BudgetExhausted { status, exhausted, .. } => match exhausted.why {
                 Why::Spent | Why::Unpriced => *status,
                 Why::TooManyEntities | Why::Unreadable => 503,
@@ -257,7 +255,7 @@ impl Reject {
     /// The stable code, for bodies, labels and records.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Framing(_) => "invalid_http_request",
+            Self::Framing(framing) => framing.code(),
             Self::NoRoute { .. } => "route_not_found",
             Self::Method { .. } => "method_not_allowed",
             Self::Upgrade(_) => "upgrade_required",
@@ -463,24 +461,6 @@ pub fn shown(text: &str) -> String {
     }
     let cut = (0..=MOST).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
     format!("{}…", &text[..cut])
-}
-
-impl fmt::Display for Framing {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::LengthAndEncoding => {
-                "a request may not carry both `content-length` and `transfer-encoding`; send one of them"
-            }
-            Self::ManyLengths => "a request may carry one `content-length` only",
-            Self::BadLength => "`content-length` must be a plain decimal number",
-            Self::OddEncoding => "the only `transfer-encoding` that is accepted is `chunked`",
-            Self::NoHost => "an HTTP/1.1 request must carry exactly one `host`",
-            Self::Upgrade => "no upgrade of the connection is offered on this path",
-            Self::ContentEncoding => "request bodies must not be compressed: send them without `content-encoding`",
-            Self::ContentType => "the body must be JSON: send `content-type: application/json`",
-            Self::NoForm => "the body must be a form: send `content-type: multipart/form-data` once, with its boundary",
-        })
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The headers of answers, and the only place that makes error bodies.
 
+use super::edge::framing::Framing;
 use super::exchange::{Arrival, Exchange};
 use super::reject::{Reject, Retry};
 use crate::dialect::error::{self, Told};
@@ -273,7 +274,12 @@ pub async fn reject(
             header.insert_header(RETRY_AFTER_MS, HeaderValue::from(millis))?;
         }
     }
-    if let Reject::Method { allow, .. } = reject {
+    let allow = match reject {
+        Reject::Method { allow, .. } => Some(*allow),
+        Reject::Framing(Framing::Method) => Some("GET, HEAD, POST, DELETE"),
+        _ => None,
+    };
+    if let Some(allow) = allow {
         header.insert_header(header::ALLOW, HeaderValue::from_static(allow))?;
     }
     if matches!(reject, Reject::Upgrade(_)) && arrival.version == Version::HTTP_11 {

@@ -3,6 +3,7 @@
 
 use super::admission::Admission;
 use super::bounds::Buffers;
+use super::edge::head::HeadLimits;
 use super::exchange::{Arrival, Exchange, Opened};
 use super::finish::Local;
 use super::gateway::{Bounds, Lasting, Services, Snapshot};
@@ -76,6 +77,7 @@ impl Stage {
             places: Admission::new(&config.server, metrics.proxy.overload.clone()),
             stopping: std::sync::atomic::AtomicBool::new(false),
             bounds: Bounds {
+                head: HeadLimits { bytes: 64 << 10, fields: 100 },
                 max_body_bytes: 1 << 20,
                 body_timeout: Duration::from_secs(1),
                 body_min_rate: 0,

@@ -16,6 +16,7 @@ mod retrieval;
 mod realtime;
 mod files;
 mod errors;
+mod hostile_client;
 mod auth_first;
 mod models;
 mod keys;

@@ -9,6 +9,7 @@ use crate::config::{
 };
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -30,6 +31,7 @@ impl Checker<'_> {
                 );
             }
         }
+        let (max_head_bytes, max_head_lines) = self.head(file.max_head_bytes, file.max_head_lines);
         Some(Server {
             listen,
             trusted_proxies,
@@ -44,6 +46,8 @@ impl Checker<'_> {
                 wait: self.time("server.queue.wait", file.queue.wait, Duration::from_millis(500)),
             },
             shed_lag: file.shed_lag.map_or(Duration::from_millis(10), |Time(time)| time),
+            max_head_bytes,
+            max_head_lines,
             head_timeout: self.time("server.head_timeout", file.head_timeout, Duration::from_secs(10)),
             body_timeout: self.time("server.body_timeout", file.body_timeout, Duration::from_secs(30)),
             body_min_rate: file.body_min_rate.map_or(16 << 10, |Size(bytes)| bytes),
@@ -59,6 +63,21 @@ impl Checker<'_> {
                 connections: file.per_address.connections,
             },
         })
+    }
+
+    /// Limits on a request's head: bytes and fields.
+    fn head(&mut self, bytes: Option<Size>, fields: Option<Count>) -> (usize, usize) {
+        let bytes = self.size("server.max_head_bytes", bytes, 64 << 10).get();
+        if !HEAD_BYTES.contains(&bytes) {
+            let (least, most) = (HEAD_BYTES.start(), HEAD_BYTES.end());
+            self.flag("server.max_head_bytes", format!("`{bytes}` must be at least {least} and at most {most} bytes"));
+        }
+        let fields = count(fields, 100).get();
+        if !HEAD_FIELDS.contains(&fields) {
+            let (least, most) = (HEAD_FIELDS.start(), HEAD_FIELDS.end());
+            self.flag("server.max_head_lines", format!("`{fields}` must be at least {least} and at most {most}"));
+        }
+        (usize::try_from(bytes).unwrap_or(usize::MAX), usize::try_from(fields).unwrap_or(usize::MAX))
     }
 
     fn threads(&mut self, written: Option<Count>) -> Option<NonZeroUsize> {
@@ -285,3 +304,7 @@ pub(in crate::config) const STATE_DIR: &str = "/var/lib/weighbridge";
 const LONGEST_TOKEN: usize = 512;
 /// More threads than this are a mistake.
 const MAX_THREADS: u32 = 1024;
+/// Below, ordinary requests would be refused; above, a head of an unknown client would cost too much.
+const HEAD_BYTES: RangeInclusive<u64> = 4 << 10..=512 << 10;
+/// Pingora takes 256.
+const HEAD_FIELDS: RangeInclusive<u32> = 16..=250;

@@ -8,6 +8,7 @@ use super::session::Live;
 use crate::{
     model::Api,
     proxy::{
+        edge,
         exchange::Opened,
         forward,
         gateway::{Services, Snapshot},
@@ -182,6 +183,7 @@ impl Lane for Realtime {
             Ok(header) => {
                 *head = header;
                 self.live.lock().upgraded();
+                edge::upgraded();
                 Ok(())
             }
             Err(trouble) => Err(self.troubled(trouble)),

@@ -7,6 +7,7 @@
 mod answers;
 mod connections;
 mod corpus;
+mod heads;
 mod mutate;
 mod requests;
 

@@ -117,6 +117,12 @@ impl H1 {
         self.body.piece(&mut self.io, &mut self.buffer).await
     }
 
+    /// Whether the gateway has closed; what it said is kept.
+    pub async fn is_over(&mut self) -> bool {
+        let read = self.io.read_buf(&mut self.buffer);
+        matches!(tokio::time::timeout(std::time::Duration::from_millis(1), read).await, Ok(Ok(0) | Err(_)))
+    }
+
     /// Waits until the gateway closes; tells what it still sent.
     pub async fn closed(&mut self) -> Bytes {
         let mut rest = self.buffer.split();
