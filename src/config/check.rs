@@ -11,6 +11,7 @@ use std::sync::Arc;
 mod auth;
 mod callers;
 mod models;
+mod routes;
 mod rules;
 mod server;
 

@@ -22,7 +22,7 @@ mod usage;
 mod view;
 
 pub use api::{Api, Dialect};
-pub use ask::{Ask, IncludeUsage, Span};
+pub use ask::{Ask, IncludeUsage, Opening, Span};
 pub use chat::{
     CacheMark, Chat, Content, Effort, Format, Json, Message, Part, Reasoned, Role, Sampling, Seal, Source, Thinking,
     Tool, ToolCall, ToolChoice, ToolResult, Use,

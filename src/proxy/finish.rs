@@ -334,6 +334,8 @@ pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'sta
     line.first_token_us = first_token.map(micros);
     line.overhead_us = Some(micros(record.overhead));
     line.attempts = exchange.record.attempts.clone();
+    line.routed = Some(opened.plan.routed().name());
+    line.too_small = opened.too_small();
     line.bytes_in = opened.bytes_in as u64;
     line.bytes_out = record.bytes_out;
     let mut tally = exchange.record.tally.lock();

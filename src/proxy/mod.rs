@@ -33,6 +33,7 @@ mod refusal;
 mod reject;
 mod replay;
 mod respond;
+mod routes;
 mod retrieve;
 mod rows;
 mod stage;

@@ -136,6 +136,7 @@ impl Opening<'_> {
             governing,
             permit,
             user: local.user.clone(),
+            session: header_text(headers, "x-weighbridge-session").map(Arc::from),
             metadata: local.metadata.clone(),
             model: Arc::clone(&route.name),
             charges: Vec::new(),
@@ -152,7 +153,7 @@ impl Opening<'_> {
             bytes_in,
         };
         opened.charges = opened.facts().charges(opened.governing.budgets());
-        opened.plan = opened.planned(Arc::clone(route));
+        opened.plan = opened.planned(Arc::clone(route), services.clock.now_us())?;
         opened.reserve(services, &self.gateway.snapshot)?; // for the first candidate that can be paid; else 402
         let overhead = self.arrival.at.elapsed().saturating_sub(body.waited);
         Ok(Next::Forward(Box::new(opened), overhead))

@@ -46,6 +46,7 @@ impl Opening<'_> {
             governing,
             permit,
             user: local.user.clone(),
+            session: header_text(&head.headers, "x-weighbridge-session").map(Arc::from),
             metadata: local.metadata.clone(),
             model: Arc::clone(&route.name),
             charges: Vec::new(),
@@ -62,7 +63,7 @@ impl Opening<'_> {
             bytes_in: 0,
         };
         opened.charges = opened.facts().charges(opened.governing.budgets());
-        opened.plan = opened.planned(Arc::clone(route));
+        opened.plan = opened.planned(Arc::clone(route), services.clock.now_us())?;
         opened.reserve(services, snapshot)?; // the dearest first response; else 402
         let overhead = self.arrival.at.elapsed();
         Ok(Next::Lane(Box::new(Realtime::new(opened, handshake, Arc::clone(services), overhead))))
@@ -86,6 +87,7 @@ fn ask(model: &str, user: Option<&str>) -> Ask {
         caps: Caps::default(),
         metadata: Vec::new(),
         demand: Demand { unseen: Some("model".to_owned()), audio_output: true, ..Demand::default() },
+        opening: Default::default(),
         sealed_elsewhere: false,
         form: false,
     }
