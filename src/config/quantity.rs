@@ -220,7 +220,7 @@ written! {
 
 #[cfg(test)]
 mod tests {
-    use super::{Percent, Price, Size, Time, show_size, show_time};
+    use super::{Part, Percent, Price, Size, Time, show_size, show_time};
     use std::time::Duration;
 
     #[test]

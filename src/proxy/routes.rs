@@ -5,11 +5,13 @@ use super::bound;
 use super::exchange::Opened;
 use super::reject::Reject;
 use super::target::Target;
-use crate::auth::Caller;
-use crate::config::{Budgeting, RouteKind, Sticky};
-use crate::model::{Api, Ask, Modalities, Modality, NanoUsd, ServiceTier, Span, Units};
-use crate::routing::{Affinity, Facts, Order, Plan, Route, Routed, Stands, Wish, failing};
-use crate::tokens;
+use crate::{
+    auth::Caller,
+    config::{Budgeting, RouteKind, Sticky},
+    model::{Api, Ask, Modalities, Modality, NanoUsd, ServiceTier, Span, Units},
+    routing::{Affinity, Facts, Order, Plan, Route, Routed, Stands, Wish, failing},
+    tokens,
+};
 use std::sync::Arc;
 
 /// Tokens of an ordinary answer, as far as the client allows them: caps are set far above what is said.

@@ -37,6 +37,9 @@ fn target(provider: &str, model: &str) -> Target {
         apis: None,
         max_input_tokens: None,
         max_output_tokens: None,
+        weight: 1,
+        canary: None,
+        when: None,
     }
 }
 
@@ -47,6 +50,8 @@ fn config(models: &[(&str, Vec<Target>)], teams: &[&str]) -> Config {
             Arc::from(*name),
             Model {
                 name: Arc::from(*name),
+                route: config::RouteKind::Priority,
+                sticky: config::Sticky::None,
                 targets,
                 max_attempts: NonZeroU32::MIN,
                 drops: false,

@@ -221,7 +221,7 @@ async fn what_makes_no_sense_is_refused_and_what_is_never_reached_is_told() {
     let check = async |model: &str| {
         let text = format!(
             "state: {{ dir: state }}\nproviders:\n  a: {{ kind: openai, base_url: \"http://127.0.0.1:1/v1\" }}\n\
-             models:\n  fast:\n{model}teams:\n  search: {{}}\n  other: {{ models: [] }}\n"
+             models:\n  fast:\n{model}  slow:\n    targets:\n      - {{ provider: a, model: m }}\nteams:\n  search: {{}}\n  other: {{ models: [slow] }}\n"
         );
         std::fs::write(&file, text).expect("written");
         run(&["check", "-c", &path]).await
