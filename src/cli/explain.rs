@@ -29,6 +29,9 @@ pub(super) struct Args {
     /// The end user
     #[arg(long, value_name = "USER")]
     user: Option<String>,
+    /// The session, as `x-weighbridge-session` names it
+    #[arg(long, value_name = "SESSION")]
+    session: Option<String>,
     /// The request's body, a file of JSON; `-`: standard input
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
@@ -41,7 +44,7 @@ impl Args {
     /// Asks, writing to `out`.
     pub(super) fn run(self, out: &mut impl Write) -> Result<(), CliError> {
         let mut ask = Map::from_iter([("key".to_owned(), json!(self.key)), ("model".to_owned(), json!(self.model))]);
-        for (name, value) in [("api", self.api), ("user", self.user)] {
+        for (name, value) in [("api", self.api), ("user", self.user), ("session", self.session)] {
             if let Some(value) = value {
                 ask.insert(name.to_owned(), json!(value));
             }

@@ -12,6 +12,7 @@ mod accounts;
 mod auth;
 mod callers;
 mod models;
+mod routes;
 mod rules;
 mod server;
 mod uplink;

@@ -2,9 +2,9 @@
 //!
 //! Nothing is checked here but the shape. `Option` in a list is an item that was found wrong and is left out.
 
-use super::quantity::{Count, Percent, Price, Size, Time, UnitPrice};
+use super::quantity::{Count, Part, Percent, Price, Size, Time, UnitPrice};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
-use super::{Durability, JwtAlgorithm, OnRevoke, Priority, Protocol, Secret};
+use super::{Durability, JwtAlgorithm, OnRevoke, Priority, Protocol, RouteKind, Secret, Sticky};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
 use std::collections::BTreeMap;
@@ -222,8 +222,10 @@ impl ProviderFile {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ModelFile {
-    /// `priority`, which is also the default.
-    pub(super) route: Option<String>,
+    #[serde(default)]
+    pub(super) route: RouteKind,
+    #[serde(default)]
+    pub(super) sticky: Sticky,
     pub(super) targets: Vec<Option<TargetFile>>,
     #[serde(default)]
     pub(super) timeouts: TimeoutsFile,
@@ -276,6 +278,25 @@ pub(super) struct TargetFile {
     pub(super) apis: Option<Vec<Option<String>>>,
     pub(super) max_input_tokens: Option<Count>,
     pub(super) max_output_tokens: Option<Count>,
+    /// May be 0.
+    pub(super) weight: Option<u32>,
+    pub(super) canary: Option<Part>,
+    pub(super) when: Option<WhenFile>,
+}
+
+/// Which requests a target is for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct WhenFile {
+    pub(super) teams: Option<Vec<Option<String>>>,
+    pub(super) keys: Option<Vec<Option<String>>>,
+    pub(super) users: Option<Vec<Option<String>>>,
+    pub(super) metadata: Option<BTreeMap<String, String>>,
+    pub(super) min_bytes: Option<Size>,
+    pub(super) max_bytes: Option<Size>,
+    pub(super) stream: Option<bool>,
+    pub(super) has: Option<Vec<Option<String>>>,
+    pub(super) takes: Option<Vec<Option<String>>>,
 }
 
 #[derive(Debug, Default, Clone, Copy, Deserialize)]

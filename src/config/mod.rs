@@ -10,6 +10,8 @@ mod priority;
 pub mod moment;
 mod network;
 mod auth;
+mod route;
+mod reach;
 mod rules;
 mod rules_file;
 mod file;
@@ -27,6 +29,7 @@ pub use error::{ConfigError, ConfigErrors, nearest};
 pub use load::{AdminAccess, admin_access, state_dir};
 pub use network::{Network, Networks};
 pub use priority::Priority;
+pub use route::{RouteKind, Share, Sticky, When};
 pub use rules::{
     Budget, Budgeting, Calendar, Each, Estimates, Limit, LimitWhat, Mode, OnExhausted, Per, Rules, Scope, Unit,
 };
@@ -264,7 +267,11 @@ pub enum Protocol {
 pub struct Model {
     /// The name.
     pub name: Arc<str>,
-    /// In the order in which they are tried.
+    /// What the order of the targets goes by. Default `priority`: that of the file.
+    pub route: RouteKind,
+    /// What keeps requests at one target. Default: nothing.
+    pub sticky: Sticky,
+    /// In the order of the file.
     pub targets: Vec<Target>,
     /// Attempts that one request may make in all. Default 4.
     pub max_attempts: NonZeroU32,
@@ -306,6 +313,12 @@ pub struct Target {
     pub max_input_tokens: Option<u64>,
     /// Most tokens of output that it gives; `None`: what the catalogue says, if it does.
     pub max_output_tokens: Option<u64>,
+    /// Its share of a weighted route; 0: only a fall-back. Default 1.
+    pub weight: u32,
+    /// It is the route's canary, and gets this share of its requests.
+    pub canary: Option<Share>,
+    /// The requests that it is for; `None`: all.
+    pub when: Option<When>,
 }
 
 /// How long each phase of an attempt may take.

@@ -32,6 +32,10 @@ pub(super) struct Whole(pub(super) u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Percent(pub(super) u16);
 
+/// `5%`, `0.25%`: from 0 to 100, kept in hundredths of a percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part(pub(super) u16);
+
 const TIME_UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const SIZE_UNITS: [(&str, u64); 5] = [("", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
 
@@ -91,6 +95,22 @@ impl Percent {
             .filter(|number| (1..=1000).contains(number))
             .map(Self)
             .ok_or_else(|| format!("expected whole percent from `1%` to `1000%`, found `{text}`"))
+    }
+}
+
+impl Part {
+    fn parse(text: &str) -> Result<Self, String> {
+        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.strip_suffix('%').and_then(|number| {
+            let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+            let fits = digits(whole) && digits(fraction) && (1..=2).contains(&fraction.len());
+            let hundredths: u16 = format!("{fraction:0<2}").parse().ok().filter(|_| fits)?;
+            whole.parse::<u16>().ok()?.checked_mul(100)?.checked_add(hundredths)
+        });
+        number
+            .filter(|number| *number <= 10_000)
+            .map(Self)
+            .ok_or_else(|| format!("expected percent from `0%` to `100%` such as `5%` or `0.25%`, found `{text}`"))
     }
 }
 
@@ -195,11 +215,12 @@ written! {
     UnitPrice "a price such as `0.04`";
     Whole "a whole number from 1";
     Percent "a share such as `75%`";
+    Part "a share such as `5%`";
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Percent, Price, Size, Time, show_size, show_time};
+    use super::{Part, Percent, Price, Size, Time, show_size, show_time};
     use std::time::Duration;
 
     #[test]
@@ -279,6 +300,17 @@ mod tests {
         let words = [("75", None), ("7.5%", None), ("%", None), ("-1%", None)];
         for (text, want) in cases.into_iter().chain(words) {
             assert_eq!(Percent::parse(text).ok(), want.map(Percent), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_part_is_percent_with_two_decimals() {
+        let good = [("0%", 0), ("5%", 500), ("0.5%", 50), ("0.25%", 25), ("99.99%", 9_999), ("100%", 10_000)];
+        for (text, want) in good {
+            assert_eq!(Part::parse(text), Ok(Part(want)), "{text}");
+        }
+        for text in ["5", "%", "100.01%", "101%", "0.125%", "-1%", "1.%", ".5%", "+5%", "655%", "66000%"] {
+            assert!(Part::parse(text).is_err(), "{text}");
         }
     }
 

@@ -82,7 +82,7 @@ const LATER: &[(&str, &[&str])] = &[
     ("server", &["cors"]),
     ("admin", &["tls"]),
     ("providers", &["guardrails"]),
-    ("models", &["guardrails", "cache", "weight"]),
+    ("models", &["guardrails", "cache"]),
     ("teams", &["guardrails", "tags"]),
     ("defaults", &["guardrails"]),
     ("keys", &["guardrails", "tags"]),

@@ -4,7 +4,7 @@
 use super::quantity::{show_size, show_time};
 use super::{
     AccessLog, Allowed, Calendar, Config, Durability, Key, LimitWhat, Listen, Mode, Model, OnRevoke, Protocol,
-    Provider, Rules, Target, Timeouts, Unit,
+    Provider, RouteKind, Rules, Sticky, Target, Timeouts, Unit,
 };
 use crate::model::NanoUsd;
 use std::fmt::{self, Write};
@@ -55,13 +55,19 @@ impl Config {
         }
         writeln!(out, "\nmodels ({})", self.models.len())?;
         for model in self.models.values() {
-            writeln!(out, "  {}: by priority, at most {} attempts", model.name, model.max_attempts)?;
+            let sticky = match model.sticky {
+                Sticky::None => String::new(),
+                by => format!(", sticky by {}", by.name()),
+            };
+            let (name, route, attempts) = (&model.name, model.route.name(), model.max_attempts);
+            writeln!(out, "  {name}: by {route}{sticky}, at most {attempts} attempts")?;
             if let Some(mirror) = &model.mirror {
                 writeln!(out, "      mirrored to {} by key {}: {} %", mirror.to, mirror.key, mirror.percent)?;
             }
             write_rules(out, &model.rules)?;
             for target in &model.targets {
-                write_target(out, target)?;
+                write_target(out, model, target)?;
+                write_notes(out, &self.reach(model, target))?;
                 write_notes(out, &(notes.target)(model, target))?;
             }
         }
@@ -159,7 +165,7 @@ fn write_notes(out: &mut String, notes: &[String]) -> fmt::Result {
     notes.iter().try_for_each(|note| writeln!(out, "      {note}"))
 }
 
-fn write_target(out: &mut String, target: &Target) -> fmt::Result {
+fn write_target(out: &mut String, model: &Model, target: &Target) -> fmt::Result {
     write!(out, "    {} of {}", target.model, target.provider)?;
     if let Some(name) = &target.price_as {
         write!(out, ", priced as {name}")?;
@@ -167,6 +173,11 @@ fn write_target(out: &mut String, target: &Target) -> fmt::Result {
     if let Some(apis) = &target.apis {
         let names: Vec<_> = apis.iter().map(|api| api.name()).collect();
         write!(out, ", for {} only", names.join(", "))?;
+    }
+    match target.canary {
+        Some(share) => write!(out, ", canary of {share}")?,
+        None if model.route == RouteKind::Weighted => write!(out, ", weight {}", target.weight)?,
+        None => {}
     }
     let Timeouts { connect, send, first_token, idle, response, total } = target.timeouts;
     let response = response.unwrap_or(total);

@@ -3,6 +3,7 @@
 mod demand;
 mod generate;
 mod media;
+mod opening;
 mod rerank;
 
 use super::path::echo;
@@ -107,6 +108,7 @@ fn read(api: Api, path: Option<(&str, bool)>, draft: Draft) -> Result<Ask, BadRe
         caps,
         metadata,
         demand,
+        opening: opening::opening(&outline),
         sealed_elsewhere: api.converses() && Seal::travels_in(body),
         body: draft,
     })

@@ -54,6 +54,22 @@ impl IncludeUsage {
     }
 }
 
+/// How a conversation begins, and what its client keeps it together by: values in the body, as far as they are there.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Opening {
+    /// The system prompt that stands apart: `system`, `instructions`, `systemInstruction`.
+    pub system: Option<Span>,
+    /// `tools`.
+    pub tools: Option<Span>,
+    /// From the beginning of `messages`, `contents` or `input` to the end of the user's first turn; all of it where
+    /// none is marked as such.
+    pub turns: Option<Span>,
+    /// OpenAI's `prompt_cache_key`.
+    pub cache_key: Option<Span>,
+    /// OpenAI's `conversation`.
+    pub conversation: Option<Span>,
+}
+
 /// A request that was parsed strictly: its body and what the gateway needs of it.
 #[derive(Debug)]
 pub struct Ask {
@@ -88,6 +104,8 @@ pub struct Ask {
     pub metadata: Vec<(String, String)>,
     /// What it may cost beside its text.
     pub demand: Demand,
+    /// How it begins, and what keeps it together.
+    pub opening: Opening,
     /// It may hold thoughts that were sealed by another maker than its dialect's: no provider could read them, so it
     /// must not go up byte for byte.
     pub sealed_elsewhere: bool,

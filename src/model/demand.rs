@@ -1,6 +1,6 @@
-//! What a request may cost beside the text that it carries: what bounding needs, and nothing that routing does.
+//! What a request may cost beside the text that it carries: what bounding needs, and what it holds, for routing.
 
-use super::{Media, Span};
+use super::{Media, Modalities, Span};
 
 /// What a request may make a provider read, run and write.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -8,6 +8,8 @@ pub struct Demand {
     /// Bytes of the body as it stands, without the payloads of pictures, sound and documents. No tokenizer makes more
     /// tokens of what the provider reads of it: see `proxy::bound`.
     pub readable_bytes: u64,
+    /// What its parts are beside text. Tools, and what calls about pictures and sound are about, are counted below.
+    pub holds: Modalities,
     /// Pictures, by URL, file id or payload.
     pub images: u32,
     /// Those of them that are asked for at `detail: low`.

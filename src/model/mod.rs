@@ -15,13 +15,14 @@ mod event;
 mod feature;
 mod id;
 mod media;
+mod modality;
 mod money;
 mod retrieval;
 mod usage;
 mod view;
 
 pub use api::{Api, Dialect};
-pub use ask::{Ask, IncludeUsage, Span};
+pub use ask::{Ask, IncludeUsage, Opening, Span};
 pub use chat::{
     CacheMark, Chat, Content, Effort, Format, Json, Message, Part, Reasoned, Role, Sampling, Seal, Source, Thinking,
     Tool, ToolCall, ToolChoice, ToolResult, Use,
@@ -33,6 +34,7 @@ pub use event::{ChatEvent, Citation, Finish, Listener};
 pub use feature::{Carry, Feature};
 pub use id::{AttemptId, IdSource, RequestId};
 pub use media::{Length, Media, length, spoken_ms, text_end_ms};
+pub use modality::{Modalities, Modality};
 pub use money::NanoUsd;
 pub use retrieval::{Cut, Element, Embed, Purpose, Ranked, Rerank, Retrieval, Retrieved, Vector, Wish, Wished};
 pub use usage::{ServiceTier, Usage, UsageOrigin};

@@ -121,6 +121,9 @@ pub struct ExplainRequest {
     /// The end user, for limits and budgets that count them apart.
     #[schema(max_length = 256)]
     pub user: Option<String>,
+    /// The session, as `x-weighbridge-session` names it.
+    #[schema(max_length = 256)]
+    pub session: Option<String>,
     /// The request's body; without it, one of a single short message.
     #[schema(value_type = Option<Object>)]
     pub body: Option<serde_json::Value>,

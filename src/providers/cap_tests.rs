@@ -66,6 +66,7 @@ fn ask(api: Api, body: &str) -> Ask {
         metadata: Vec::new(),
         demand: Demand::default(),
         form: false,
+        opening: Default::default(),
         sealed_elsewhere: false,
     }
 }

@@ -19,6 +19,12 @@ use tokio::time::Instant;
 /// A piece of the body towards HTTP/2: between two of them the client and the deadlines are polled.
 const SLICE: usize = 64 * 1024;
 
+/// Fewer tokens than this say nothing of the time between two of them.
+const FEWEST_TOKENS: u32 = 8;
+
+/// Of a whole answer: the wait for its first token is taken for as long as the making of so many.
+const WAIT_TOKENS: u32 = 32;
+
 /// How long a provider may keep its connection open behind the end of an answer.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -268,13 +274,26 @@ impl Attempt {
         }
     }
 
-    /// How fast it answers, as far as it did.
+    /// How fast it answered. Of a stream the wait for the first output, and the time between two tokens of the rest, where
+    /// there are enough of them to tell. A whole answer tells only how long it took: the wait counts as much as
+    /// [`WAIT_TOKENS`] tokens of it.
     pub fn pace(&self) -> Pace {
         let sent = self.sent.at().unwrap_or(self.begun);
-        let first = self.first_output.map(|at| at.saturating_duration_since(sent));
-        let (since, tokens) = (self.first_output, self.answer.output().map_or(0, |output| output.bytes() / 4));
-        let token = since.and_then(|at| at.elapsed().checked_div(u32::try_from(tokens).unwrap_or(u32::MAX)));
-        Pace { first, token }
+        let tokens = self.answer.output().map_or(0, |output| output.bytes() / 4);
+        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
+        if self.answer.expects_stream() {
+            let rest = self.first_output.map(|first| self.last_sign.saturating_duration_since(first));
+            let token = rest.filter(|_| tokens >= FEWEST_TOKENS).map(|rest| rest / tokens);
+            return Pace { first: self.first_output.map(|at| at.saturating_duration_since(sent)), token };
+        }
+        let whole = self.last_sign.saturating_duration_since(sent);
+        match tokens {
+            0 => Pace { first: Some(whole), token: None },
+            tokens => {
+                let token = whole / tokens.saturating_add(WAIT_TOKENS);
+                Pace { first: Some(token * WAIT_TOKENS), token: Some(token) }
+            }
+        }
     }
 
     /// Whether it was not settled yet.

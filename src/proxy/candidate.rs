@@ -9,7 +9,7 @@ use super::target::Target;
 use super::translate::Meaning;
 use crate::config::OnExhausted;
 use crate::limits::{Permit, Refusal};
-use crate::routing::{Entry, Plan, Route};
+use crate::routing::{Entry, Route};
 use std::sync::Arc;
 
 /// A target that may be tried.
@@ -107,7 +107,7 @@ impl Opened {
                 return Ok(());
             };
             let other = elsewhere(&unpaid).and_then(|model| snapshot.table.find(model));
-            let may = |route: &Route<Target>| self.caller.may_call(&route.name) && self.serves(route);
+            let may = |route: &Route<Target>| self.caller.may_call(&route.name) && self.fits(route);
             match other.filter(|route| may(route) && !self.visited(route)) {
                 Some(route) if switches < MOST_SWITCHES => self.switch(services, snapshot, route)?,
                 _ if matches!(unpaid, Unpaid::Elsewhere(_)) => {
@@ -130,15 +130,6 @@ impl Opened {
         Ok(())
     }
 
-    /// The targets of `route` for this request, in the order in which they are tried.
-    pub fn planned(&self, route: Arc<Route<Target>>) -> Plan<Target> {
-        Plan::new(route)
-    }
-
-    fn serves(&self, route: &Route<Target>) -> bool {
-        route.targets.iter().any(|target| target.serves(self.ask.api))
-    }
-
     fn visited(&self, route: &Route<Target>) -> bool {
         self.plan.route().name == route.name || self.model == route.name
     }
@@ -150,7 +141,7 @@ impl Opened {
         snapshot: &Snapshot,
         route: &Arc<Route<Target>>,
     ) -> Result<(), Reject> {
-        let plan = self.planned(Arc::clone(route));
+        let plan = self.planned(Arc::clone(route), services.clock.now_us())?;
         self.plan.go_on_with(plan);
         snapshot.governed.with_model(&mut self.governing, &route.name);
         let (permit, tokens) = (std::mem::take(&mut self.permit), reserved_tokens(&self.ask));

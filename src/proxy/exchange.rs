@@ -75,6 +75,8 @@ pub struct Opened {
     pub permit: Permit,
     /// The end user, if one is told.
     pub user: Option<Arc<str>>,
+    /// The session that the client names.
+    pub session: Option<Arc<str>>,
     /// What the client says the request is for.
     pub metadata: Metadata,
     /// The model that the client asked for; a budget may have sent the request to another one.

@@ -4,6 +4,7 @@ use super::gateway::{Services, Snapshot};
 use super::governed::{Governing, reserved_tokens};
 use super::metadata::Metadata;
 use super::purse::{self, Charge, Facts, Quote};
+use super::routes::Asked;
 use super::target::Target;
 use crate::auth::Caller;
 use crate::config::nearest;
@@ -11,7 +12,7 @@ use crate::dialect;
 use crate::ledger::budget::view_of;
 use crate::limits::Subject;
 use crate::model::{Api, Ask, Candidate, Draft, Explain, ExplainRequest, Explained, LimitView, Refusal};
-use crate::routing::Route;
+use crate::routing::{Order, Plan, Route, Routed};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -80,7 +81,23 @@ impl Explainer {
         let mut notes = Vec::new();
         let mut first_unpaid = None;
         let mut candidates = Vec::new();
-        for target in &route.targets {
+        let asked = Asked {
+            ask,
+            caller,
+            user: user.as_deref(),
+            metadata: &metadata,
+            session: request.session.as_deref(),
+            budgeting: &self.snapshot.budgeting,
+            now_us,
+            looking: true,
+        };
+        let (plan, no_target) = match asked.plan(Arc::clone(route)) {
+            Ok(plan) => (plan, None),
+            Err(reject) => (Plan::ordered(Arc::clone(route), Order::new(), Routed::Priority), Some(reject)),
+        };
+        let left_out = (0_u16..).take(route.targets.len()).filter(|place| !plan.left().contains(place));
+        for place in plan.left().iter().copied().chain(left_out) {
+            let Some(target) = route.targets.get(usize::from(place)) else { continue };
             let mut of_target: Vec<Charge> = charges.clone();
             of_target.extend(facts.charges(&*target.budgets));
             let quote = purse::quote(&of_target, ask, target, &self.snapshot.budgeting, now_us);
@@ -90,7 +107,7 @@ impl Explainer {
             if first_unpaid.is_none() && target.serves(ask.api) {
                 first_unpaid.clone_from(&quote.refused);
             }
-            candidates.push(candidate(target, ask.api, &quote));
+            candidates.push(candidate(target, asked.told(&plan, place), &quote));
         }
         notes.dedup();
         let usable = candidates.iter().any(|candidate| candidate.usable);
@@ -98,6 +115,8 @@ impl Explainer {
             Some(refusal(403, "model_not_allowed", "the key or its team may not call this model".to_owned()))
         } else if !route.targets.iter().any(|target| target.serves(ask.api)) {
             Some(refusal(400, "dialect_not_supported", format!("none of its targets answers {}", ask.api.name())))
+        } else if let Some(reject) = no_target {
+            Some(refusal(reject.status(), reject.code(), reject.to_string()))
         } else if let Some(full) = limits.iter().find(|limit| is_full(limit, ask)) {
             let message = format!("limit `{}` is reached: {} of {} used", full.id, full.used, full.limit);
             Some(refusal(429, "limit_reached", message))
@@ -165,17 +184,17 @@ fn asked(request: &ExplainRequest, api: Api) -> Result<Ask, String> {
     dialect::parse(api, Draft::copy_of(body.to_string().as_bytes())).map_err(|bad| bad.message)
 }
 
-fn candidate(target: &Arc<Target>, api: Api, quote: &Quote) -> Candidate {
-    let serves = target.serves(api);
-    let reason = match &quote.refused {
-        _ if !serves => format!("does not answer {}", api.name()),
-        Some(refused) => refused.clone(),
-        None => "in the order of the file".to_owned(),
+/// `told`: why it stands where it stands, or is left out.
+fn candidate(target: &Arc<Target>, told: Result<String, String>, quote: &Quote) -> Candidate {
+    let (planned, reason) = match (told, &quote.refused) {
+        (Ok(_), Some(refused)) => (true, refused.clone()),
+        (Ok(why), None) => (true, why),
+        (Err(why), _) => (false, why),
     };
     Candidate {
         provider: target.provider_name.to_string(),
         model: target.model.to_string(),
-        usable: serves && quote.refused.is_none(),
+        usable: planned && quote.refused.is_none(),
         reason,
         price: target.price.as_ref().map(|price| price.describe()),
         worst_nano_usd: quote.worst_nano,

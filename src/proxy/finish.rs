@@ -337,6 +337,8 @@ pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'sta
     line.mirror_of = opened.mirror_of;
     line.queued_us = micros(opened.place.waited);
     line.attempts = exchange.record.attempts.clone();
+    line.routed = Some(opened.plan.routed().name());
+    line.too_small = opened.too_small();
     line.bytes_in = opened.bytes_in as u64;
     line.bytes_out = record.bytes_out;
     let mut tally = exchange.record.tally.lock();

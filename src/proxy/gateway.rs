@@ -25,7 +25,7 @@ use crate::limits::{Addresses, Connections, Limits, RuleSet};
 use crate::model::{Api, Clock, IdSource};
 use crate::providers::feed::Feed;
 use crate::providers::{self, Endpoint, Provider};
-use crate::routing::{Route, Standings, Table};
+use crate::routing::{Place, Route, Rule, Standings, Table};
 use crate::telemetry::{AccessLog, ProxyMetrics, SeriesTable};
 use crate::tokens::{self, Counter};
 use bytes::Bytes;
@@ -164,7 +164,14 @@ impl Snapshot {
                 }
             }
             let max_attempts = usize::try_from(model.max_attempts.get()).unwrap_or(usize::MAX);
-            routes.push(Route { name: Arc::clone(&model.name), targets, max_attempts });
+            let places = model.targets.iter().map(|target| Place {
+                name: (&*target.provider, &*target.model),
+                weight: target.weight,
+                canary: target.canary,
+            });
+            let places: Vec<_> = places.collect();
+            let rule = Rule::new(model.route, model.sticky, &places);
+            routes.push(Route { name: Arc::clone(&model.name), targets, max_attempts, rule });
         }
         errors.extend(unpriced::budgets(config, &routes));
         let accounts = Accounts::resolve(&config.files, |name| built.get(name).map(|built| built.account(name)));
@@ -335,6 +342,7 @@ fn join(config: &Config, (model, index): (&Model, usize), built: &Built, with: &
         max_output_tokens: target.max_output_tokens.or_else(|| listed?.max_output_tokens),
         learned: Arc::default(),
         encoding: tokens::encoding_of(&target.model),
+        when: target.when.clone(),
         limits: Arc::clone(&built.limits),
         budgets: Arc::clone(&built.budgets),
         metrics: Arc::clone(with.series.target(&model.name, index).ok_or("it has no counters")?),

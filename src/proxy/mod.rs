@@ -39,6 +39,7 @@ mod refusal;
 mod reject;
 mod replay;
 mod respond;
+mod routes;
 mod retrieve;
 mod rows;
 mod stage;

@@ -138,6 +138,7 @@ impl Opening<'_> {
             governing,
             permit,
             user: local.user.clone(),
+            session: header_text(headers, "x-weighbridge-session").map(Arc::from),
             metadata: local.metadata.clone(),
             model: Arc::clone(&route.name),
             charges: Vec::new(),
@@ -155,7 +156,7 @@ impl Opening<'_> {
             mirror_of: None,
         };
         opened.charges = opened.facts().charges(opened.governing.budgets());
-        opened.plan = opened.planned(Arc::clone(route));
+        opened.plan = opened.planned(Arc::clone(route), services.clock.now_us())?;
         opened.reserve(services, &self.gateway.snapshot)?; // for the first candidate that can be paid; else 402
         opened.mirror(services, &session.req_header().headers);
         let overhead = self.arrival.at.elapsed().saturating_sub(body.waited + local.queued);

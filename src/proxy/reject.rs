@@ -135,6 +135,9 @@ pub enum Reject {
         /// What the targets speak.
         speak: String,
     },
+    /// No target of the model is for this request: which conditions do not hold.
+    #[error("{0}")]
+    NoTarget(String),
     /// The targets speak other APIs, which cannot say what is asked.
     #[error(
         "`{field}` ({what}) cannot be told to {target}, which speaks {api}; leave it out, or ask the operator to set \
@@ -222,9 +225,11 @@ impl Reject {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Framing(framing) => framing.status(),
-            Self::BadRequest { .. } | Self::Dialect { .. } | Self::Unbounded { .. } | Self::Untranslatable { .. } => {
-                400
-            }
+            Self::BadRequest { .. }
+            | Self::Dialect { .. }
+            | Self::NoTarget(_)
+            | Self::Unbounded { .. }
+            | Self::Untranslatable { .. } => 400,
             Self::BudgetExhausted { status, exhausted, .. } => match exhausted.why {
                 Why::Spent | Why::Unpriced => *status,
                 Why::TooManyEntities | Why::Unreadable => 503,
@@ -280,6 +285,7 @@ impl Reject {
             Self::NoModel { .. } => "model_not_found",
             Self::ModelNotAllowed { .. } => "model_not_allowed",
             Self::Dialect { .. } => "dialect_not_supported",
+            Self::NoTarget(_) => "no_target_for_request",
             Self::Untranslatable { .. } => "not_translatable",
             Self::BuffersFull => "buffers_full",
             Self::Overloaded(_) => OVERLOADED,
@@ -301,7 +307,9 @@ impl Reject {
         match self {
             Self::BadRequest { param, .. } => param.as_deref(),
             Self::Unbounded { field, .. } | Self::Untranslatable { field, .. } => Some(field),
-            Self::NoModel { .. } | Self::ModelNotAllowed { .. } | Self::Dialect { .. } => Some("model"),
+            Self::NoModel { .. } | Self::ModelNotAllowed { .. } | Self::Dialect { .. } | Self::NoTarget(_) => {
+                Some("model")
+            }
             Self::Framing(_)
             | Self::NoRoute { .. }
             | Self::Method { .. }
@@ -342,6 +350,7 @@ impl Reject {
             | Self::NoModel { .. }
             | Self::ModelNotAllowed { .. }
             | Self::Dialect { .. }
+            | Self::NoTarget(_)
             | Self::Untranslatable { .. } => Fault::Client,
             Self::BudgetExhausted { exhausted, .. } => match exhausted.why {
                 Why::Spent | Why::Unpriced => Fault::Client,
@@ -372,6 +381,7 @@ impl Reject {
             | Self::NoModel { .. }
             | Self::ModelNotAllowed { .. }
             | Self::Dialect { .. }
+            | Self::NoTarget(_)
             | Self::Untranslatable { .. } => Retry::Never,
             Self::BodyTimeout { .. } => Retry::Maybe,
             Self::BudgetExhausted { status, now_us, exhausted } => {

@@ -56,6 +56,7 @@ fn each_refusal_has_its_status_its_code_and_says_whether_to_try_again() {
         (Reject::BodyTimeout { limit: Duration::ZERO }, 408, "body_timeout", Fault::Client, Retry::Maybe, true),
         (Reject::NoModel { model: text() }, 404, "model_not_found", Fault::Client, Retry::Never, false),
         (not_allowed(), 403, "model_not_allowed", Fault::Client, Retry::Never, false),
+        (Reject::NoTarget(text()), 400, "no_target_for_request", Fault::Client, Retry::Never, false),
         (dialect(), 400, "dialect_not_supported", Fault::Client, Retry::Never, false),
         (untold(), 400, "not_translatable", Fault::Client, Retry::Never, false),
         (Reject::BuffersFull, 503, "buffers_full", Fault::Gateway, after(1), false),

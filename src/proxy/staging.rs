@@ -120,6 +120,7 @@ impl Stage {
             governing,
             permit: permit.expect("a million tokens a day"),
             user: None,
+            session: None,
             metadata: Vec::new(),
             model: model.into(),
             charges: Vec::new(),

@@ -6,7 +6,7 @@ use super::purse::BudgetSet;
 use super::tunnel::Tunnel;
 use super::uplink::Uplink;
 use crate::catalogue::Price;
-use crate::config::{Protocol, Timeouts};
+use crate::config::{Protocol, Timeouts, When};
 use crate::ledger::OpenPrice;
 use crate::limits::RuleSet;
 use crate::model::{Api, Ask};
@@ -75,6 +75,8 @@ pub struct Target {
     pub learned: Arc<Learned>,
     /// The model's own tokenizer, if there is one here.
     pub encoding: Option<Encoding>,
+    /// The requests that it is for; `None`: all.
+    pub when: Option<When>,
     /// Limits of the provider.
     pub limits: RuleSet,
     /// Budgets of its provider.

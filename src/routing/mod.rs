@@ -3,13 +3,22 @@
 //! Knows names, order and addresses; what a target *is* (its provider, price, counters) is the type `T` that
 //! `proxy` hangs on it, so that this module needs no other stage.
 
+mod affinity;
 mod dns;
+mod pace;
 mod plan;
+mod rule;
+mod shares;
 mod standing;
+mod when;
 
+pub use affinity::Affinity;
 pub use dns::{Resolver, UnresolvedHost};
+pub use pace::Paces;
 pub use plan::{Order, Plan, Stands};
+pub use rule::{Place, Routed, Rule, Wish};
 pub use standing::{Ended, Entry, Pace, Standing, Standings};
+pub use when::{Facts, failing};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,10 +28,12 @@ use std::sync::Arc;
 pub struct Route<T> {
     /// The name.
     pub name: Arc<str>,
-    /// Targets in the order in which they are tried.
+    /// Targets in the order of the file.
     pub targets: Vec<Arc<T>>,
     /// Attempts that one request may make.
     pub max_attempts: usize,
+    /// How they are put in order for a request.
+    pub rule: Rule,
 }
 
 /// All routes, by name.

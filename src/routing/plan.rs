@@ -1,6 +1,7 @@
 //! The candidates of one request, consumed on fail-over.
 
 use super::Route;
+use super::rule::Routed;
 use super::standing::{Entry, Standing};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ pub struct Plan<T> {
     left: Order,
     attempts_left: usize,
     last: Option<u16>,
+    routed: Routed,
+    too_small: Order,
 }
 
 impl<T> Clone for Plan<T> {
@@ -33,6 +36,8 @@ impl<T> Clone for Plan<T> {
             left: self.left.clone(),
             attempts_left: self.attempts_left,
             last: self.last,
+            routed: self.routed,
+            too_small: self.too_small.clone(),
         }
     }
 }
@@ -41,13 +46,34 @@ impl<T> Plan<T> {
     /// All targets, in the order of the file.
     pub fn new(route: Arc<Route<T>>) -> Self {
         let count = u16::try_from(route.targets.len()).unwrap_or(u16::MAX);
-        Self::ordered(route, (0..count).collect())
+        Self::ordered(route, (0..count).collect(), Routed::Priority)
     }
 
-    /// The targets of `order`; what is not in it is not tried.
-    pub fn ordered(route: Arc<Route<T>>, order: Order) -> Self {
+    /// The targets of `order`; what is not in it is not tried. `routed`: what put the first one first.
+    pub fn ordered(route: Arc<Route<T>>, order: Order, routed: Routed) -> Self {
         let attempts_left = route.max_attempts;
-        Self { route, left: order, attempts_left, last: None }
+        Self { route, left: order, attempts_left, last: None, routed, too_small: Order::new() }
+    }
+
+    /// The targets at `places` were left out: the request is too long for them.
+    #[must_use]
+    pub fn without(self, places: Order) -> Self {
+        Self { too_small: places, ..self }
+    }
+
+    /// What put the first target first.
+    pub const fn routed(&self) -> Routed {
+        self.routed
+    }
+
+    /// The targets that were left out because the request is too long for them.
+    pub fn too_small(&self) -> impl Iterator<Item = &Arc<T>> {
+        self.too_small.iter().filter_map(|&place| self.target(place))
+    }
+
+    /// The places that are left, in the order in which they are tried.
+    pub fn left(&self) -> &[u16] {
+        &self.left
     }
 
     /// The route that is followed.
@@ -112,7 +138,13 @@ impl<T: Stands> Plan<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routing::standing::{Ended, Standings};
+    use crate::{
+        config::{RouteKind, Sticky},
+        routing::{
+            rule::Rule,
+            standing::{Ended, Standings},
+        },
+    };
 
     #[derive(Debug)]
     struct Place(u32, Arc<Standing>);
@@ -127,7 +159,8 @@ mod tests {
         let standings = Standings::default();
         let place = |&number: &u32| Arc::new(Place(number, standings.of("p", &number.to_string())));
         let targets = targets.iter().map(place).collect();
-        Plan::new(Arc::new(Route { name: "fast".into(), targets, max_attempts }))
+        let rule = Rule::new(RouteKind::Priority, Sticky::None, &[]);
+        Plan::new(Arc::new(Route { name: "fast".into(), targets, max_attempts, rule }))
     }
 
     fn take(plan: &mut Plan<Place>, serves: impl Fn(&Place) -> bool) -> Option<u32> {

@@ -3,6 +3,7 @@
 //! One standing for each account and model, found by name, so that it outlives a reload and is shared by all routes that
 //! lead there. It is read and written by atomics: no lock on the way of a request.
 
+use super::pace::Paces;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -51,6 +52,7 @@ pub struct Standing {
     /// Times in a row that it was shut.
     shut_times: AtomicU32,
     open: AtomicU32,
+    paces: Paces,
 }
 
 impl Standing {
@@ -63,6 +65,7 @@ impl Standing {
             failures: AtomicU32::new(0),
             shut_times: AtomicU32::new(0),
             open: AtomicU32::new(0),
+            paces: Paces::default(),
         }
     }
 
@@ -95,10 +98,16 @@ impl Standing {
         self.open.load(Relaxed)
     }
 
+    /// How fast it answered lately.
+    pub const fn paces(&self) -> &Paces {
+        &self.paces
+    }
+
     fn note(&self, ended: Ended, probe: bool, now_us: u64) {
         match ended {
             Ended::Neither => {}
-            Ended::Well(_) => {
+            Ended::Well(pace) => {
+                self.paces.note(pace, now_us);
                 self.failures.store(0, Relaxed);
                 if probe {
                     self.shut_times.store(0, Relaxed);

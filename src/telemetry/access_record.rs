@@ -50,6 +50,10 @@ pub struct AccessRecord {
     pub overhead_us: Option<u64>,
     /// Of `latency_us`, what it waited for a place among the open requests, in microseconds; no part of `overhead_us`.
     pub queued_us: u64,
+    /// What put the first target first (`routing::Routed`); `None`: no target was looked for.
+    pub routed: Option<&'static str>,
+    /// Targets that were left out because the prompt is too long for them: provider and model.
+    pub too_small: Vec<(Arc<str>, Arc<str>)>,
     /// In the order in which they were made.
     pub attempts: Vec<AccessAttempt>,
     /// Who connected.
@@ -105,6 +109,8 @@ impl AccessRecord {
             first_token_us: None,
             overhead_us: None,
             queued_us: 0,
+            routed: None,
+            too_small: Vec::new(),
             attempts: Vec::new(),
             client: None,
             bytes_in: 0,
@@ -148,6 +154,10 @@ impl Serialize for Line<'_> {
         map.serialize_entry("overhead_us", &record.overhead_us)?;
         if record.queued_us > 0 {
             map.serialize_entry("queued_us", &record.queued_us)?;
+        }
+        map.serialize_entry("routed", &record.routed)?;
+        if !record.too_small.is_empty() {
+            map.serialize_entry("too_small", &TooSmall(&record.too_small))?;
         }
         map.serialize_entry("attempts", &Attempts(&record.attempts))?;
         map.serialize_entry("client", &record.client.map(shown))?;
@@ -208,6 +218,19 @@ impl Serialize for Attempts<'_> {
         let mut list = serializer.serialize_seq(Some(self.0.len()))?;
         for attempt in self.0 {
             list.serialize_element(&Attempt(attempt))?;
+        }
+        list.end()
+    }
+}
+
+/// `["openai/gpt-4o-mini"]`
+struct TooSmall<'a>(&'a [(Arc<str>, Arc<str>)]);
+
+impl Serialize for TooSmall<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
+        for (provider, model) in self.0 {
+            list.serialize_element(&Text(format_args!("{provider}/{model}")))?;
         }
         list.end()
     }

@@ -37,6 +37,9 @@ fn target(provider: &str, model: &str) -> Target {
         apis: None,
         max_input_tokens: None,
         max_output_tokens: None,
+        weight: 1,
+        canary: None,
+        when: None,
     }
 }
 
@@ -47,6 +50,8 @@ fn config(models: &[(&str, Vec<Target>)], teams: &[&str]) -> Config {
             Arc::from(*name),
             Model {
                 name: Arc::from(*name),
+                route: config::RouteKind::Priority,
+                sticky: config::Sticky::None,
                 targets,
                 max_attempts: NonZeroU32::MIN,
                 drops: false,
@@ -246,6 +251,8 @@ fn a_record_is_one_json_line_with_every_field() {
     full.client = Some("10.0.0.1:1234".parse().expect("an address"));
     full.bytes_in = 11;
     full.bytes_out = 22;
+    full.routed = Some("weighted");
+    full.too_small = vec![("local".into(), "llama".into())];
     full.attempts = vec![AccessAttempt {
         provider: "local".into(),
         target_model: "llama".into(),
@@ -268,6 +275,7 @@ fn a_record_is_one_json_line_with_every_field() {
         "output_tokens": 10, "reasoning_tokens": 3, "audio_input_tokens": 0, "audio_output_tokens": 0,
         "usage_origin": "reported", "cost_nano_usd": 1_234, "latency_us": 900, "first_token_us": 500,
         "overhead_us": 40, "client": "10.0.0.1:1234", "bytes_in": 11, "bytes_out": 22,
+        "routed": "weighted", "too_small": ["local/llama"],
         "attempts": [{
             "provider": "local", "target_model": "llama", "status": 503, "outcome": "provider_error", "time_us": 77,
             "reason": "the provider answered 503",

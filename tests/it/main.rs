@@ -7,6 +7,7 @@
 mod passthrough;
 mod failover;
 mod hostile_provider;
+mod routing;
 mod streaming;
 mod keep_alive;
 mod translation;

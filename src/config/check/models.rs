@@ -4,11 +4,11 @@ use super::Checker;
 use super::server::count;
 use crate::{
     config::{
-        Model, PriceOverride, Provider, Scope, Section, Target, Timeouts,
+        Model, PriceOverride, Provider, RouteKind, Scope, Section, Share, Target, Timeouts,
         error::hint,
         file::{ModelFile, PriceFile, ProviderFile, TargetFile, TimeoutsFile, Unsupported},
-        quantity::{Count, Price, Time, UnitPrice, show_time},
-        shape::{later, not_yet, read_all},
+        quantity::{Count, Part, Price, Time, UnitPrice, show_time},
+        shape::{later, read_all},
         tree::{Node, Value, join},
     },
     model::Api,
@@ -78,27 +78,17 @@ impl Checker<'_> {
     fn model(&mut self, name: &str, file: ModelFile, zone: &TimeZone) -> Model {
         let path = join("models", name);
         self.named(&path, name);
-        match file.route.as_deref() {
-            None | Some("priority") => {}
-            Some(route @ ("weighted" | "latency" | "cost")) => {
-                self.flag(&join(&path, "route"), not_yet(&format!("the route `{route}`")));
-            }
-            Some(route) => {
-                let path = join(&path, "route");
-                let shown = self.shown(&path, route);
-                self.flag(&path, format!("there is no route {shown}{}", hint(route, ["priority"])));
-            }
-        }
         if file.targets.is_empty() {
             self.flag(&join(&path, "targets"), "there must be at least one target");
         }
         let mut targets = Vec::new();
         for (index, target) in file.targets.into_iter().enumerate() {
             if let Some(target) = target {
-                let target = self.target(&path, index, target, file.timeouts);
+                let target = self.target(&path, index, target, file.route, file.timeouts);
                 targets.extend(self.each_account(target));
             }
         }
+        self.route(&path, file.route, file.sticky, &targets);
         let drops = file.translation.unsupported == Unsupported::Drop;
         let keep_alive = file.keep_alive.map(|Time(every)| every);
         if keep_alive.is_some_and(|every| every < LEAST_SILENCE) {
@@ -108,6 +98,8 @@ impl Checker<'_> {
         let rules = self.rules(&path, &Scope::Model(name.into()), file.limits, file.budgets, zone);
         Model {
             name: name.into(),
+            route: file.route,
+            sticky: file.sticky,
             targets,
             max_attempts: count(file.max_attempts, 4),
             drops,
@@ -117,7 +109,14 @@ impl Checker<'_> {
         }
     }
 
-    fn target(&mut self, model: &str, index: usize, file: TargetFile, of_model: TimeoutsFile) -> Target {
+    fn target(
+        &mut self,
+        model: &str,
+        index: usize,
+        file: TargetFile,
+        route: RouteKind,
+        of_model: TimeoutsFile,
+    ) -> Target {
         let path = format!("{model}.targets[{index}]");
         self.refers(&join(&path, "provider"), &file.provider, "providers", "provider");
         let named = [("model", Some(&file.model)), ("price_as", file.price_as.as_ref())];
@@ -126,6 +125,9 @@ impl Checker<'_> {
                 self.flag(&join(&path, key), "a model's name has 1 to 256 bytes, and no control characters");
             }
         }
+        let weight = self.weight(&path, route, file.weight, file.canary.is_some());
+        let canary = file.canary.and_then(|Part(hundredths)| Share::new(hundredths));
+        let when = file.when.map(|when| self.when(&join(&path, "when"), when));
         let apis = file.apis.map(|apis| self.apis(&join(&path, "apis"), apis));
         let timeouts = self.timeouts(&join(&path, "timeouts"), file.timeouts, &join(model, "timeouts"), of_model);
         Target {
@@ -136,6 +138,9 @@ impl Checker<'_> {
             apis,
             max_input_tokens: file.max_input_tokens.map(|Count(tokens)| u64::from(tokens)),
             max_output_tokens: file.max_output_tokens.map(|Count(tokens)| u64::from(tokens)),
+            weight,
+            canary,
+            when,
         }
     }
 

@@ -51,6 +51,7 @@ pub(super) fn demand(api: Api, body: &[u8], known: &Known<'_>, outline: &Outline
     let tally = &outline.tally;
     let mut demand = Demand {
         readable_bytes: (body.len() as u64).saturating_sub(tally.payload_bytes),
+        holds: tally.holds,
         images: tally.images,
         images_low: tally.images_low,
         audio_bytes: tally.audio_bytes,

@@ -104,6 +104,7 @@ pub(super) fn read_form(api: Api, content_type: &str, draft: Draft) -> Result<As
         caps: Caps::default(),
         metadata: Vec::new(),
         demand,
+        opening: Default::default(),
         sealed_elsewhere: false,
         body: draft,
     })

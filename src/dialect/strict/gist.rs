@@ -5,7 +5,7 @@
 
 use super::Shape;
 use super::text::unescape;
-use crate::model::Span;
+use crate::model::{Modalities, Modality, Span};
 use std::borrow::Cow;
 
 /// What was noted of a whole body.
@@ -27,6 +27,10 @@ pub struct Tally {
     pub unseen_at: Option<usize>,
     /// A byte of the first picture or sound.
     pub media_at: Option<usize>,
+    /// Kinds of parts.
+    pub holds: Modalities,
+    /// One past the first element of a top-level array that is a turn of the user.
+    pub first_turn_end: Option<usize>,
     /// Definitions of tools.
     pub tools: u32,
     /// Those whose `type` is not `function` or `custom`.
@@ -88,6 +92,10 @@ enum What {
     TextSource,
     /// Something whose size the body does not tell.
     Unseen,
+    /// A film; as [`What::Unseen`].
+    Film,
+    /// Sound that is not in the body; as [`What::Unseen`].
+    Recording,
     /// A tool that the client defines.
     Own,
 }
@@ -99,8 +107,9 @@ impl What {
             b"input_audio" => Self::Audio,
             b"file" | b"input_file" | b"document" => Self::Document,
             b"text" | b"content" => Self::TextSource,
-            b"item_reference" | b"container_upload" | b"video_url" | b"audio_url" | b"input_video" | b"video"
-            | b"image_embeds" => Self::Unseen,
+            b"video_url" | b"input_video" | b"video" => Self::Film,
+            b"audio_url" => Self::Recording,
+            b"item_reference" | b"container_upload" | b"image_embeds" => Self::Unseen,
             b"function" | b"custom" => Self::Own,
             _ => Self::Other,
         }
@@ -112,10 +121,12 @@ impl What {
         let is = |family: &[u8]| kind.get(..family.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(family));
         if is(b"image/") {
             Self::Image
-        } else if is(b"audio/") && inline {
-            Self::Audio
+        } else if is(b"audio/") {
+            if inline { Self::Audio } else { Self::Recording }
+        } else if is(b"video/") {
+            Self::Film
         } else {
-            Self::Unseen
+            Self::Document
         }
     }
 }
@@ -144,6 +155,7 @@ pub(super) struct Gist {
     low: bool,
     has_id: bool,
     has_role: bool,
+    is_user: bool,
     has_image: bool,
     /// What it holds is of another media type than a picture's.
     no_picture: bool,
@@ -166,6 +178,7 @@ impl Gist {
             match name {
                 b"mimeType" | b"mime_type" => self.media = Some(value),
                 b"data" | b"fileUri" | b"file_uri" => self.mark = Some(value.start),
+                b"role" => self.role(bytes, value),
                 _ => {}
             }
             return;
@@ -182,7 +195,7 @@ impl Gist {
             b"file_id" | b"file_url" | b"file_data" | b"data" => self.mark = Some(value.start),
             b"media_type" => self.no_picture |= !is_picture(&text(bytes, value)),
             b"id" => self.has_id = true,
-            b"role" => self.has_role = true,
+            b"role" => self.role(bytes, value),
             b"image_url" => {
                 self.has_image = true;
                 if holds_no_picture(bytes, value) {
@@ -195,6 +208,11 @@ impl Gist {
             b"memory_limit" => self.sized_container = true,
             _ => {}
         }
+    }
+
+    fn role(&mut self, bytes: &[u8], value: Span) {
+        self.has_role = true;
+        self.is_user = *text(bytes, value) == *b"user";
     }
 
     /// Adds a number, `true`, `false` or `null`.
@@ -238,15 +256,20 @@ impl Gist {
         }
     }
 
-    /// The object ends. `item`: it is an element of a top-level array.
+    /// The object ends, which has the place `at`. `item`: it is an element of a top-level array.
     #[inline]
-    pub(super) fn conclude(&self, section: Section, item: bool, start: usize, tally: &mut Tally) {
+    pub(super) fn conclude(&self, section: Section, item: bool, at: Span, tally: &mut Tally) {
+        let start = at.start;
         match section {
             Section::Plain => {}
             Section::Tools if item => self.tool(tally),
             Section::Tools => {}
             Section::Content | Section::Input => {
                 self.part(start, tally);
+                // Google's turns need not say whose they are.
+                if item && (self.is_user || (self.shape == Shape::Named && !self.has_role)) {
+                    tally.first_turn_end.get_or_insert(at.end);
+                }
                 if section == Section::Input && item && self.kind.is_none() && self.has_id && !self.has_role {
                     note_unseen(tally, start); // the type of a reference may be left out
                 }
@@ -264,6 +287,12 @@ impl Gist {
 
     fn part(&self, start: usize, tally: &mut Tally) {
         match self.what {
+            What::Film => tally.holds.insert(Modality::Video),
+            What::Audio | What::Recording => tally.holds.insert(Modality::Audio),
+            What::Document => tally.holds.insert(Modality::Document),
+            What::Image | What::Other | What::TextSource | What::Unseen | What::Own => {}
+        }
+        match self.what {
             What::Image => self.image(start, tally),
             What::Other if self.kind.is_none() && self.has_image => self.image(start, tally),
             What::Audio => {
@@ -272,7 +301,7 @@ impl Gist {
                 tally.payload_bytes = tally.payload_bytes.saturating_add(self.payload);
             }
             What::Document if self.text_source => {}
-            What::Document | What::Unseen => {
+            What::Document | What::Unseen | What::Film | What::Recording => {
                 tally.payload_bytes = tally.payload_bytes.saturating_add(self.payload);
                 note_unseen(tally, self.mark.unwrap_or(start));
             }
@@ -283,10 +312,12 @@ impl Gist {
     fn image(&self, start: usize, tally: &mut Tally) {
         if self.no_picture {
             // A document by the name of a picture: it may be told as what it is.
+            tally.holds.insert(Modality::Document);
             tally.payload_bytes = tally.payload_bytes.saturating_add(self.payload);
             return note_unseen(tally, self.mark.unwrap_or(start));
         }
         tally.media_at.get_or_insert(start);
+        tally.holds.insert(Modality::Image);
         tally.images = tally.images.saturating_add(1);
         tally.images_low = tally.images_low.saturating_add(u32::from(self.low));
         tally.payload_bytes = tally.payload_bytes.saturating_add(self.payload);

@@ -141,7 +141,8 @@ impl<'a> Scan<'a> {
         self.text_bytes -= payload.uncounted();
         if outline.is_none() {
             if !lent {
-                gist.conclude(self.section, self.depth == ITEM_DEPTH, start, &mut self.tally);
+                let at = Span { start, end: self.at };
+                gist.conclude(self.section, self.depth == ITEM_DEPTH, at, &mut self.tally);
             }
             self.last = gist;
         }

@@ -254,6 +254,7 @@ fn only_the_model_changes() {
         metadata: Vec::new(),
         demand: Demand::default(),
         form: false,
+        opening: Default::default(),
         sealed_elsewhere: false,
     };
     let edits = plain().edits(&ask, &Bytes::from_static(b"\"new\""), None);

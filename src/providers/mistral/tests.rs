@@ -107,6 +107,7 @@ fn a_body_that_passes_through_gets_no_stream_options_and_its_own_cap() {
         metadata: Vec::new(),
         demand: Demand::default(),
         form: false,
+        opening: Default::default(),
         sealed_elsewhere: false,
     };
     let edits = mistral().edits(&ask, &Bytes::from_static(br#""m""#), Some(100));

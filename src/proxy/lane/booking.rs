@@ -433,6 +433,7 @@ impl Live {
         line.stream = true;
         line.overhead_us = Some(finish::micros(sums.overhead));
         line.attempts = std::mem::take(&mut sums.attempts);
+        line.routed = Some(opened.plan.routed().name());
         (line.bytes_in, line.bytes_out) = (sums.bytes_in, sums.bytes_out);
         line.usage = sums.usage;
         line.usage_origin = sums.origin.unwrap_or(UsageOrigin::None);

@@ -47,6 +47,7 @@ impl Opening<'_> {
             governing,
             permit,
             user: local.user.clone(),
+            session: header_text(&head.headers, "x-weighbridge-session").map(Arc::from),
             metadata: local.metadata.clone(),
             model: Arc::clone(&route.name),
             charges: Vec::new(),
@@ -64,7 +65,7 @@ impl Opening<'_> {
             mirror_of: None,
         };
         opened.charges = opened.facts().charges(opened.governing.budgets());
-        opened.plan = opened.planned(Arc::clone(route));
+        opened.plan = opened.planned(Arc::clone(route), services.clock.now_us())?;
         opened.reserve(services, snapshot)?; // the dearest first response; else 402
         let overhead = self.arrival.at.elapsed().saturating_sub(local.queued);
         Ok(Next::Lane(Box::new(Realtime::new(opened, handshake, Arc::clone(services), overhead))))
@@ -88,6 +89,7 @@ fn ask(model: &str, user: Option<&str>) -> Ask {
         caps: Caps::default(),
         metadata: Vec::new(),
         demand: Demand { unseen: Some("model".to_owned()), audio_output: true, ..Demand::default() },
+        opening: Default::default(),
         sealed_elsewhere: false,
         form: false,
     }

@@ -48,6 +48,7 @@ pub struct Job {
     /// The client's headers, of which a provider's kind lets its list pass.
     headers: HeaderMap,
     user: Option<Arc<str>>,
+    session: Option<Arc<str>>,
     metadata: Metadata,
     /// The request that is mirrored.
     of: RequestId,
@@ -136,6 +137,7 @@ impl Opened {
             _share: share,
             headers: headers.clone(),
             user: self.user.clone(),
+            session: self.session.clone(),
             metadata: self.metadata.clone(),
             of: self.arrival.id,
             label: Arc::clone(&self.arrival.label),

@@ -51,6 +51,7 @@ pub(super) fn open(services: &Services, job: &Job, place: Place) -> Result<Opene
         governing,
         permit: crate::limits::Permit::default(),
         user: job.user.clone(),
+        session: job.session.clone(),
         metadata: job.metadata.clone(),
         model: Arc::clone(&route.name),
         charges: Vec::new(),
@@ -71,7 +72,7 @@ pub(super) fn open(services: &Services, job: &Job, place: Place) -> Result<Opene
     let tokens = reserved_tokens(&opened.ask);
     opened.permit = opened.governing.admit_request(&services.limits, permit, &opened.subject(), tokens)?;
     opened.charges = opened.facts().charges(opened.governing.budgets());
-    opened.plan = opened.planned(Arc::clone(route));
+    opened.plan = opened.planned(Arc::clone(route), services.clock.now_us())?;
     opened.reserve(services, snapshot)?;
     Ok(opened)
 }

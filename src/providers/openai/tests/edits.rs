@@ -24,6 +24,7 @@ fn ask(body: &str, stream: bool, include_usage: Option<IncludeUsage>) -> Ask {
         metadata: Vec::new(),
         demand: Demand::default(),
         form: false,
+        opening: Default::default(),
         sealed_elsewhere: false,
     }
 }

@@ -140,6 +140,7 @@ fn form(body: &str, name: &str) -> Ask {
         caps: crate::model::Caps::default(),
         metadata: Vec::new(),
         demand: crate::model::Demand { media: Some(Box::new(Media::default())), ..Default::default() },
+        opening: Default::default(),
         sealed_elsewhere: false,
     }
 }

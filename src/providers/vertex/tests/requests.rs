@@ -128,6 +128,7 @@ fn ask(api: Api, body: &str) -> Ask {
         caps: Caps { insert_at: 1, max_tokens: cap, ..Caps::default() },
         metadata: Vec::new(),
         demand: Demand::default(),
+        opening: Default::default(),
         sealed_elsewhere: false,
         form: false,
     }
