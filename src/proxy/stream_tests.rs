@@ -762,7 +762,7 @@ fn a_refusal_of_the_gateways_own_key_is_trouble_of_the_target() {
         answer.push(Bytes::from(body)).expect("withheld");
         (answer.end().map(|_| ()), answer.released())
     };
-    assert_eq!(end("API_KEY_INVALID"), (Err(Trouble::Status { status: 401, retry_after: None }), false));
+    assert_eq!(end("API_KEY_INVALID"), (Err(Trouble::Status { status: 401, retry_after: None, again: None }), false));
     assert_eq!(end("OTHER"), (Ok(()), true));
 }
 

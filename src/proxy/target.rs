@@ -4,7 +4,7 @@ use super::beside::Beside;
 use super::learned::Learned;
 use super::purse::BudgetSet;
 use crate::catalogue::Price;
-use crate::config::{Protocol, Timeouts};
+use crate::config::{Attempts, Protocol, Timeouts};
 use crate::ledger::OpenPrice;
 use crate::limits::RuleSet;
 use crate::model::{Api, Ask};
@@ -52,6 +52,8 @@ pub struct Target {
     pub apis: Option<Vec<Api>>,
     /// What it cannot say is dropped and told, instead of refused.
     pub drops: bool,
+    /// What follows from an attempt that failed: the model's.
+    pub attempts: Arc<Attempts>,
     /// A client that waits for a stream gets a sign of life after so much silence.
     pub keep_alive: Option<Duration>,
     /// HTTP version towards it.

@@ -49,6 +49,7 @@ fn config(models: &[(&str, Vec<Target>)], teams: &[&str]) -> Config {
                 name: Arc::from(*name),
                 targets,
                 max_attempts: NonZeroU32::MIN,
+                attempts: Arc::default(),
                 drops: false,
                 keep_alive: None,
                 rules: Arc::default(),
@@ -244,6 +245,8 @@ fn a_record_is_one_json_line_with_every_field() {
         outcome: Outcome::ProviderError,
         time_us: 77,
         reason: Some("the provider answered 503".to_owned()),
+        action: Some("retry"),
+        pause_us: 5,
     }];
     log.write(full);
     log.write(record(0xcd));
@@ -261,7 +264,7 @@ fn a_record_is_one_json_line_with_every_field() {
         "overhead_us": 40, "client": "10.0.0.1:1234", "bytes_in": 11, "bytes_out": 22,
         "attempts": [{
             "provider": "local", "target_model": "llama", "status": 503, "outcome": "provider_error", "time_us": 77,
-            "reason": "the provider answered 503",
+            "reason": "the provider answered 503", "action": "retry", "pause_us": 5,
         }],
     });
     let lines = lines(&path);

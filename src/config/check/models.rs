@@ -100,7 +100,9 @@ impl Checker<'_> {
             self.flag(&join(&path, "keep_alive"), format!("must be at least {}", show_time(LEAST_SILENCE)));
         }
         let rules = self.rules(&path, &Scope::Model(name.into()), file.limits, file.budgets, zone);
-        Model { name: name.into(), targets, max_attempts: count(file.max_attempts, 4), drops, keep_alive, rules }
+        let attempts = self.attempts(&path, name, file.attempts, file.fallbacks);
+        let max_attempts = count(file.max_attempts, 4);
+        Model { name: name.into(), targets, max_attempts, attempts, drops, keep_alive, rules }
     }
 
     fn target(&mut self, model: &str, index: usize, file: TargetFile, of_model: TimeoutsFile) -> Target {
