@@ -343,7 +343,10 @@ mod tests {
         ];
         assert_eq!(Failure::ALL.map(|failure| (failure.name(), failure.default_action())), table);
         let absurd = Failure::ALL.iter().filter(|one| one.never_retried().is_some());
-        assert!(absurd.clone().all(|failure| failure.default_action() != Retry), "no default that `check` would refuse");
+        assert!(
+            absurd.clone().all(|failure| failure.default_action() != Retry),
+            "no default that `check` would refuse"
+        );
     }
 
     #[test]

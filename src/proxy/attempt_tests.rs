@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::Api;
+use crate::proxy::course::Move;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::staging::{self, Stage};
 use tokio::time::advance;

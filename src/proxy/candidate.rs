@@ -51,7 +51,8 @@ impl Opened {
     ) -> Option<Candidate> {
         let api = self.ask.api;
         loop {
-            let (target, entry) = self.plan.take_next(services.clock.now_us(), |target| target.serves(api) && ripe(target))?;
+            let (target, entry) =
+                self.plan.take_next(services.clock.now_us(), |target| target.serves(api) && ripe(target))?;
             let translated = match self.fit(&target, &services.buffers) {
                 Ok(translated) => translated,
                 Err(reject) => {

@@ -54,6 +54,8 @@ pub struct Kept {
     pub status: u16,
     /// Its body, for the client.
     pub body: Bytes,
+    /// Its message, if it could be read: for a client that has the header of a stream by then.
+    pub message: Option<String>,
     /// What it is about.
     pub about: Failure,
 }

@@ -73,7 +73,13 @@ fn is_object(text: &str) -> bool {
 
 /// A refusal in the client's dialect, in place of one that cannot be passed on: with the provider's message if that could
 /// be read. `in_stream`: as the event that ends a stream.
-pub fn of_our_own(api: Api, (status, about): (u16, Failure), message: Option<&str>, request_id: &str, in_stream: bool) -> Bytes {
+pub fn of_our_own(
+    api: Api,
+    (status, about): (u16, Failure),
+    message: Option<&str>,
+    request_id: &str,
+    in_stream: bool,
+) -> Bytes {
     let unsaid = "the provider refused the request and did not say why in a form that can be passed on";
     let message = message.unwrap_or(unsaid);
     let told = Told { status, code: code(about), message, param: None, request_id };

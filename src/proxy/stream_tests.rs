@@ -689,7 +689,7 @@ fn a_provider_s_wait_is_read_in_all_its_forms() {
     let now = std::time::SystemTime::now();
     let later = httpdate::fmt_http_date(now + Duration::from_secs(3600));
     let past = httpdate::fmt_http_date(now - Duration::from_secs(3600));
-    let read = |lines: &[(&'static str, &str)]| retry_after(&headers(lines));
+    let read = |lines: &[(&'static str, &str)]| refusal::retry_after(&headers(lines));
     assert_eq!(read(&[]), None);
     assert_eq!(read(&[("retry-after", "7")]), Some(Duration::from_secs(7)));
     assert_eq!(read(&[("retry-after", "7"), ("retry-after-ms", "1500")]), Some(Duration::from_millis(1500)));

@@ -65,7 +65,9 @@ impl Open {
     async fn tell_kept(&mut self, session: &mut Session, arrival: &Arrival, (api, kept): (Api, Kept), shares: &Shares) {
         self.code = Some(refusal::code(kept.about));
         if self.shared.lock().is_open_early() {
-            let event = self.shared.lock().vigil().mend(kept.body);
+            let said = (kept.status, kept.about);
+            let event = refusal::of_our_own(api, said, kept.message.as_deref(), &arrival.label, true);
+            let event = self.shared.lock().vigil().mend(event);
             return respond::end_stream(session, event).await;
         }
         match respond::whole(session, arrival, api.dialect(), (kept.status, kept.body), None, shares).await {

@@ -192,7 +192,9 @@ impl Trouble {
     pub const fn ended(&self) -> Ended {
         match self {
             Self::Status { status: 429, retry_after, .. }
-            | Self::Status { status: 503 | 529, retry_after: retry_after @ Some(_), .. } => Ended::Limited(*retry_after),
+            | Self::Status { status: 503 | 529, retry_after: retry_after @ Some(_), .. } => {
+                Ended::Limited(*retry_after)
+            }
             Self::InBand { status: 429, .. } => Ended::Limited(None),
             Self::InBand { status: 400..=428, .. }
             | Self::Refused { .. }

@@ -60,7 +60,10 @@ impl Checker<'_> {
             let path = join(path, &name);
             let failure = if let Ok(status) = name.parse::<u16>() {
                 if !(400..=599).contains(&status) {
-                    self.flag(&path, "is no status of an error; write one from `400` to `599`, or the name of a failure");
+                    self.flag(
+                        &path,
+                        "is no status of an error; write one from `400` to `599`, or the name of a failure",
+                    );
                     continue;
                 }
                 on_status.push((status, action));
@@ -70,7 +73,10 @@ impl Checker<'_> {
                 failure
             } else {
                 let shown = self.shown(&path, &name);
-                self.flag(&path, format!("there is no failure {shown}{}", hint(&name, Failure::ALL.map(Failure::name))));
+                self.flag(
+                    &path,
+                    format!("there is no failure {shown}{}", hint(&name, Failure::ALL.map(Failure::name))),
+                );
                 continue;
             };
             if let (Action::Retry, Some(why)) = (action, failure.never_retried()) {

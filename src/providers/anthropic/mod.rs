@@ -13,7 +13,9 @@ mod tests;
 use super::cap::{self, CapField};
 use super::mask::Key;
 use super::rename::rename;
-use super::{Endpoint, Garbage, OutputText, Provider, Reading, RefusalKind, StreamReader, codec::Codec, failure, passed};
+use super::{
+    Endpoint, Garbage, OutputText, Provider, Reading, RefusalKind, StreamReader, codec::Codec, failure, passed,
+};
 use crate::{
     config::{self, ConfigError},
     model::{Api, Ask, Dialect, Edits},

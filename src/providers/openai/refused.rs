@@ -68,7 +68,10 @@ mod tests {
                 r#"{"error":{"code":"content_policy_violation","message":"Your request was rejected as a result of our safety system.","param":null,"type":"invalid_request_error"}}"#,
                 Some(ContentPolicy),
             ),
-            (r#"{"error":{"message":"Unknown parameter: 'x'.","type":"invalid_request_error","code":"unknown_parameter"}}"#, None),
+            (
+                r#"{"error":{"message":"Unknown parameter: 'x'.","type":"invalid_request_error","code":"unknown_parameter"}}"#,
+                None,
+            ),
         ];
         for (body, want) in cases {
             assert_eq!(MARKS.find(body.as_bytes()), want, "{body}");

@@ -5,8 +5,8 @@ use super::meter;
 use super::place::Place;
 use super::upstream::{Length, Sent, Wanted};
 use crate::{
-    config::Failure,
     auth::Caller,
+    config::Failure,
     files::{Kept, Kind},
     limits::Permit,
     providers::Provider,
@@ -208,7 +208,15 @@ impl Call<'_> {
         }
         self.ended(local, None, status);
         let message = refusal.message(self.provider());
-        let own = || refusal::of_our_own(self.place.api(), (status, Failure::Refused), message.as_deref(), &self.arrival.label, false);
+        let own = || {
+            refusal::of_our_own(
+                self.place.api(),
+                (status, Failure::Refused),
+                message.as_deref(),
+                &self.arrival.label,
+                false,
+            )
+        };
         Stopped::Answered(status, refusal.body(self.provider()).unwrap_or_else(own))
     }
 

@@ -5,11 +5,11 @@ use crate::{
     config::Failure,
     providers::OutputText,
     proxy::{
-    course::{Kept, Withholds},
-    reading::Reader,
-    refusal,
-    translate::{self, Teller},
-    trouble::Trouble,
+        course::{Kept, Withholds},
+        reading::Reader,
+        refusal,
+        translate::{self, Teller},
+        trouble::Trouble,
     },
 };
 use bytes::Bytes;
@@ -75,15 +75,16 @@ impl Answer {
         let about = refusal.about(provider, status);
         self.about = Some(about);
         let own = self.translated || self.in_stream;
-        let told = if own { refusal.message(provider) } else { None };
+        let holds = self.withholds.holds(about, status);
+        let told = if own || holds { refusal.message(provider) } else { None };
         let passed = if own { None } else { refusal.body(provider) };
         let bytes = passed.unwrap_or_else(|| {
             self.content_type = None; // JSON of our own
             let Expect { api, label, .. } = &self.expect;
             refusal::of_our_own(*api, (self.status, about), told.as_deref(), label, self.in_stream)
         });
-        if self.withholds.holds(about, status) {
-            self.kept = Some(Kept { status: self.status, body: bytes, about });
+        if holds {
+            self.kept = Some(Kept { status: self.status, body: bytes, message: told, about });
             return Err(Trouble::Refused { status, about });
         }
         (self.ended, self.released) = (true, true);
