@@ -385,7 +385,7 @@ fn the_access_record_tells_of_figures_that_contradict_themselves() {
         assert_eq!(stage.rows()[0]["error"], Value::Null, "it was answered");
     }
     let broken = Trouble::Cut;
-    let both = reason(Some(&broken), 200, true).expect("told");
+    let both = reason(Some(&broken), (200, None), true).expect("told");
     assert_eq!(both, format!("{broken}; usage contradicts itself"));
 }
 
