@@ -47,7 +47,9 @@ async fn the_same_target_is_tried_again_only_when_no_other_is_left() {
         exchange.begin(*candidate).expect("journaled");
         exchange.failed(limited(Some(Duration::from_secs(1)), None));
     }
-    assert_eq!(asked, ["gpt-4o-mini", "llama", "gpt-4o-mini", "llama"]);
+    assert_eq!(asked[..2], ["gpt-4o-mini", "llama"]);
+    asked[2..].sort(); // whose pause is over first is chance
+    assert_eq!(asked[2..], ["gpt-4o-mini", "llama"], "each once more before one a third time");
     assert!(matches!(exchange.next(), Move::Over), "four attempts in all");
     assert_eq!(exchange.verdict().status(), 429);
 }
