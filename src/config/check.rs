@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod accounts;
+mod attempts;
 mod auth;
 mod callers;
 mod models;

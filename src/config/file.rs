@@ -4,7 +4,7 @@
 
 use super::quantity::{Count, Part, Percent, Price, Size, Time, UnitPrice};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
-use super::{Durability, JwtAlgorithm, OnRevoke, Priority, Protocol, RouteKind, Secret, Sticky};
+use super::{Action, Durability, JwtAlgorithm, OnRevoke, Priority, Protocol, RouteKind, Secret, Sticky};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
 use std::collections::BTreeMap;
@@ -230,6 +230,10 @@ pub(super) struct ModelFile {
     #[serde(default)]
     pub(super) timeouts: TimeoutsFile,
     pub(super) max_attempts: Option<Count>,
+    #[serde(default)]
+    pub(super) attempts: AttemptsFile,
+    #[serde(default)]
+    pub(super) fallbacks: FallbacksFile,
     /// Streams: a sign of life to the client after so much silence.
     pub(super) keep_alive: Option<Time>,
     #[serde(default)]
@@ -247,6 +251,25 @@ pub(super) struct MirrorFile {
     pub(super) to: String,
     pub(super) key: String,
     pub(super) share: Percent,
+}
+
+/// What follows from an attempt that failed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AttemptsFile {
+    pub(super) pause: Option<Time>,
+    pub(super) most_pause: Option<Time>,
+    /// By the name of a failure, or by a status.
+    pub(super) on: BTreeMap<String, Action>,
+}
+
+/// Models that answer instead.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct FallbacksFile {
+    pub(super) context_window: Vec<Option<String>>,
+    pub(super) content_policy: Vec<Option<String>>,
+    pub(super) failed: Vec<Option<String>>,
 }
 
 /// For clients of other dialects than a target's.

@@ -9,6 +9,7 @@ mod quantity;
 mod priority;
 pub mod moment;
 mod network;
+mod attempts;
 mod auth;
 mod route;
 mod reach;
@@ -24,6 +25,7 @@ mod summary;
 mod secret;
 mod error;
 
+pub use attempts::{Action, Attempts, Failure, Fallbacks, Turn};
 pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke};
 pub use error::{ConfigError, ConfigErrors, nearest};
 pub use load::{AdminAccess, admin_access, state_dir};
@@ -275,6 +277,8 @@ pub struct Model {
     pub targets: Vec<Target>,
     /// Attempts that one request may make in all. Default 4.
     pub max_attempts: NonZeroU32,
+    /// What follows from an attempt that failed, and which models answer instead.
+    pub attempts: Arc<Attempts>,
     /// `translation.unsupported: drop`: what a target of another API cannot say is dropped and told. Default: refused.
     pub drops: bool,
     /// How long a client that waits for a stream hears nothing before it gets a sign of life; `None`: for ever. Default.

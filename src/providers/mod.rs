@@ -25,10 +25,13 @@ mod fake;
 pub mod feed;
 mod lenient;
 mod mask;
+mod refused;
 mod passed;
 mod rename;
 pub mod retrieval;
 pub mod session;
+
+pub use refused::RefusalKind;
 
 use crate::config;
 use crate::model::{Api, Ask, Edits, ServiceTier, Usage};
@@ -174,6 +177,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// the gateway's own credential is wrong, which is no fault of the client's.
     fn refusal_status(&self, status: u16, _body: &[u8]) -> u16 {
         status
+    }
+
+    /// What a refusal (400, 413, 422) with this `body` is about, where the API tells it; `None`: something else.
+    fn refusal(&self, _status: u16, _body: &[u8]) -> Option<RefusalKind> {
+        None
     }
 
     /// `text` (an error body that is passed on) without secrets of this provider, and without anything that looks like

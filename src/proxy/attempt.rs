@@ -197,6 +197,12 @@ impl Attempt {
         self
     }
 
+    /// The request as a whole has no longer than this.
+    pub fn until(mut self, end: Option<Instant>) -> Self {
+        self.total_at = end.map_or(self.total_at, |end| end.min(self.total_at));
+        self
+    }
+
     /// The connection stands: the body may go out. `sliced`: piece by piece.
     pub fn connected(&mut self, sliced: bool) {
         self.sliced = sliced;

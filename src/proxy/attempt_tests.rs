@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::Api;
+use crate::proxy::course::Move;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::staging::{self, Stage};
 use tokio::time::advance;
@@ -185,8 +186,8 @@ async fn towards_http_2_the_body_goes_in_slices_and_is_sent_with_the_last_of_the
     let text = "x".repeat(3 * SLICE);
     let rest = format!("\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"{text}\"}}]");
     let mut exchange = stage.exchange("timed", Api::ChatCompletions, &rest);
-    let candidate = exchange.next_candidate().expect("a target");
-    exchange.begin(candidate).expect("journaled");
+    let Move::Go(candidate) = exchange.next() else { panic!("a target") };
+    exchange.begin(*candidate).expect("journaled");
     let attempt = exchange.attempt_mut().expect("begun");
     let whole = attempt.body.clone();
     for round in ["once", "again on a fresh connection"] {

@@ -41,16 +41,18 @@ pub struct PassedOver {
 const MOST_SWITCHES: usize = 3;
 
 impl Opened {
-    /// Takes the next candidate; `over` learns of those that are passed over.
+    /// Takes the next candidate that is `ripe`; `over` learns of those that are passed over.
     pub fn next_candidate(
         &mut self,
         services: &Services,
         may_switch: bool,
         over: &mut PassedOver,
+        ripe: impl Fn(&Target) -> bool,
     ) -> Option<Candidate> {
         let api = self.ask.api;
         loop {
-            let (target, entry) = self.plan.take_next(services.clock.now_us(), |target| target.serves(api))?;
+            let (target, entry) =
+                self.plan.take_next(services.clock.now_us(), |target| target.serves(api) && ripe(target))?;
             let translated = match self.fit(&target, &services.buffers) {
                 Ok(translated) => translated,
                 Err(reject) => {
@@ -94,7 +96,7 @@ impl Opened {
         for switches in 0..=MOST_SWITCHES {
             let before = self.plan.clone();
             let mut over = PassedOver::default();
-            if let Some(candidate) = self.next_candidate(services, switches < MOST_SWITCHES, &mut over) {
+            if let Some(candidate) = self.next_candidate(services, switches < MOST_SWITCHES, &mut over, |_| true) {
                 self.first = Some(candidate);
                 return Ok(());
             }
@@ -114,7 +116,7 @@ impl Opened {
                     // It cannot go there: it stays as long as it can be paid.
                     self.plan = before.clone();
                     let mut over = PassedOver::default();
-                    self.first = self.next_candidate(services, false, &mut over);
+                    self.first = self.next_candidate(services, false, &mut over, |_| true);
                     return match (&self.first, over.unpaid) {
                         (Some(_), _) => Ok(()),
                         (None, Some(unpaid)) => Err(self.unpaid(unpaid, services)),

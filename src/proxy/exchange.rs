@@ -6,13 +6,14 @@
 use super::admission::Place;
 use super::attempt::{Attempt, Spending};
 use super::bounds::Share;
-use super::candidate::{Candidate, PassedOver};
+use super::candidate::Candidate;
+use super::course::{Course, Kept, Move};
 use super::finish::{Booking, Record};
 use super::gateway::{Services, Snapshot};
 use super::governed::Governing;
 use super::metadata::Metadata;
 use super::purse::{self, Charge};
-use super::reject::{Reject, UpstreamFault};
+use super::reject::Reject;
 use super::rows::{RowOf, open_row};
 use super::stream::{Answer, Expect, Release};
 use super::target::Target;
@@ -117,11 +118,8 @@ pub struct Exchange {
     pub record: Record,
     /// The trouble that a hook found, to be read by the hook that Pingora calls next.
     found: Option<Trouble>,
-    last: Option<Trouble>,
-    retry_after: Option<Duration>,
-    all_limited: bool,
-    /// Targets that were not tried.
-    over: PassedOver,
+    /// What follows from what each attempt came to.
+    course: Course,
     /// A part of an answer went out.
     answered: bool,
     /// What the client was told before that.
@@ -132,16 +130,14 @@ impl Exchange {
     /// Begins. `overhead` is what the gateway itself spent so far.
     pub fn new(mut opened: Opened, services: Arc<Services>, overhead: Duration) -> Self {
         let tokens = opened.permit.take_tokens();
+        let course = Course::new(&opened);
         Self {
             opened,
             services,
             attempt: None,
             record: Record::new(overhead, tokens),
             found: None,
-            last: None,
-            retry_after: None,
-            all_limited: true,
-            over: PassedOver::default(),
+            course,
             answered: false,
             vigil: Vigil::since(Instant::now()),
         }
@@ -195,12 +191,14 @@ impl Exchange {
         if waits { self.vigil.due(every) } else { None }
     }
 
-    /// Takes the next target that serves the call, whose provider's rules let an attempt pass, and that can be paid.
-    pub fn next_candidate(&mut self) -> Option<Candidate> {
-        if let Some(first) = self.opened.first.take() {
-            return Some(first);
-        }
-        self.opened.next_candidate(&self.services, false, &mut self.over)
+    /// What comes next: an attempt, a pause, or nothing.
+    pub fn next(&mut self) -> Move {
+        self.course.next(&mut self.opened, &self.services)
+    }
+
+    /// A pause was made before the next attempt.
+    pub fn rested(&mut self, pause: Duration) {
+        self.course.rested(pause);
     }
 
     /// What is left of the client's rules.
@@ -243,14 +241,15 @@ impl Exchange {
             pictures: ask.demand.units.images,
         };
         let share = self.services.buffers.take(0).ok_or(Reject::BuffersFull)?;
-        let mut answer = Answer::new(expect, Arc::clone(&target.provider), share).translated(encoder);
+        let answer = Answer::new(expect, Arc::clone(&target.provider), share).translated(encoder);
+        let mut answer = answer.withholding(self.course.withholds(&self.opened, &target));
         if self.vigil.is_open() {
             answer.tell_in_stream();
         }
         self.opened.permit.keep();
         permit.keep();
         let attempt = Attempt::new(target, row, body, answer, self.opened.arrival.at).with(entry, permit, terms);
-        self.attempt = Some(attempt.without(dropped, body_share));
+        self.attempt = Some(attempt.without(dropped, body_share).until(self.course.until()));
         Ok(())
     }
 
@@ -352,6 +351,7 @@ impl Exchange {
         }
         let Some(booking) = Booking::of(attempt, &self.opened, trouble, self.record.overhead) else { return };
         booking.book(&self.services, &mut self.record);
+        self.record.paused(self.course.take_pause());
     }
 
     /// The deadline that comes first, if an attempt is under way.
@@ -387,19 +387,21 @@ impl Exchange {
         self.found.take()
     }
 
-    /// The attempt under way failed. Returns whether the next target is tried.
+    /// The attempt under way failed. Returns whether another one follows.
     pub fn failed(&mut self, trouble: Trouble) -> bool {
         self.settle(Some(trouble.clone()));
+        let target = self.attempt.as_ref().map(|attempt| Arc::clone(&attempt.target));
+        let kept = self.attempt.as_mut().and_then(|attempt| attempt.answer.take_kept());
         self.attempt_over();
-        let limited = matches!(trouble.fault(), UpstreamFault::RateLimited);
-        self.all_limited &= limited;
-        if let Some(wait) = trouble.retry_after() {
-            self.retry_after = Some(self.retry_after.map_or(wait, |least| least.min(wait)));
+        let may_go_on = !self.committed();
+        let step = self.course.failed(&mut self.opened, target.as_ref(), (trouble, kept), may_go_on);
+        if let Some(target) = target {
+            self.record.took(step.action);
+            if let Some(failure) = step.failure {
+                target.metrics.failed(failure, step.action);
+            }
         }
-        let api = self.opened.ask.api;
-        let on = !self.committed() && trouble.next_may_help() && self.opened.plan.has_next(|target| target.serves(api));
-        self.last = Some(trouble);
-        on
+        step.goes_on()
     }
 
     /// Gives up what the attempt held, but keeps what the record and the header need.
@@ -411,50 +413,22 @@ impl Exchange {
 
     /// Whether the client left, as far as is known.
     pub fn client_gone(&self) -> bool {
-        matches!(self.last, Some(Trouble::ClientGone))
+        matches!(self.course.last(), Some(Trouble::ClientGone))
     }
 
     /// The trouble of the last attempt.
     pub fn last_trouble(&self) -> Option<&Trouble> {
-        self.last.as_ref()
+        self.course.last()
+    }
+
+    /// A provider's answer about the request itself, which is told if nothing better came.
+    pub fn kept(&self) -> Option<&Kept> {
+        self.course.kept()
     }
 
     /// What the client is told when every target failed (PRODUCT.md §3).
     pub fn verdict(&self) -> Reject {
-        if matches!(self.last, Some(Trouble::BuffersFull)) {
-            return Reject::BuffersFull;
-        }
-        let kind = match &self.last {
-            Some(_) if self.all_limited => UpstreamFault::RateLimited,
-            Some(last) => match last.fault() {
-                UpstreamFault::RateLimited => UpstreamFault::Failed,
-                other => other,
-            },
-            None => UpstreamFault::Failed,
-        };
-        let retry_after = if kind == UpstreamFault::RateLimited { self.retry_after } else { None };
-        let model = &self.opened.plan.route().name;
-        let mut message = format!("no target of model `{model}` answered: {}", self.record.told());
-        if let Some(reject) = &self.over.untranslatable {
-            if self.last.is_none() && self.over.unpaid.is_none() && self.over.limited.is_none() {
-                return reject.clone();
-            }
-            message.push_str(&format!("; others were passed over: {reject}"));
-        }
-        if let Some(unpaid) = &self.over.unpaid {
-            let reject = self.opened.unpaid(unpaid.clone(), &self.services);
-            if self.last.is_none() {
-                return reject;
-            }
-            message.push_str(&format!("; others were passed over: {reject}"));
-        }
-        if let Some(refusal) = &self.over.limited {
-            if self.all_limited {
-                return Reject::LimitReached(refusal.clone().within(self.retry_after));
-            }
-            message.push_str(&format!("; others were passed over: {refusal}"));
-        }
-        Reject::Upstream { kind, message, retry_after }
+        self.course.verdict(&self.opened, &self.services, &self.record.told())
     }
 
     /// What the gateway shares.

@@ -25,15 +25,15 @@ fn asks_for(exchange: &mut Exchange) -> String {
 fn each_target_gets_its_own_body_and_what_came_before_is_forgotten() {
     let stage = Stage::new();
     let mut exchange = stage.exchange("two", Api::ChatCompletions, STREAM);
-    let candidate = exchange.next_candidate().expect("a target");
-    exchange.begin(candidate).expect("journaled");
+    let Move::Go(candidate) = exchange.next() else { panic!("a target") };
+    exchange.begin(*candidate).expect("journaled");
     assert_eq!(asks_for(&mut exchange), "gpt-4o-mini");
     head(&mut exchange, 200, SSE).expect("a stream");
     assert_eq!(piece(&mut exchange, QUIET).expect("held"), Bytes::new());
     let trouble = exchange.end().expect_err("cut off");
     assert!(exchange.failed(trouble) && !exchange.committed());
-    let candidate = exchange.next_candidate().expect("another one");
-    exchange.begin(candidate).expect("journaled");
+    let Move::Go(candidate) = exchange.next() else { panic!("a target") };
+    exchange.begin(*candidate).expect("journaled");
     assert_eq!(asks_for(&mut exchange), "llama");
     head(&mut exchange, 200, SSE).expect("a stream");
     assert_eq!(piece(&mut exchange, OUTPUT).expect("good"), OUTPUT, "nothing of the first answer is in the second");
@@ -111,7 +111,7 @@ fn attempts_are_bounded_by_the_targets() {
     assert!(exchange.failed(Trouble::Unresolved));
     staging::connect(&mut exchange);
     assert!(!exchange.failed(Trouble::Unresolved));
-    assert!(exchange.next_candidate().is_none());
+    assert!(matches!(exchange.next(), Move::Over));
     assert!(exchange.verdict().to_string().contains("openai/gpt-4o-mini: its host could not be resolved; local/llama"));
 }
 

@@ -11,6 +11,7 @@ use super::target::Target;
 use super::trouble::Trouble;
 use super::used::{Used, used};
 use crate::auth::Caller;
+use crate::config::Failure;
 use crate::ledger::{OpenAttempt, Refused, Settlement};
 use crate::limits::Tokens;
 use crate::model::{Api, NanoUsd, ServiceTier, Usage, UsageOrigin};
@@ -67,6 +68,20 @@ impl Record {
     /// Attempts that were settled.
     pub fn attempts(&self) -> u16 {
         u16::try_from(self.attempts.len()).unwrap_or(u16::MAX)
+    }
+
+    /// The pause before the attempt that was settled last.
+    pub fn paused(&mut self, pause: Duration) {
+        if let Some(last) = self.attempts.last_mut() {
+            last.pause_us = micros(pause);
+        }
+    }
+
+    /// What followed from the attempt that was settled last.
+    pub fn took(&mut self, action: &'static str) {
+        if let Some(last) = self.attempts.last_mut() {
+            last.action = Some(action);
+        }
     }
 
     /// Cost of all attempts, if it is known.
@@ -143,7 +158,7 @@ impl Booking {
             team: Arc::clone(&opened.team),
             status,
             outcome: outcome(trouble.as_ref(), status),
-            reason: reason(trouble.as_ref(), status, inconsistent),
+            reason: reason(trouble.as_ref(), (status, attempt.answer.about()), inconsistent),
             inconsistent,
             latency: attempt.begun.elapsed(),
             first_token: attempt.first_output.filter(|_| opened.ask.stream).map(|at| at.duration_since(attempt.begun)),
@@ -165,6 +180,8 @@ impl Booking {
             outcome: self.outcome,
             time_us: micros(self.latency),
             reason: self.reason.take(),
+            action: None,
+            pause_us: 0,
         });
         record.first_output = record.first_output.or(self.first_output);
         self.target.metrics.ended(self.outcome, self.latency);
@@ -222,8 +239,12 @@ impl Booking {
 }
 
 /// What the access record tells of an attempt beside its outcome.
-fn reason(trouble: Option<&Trouble>, status: u16, inconsistent: bool) -> Option<String> {
-    let failure = trouble.map(ToString::to_string).or_else(|| (status >= 400).then(|| format!("status {status}")));
+fn reason(trouble: Option<&Trouble>, (status, about): (u16, Option<Failure>), inconsistent: bool) -> Option<String> {
+    let refused = || match about {
+        Some(about @ (Failure::ContextWindow | Failure::ContentPolicy)) => format!("status {status}: {}", about.name()),
+        _ => format!("status {status}"),
+    };
+    let failure = trouble.map(ToString::to_string).or_else(|| (status >= 400).then(refused));
     match (failure, inconsistent) {
         (Some(failure), true) => Some(format!("{failure}; {CONTRADICTS}")),
         (None, true) => Some(CONTRADICTS.to_owned()),
@@ -440,6 +461,7 @@ pub fn outcome(trouble: Option<&Trouble>, status: u16) -> Outcome {
         Some(Trouble::Status { status: 401 | 403, .. } | Trouble::NoCredentials(_)) => Outcome::Credentials,
         Some(Trouble::Status { status: 404, .. }) => Outcome::NoSuchModel,
         Some(Trouble::Status { .. }) => Outcome::ProviderError,
+        Some(Trouble::Refused { .. }) => Outcome::Refused,
         Some(Trouble::Unresolved | Trouble::Connect(_) | Trouble::Tls) => Outcome::ConnectFailed,
         Some(
             Trouble::ConnectTimeout

@@ -92,8 +92,8 @@ fn what_was_not_sent_whole_or_was_refused_costs_nothing() {
         Trouble::Tls,
         Trouble::SendTimeout,
         Trouble::SendBroken(text()),
-        Trouble::Status { status: 503, retry_after: None },
-        Trouble::Status { status: 429, retry_after: None },
+        Trouble::Status { status: 503, retry_after: None, again: None },
+        Trouble::Status { status: 429, retry_after: None, again: None },
     ];
     let unsent = [
         Trouble::ClientGone,
@@ -385,7 +385,7 @@ fn the_access_record_tells_of_figures_that_contradict_themselves() {
         assert_eq!(stage.rows()[0]["error"], Value::Null, "it was answered");
     }
     let broken = Trouble::Cut;
-    let both = reason(Some(&broken), 200, true).expect("told");
+    let both = reason(Some(&broken), (200, None), true).expect("told");
     assert_eq!(both, format!("{broken}; usage contradicts itself"));
 }
 
@@ -418,7 +418,7 @@ fn sums_take_the_least_certain_origin_and_one_unknown_price_makes_the_sum_unknow
 /// What a client is told when every target failed.
 #[test]
 fn the_verdict_follows_from_the_attempts() {
-    let limited = |wait| Trouble::Status { status: 429, retry_after: Some(Duration::from_secs(wait)) };
+    let limited = |wait| Trouble::Status { status: 429, retry_after: Some(Duration::from_secs(wait)), again: None };
     let broken = || Trouble::Broken("x".to_owned());
     let cases: [(&str, [Trouble; 2], u16, &str); 8] = [
         ("all limited", [limited(9), limited(5)], 429, "upstream_rate_limited"),
@@ -428,11 +428,16 @@ fn the_verdict_follows_from_the_attempts() {
         ("too slow at first", [Trouble::FirstToken, broken()], 502, "upstream_failed"),
         (
             "our key",
-            [broken(), Trouble::Status { status: 401, retry_after: None }],
+            [broken(), Trouble::Status { status: 401, retry_after: None, again: None }],
             502,
             "upstream_rejected_credentials",
         ),
-        ("no model", [broken(), Trouble::Status { status: 404, retry_after: None }], 502, "upstream_no_such_model"),
+        (
+            "no model",
+            [broken(), Trouble::Status { status: 404, retry_after: None, again: None }],
+            502,
+            "upstream_no_such_model",
+        ),
         (
             "limited inside",
             [limited(3), Trouble::InBand { status: 429, message: "m".to_owned() }],
@@ -446,7 +451,8 @@ fn the_verdict_follows_from_the_attempts() {
         send(&mut exchange);
         assert!(exchange.failed(first), "{name}: the next one may help");
         send(&mut exchange);
-        assert!(!exchange.failed(second), "{name}: none is left");
+        // Only what is limited for an untold time is asked again.
+        assert_eq!(exchange.failed(second), name == "limited inside", "{name}: none is left");
         let verdict = exchange.verdict();
         assert_eq!((verdict.status(), verdict.code()), (status, code), "{name}");
         if name == "all limited" {

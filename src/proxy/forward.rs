@@ -1,5 +1,6 @@
 //! Towards the provider: the next candidate, its head, and what Pingora's errors mean.
 
+use super::course::Move;
 use super::exchange::{Exchange, Shared};
 use super::reject::Reject;
 use super::replay::trouble_error;
@@ -13,10 +14,11 @@ use crate::routing::Resolver;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use std::sync::Arc;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const SSE: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -34,16 +36,24 @@ pub enum NoPeer {
 
 /// Finds the next candidate, journals the attempt and resolves its address. A candidate whose name does not resolve, or for
 /// which there are no credentials, is an attempt that failed; the next one is taken (an error from `upstream_peer` passes no
-/// retry hook, trap 20).
+/// retry hook, trap 20). `session`: the client's, which may leave in a pause; none has a copy of a request.
 ///
 /// # Errors
 ///
 /// [`NoPeer`].
-pub async fn next_peer(shared: &Shared, resolver: &Resolver) -> Result<HttpPeer, NoPeer> {
+pub async fn next_peer(
+    mut session: Option<&mut Session>,
+    shared: &Shared,
+    resolver: &Resolver,
+) -> Result<HttpPeer, NoPeer> {
     loop {
         let (target, fresh) = match take_candidate(shared)? {
-            Some(candidate) => candidate,
-            None => return Err(NoPeer::Exhausted),
+            Taken::At(target, fresh) => (target, fresh),
+            Taken::Rest(until) => {
+                rest(session.as_deref_mut(), shared, until).await?;
+                continue;
+            }
+            Taken::Over => return Err(NoPeer::Exhausted),
         };
         let now_us = shared.lock().now_us();
         if let Err(fault) = target.provider.ready(now_us) {
@@ -61,18 +71,62 @@ pub async fn next_peer(shared: &Shared, resolver: &Resolver) -> Result<HttpPeer,
     }
 }
 
+/// What came of looking for a candidate.
+enum Taken {
+    /// Where to go; on a connection that nobody used before.
+    At(Arc<Target>, bool),
+    /// A pause to this moment.
+    Rest(Instant),
+    /// There is none.
+    Over,
+}
+
 /// The candidate to go to: the same again after a dead pooled connection, else the next one.
-fn take_candidate(shared: &Shared) -> Result<Option<(Arc<Target>, bool)>, NoPeer> {
+fn take_candidate(shared: &Shared) -> Result<Taken, NoPeer> {
     let begun = Instant::now();
     let mut exchange = shared.lock();
     if let Some(attempt) = exchange.attempt().filter(|attempt| attempt.fresh && attempt.is_open()) {
-        return Ok(Some((Arc::clone(&attempt.target), true)));
+        return Ok(Taken::At(Arc::clone(&attempt.target), true));
     }
-    let Some(candidate) = exchange.next_candidate() else { return Ok(None) };
+    let candidate = match exchange.next() {
+        Move::Go(candidate) => *candidate,
+        Move::Rest(until) => return Ok(Taken::Rest(until)),
+        Move::Over => return Ok(Taken::Over),
+    };
     let target = Arc::clone(&candidate.target);
     exchange.begin(candidate).map_err(NoPeer::Refused)?;
     exchange.record.overhead += begun.elapsed();
-    Ok(Some((target, false)))
+    Ok(Taken::At(target, false))
+}
+
+/// Waits before the same target is tried again. Nothing is held meanwhile of budgets and providers' limits, and the client's
+/// leaving ends it (trap 12).
+async fn rest(session: Option<&mut Session>, shared: &Shared, until: Instant) -> Result<(), NoPeer> {
+    let begun = Instant::now();
+    let gone = async {
+        match session {
+            Some(session) => left(session).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = gone => {
+            shared.lock().failed(Trouble::ClientGone);
+            Err(NoPeer::Exhausted)
+        }
+        () = sleep_until(until) => {
+            shared.lock().rested(begun.elapsed());
+            Ok(())
+        }
+    }
+}
+
+/// Resolves when the client left.
+async fn left(session: &mut Session) {
+    if session.downstream_session.read_body_or_idle(true).await.is_ok() {
+        // It sent something: whether it is still there is not seen any more.
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Writes the head for the provider: nothing of the client's but what its provider lets pass (trap 10).

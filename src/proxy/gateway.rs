@@ -327,6 +327,7 @@ fn join(config: &Config, (model, index): (&Model, usize), built: &Built, with: &
         timeouts: target.timeouts,
         apis: target.apis.clone(),
         drops: model.drops,
+        attempts: Arc::clone(&model.attempts),
         keep_alive: model.keep_alive,
         protocol: built.protocol,
         group: built.group,

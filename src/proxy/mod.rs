@@ -15,6 +15,7 @@ mod bounds;
 mod candidate;
 mod client;
 mod counting;
+mod course;
 pub mod edge;
 mod exchange;
 mod files;
@@ -240,14 +241,14 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn upstream_peer(&self, _session: &mut Session, stage: &mut Stage) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, session: &mut Session, stage: &mut Stage) -> Result<Box<HttpPeer>> {
         if let Some(lane) = stage.lane() {
             return lane.peer(&self.resolver).await;
         }
         let Stage::Open(open) = stage else {
             return Err(Error::explain(ErrorType::InternalError, "no exchange is open"));
         };
-        match forward::next_peer(&open.shared, &self.resolver).await {
+        match forward::next_peer(Some(session), &open.shared, &self.resolver).await {
             Ok(peer) => Ok(Box::new(peer)),
             Err(NoPeer::Exhausted) => Err(Error::explain(TROUBLE, "every candidate was tried")),
             Err(NoPeer::Refused(reject)) => {

@@ -1,8 +1,10 @@
 //! What a provider's refusal says: how long to wait, and a body that a client can read.
 
+use super::trouble::Trouble;
+use crate::config::Failure;
 use crate::dialect::error::{self, Told};
 use crate::model::Api;
-use crate::providers::Provider;
+use crate::providers::{Provider, RefusalKind};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use serde::de::IgnoredAny;
@@ -39,6 +41,15 @@ impl Refusal {
         if self.unreadable { status } else { provider.refusal_status(status, &self.body) }
     }
 
+    /// What it is about.
+    pub fn about(&self, provider: &dyn Provider, status: u16) -> Failure {
+        match if self.unreadable { None } else { provider.refusal(status, &self.body) } {
+            Some(RefusalKind::ContextWindow) => Failure::ContextWindow,
+            Some(RefusalKind::ContentPolicy) => Failure::ContentPolicy,
+            None => Failure::Refused,
+        }
+    }
+
     /// The provider's message, without its secrets.
     pub fn message(&self, provider: &dyn Provider) -> Option<String> {
         if self.unreadable { None } else { provider.error_message(&self.body) }
@@ -62,17 +73,42 @@ fn is_object(text: &str) -> bool {
 
 /// A refusal in the client's dialect, in place of one that cannot be passed on: with the provider's message if that could
 /// be read. `in_stream`: as the event that ends a stream.
-pub fn of_our_own(api: Api, status: u16, message: Option<&str>, request_id: &str, in_stream: bool) -> Bytes {
+pub fn of_our_own(
+    api: Api,
+    (status, about): (u16, Failure),
+    message: Option<&str>,
+    request_id: &str,
+    in_stream: bool,
+) -> Bytes {
     let unsaid = "the provider refused the request and did not say why in a form that can be passed on";
     let message = message.unwrap_or(unsaid);
-    let told = Told { status, code: "upstream_refused", message, param: None, request_id };
+    let told = Told { status, code: code(about), message, param: None, request_id };
     if in_stream { error::stream_error(api, &told, 0) } else { error::render(api.dialect(), &told) }
+}
+
+/// The stable code of a provider's refusal.
+pub const fn code(about: Failure) -> &'static str {
+    match about {
+        Failure::ContextWindow => "context_window_exceeded",
+        Failure::ContentPolicy => "content_policy",
+        _ => "upstream_refused",
+    }
 }
 
 /// Whether the body is coded, which was not asked for.
 pub fn is_compressed(headers: &HeaderMap) -> bool {
     let identity = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"identity");
     headers.get_all(header::CONTENT_ENCODING).iter().any(|value| !identity(value))
+}
+
+/// What a refusal by `status` alone means for the next attempt.
+pub fn status(status: u16, headers: &HeaderMap) -> Trouble {
+    let again = headers.get("x-should-retry").and_then(|word| match word.as_bytes() {
+        b"true" => Some(true),
+        b"false" => Some(false),
+        _ => None,
+    });
+    Trouble::Status { status, retry_after: retry_after(headers), again }
 }
 
 /// `Retry-After` in seconds or as a date, and OpenAI's `retry-after-ms`.

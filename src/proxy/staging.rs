@@ -3,6 +3,7 @@
 
 use super::admission::Admission;
 use super::bounds::Buffers;
+use super::course::Move;
 use super::edge::head::HeadLimits;
 use super::exchange::{Arrival, Exchange, Opened};
 use super::finish::Local;
@@ -201,8 +202,8 @@ records: {{ content: none, access_log: stdout }}
 
 /// Begins the attempt at the next target; its connection stands and nothing was sent.
 pub fn connect(exchange: &mut Exchange) {
-    let candidate = exchange.next_candidate().expect("a target is left");
-    exchange.begin(candidate).expect("the ledger takes it");
+    let Move::Go(candidate) = exchange.next() else { panic!("a target is left") };
+    exchange.begin(*candidate).expect("the ledger takes it");
     exchange.attempt_mut().expect("it was begun").connected(false);
 }
 

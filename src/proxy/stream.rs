@@ -8,13 +8,15 @@ mod known;
 
 use super::bound;
 use super::bounds::Share;
+use super::course::{Kept, Withholds};
 use super::opaque::{self, Opaque};
 use super::outgoing::Out;
 use super::reading::{self, Reader, Scanner};
-use super::refusal::{self, Refusal, is_compressed, retry_after};
+use super::refusal::{self, Refusal, is_compressed};
 use super::tail::Tail;
 use super::translate::{Teller, Translation};
 use super::trouble::Trouble;
+use crate::config::Failure;
 use crate::model::Api;
 use crate::providers::codec::Framing;
 use crate::providers::{OutputText, Provider, Reading, Seen};
@@ -79,6 +81,11 @@ pub struct Answer {
     reading: Reading,
     /// The text of a whole answer without usage, to be counted.
     whole_output: Option<OutputText>,
+    /// Answers about the request itself that are kept back.
+    withholds: Withholds,
+    kept: Option<Kept>,
+    /// What the provider's refusal is about.
+    about: Option<Failure>,
     share: Share,
 }
 
@@ -132,6 +139,9 @@ impl Answer {
             failed: None,
             reading: Reading::default(),
             whole_output: None,
+            withholds: Withholds::default(),
+            kept: None,
+            about: None,
             share,
         }
     }
@@ -165,7 +175,7 @@ impl Answer {
                 self.kind = Kind::Refusal(Refusal::new(headers));
                 Ok(())
             }
-            status => Err(Trouble::Status { status, retry_after: retry_after(headers) }),
+            status => Err(refusal::status(status, headers)),
         }
     }
 
@@ -453,23 +463,7 @@ impl Answer {
                 (self.ended, self.released) = (true, true);
                 Ok(Release::default())
             }
-            Kind::Refusal(refusal) => {
-                let status = refusal.status(self.provider.as_ref(), self.status);
-                if !matches!(status, 400 | 413 | 422) {
-                    return Err(Trouble::Status { status, retry_after: None });
-                }
-                let own = self.translated || self.in_stream;
-                let told = if own { refusal.message(self.provider.as_ref()) } else { None };
-                let passed = if own { None } else { refusal.body(self.provider.as_ref()) };
-                let bytes = passed.unwrap_or_else(|| {
-                    self.content_type = None; // JSON of our own
-                    let Expect { api, label, .. } = &self.expect;
-                    refusal::of_our_own(*api, self.status, told.as_deref(), label, self.in_stream)
-                });
-                self.ended = true;
-                self.released = true;
-                Ok(Release { bytes, first_output: false })
-            }
+            Kind::Refusal(_) => self.end_refused(),
         }
     }
 

@@ -528,7 +528,7 @@ fn what_comes_before_the_first_output_is_bounded() {
     let mut answer = bench.begun();
     let ping = Bytes::from(format!(": {}\n\n", "p".repeat(1 << 20)));
     let trouble = (0..20).find_map(|_| answer.push(ping.clone()).err());
-    assert_eq!(trouble.map(|trouble| (trouble.name(), trouble.next_may_help())), Some(("garbage", true)));
+    assert_eq!(trouble.map(|trouble| (trouble.name(), trouble.failure().is_some())), Some(("garbage", true)));
 }
 
 #[test]
@@ -689,7 +689,7 @@ fn a_provider_s_wait_is_read_in_all_its_forms() {
     let now = std::time::SystemTime::now();
     let later = httpdate::fmt_http_date(now + Duration::from_secs(3600));
     let past = httpdate::fmt_http_date(now - Duration::from_secs(3600));
-    let read = |lines: &[(&'static str, &str)]| retry_after(&headers(lines));
+    let read = |lines: &[(&'static str, &str)]| refusal::retry_after(&headers(lines));
     assert_eq!(read(&[]), None);
     assert_eq!(read(&[("retry-after", "7")]), Some(Duration::from_secs(7)));
     assert_eq!(read(&[("retry-after", "7"), ("retry-after-ms", "1500")]), Some(Duration::from_millis(1500)));
@@ -762,7 +762,7 @@ fn a_refusal_of_the_gateways_own_key_is_trouble_of_the_target() {
         answer.push(Bytes::from(body)).expect("withheld");
         (answer.end().map(|_| ()), answer.released())
     };
-    assert_eq!(end("API_KEY_INVALID"), (Err(Trouble::Status { status: 401, retry_after: None }), false));
+    assert_eq!(end("API_KEY_INVALID"), (Err(Trouble::Status { status: 401, retry_after: None, again: None }), false));
     assert_eq!(end("OTHER"), (Ok(()), true));
 }
 

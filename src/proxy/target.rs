@@ -6,7 +6,7 @@ use super::purse::BudgetSet;
 use super::tunnel::Tunnel;
 use super::uplink::Uplink;
 use crate::catalogue::Price;
-use crate::config::{Protocol, Timeouts, When};
+use crate::config::{Attempts, Protocol, Timeouts, When};
 use crate::ledger::OpenPrice;
 use crate::limits::RuleSet;
 use crate::model::{Api, Ask};
@@ -57,6 +57,8 @@ pub struct Target {
     pub apis: Option<Vec<Api>>,
     /// What it cannot say is dropped and told, instead of refused.
     pub drops: bool,
+    /// What follows from an attempt that failed: the model's.
+    pub attempts: Arc<Attempts>,
     /// A client that waits for a stream gets a sign of life after so much silence.
     pub keep_alive: Option<Duration>,
     /// HTTP version towards it.

@@ -1,6 +1,7 @@
 //! How a client learns that its request failed, whatever it got before.
 
-use super::{Open, attempt::Attempt, respond, trouble::Trouble};
+use super::{Open, attempt::Attempt, course::Kept, exchange::Arrival, refusal, respond, trouble::Trouble};
+use crate::{limits::Shares, model::Api};
 use pingora::proxy::Session;
 
 impl Open {
@@ -40,6 +41,10 @@ impl Open {
         if gone {
             return;
         }
+        let kept = self.shared.lock().kept().cloned().filter(|_| self.refused.is_none());
+        if let Some(kept) = kept {
+            return self.tell_kept(session, &arrival, (api, kept), &shares).await;
+        }
         self.code = Some(reject.code());
         if self.shared.lock().is_open_early() {
             self.shared.lock().services().metrics.reject(reject.code());
@@ -51,6 +56,24 @@ impl Open {
                 let mut exchange = self.shared.lock();
                 exchange.record.bytes_out += bytes;
                 exchange.services().metrics.reject(reject.code());
+            }
+            Err(error) => tracing::debug!(%error, "the client left before its answer"),
+        }
+    }
+
+    /// Tells what a provider said of the request itself: nothing better came.
+    async fn tell_kept(&mut self, session: &mut Session, arrival: &Arrival, (api, kept): (Api, Kept), shares: &Shares) {
+        self.code = Some(refusal::code(kept.about));
+        if self.shared.lock().is_open_early() {
+            let said = (kept.status, kept.about);
+            let event = refusal::of_our_own(api, said, kept.message.as_deref(), &arrival.label, true);
+            let event = self.shared.lock().vigil().mend(event);
+            return respond::end_stream(session, event).await;
+        }
+        match respond::whole(session, arrival, api.dialect(), (kept.status, kept.body), None, shares).await {
+            Ok(bytes) => {
+                self.status = kept.status;
+                self.shared.lock().record.bytes_out += bytes;
             }
             Err(error) => tracing::debug!(%error, "the client left before its answer"),
         }

@@ -1,6 +1,7 @@
 //! How an attempt can fail, and what follows from it.
 
 use super::reject::UpstreamFault;
+use crate::config::Failure;
 use crate::providers::SignFault;
 use crate::routing::Ended;
 use std::time::Duration;
@@ -33,6 +34,16 @@ pub enum Trouble {
         status: u16,
         /// What the provider asked to wait.
         retry_after: Option<Duration>,
+        /// What the provider says of trying again (`x-should-retry`).
+        again: Option<bool>,
+    },
+    /// The provider refuses the request itself; its answer is kept.
+    #[error("status {status}: {}", .about.name())]
+    Refused {
+        /// The status.
+        status: u16,
+        /// What it is about.
+        about: Failure,
     },
     /// An error inside a 200.
     #[error("error inside the answer (status {status})")]
@@ -101,6 +112,7 @@ impl Trouble {
             Self::SendTimeout => "send_timeout",
             Self::Status { status: 429, .. } => "rate_limited",
             Self::Status { .. } => "status",
+            Self::Refused { .. } => "refused",
             Self::InBand { .. } => "in_band_error",
             Self::FirstToken => "first_token_timeout",
             Self::Idle => "idle_timeout",
@@ -120,18 +132,44 @@ impl Trouble {
         }
     }
 
-    /// Whether the next target may be tried while the client has seen nothing.
-    pub const fn next_may_help(&self) -> bool {
-        !matches!(
-            self,
+    /// What it is in the table of actions; `None`: no other attempt could mend it.
+    pub const fn failure(&self) -> Option<Failure> {
+        Some(match self {
+            Self::Unresolved => Failure::Unresolved,
+            Self::NoCredentials(_) => Failure::Credentials,
+            Self::Connect(_) => Failure::Connect,
+            Self::ConnectTimeout => Failure::ConnectTimeout,
+            Self::Tls => Failure::Tls,
+            Self::SendTimeout => Failure::SendTimeout,
+            Self::Status { status, .. } => Failure::of_status(*status),
+            Self::Refused { about, .. } => *about,
+            Self::InBand { status: 429, .. } => Failure::RateLimited,
+            Self::InBand { status: 503 | 529, .. } => Failure::Overloaded,
+            Self::InBand { .. } => Failure::InBandError,
+            Self::FirstToken => Failure::FirstToken,
+            Self::Idle => Failure::Idle,
+            Self::Response => Failure::Response,
+            Self::SendBroken(_) => Failure::SendBroken,
+            Self::Broken(_) => Failure::Broken,
+            Self::Cut => Failure::CutOff,
+            Self::Empty => Failure::Empty,
+            Self::Garbage(_) => Failure::Garbage,
             Self::Total
-                | Self::PastCap
-                | Self::ClientGone
-                | Self::BuffersFull
-                | Self::Revoked
-                | Self::Stopped
-                | Self::Internal(_)
-        )
+            | Self::PastCap
+            | Self::BuffersFull
+            | Self::ClientGone
+            | Self::Revoked
+            | Self::Stopped
+            | Self::Internal(_) => return None,
+        })
+    }
+
+    /// What the provider says of trying again.
+    pub const fn again(&self) -> Option<bool> {
+        match self {
+            Self::Status { again, .. } => *again,
+            _ => None,
+        }
     }
 
     /// Whether it is known that the provider got no whole request, or refused it by its status: nothing is billed.
@@ -146,15 +184,20 @@ impl Trouble {
                 | Self::SendTimeout
                 | Self::SendBroken(_)
                 | Self::Status { .. }
+                | Self::Refused { status: 400..=599, .. }
         )
     }
 
     /// What it says of the target's standing.
     pub const fn ended(&self) -> Ended {
         match self {
-            Self::Status { status: 429, retry_after } => Ended::Limited(*retry_after),
+            Self::Status { status: 429, retry_after, .. }
+            | Self::Status { status: 503 | 529, retry_after: retry_after @ Some(_), .. } => {
+                Ended::Limited(*retry_after)
+            }
             Self::InBand { status: 429, .. } => Ended::Limited(None),
             Self::InBand { status: 400..=428, .. }
+            | Self::Refused { .. }
             | Self::PastCap
             | Self::BuffersFull
             | Self::ClientGone
@@ -184,7 +227,7 @@ impl Trouble {
     /// The status that the provider gave, 0 if none.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::Status { status, .. } | Self::InBand { status, .. } => *status,
+            Self::Status { status, .. } | Self::InBand { status, .. } | Self::Refused { status, .. } => *status,
             _ => 0,
         }
     }
@@ -203,6 +246,7 @@ impl Trouble {
             | Self::Connect(_)
             | Self::Tls
             | Self::Status { .. }
+            | Self::Refused { .. }
             | Self::InBand { .. }
             | Self::SendBroken(_)
             | Self::Broken(_)

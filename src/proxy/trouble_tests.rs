@@ -13,8 +13,9 @@ fn all() -> Vec<Trouble> {
         Trouble::ConnectTimeout,
         Trouble::Tls,
         Trouble::SendTimeout,
-        Trouble::Status { status: 429, retry_after: None },
-        Trouble::Status { status: 503, retry_after: None },
+        Trouble::Status { status: 429, retry_after: None, again: None },
+        Trouble::Status { status: 503, retry_after: None, again: None },
+        Trouble::Refused { status: 400, about: Failure::ContextWindow },
         Trouble::InBand { status: 500, message: text() },
         Trouble::FirstToken,
         Trouble::Idle,
@@ -51,13 +52,14 @@ fn what_never_reached_the_provider_whole_is_free_and_nothing_else() {
         "send_broken",
         "rate_limited",
         "status",
+        "refused",
     ];
     assert_eq!(free, HashSet::from(want));
 }
 
 #[test]
 fn another_target_is_tried_unless_it_cannot_help() {
-    let last: HashSet<_> = all().iter().filter(|trouble| !trouble.next_may_help()).map(Trouble::name).collect();
+    let last: HashSet<_> = all().iter().filter(|trouble| trouble.failure().is_none()).map(Trouble::name).collect();
     assert_eq!(last, HashSet::from(["total_timeout", "client_gone", "caller_revoked", "buffers_full", "internal"]));
 }
 

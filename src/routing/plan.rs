@@ -23,6 +23,8 @@ pub type Order = SmallVec<[u16; 8]>;
 pub struct Plan<T> {
     route: Arc<Route<T>>,
     left: Order,
+    /// Those that were put back.
+    again: Order,
     attempts_left: usize,
     last: Option<u16>,
     routed: Routed,
@@ -34,6 +36,7 @@ impl<T> Clone for Plan<T> {
         Self {
             route: Arc::clone(&self.route),
             left: self.left.clone(),
+            again: self.again.clone(),
             attempts_left: self.attempts_left,
             last: self.last,
             routed: self.routed,
@@ -52,7 +55,8 @@ impl<T> Plan<T> {
     /// The targets of `order`; what is not in it is not tried. `routed`: what put the first one first.
     pub fn ordered(route: Arc<Route<T>>, order: Order, routed: Routed) -> Self {
         let attempts_left = route.max_attempts;
-        Self { route, left: order, attempts_left, last: None, routed, too_small: Order::new() }
+        let again = Order::new();
+        Self { route, left: order, again, attempts_left, last: None, routed, too_small: Order::new() }
     }
 
     /// The targets at `places` were left out: the request is too long for them.
@@ -81,10 +85,9 @@ impl<T> Plan<T> {
         &self.route
     }
 
-    /// Goes on with other candidates; the attempts that were made count.
+    /// Goes on with other candidates, within the attempts that are left.
     pub fn go_on_with(&mut self, other: Self) {
-        let made = self.route.max_attempts.saturating_sub(self.attempts_left);
-        let attempts_left = self.attempts_left.min(other.attempts_left.max(made) - made);
+        let attempts_left = self.attempts_left.min(other.attempts_left);
         *self = Self { attempts_left, ..other };
     }
 
@@ -100,12 +103,17 @@ impl<T> Plan<T> {
 
     /// The target that was taken last may be tried again, when no other is left.
     pub fn put_back(&mut self) {
-        self.left.extend(self.last.take());
+        self.again.extend(self.last.take());
     }
 
-    /// Whether there is another target that `serves`.
-    pub fn has_next(&self, serves: impl Fn(&T) -> bool) -> bool {
+    /// Whether there is a target that `serves` and was not tried yet.
+    pub fn has_fresh(&self, serves: impl Fn(&T) -> bool) -> bool {
         self.attempts_left > 0 && self.left.iter().any(|&place| self.target(place).is_some_and(|target| serves(target)))
+    }
+
+    /// The targets that were put back.
+    pub fn again(&self) -> impl Iterator<Item = &Arc<T>> {
+        self.again.iter().filter_map(|&place| self.target(place))
     }
 
     fn target(&self, place: u16) -> Option<&Arc<T>> {
@@ -119,19 +127,28 @@ impl<T: Stands> Plan<T> {
         if self.attempts_left == 0 {
             return None;
         }
+        let fresh = self.pick(&self.left, now_us, &serves);
+        let (again, (at, target, entry)) = match fresh {
+            Some(fresh) => (false, fresh),
+            None => (true, self.pick(&self.again, now_us, &serves)?),
+        };
+        self.last = Some(if again { self.again.remove(at) } else { self.left.remove(at) });
+        self.attempts_left -= 1;
+        Some((target, entry))
+    }
+
+    /// The first of `places` that takes requests, else the one that opens first; it is entered.
+    fn pick(&self, places: &Order, now_us: u64, serves: &impl Fn(&T) -> bool) -> Option<(usize, Arc<T>, Entry)> {
         let fits = |place: u16| self.target(place).filter(|target| serves(target));
-        let open = self.left.iter().enumerate().find_map(|(at, &place)| {
+        let open = places.iter().enumerate().find_map(|(at, &place)| {
             let target = fits(place)?;
             Some((at, Arc::clone(target), target.standing().enter(now_us)?))
         });
-        let (at, target, entry) = open.or_else(|| {
-            let fitting = self.left.iter().enumerate().filter_map(|(at, &place)| Some((at, fits(place)?)));
+        open.or_else(|| {
+            let fitting = places.iter().enumerate().filter_map(|(at, &place)| Some((at, fits(place)?)));
             let (at, target) = fitting.min_by_key(|(_, target)| target.standing().opens_at_us())?;
             Some((at, Arc::clone(target), target.standing().enter_shut(now_us)))
-        })?;
-        self.last = Some(self.left.remove(at));
-        self.attempts_left -= 1;
-        Some((target, entry))
+        })
     }
 }
 
@@ -179,9 +196,9 @@ mod tests {
         let mut plan = plan(&[1, 2, 3, 4, 5, 6], 2);
         let even = |place: &Place| place.0.is_multiple_of(2);
         assert_eq!(take(&mut plan, even), Some(2));
-        assert!(plan.has_next(even));
+        assert!(plan.has_fresh(even));
         assert_eq!(take(&mut plan, even), Some(4));
-        assert!(!plan.has_next(even));
+        assert!(!plan.has_fresh(even));
         assert_eq!(take(&mut plan, even), None);
     }
 

@@ -83,6 +83,10 @@ pub struct AccessAttempt {
     pub time_us: u64,
     /// Why it ended so, for the on-call engineer; never what the provider or the client wrote as content.
     pub reason: Option<String>,
+    /// What followed from its failure: `fail`, `next`, `retry`, `fallback`; `None`: it did not fail.
+    pub action: Option<&'static str>,
+    /// The pause before it, in microseconds.
+    pub pause_us: u64,
 }
 
 impl AccessRecord {
@@ -240,13 +244,15 @@ struct Attempt<'a>(&'a AccessAttempt);
 
 impl Serialize for Attempt<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(6))?;
+        let mut map = serializer.serialize_map(Some(8))?;
         map.serialize_entry("provider", &self.0.provider)?;
         map.serialize_entry("target_model", &self.0.target_model)?;
         map.serialize_entry("status", &self.0.status)?;
         map.serialize_entry("outcome", self.0.outcome.name())?;
         map.serialize_entry("time_us", &self.0.time_us)?;
         map.serialize_entry("reason", &self.0.reason.as_deref().map(bounded))?;
+        map.serialize_entry("action", &self.0.action)?;
+        map.serialize_entry("pause_us", &self.0.pause_us)?;
         map.end()
     }
 }

@@ -17,6 +17,7 @@ pub struct ProxyMetrics {
     pub(super) unpriced: IntCounterVec,
     pub(super) usage_origin: IntCounterVec,
     pub(super) inconsistent_usage: IntCounterVec,
+    pub(super) retries: IntCounterVec,
     pub(super) team_requests: IntCounterVec,
     pub(super) team_tokens: IntCounterVec,
     pub(super) team_units: CounterVec,
@@ -78,6 +79,7 @@ impl ProxyMetrics {
             unpriced: counters(UNPRICED.0, UNPRICED.1, &["model", "provider", "target"])?,
             usage_origin: counters(ORIGIN.0, ORIGIN.1, &["provider", "target", "origin"])?,
             inconsistent_usage: counters(INCONSISTENT.0, INCONSISTENT.1, &["provider", "target"])?,
+            retries: counters(RETRIES.0, RETRIES.1, &["model", "outcome", "action"])?,
             team_requests: counters(TEAM_REQUESTS.0, TEAM_REQUESTS.1, &["team", "status"])?,
             team_tokens: counters(TEAM_TOKENS.0, TEAM_TOKENS.1, &["team", "class"])?,
             team_units: floats(TEAM_UNITS.0, TEAM_UNITS.1, &["team", "unit"])?,
@@ -176,6 +178,10 @@ const ORIGIN: Named = (
 const INCONSISTENT: Named = (
     "weighbridge_proxy_inconsistent_usage_total",
     "Attempts whose reported token figures contradict themselves (a part larger than its whole) or are no sane numbers",
+);
+const RETRIES: Named = (
+    "weighbridge_proxy_retries_total",
+    "Attempts that failed, by model, how, and what followed: fail, next, retry (the same target again), fallback",
 );
 const TEAM_REQUESTS: Named = ("weighbridge_proxy_team_requests_total", "Requests by team and status class");
 const TEAM_TOKENS: Named = ("weighbridge_proxy_team_tokens_total", "Tokens by team and disjoint class");

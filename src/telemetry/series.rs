@@ -1,9 +1,9 @@
 //! Metric handles of one configuration, resolved once: what a request adds to without looking a label up.
 
 use super::{Metrics, Outcome, ProviderMetrics, ProxyMetrics};
-use crate::config::{Config, Target};
+use crate::config::{Config, Failure, Target};
 use crate::model::{Api, NanoUsd, Usage, UsageOrigin};
-use prometheus::{Counter, Histogram, IntCounter};
+use prometheus::{Counter, Histogram, IntCounter, IntCounterVec};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,6 +107,8 @@ pub struct TargetSeries {
     cost_usd: Counter,
     unpriced: IntCounter,
     inconsistent: IntCounter,
+    failures: IntCounterVec,
+    model: Arc<str>,
 }
 
 impl TargetSeries {
@@ -127,7 +129,14 @@ impl TargetSeries {
             cost_usd: proxy.cost_usd.with_label_values(&[model, provider, name]),
             unpriced: proxy.unpriced.with_label_values(&[model, provider, name]),
             inconsistent: proxy.inconsistent_usage.with_label_values(&labels),
+            failures: proxy.retries.clone(),
+            model: model.into(),
         }
+    }
+
+    /// Counts an attempt that failed, and what followed.
+    pub fn failed(&self, failure: Failure, action: &'static str) {
+        self.failures.with_label_values(&[&*self.model, failure.name(), action]).inc();
     }
 
     /// Counts an attempt that ended after `took`.

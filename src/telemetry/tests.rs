@@ -54,6 +54,7 @@ fn config(models: &[(&str, Vec<Target>)], teams: &[&str]) -> Config {
                 sticky: config::Sticky::None,
                 targets,
                 max_attempts: NonZeroU32::MIN,
+                attempts: Arc::default(),
                 drops: false,
                 keep_alive: None,
                 mirror: None,
@@ -260,6 +261,8 @@ fn a_record_is_one_json_line_with_every_field() {
         outcome: Outcome::ProviderError,
         time_us: 77,
         reason: Some("the provider answered 503".to_owned()),
+        action: Some("retry"),
+        pause_us: 5,
     }];
     log.write(full);
     log.write(record(0xcd));
@@ -278,7 +281,7 @@ fn a_record_is_one_json_line_with_every_field() {
         "routed": "weighted", "too_small": ["local/llama"],
         "attempts": [{
             "provider": "local", "target_model": "llama", "status": 503, "outcome": "provider_error", "time_us": 77,
-            "reason": "the provider answered 503",
+            "reason": "the provider answered 503", "action": "retry", "pause_us": 5,
         }],
     });
     let lines = lines(&path);

@@ -8,6 +8,7 @@ mod passthrough;
 mod failover;
 mod hostile_provider;
 mod routing;
+mod attempts;
 mod streaming;
 mod keep_alive;
 mod translation;

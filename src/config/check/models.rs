@@ -96,12 +96,14 @@ impl Checker<'_> {
         }
         let mirror = file.mirror.and_then(|mirror| self.mirror(&join(&path, "mirror"), name, mirror));
         let rules = self.rules(&path, &Scope::Model(name.into()), file.limits, file.budgets, zone);
+        let attempts = self.attempts(&path, name, file.attempts, file.fallbacks);
         Model {
             name: name.into(),
             route: file.route,
             sticky: file.sticky,
             targets,
             max_attempts: count(file.max_attempts, 4),
+            attempts,
             drops,
             keep_alive,
             mirror,

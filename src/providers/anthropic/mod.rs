@@ -1,6 +1,7 @@
 //! Anthropic's API: messages and the counting of tokens. Clients of other dialects are translated by `codec`.
 
 pub(super) mod codec;
+pub(super) mod refused;
 mod settings;
 pub(super) mod stream;
 mod usage;
@@ -12,7 +13,9 @@ mod tests;
 use super::cap::{self, CapField};
 use super::mask::Key;
 use super::rename::rename;
-use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, codec::Codec, failure, passed};
+use super::{
+    Endpoint, Garbage, OutputText, Provider, Reading, RefusalKind, StreamReader, codec::Codec, failure, passed,
+};
 use crate::{
     config::{self, ConfigError},
     model::{Api, Ask, Dialect, Edits},
@@ -121,6 +124,10 @@ impl Provider for Anthropic {
 
     fn error_message(&self, body: &[u8]) -> Option<String> {
         failure::message(body, &self.key)
+    }
+
+    fn refusal(&self, _status: u16, body: &[u8]) -> Option<RefusalKind> {
+        refused::MARKS.find(body)
     }
 
     fn masked(&self, text: &str) -> String {

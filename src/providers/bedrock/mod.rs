@@ -6,6 +6,7 @@ mod codec;
 mod credentials;
 mod fetched;
 mod metadata;
+mod refused;
 mod settings;
 mod sign;
 mod usage;
@@ -17,7 +18,7 @@ mod tests;
 
 use super::codec::{Codec, Meter, Metered};
 use super::{
-    Endpoint, Garbage, OutputText, Provider, Reading, SignFault, StreamReader,
+    Endpoint, Garbage, OutputText, Provider, Reading, RefusalKind, SignFault, StreamReader,
     feed::Feed,
     passed,
     retrieval::{Embedder, Ranker},
@@ -146,6 +147,10 @@ impl Provider for Bedrock {
 
     fn error_message(&self, body: &[u8]) -> Option<String> {
         codec::message(body, &self.credentials)
+    }
+
+    fn refusal(&self, _status: u16, body: &[u8]) -> Option<RefusalKind> {
+        refused::MARKS.find(body)
     }
 
     fn masked(&self, text: &str) -> String {

@@ -2,6 +2,7 @@
 //! it: chat by `codec`, embeddings and reranking by `vectors`.
 
 mod codec;
+mod refused;
 mod settings;
 mod usage;
 pub(super) mod vectors;
@@ -12,7 +13,7 @@ mod tests;
 use super::codec::{Codec, Meter, Metered};
 use super::mask::Key;
 use super::retrieval::{Embedder, Ranker};
-use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
+use super::{Endpoint, Garbage, OutputText, Provider, Reading, RefusalKind, StreamReader, failure, passed};
 use crate::{
     config::{self, ConfigError},
     model::{Api, Ask, Edits},
@@ -115,6 +116,10 @@ impl Provider for Cohere {
     /// `{"message": "…"}` (<https://docs.cohere.com/reference/errors>).
     fn error_message(&self, body: &[u8]) -> Option<String> {
         failure::message(body, &self.key)
+    }
+
+    fn refusal(&self, _status: u16, body: &[u8]) -> Option<RefusalKind> {
+        refused::MARKS.find(body)
     }
 
     fn masked(&self, text: &str) -> String {

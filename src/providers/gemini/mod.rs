@@ -3,7 +3,7 @@
 //! Reference: <https://ai.google.dev/api/generate-content>. The model stands in the path, not in the body.
 
 pub(super) mod codec;
-mod refusal;
+pub(super) mod refusal;
 mod settings;
 pub(super) mod usage;
 mod vectors;
@@ -13,7 +13,7 @@ mod tests;
 
 use super::mask::Key;
 use super::{
-    Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, cap,
+    Endpoint, Garbage, OutputText, Provider, Reading, RefusalKind, StreamReader, cap,
     codec::{Codec, Meter, Metered},
     failure, passed,
     retrieval::Embedder,
@@ -124,6 +124,10 @@ impl Provider for Gemini {
 
     fn refusal_status(&self, status: u16, body: &[u8]) -> u16 {
         if refusal::is_of_the_key(body) { 401 } else { status }
+    }
+
+    fn refusal(&self, _status: u16, body: &[u8]) -> Option<RefusalKind> {
+        refusal::MARKS.find(body)
     }
 
     fn masked(&self, text: &str) -> String {

@@ -1,7 +1,16 @@
 //! What a refusal is about.
 
 use super::codec;
+use crate::providers::refused::Marks;
 use serde::Deserialize;
+
+/// What a refusal is about: Google has no reasons for it, only messages
+/// (<https://ai.google.dev/gemini-api/docs/troubleshooting>).
+pub(in crate::providers) const MARKS: Marks = Marks {
+    // "The input token count (1200293) exceeds the maximum number of tokens allowed (1048576)."
+    context_window: &["exceeds the maximum number of tokens"],
+    content_policy: &["violates our policies", "responsible ai practices", "usage guidelines"],
+};
 
 #[derive(Deserialize)]
 struct Told {
@@ -40,5 +49,19 @@ mod tests {
         for other in [body(""), body(r#","details":[{"reason":"OTHER"}]"#), String::new(), "[".to_owned()] {
             assert!(!is_of_the_key(other.as_bytes()), "{other}");
         }
+    }
+
+    #[test]
+    fn a_prompt_that_is_too_long_and_content_that_is_forbidden_are_understood() {
+        use crate::providers::RefusalKind::{ContentPolicy, ContextWindow};
+        let told = |message: &str| {
+            let body = format!(r#"[{{"error":{{"code":400,"message":"{message}","status":"INVALID_ARGUMENT"}}}}]"#);
+            MARKS.find(body.as_bytes())
+        };
+        let long = "The input token count (314175) exceeds the maximum number of tokens allowed (131072).";
+        assert_eq!(told(long), Some(ContextWindow));
+        let forbidden = "The prompt could not be submitted. This prompt contains words that violate Vertex AI's Responsible AI practices.";
+        assert_eq!(told(forbidden), Some(ContentPolicy));
+        assert_eq!(told("Invalid JSON payload received."), None);
     }
 }

@@ -12,6 +12,7 @@ pub(super) mod codec_chat;
 pub(super) mod codec_responses;
 mod media;
 mod realtime;
+mod refused;
 mod responses;
 pub(super) mod settings;
 mod usage;
@@ -27,7 +28,7 @@ use super::mask::Key;
 use super::rename::rename;
 use super::retrieval::Embedder;
 use super::session::SessionReader;
-use super::{Endpoint, Garbage, OutputText, Provider, Reading, StreamReader, failure, passed};
+use super::{Endpoint, Garbage, OutputText, Provider, Reading, RefusalKind, StreamReader, failure, passed};
 use crate::{
     config::{self, ConfigError},
     model::{Api, Ask, Dialect, Edits, IncludeUsage, Usage},
@@ -220,6 +221,10 @@ impl Provider for OpenAi {
 
     fn error_message(&self, body: &[u8]) -> Option<String> {
         failure::message(body, &self.key)
+    }
+
+    fn refusal(&self, _status: u16, body: &[u8]) -> Option<RefusalKind> {
+        refused::MARKS.find(body)
     }
 
     fn masked(&self, text: &str) -> String {

@@ -8,10 +8,10 @@ use super::publisher;
 use crate::{
     model::{Api, Ask, Dialect, Edits},
     providers::{
-        Endpoint, Garbage, OutputText, Provider, Reading, SignFault, StreamReader,
+        Endpoint, Garbage, OutputText, Provider, Reading, RefusalKind, SignFault, StreamReader,
         anthropic::{
             codec::{Messages, VERTEX_VERSION},
-            stream, whole,
+            refused, stream, whole,
         },
         cap::{self, CapField},
         codec::Codec,
@@ -167,6 +167,10 @@ impl Provider for Claude {
 
     fn error_message(&self, body: &[u8]) -> Option<String> {
         failure::message(unwrapped(body), &self.account.key())
+    }
+
+    fn refusal(&self, _status: u16, body: &[u8]) -> Option<RefusalKind> {
+        refused::MARKS.find(body)
     }
 
     fn masked(&self, text: &str) -> String {

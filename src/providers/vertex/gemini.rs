@@ -7,11 +7,14 @@ use super::{Publisher, publisher};
 use crate::{
     model::{Api, Ask, Dialect, Edits},
     providers::{
-        Endpoint, Garbage, OutputText, Provider, Reading, SignFault, StreamReader, cap,
+        Endpoint, Garbage, OutputText, Provider, Reading, RefusalKind, SignFault, StreamReader, cap,
         codec::{Codec, Meter, Metered},
         failure,
         feed::Feed,
-        gemini::codec::{Generate, unwrapped},
+        gemini::{
+            codec::{Generate, unwrapped},
+            refusal,
+        },
         mask::Key,
         passed,
     },
@@ -121,6 +124,10 @@ impl Provider for Gemini {
 
     fn error_message(&self, body: &[u8]) -> Option<String> {
         failure::message(unwrapped(body), &self.account.key())
+    }
+
+    fn refusal(&self, _status: u16, body: &[u8]) -> Option<RefusalKind> {
+        refusal::MARKS.find(body)
     }
 
     fn masked(&self, text: &str) -> String {

@@ -6,6 +6,7 @@ use super::place::Place;
 use super::upstream::{Length, Sent, Wanted};
 use crate::{
     auth::Caller,
+    config::Failure,
     files::{Kept, Kind},
     limits::Permit,
     providers::Provider,
@@ -203,11 +204,19 @@ impl Call<'_> {
         }
         let status = refusal.status(self.provider(), status.as_u16());
         if !(400..500).contains(&status) || matches!(status, 401 | 403 | 407 | 408 | 429) {
-            return self.failed(local, Trouble::Status { status, retry_after: retry_after(headers) });
+            return self.failed(local, Trouble::Status { status, retry_after: retry_after(headers), again: None });
         }
         self.ended(local, None, status);
         let message = refusal.message(self.provider());
-        let own = || refusal::of_our_own(self.place.api(), status, message.as_deref(), &self.arrival.label, false);
+        let own = || {
+            refusal::of_our_own(
+                self.place.api(),
+                (status, Failure::Refused),
+                message.as_deref(),
+                &self.arrival.label,
+                false,
+            )
+        };
         Stopped::Answered(status, refusal.body(self.provider()).unwrap_or_else(own))
     }
 
@@ -237,6 +246,8 @@ impl Call<'_> {
             outcome: finish::outcome(trouble, status),
             time_us: finish::micros(self.begun.elapsed()),
             reason: trouble.map(ToString::to_string).or_else(|| (status >= 400).then(|| format!("status {status}"))),
+            action: None,
+            pause_us: 0,
         });
     }
 }

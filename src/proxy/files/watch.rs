@@ -78,7 +78,7 @@ impl Watch {
             return self.services.files.shelf.ask(gone).await.map_err(|error| Trouble::Internal(error.to_string()));
         }
         if !status.is_success() {
-            return Err(Trouble::Status { status: status.as_u16(), retry_after: None });
+            return Err(Trouble::Status { status: status.as_u16(), retry_after: None, again: None });
         }
         let body = sent.whole(MOST_BYTES).await?;
         let batch = account.provider.read_batch(&body).filter(|batch| batch.id == kept.id);

@@ -65,7 +65,7 @@ pub struct Sums {
     /// Bytes that went down.
     pub bytes_out: u64,
     rows: u16,
-    attempts: Vec<AccessAttempt>,
+    pub(super) attempts: Vec<AccessAttempt>,
     usage: Usage,
     origin: Option<UsageOrigin>,
     cost: NanoUsd,
@@ -356,6 +356,8 @@ impl Live {
             outcome,
             time_us: finish::micros(took),
             reason,
+            action: None,
+            pause_us: 0,
         });
     }
 

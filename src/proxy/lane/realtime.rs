@@ -4,7 +4,7 @@
 use super::Lane;
 use super::handshake::Handshake;
 use super::leash::{Holder, Leashed};
-use super::session::Live;
+use super::session::{Begun, Live};
 use crate::{
     model::Api,
     proxy::{
@@ -12,7 +12,7 @@ use crate::{
         exchange::Opened,
         forward,
         gateway::{Services, Snapshot},
-        refusal::retry_after,
+        refusal,
         reject::Reject,
         replay::{TROUBLE, trouble_error},
         respond,
@@ -32,6 +32,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 
 /// A dead provider is found by TCP within a minute and a half, however silent the session is.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive {
@@ -93,8 +94,15 @@ impl Lane for Realtime {
         loop {
             let begun = self.live.lock().begin_next();
             let target = match begun {
-                Ok(Some(target)) => target,
-                Ok(None) => return Err(Error::explain(TROUBLE, "every candidate was tried")),
+                Ok(Begun::At(target)) => target,
+                // That the client left is seen before anything is sent (`connected`).
+                Ok(Begun::Rest(until)) => {
+                    let begun = Instant::now();
+                    sleep_until(until).await;
+                    self.live.lock().rested(begun.elapsed());
+                    continue;
+                }
+                Ok(Begun::Over) => return Err(Error::explain(TROUBLE, "every candidate was tried")),
                 Err(reject) => {
                     let error = Error::explain(TROUBLE, reject.code());
                     self.refused = Some(reject);
@@ -172,8 +180,7 @@ impl Lane for Realtime {
                 *head = bare;
                 return Ok(());
             }
-            let retry_after = retry_after(&head.headers);
-            return Err(self.troubled(Trouble::Status { status: head.status.as_u16(), retry_after }));
+            return Err(self.troubled(refusal::status(head.status.as_u16(), &head.headers)));
         }
         // Pingora takes only this version for an upgrade, and the two sides must agree.
         if head.version != Version::HTTP_11 {

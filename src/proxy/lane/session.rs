@@ -8,10 +8,11 @@ use crate::{
     limits::Shares,
     providers::session::Heard,
     proxy::{
-        candidate::PassedOver,
+        course::{Course, Move},
         exchange::Opened,
+        finish,
         gateway::Services,
-        reject::{Reject, UpstreamFault},
+        reject::Reject,
         target::Target,
         trouble::Trouble,
     },
@@ -30,6 +31,16 @@ const LINGER: Duration = Duration::from_secs(5);
 /// How long an ended session waits for the end of a message of the provider, behind which it can tell why.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What came of looking for the next target.
+pub enum Begun {
+    /// An attempt at it.
+    At(Arc<Target>),
+    /// A pause to this moment.
+    Rest(Instant),
+    /// There is none left.
+    Over,
+}
+
 /// A session.
 pub struct Live {
     /// What is fixed.
@@ -41,7 +52,6 @@ pub struct Live {
     pub head_written: bool,
     /// The trouble that a hook found, to be read by the hook that Pingora calls next.
     pub found: Option<Trouble>,
-    pub(super) last: Option<Trouble>,
     pub(super) stop: Option<Stop>,
     pub(super) close: Option<u16>,
     /// When the first close frame passed.
@@ -53,14 +63,13 @@ pub struct Live {
     client: Frames,
     server: Frames,
     last_sign: Instant,
-    over: PassedOver,
-    all_limited: bool,
-    retry_after: Option<Duration>,
+    course: Course,
 }
 
 impl Live {
     /// Nothing was tried yet.
     pub fn new(opened: Opened, services: Arc<Services>, overhead: Duration) -> Self {
+        let course = Course::new(&opened);
         Self {
             opened,
             services,
@@ -68,7 +77,6 @@ impl Live {
             sums: Sums::new(overhead),
             head_written: false,
             found: None,
-            last: None,
             stop: None,
             close: None,
             closing_at: None,
@@ -78,9 +86,7 @@ impl Live {
             client: Frames::of_client(),
             server: Frames::of_server(),
             last_sign: Instant::now(),
-            over: PassedOver::default(),
-            all_limited: true,
-            retry_after: None,
+            course,
         }
     }
 
@@ -110,18 +116,26 @@ impl Live {
         self.opened.permit.warnings().chain(provider).map(|rule| format!("past the limit {rule}")).collect()
     }
 
-    /// Takes the next target and journals the attempt; `None`: there is none left.
+    /// What comes next; an attempt is journaled.
     ///
     /// # Errors
     ///
     /// As [`Self::open`].
-    pub fn begin_next(&mut self) -> Result<Option<Arc<Target>>, Reject> {
-        let first = self.opened.first.take();
-        let next = first.or_else(|| self.opened.next_candidate(&self.services, false, &mut self.over));
-        let Some(candidate) = next else { return Ok(None) };
-        let target = Arc::clone(&candidate.target);
-        self.begin(candidate)?;
-        Ok(Some(target))
+    pub fn begin_next(&mut self) -> Result<Begun, Reject> {
+        match self.course.next(&mut self.opened, &self.services) {
+            Move::Go(candidate) => {
+                let target = Arc::clone(&candidate.target);
+                self.begin(*candidate)?;
+                Ok(Begun::At(target))
+            }
+            Move::Rest(until) => Ok(Begun::Rest(until)),
+            Move::Over => Ok(Begun::Over),
+        }
+    }
+
+    /// A pause was made before the next attempt.
+    pub fn rested(&mut self, pause: Duration) {
+        self.course.rested(pause);
     }
 
     /// The connection stands; what is to be waited for before anything is sent.
@@ -148,23 +162,25 @@ impl Live {
             if self.stop.is_none() && self.closing_at.is_none() && trouble != Trouble::ClientGone {
                 self.end(Stop::Broken(trouble.clone()));
             }
-            self.last = Some(trouble);
+            self.course.failed(&mut self.opened, None, (trouble, None), false);
             return false;
         }
         self.attempt_failed(trouble)
     }
 
-    /// The attempt failed before the client got anything. Returns whether the next target is tried.
+    /// The attempt failed before the client got anything. Returns whether another one follows.
     pub fn attempt_failed(&mut self, trouble: Trouble) -> bool {
+        let target = self.target().cloned();
         self.settle_failed(&trouble);
-        self.all_limited &= trouble.fault() == UpstreamFault::RateLimited;
-        if let Some(wait) = trouble.retry_after() {
-            self.retry_after = Some(self.retry_after.map_or(wait, |least| least.min(wait)));
+        let pause = self.course.take_pause();
+        let step = self.course.failed(&mut self.opened, target.as_ref(), (trouble, None), true);
+        if let (Some(target), Some(last)) = (target, self.sums.attempts.last_mut()) {
+            (last.action, last.pause_us) = (Some(step.action), finish::micros(pause));
+            if let Some(failure) = step.failure {
+                target.metrics.failed(failure, step.action);
+            }
         }
-        let api = self.opened.ask.api;
-        let on = trouble.next_may_help() && self.opened.plan.has_next(|target| target.serves(api));
-        self.last = Some(trouble);
-        on
+        step.goes_on()
     }
 
     /// Whether one side closed the session.
@@ -173,29 +189,13 @@ impl Live {
     }
 
     /// Whether the client left, as far as is known.
-    pub const fn client_gone(&self) -> bool {
-        matches!(self.last, Some(Trouble::ClientGone))
+    pub fn client_gone(&self) -> bool {
+        matches!(self.course.last(), Some(Trouble::ClientGone))
     }
 
     /// What the client is told when no target took the session.
     pub fn verdict(&self) -> Reject {
-        let unpaid = self.over.unpaid.as_ref().map(|unpaid| self.opened.unpaid(unpaid.clone(), &self.services));
-        let limited = self.over.limited.as_ref();
-        let kind = match &self.last {
-            Some(_) if self.all_limited => UpstreamFault::RateLimited,
-            Some(last) if last.fault() != UpstreamFault::RateLimited => last.fault(),
-            _ => UpstreamFault::Failed,
-        };
-        match (&self.last, unpaid, limited) {
-            (None, Some(reject), _) => reject,
-            (_, _, Some(refusal)) if self.all_limited => Reject::LimitReached(refusal.clone().within(self.retry_after)),
-            _ => {
-                let (model, told) = (&self.opened.plan.route().name, self.sums.told());
-                let message = format!("no target of model `{model}` opened a session: {told}");
-                let retry_after = self.retry_after.filter(|_| kind == UpstreamFault::RateLimited);
-                Reject::Upstream { kind, message, retry_after }
-            }
-        }
+        self.course.verdict(&self.opened, &self.services, &self.sums.told())
     }
 
     /// Bytes of the client. What comes when the session is over does not go up.

@@ -75,7 +75,7 @@ impl Driver {
 
     /// Attempt after attempt, until one answers or nothing is left.
     async fn attempts(&self, shared: &Shared, job: &Job) {
-        while let Ok(peer) = forward::next_peer(shared, &self.resolver).await {
+        while let Ok(peer) = forward::next_peer(None, shared, &self.resolver).await {
             let Err(error) = self.attempt(shared, job, &peer).await else { return };
             let mut exchange = shared.lock();
             let found = exchange.take_found();

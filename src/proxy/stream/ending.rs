@@ -1,11 +1,16 @@
 //! Ends of answers that need more than to be passed on.
 
-use super::{Answer, Kind, Release};
-use crate::providers::OutputText;
-use crate::proxy::{
-    reading::{self, Reader},
-    translate::{self, Teller},
-    trouble::Trouble,
+use super::{Answer, Expect, Kind, Release};
+use crate::{
+    config::Failure,
+    providers::OutputText,
+    proxy::{
+        course::{Kept, Withholds},
+        reading::{self, Reader},
+        refusal,
+        translate::{self, Teller},
+        trouble::Trouble,
+    },
 };
 use bytes::Bytes;
 
@@ -58,5 +63,48 @@ impl Answer {
         self.content_type = None; // JSON of our own
         (self.ended, self.released) = (true, true);
         Ok(Release { bytes, first_output: false })
+    }
+
+    /// The provider refuses the request itself: told, or kept back where another target or model may do better.
+    pub(super) fn end_refused(&mut self) -> Result<Release, Trouble> {
+        let Kind::Refusal(refusal) = &mut self.kind else { return Ok(Release::default()) };
+        let provider = self.provider.as_ref();
+        let status = refusal.status(provider, self.status);
+        if !matches!(status, 400 | 413 | 422) {
+            return Err(Trouble::Status { status, retry_after: None, again: None });
+        }
+        let about = refusal.about(provider, status);
+        self.about = Some(about);
+        let own = self.translated || self.in_stream;
+        let holds = self.withholds.holds(about, status);
+        let told = if own || holds { refusal.message(provider) } else { None };
+        let passed = if own { None } else { refusal.body(provider) };
+        let bytes = passed.unwrap_or_else(|| {
+            self.content_type = None; // JSON of our own
+            let Expect { api, label, .. } = &self.expect;
+            refusal::of_our_own(*api, (self.status, about), told.as_deref(), label, self.in_stream)
+        });
+        if holds {
+            self.kept = Some(Kept { status: self.status, body: bytes, message: told, about });
+            return Err(Trouble::Refused { status, about });
+        }
+        (self.ended, self.released) = (true, true);
+        Ok(Release { bytes, first_output: false })
+    }
+
+    /// Answers about the request itself are kept back so.
+    pub fn withholding(mut self, withholds: Withholds) -> Self {
+        self.withholds = withholds;
+        self
+    }
+
+    /// The answer that was kept back.
+    pub fn take_kept(&mut self) -> Option<Kept> {
+        self.kept.take()
+    }
+
+    /// What the provider's refusal is about.
+    pub fn about(&self) -> Option<Failure> {
+        self.about
     }
 }

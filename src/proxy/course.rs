@@ -1,0 +1,373 @@
+//! The course of a request over its attempts: what follows from each failure, one budget of attempts, pauses, and the models
+//! that answer instead. One engine for calls and sessions.
+
+use super::candidate::{Candidate, PassedOver};
+use super::exchange::Opened;
+use super::gateway::Services;
+use super::reject::{Reject, UpstreamFault};
+use super::target::Target;
+use super::trouble::Trouble;
+use crate::config::{Action, Attempts, Failure, Turn};
+use crate::routing::Route;
+use bytes::Bytes;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The word for a failure that the request goes on from with another model.
+const FALLBACK: &str = "fallback";
+
+/// What happened so far, and what is to follow.
+pub struct Course {
+    last: Option<Trouble>,
+    all_limited: bool,
+    /// The shortest wait that a provider asked for.
+    retry_after: Option<Duration>,
+    /// Targets that were not tried.
+    over: PassedOver,
+    /// Targets that may be tried again.
+    rests: SmallVec<[Rest; 2]>,
+    /// The request is to go on with another model.
+    turn: Option<Turn>,
+    /// Models that it was with, the one that was asked for first.
+    visited: SmallVec<[Arc<Route<Target>>; 2]>,
+    /// A provider's answer about the request itself, which is told if nothing better comes.
+    kept: Option<Kept>,
+    /// The pause before the attempt under way.
+    pause: Duration,
+    /// Another model's targets have no longer than this.
+    until: Option<Instant>,
+}
+
+/// A target that may be tried again.
+struct Rest {
+    target: Arc<Target>,
+    times: u32,
+    until: Instant,
+}
+
+/// A provider's answer that was withheld for the sake of a better one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its status.
+    pub status: u16,
+    /// Its body, for the client.
+    pub body: Bytes,
+    /// Its message, if it could be read: for a client that has the header of a stream by then.
+    pub message: Option<String>,
+    /// What it is about.
+    pub about: Failure,
+}
+
+/// Answers about the request itself that are withheld, because another target or model may do better.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Withholds {
+    context_window: bool,
+    content_policy: bool,
+    /// By status: 400, 413, 422.
+    refused: [bool; 3],
+}
+
+impl Withholds {
+    /// Whether an answer `about` this, with `status`, is withheld.
+    pub fn holds(self, about: Failure, status: u16) -> bool {
+        match about {
+            Failure::ContextWindow => self.context_window,
+            Failure::ContentPolicy => self.content_policy,
+            _ => REFUSALS.iter().zip(self.refused).any(|(one, holds)| holds && *one == status),
+        }
+    }
+}
+
+/// Statuses with which a provider refuses the request itself.
+const REFUSALS: [u16; 3] = [400, 413, 422];
+
+/// What comes next.
+pub enum Move {
+    /// An attempt.
+    Go(Box<Candidate>),
+    /// A pause to this moment.
+    Rest(Instant),
+    /// Nothing: the client is told.
+    Over,
+}
+
+/// What follows from a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Why the attempt failed; `None`: for no reason that another attempt could mend.
+    pub failure: Option<Failure>,
+    /// What is done: `fail`, `next`, `retry`, `fallback`.
+    pub action: &'static str,
+}
+
+impl Step {
+    /// Whether another attempt follows.
+    pub fn goes_on(self) -> bool {
+        self.action != Action::Fail.name()
+    }
+}
+
+impl Course {
+    /// Nothing was tried yet.
+    pub fn new(opened: &Opened) -> Self {
+        let route = opened.plan.route();
+        let asked = opened.snapshot.table.find(&opened.model).filter(|asked| asked.name != route.name);
+        Self {
+            last: None,
+            all_limited: true,
+            retry_after: None,
+            over: PassedOver::default(),
+            rests: SmallVec::new(),
+            turn: None,
+            visited: asked.into_iter().chain([route]).cloned().collect(),
+            kept: None,
+            pause: Duration::ZERO,
+            until: None,
+        }
+    }
+
+    /// The trouble of the last attempt.
+    pub fn last(&self) -> Option<&Trouble> {
+        self.last.as_ref()
+    }
+
+    /// A provider's answer about the request itself, which is told if nothing better came.
+    pub fn kept(&self) -> Option<&Kept> {
+        self.kept.as_ref()
+    }
+
+    /// The end of the request as a whole, where it went on with another model than its `total` is from.
+    pub fn until(&self) -> Option<Instant> {
+        self.until
+    }
+
+    /// A pause was made before the next attempt.
+    pub fn rested(&mut self, pause: Duration) {
+        self.pause += pause;
+    }
+
+    /// The pause before the attempt that was settled just now.
+    pub fn take_pause(&mut self) -> Duration {
+        std::mem::take(&mut self.pause)
+    }
+
+    /// Which answers about the request itself are withheld from `target`, where an attempt begins.
+    pub fn withholds(&self, opened: &Opened, target: &Target) -> Withholds {
+        if opened.plan.attempts_left() == 0 {
+            return Withholds::default();
+        }
+        let (attempts, api) = (&target.attempts, opened.ask.api);
+        let fresh = opened.plan.has_fresh(|target| target.serves(api));
+        let next = |failure, status| fresh && attempts.action(failure, status) == Action::Next;
+        let turns = |turn, failure| next(failure, 0) || self.fallback(opened, turn).is_some();
+        Withholds {
+            context_window: turns(Turn::ContextWindow, Failure::ContextWindow),
+            content_policy: turns(Turn::ContentPolicy, Failure::ContentPolicy),
+            refused: REFUSALS.map(|status| next(Failure::Refused, status)),
+        }
+    }
+
+    /// The attempt at `target` failed. `may_go_on`: the client has seen nothing of it.
+    pub fn failed(
+        &mut self,
+        opened: &mut Opened,
+        target: Option<&Arc<Target>>,
+        (trouble, kept): (Trouble, Option<Kept>),
+        may_go_on: bool,
+    ) -> Step {
+        self.all_limited &= trouble.fault() == UpstreamFault::RateLimited;
+        if let Some(wait) = trouble.retry_after() {
+            self.retry_after = Some(self.retry_after.map_or(wait, |least| least.min(wait)));
+        }
+        self.kept = self.kept.take().or(kept);
+        let failure = trouble.failure();
+        let action = match (failure, target) {
+            (Some(failure), Some(target)) if may_go_on => self.step(opened, target, failure, &trouble),
+            _ => Action::Fail.name(),
+        };
+        self.last = Some(trouble);
+        Step { failure, action }
+    }
+
+    fn step(&mut self, opened: &mut Opened, target: &Arc<Target>, failure: Failure, trouble: &Trouble) -> &'static str {
+        let (fail, next) = (Action::Fail.name(), Action::Next.name());
+        if opened.plan.attempts_left() == 0 {
+            return fail;
+        }
+        let api = opened.ask.api;
+        let serves = |target: &Target| target.serves(api);
+        let fresh = opened.plan.has_fresh(serves);
+        let action = action(&target.attempts, failure, trouble);
+        if let Some(turn) = Turn::of(failure) {
+            if action == Action::Next && fresh {
+                return next;
+            }
+            self.turn = self.fallback(opened, turn).map(|_| turn);
+            return if self.turn.is_some() { FALLBACK } else { fail };
+        }
+        if action == Action::Fail {
+            return fail;
+        }
+        if action == Action::Retry {
+            self.put_back(opened, target, trouble);
+        }
+        let spare = self.fallback(opened, Turn::Failed).is_some();
+        if fresh {
+            next
+        } else if opened.plan.again().any(|target| serves(target)) && may_try_again(opened, spare) {
+            Action::Retry.name()
+        } else if spare {
+            FALLBACK
+        } else {
+            fail
+        }
+    }
+
+    /// The target may be tried again, unless it would be too late.
+    fn put_back(&mut self, opened: &mut Opened, target: &Arc<Target>, trouble: &Trouble) {
+        let known = self.rests.iter().position(|rest| Arc::ptr_eq(&rest.target, target));
+        let times = known.and_then(|at| self.rests.get(at)).map_or(0, |rest| rest.times);
+        // Without chance the longest pause is made.
+        let chance = getrandom::u32().unwrap_or(u32::MAX);
+        let Some(pause) = pause(&target.attempts, times, trouble.retry_after(), chance) else { return };
+        let until = Instant::now() + pause;
+        let end = opened.arrival.at + target.timeouts.total;
+        if until >= self.until.map_or(end, |until| until.min(end)) {
+            return;
+        }
+        opened.plan.put_back();
+        if let Some(at) = known {
+            self.rests.remove(at);
+        }
+        self.rests.push(Rest { target: Arc::clone(target), times: times.saturating_add(1), until });
+    }
+
+    /// Takes the next target that serves the call, whose provider's rules let an attempt pass, and that can be paid.
+    pub fn next(&mut self, opened: &mut Opened, services: &Services) -> Move {
+        if let Some(first) = opened.first.take() {
+            return Move::Go(Box::new(first));
+        }
+        loop {
+            if let Some(turn) = self.turn.take()
+                && !self.turn(opened, services, turn)
+            {
+                return Move::Over;
+            }
+            let spare = self.fallback(opened, Turn::Failed).is_some();
+            let (again, now, rests) = (may_try_again(opened, spare), Instant::now(), &self.rests);
+            let rest = |target: &Target| rests.iter().find(|rest| std::ptr::eq(&*rest.target, target));
+            let ripe = |target: &Target| rest(target).is_none_or(|rest| again && rest.until <= now);
+            if let Some(candidate) = opened.next_candidate(services, false, &mut self.over, ripe) {
+                return Move::Go(Box::new(candidate));
+            }
+            if opened.plan.attempts_left() == 0 {
+                return Move::Over;
+            }
+            let ripen = opened.plan.again().filter_map(|target| rest(target)).map(|rest| rest.until).min();
+            match ripen.filter(|_| again) {
+                Some(until) => return Move::Rest(until),
+                None if spare && (self.last.is_some() || self.over.limited.is_some()) => self.turn = Some(Turn::Failed),
+                None => return Move::Over,
+            }
+        }
+    }
+
+    /// The next model for `turn`: of those that the model under way names, else of those before it. Each is visited once.
+    fn fallback(&self, opened: &Opened, turn: Turn) -> Option<Arc<Route<Target>>> {
+        let api = opened.ask.api;
+        let named = self.visited.iter().rev().filter_map(|route| route.targets.first());
+        let mut names = named.flat_map(|target| target.attempts.fallbacks.of(turn));
+        names.find_map(|name| {
+            let new = self.visited.iter().all(|route| route.name != *name) && opened.caller.may_call(name);
+            let route = opened.snapshot.table.find(name).filter(|_| new)?;
+            route.targets.iter().any(|target| target.serves(api)).then(|| Arc::clone(route))
+        })
+    }
+
+    /// Goes on with the next model for `turn`; false: there is none, or its limits do not let the request pass.
+    fn turn(&mut self, opened: &mut Opened, services: &Services, turn: Turn) -> bool {
+        let Some(route) = self.fallback(opened, turn) else { return false };
+        let total = opened.plan.route().targets.iter().map(|target| target.timeouts.total).max();
+        if let Some(end) = total.and_then(|total| opened.arrival.at.checked_add(total)) {
+            self.until = Some(self.until.map_or(end, |until| until.min(end)));
+        }
+        self.visited.push(Arc::clone(&route));
+        self.rests.clear();
+        let snapshot = Arc::clone(&opened.snapshot);
+        opened.switch(services, &snapshot, &route).is_ok()
+    }
+
+    /// What the client is told when every target failed (PRODUCT.md §3): `told` are the attempts in words.
+    pub fn verdict(&self, opened: &Opened, services: &Services, told: &str) -> Reject {
+        if matches!(self.last, Some(Trouble::BuffersFull)) {
+            return Reject::BuffersFull;
+        }
+        let kind = match &self.last {
+            Some(_) if self.all_limited => UpstreamFault::RateLimited,
+            Some(last) => match last.fault() {
+                UpstreamFault::RateLimited => UpstreamFault::Failed,
+                other => other,
+            },
+            None => UpstreamFault::Failed,
+        };
+        let retry_after = if kind == UpstreamFault::RateLimited { self.retry_after } else { None };
+        let model = &opened.plan.route().name;
+        let mut message = format!("no target of model `{model}` answered: {told}");
+        if let Some(reject) = &self.over.untranslatable {
+            if self.last.is_none() && self.over.unpaid.is_none() && self.over.limited.is_none() {
+                return reject.clone();
+            }
+            message.push_str(&format!("; others were passed over: {reject}"));
+        }
+        if let Some(unpaid) = &self.over.unpaid {
+            let reject = opened.unpaid(unpaid.clone(), services);
+            if self.last.is_none() {
+                return reject;
+            }
+            message.push_str(&format!("; others were passed over: {reject}"));
+        }
+        if let Some(refusal) = &self.over.limited {
+            if self.all_limited {
+                return Reject::LimitReached(refusal.clone().within(self.retry_after));
+            }
+            message.push_str(&format!("; others were passed over: {refusal}"));
+        }
+        Reject::Upstream { kind, message, retry_after }
+    }
+}
+
+/// What follows from `failure`: the provider's own word on trying again counts where the file has none.
+fn action(attempts: &Attempts, failure: Failure, trouble: &Trouble) -> Action {
+    let written = attempts.written(failure, trouble.status());
+    let action = written.unwrap_or(failure.default_action());
+    match (action, trouble.again()) {
+        (Action::Retry, Some(false)) => Action::Next,
+        (Action::Next, Some(true)) if written.is_none() && failure.never_retried().is_none() => Action::Retry,
+        _ => action,
+    }
+}
+
+/// While another model may answer instead (`spare`), the last attempt is kept for it.
+fn may_try_again(opened: &Opened, spare: bool) -> bool {
+    opened.plan.attempts_left() > usize::from(spare)
+}
+
+/// The pause before a target is tried again that failed `times` times before; `None`: it is `asked` to be longer than the
+/// longest. `chance` is drawn evenly from all numbers.
+///
+/// Without a word of the provider it is a random part of a time that doubles ("full jitter"), so that requests that failed
+/// together do not come back together; else what was asked for, and up to a tenth more.
+fn pause(attempts: &Attempts, times: u32, asked: Option<Duration>, chance: u32) -> Option<Duration> {
+    let part = |of: Duration| of.mul_f64(f64::from(chance) / f64::from(u32::MAX));
+    match asked {
+        Some(asked) if asked > attempts.most_pause => None,
+        Some(asked) => Some(asked + part((asked / 10).min(attempts.pause))),
+        None => Some(part(attempts.pause.saturating_mul(1 << times.min(16)).min(attempts.most_pause))),
+    }
+}
+
+#[cfg(test)]
+#[path = "course_tests.rs"]
+mod tests;
