@@ -67,7 +67,7 @@ fn provider(kind: &str) -> Box<dyn providers::Provider> {
         settings: Section::from_yaml("providers.p", "{ api_key: k }").expect("YAML"),
         catalogue: None,
         protocol: Protocol::default(),
-        ca_file: None,
+        uplink: Default::default(),
         rules: std::sync::Arc::default(),
     })
     .expect("the settings are right")

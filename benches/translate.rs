@@ -22,7 +22,7 @@ fn provider(kind: &str) -> Box<dyn Provider> {
         settings,
         catalogue: None,
         protocol: Protocol::default(),
-        ca_file: None,
+        uplink: Default::default(),
         rules: Arc::default(),
     };
     build(&section).expect("the settings are right")
