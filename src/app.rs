@@ -15,6 +15,7 @@ use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, SystemClock};
 use crate::proxy::{self, Bounds, Buffers, Edge, Front, Gateway, Lasting, Services, Snapshot, Unproven, Watch};
+use crate::routing::{HealthMetrics, Standings};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
 use async_trait::async_trait;
@@ -105,10 +106,12 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
         LedgerMetrics::register(&metrics.registry).map_err(|error| system("ledger metrics", &error))?;
     // Mistakes that show only when the parts are joined are told before anything is written.
     let nothing_spent = Arc::new(Budgets::in_memory(ledger_metrics.clone()));
-    let standings = proxy::Standings::default();
+    let standings = Standings::default();
     let lasting = Lasting { limits: &limits, budgets: &nothing_spent, standings: &standings };
     Snapshot::build(config, SeriesTable::resolve(&metrics, config), lasting).map_err(AppError::Config)?;
-    let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), Arc::clone(&limits))?);
+    let health = HealthMetrics::register(&metrics.registry).map_err(|error| system("health metrics", &error))?;
+    let standings = Arc::new(Standings::shown_by(health.clone()));
+    let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), Arc::clone(&limits), standings)?);
     let lasting = Lasting { budgets: services.ledger.budgets(), standings: &services.standings, ..lasting };
     let snapshot = Arc::new(Snapshot::build(config, series, lasting).map_err(AppError::Config)?);
     let kept = Arc::clone(&snapshot);
@@ -147,6 +150,7 @@ fn services(
     metrics: &Metrics,
     ledger_metrics: LedgerMetrics,
     limits: Arc<Limits>,
+    standings: Arc<Standings>,
 ) -> Result<Services, AppError> {
     let clock = Arc::new(SystemClock);
     let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics)?;
@@ -170,7 +174,7 @@ fn services(
         buffers: Buffers::new(config.server.max_buffered_bytes),
         slots: Buffers::new(usize::try_from(config.server.max_in_flight.get()).unwrap_or(usize::MAX)),
         stopping: AtomicBool::new(false),
-        standings: Arc::default(),
+        standings,
         bounds: Bounds {
             max_body_bytes: config.server.max_body_bytes,
             body_timeout: config.server.body_timeout,
@@ -251,6 +255,7 @@ fn admin_state(
         registry: metrics.registry.clone(),
         refresh: Arc::new(move || {
             services.limits.refresh();
+            services.standings.refresh(services.clock.now_us());
             services.metrics.in_flight.set(gauge(services.slots.used()));
             services.metrics.buffered_bytes.set(gauge(services.buffers.used()));
         }),

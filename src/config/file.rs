@@ -2,7 +2,7 @@
 //!
 //! Nothing is checked here but the shape. `Option` in a list is an item that was found wrong and is left out.
 
-use super::quantity::{Count, Price, Size, Time, UnitPrice};
+use super::quantity::{Count, Percent, Price, Size, Time, UnitPrice};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
 use super::{Durability, JwtAlgorithm, OnRevoke, Protocol, Secret};
 use serde::de::IgnoredAny;
@@ -31,6 +31,23 @@ pub(super) struct ConfigFile {
     pub(super) budgeting: BudgetingFile,
     pub(super) alerts: AlertsFile,
     pub(super) files: FilesFile,
+    pub(super) health: HealthFile,
+}
+
+/// When targets are shut, and how they are probed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct HealthFile {
+    pub(super) failures: Option<Count>,
+    pub(super) ratio: Option<Percent>,
+    pub(super) least: Option<Count>,
+    pub(super) window: Option<Time>,
+    pub(super) pause: Option<Time>,
+    pub(super) most_pause: Option<Time>,
+    /// `off`, `tcp`, `tls` or `models`.
+    pub(super) probe: Option<String>,
+    pub(super) every: Option<Time>,
+    pub(super) timeout: Option<Time>,
 }
 
 /// Whose account holds files and batches.
@@ -170,11 +187,14 @@ pub(super) struct ProviderFile {
     pub(super) ca_file: Option<PathBuf>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
+    #[serde(default)]
+    pub(super) health: HealthFile,
 }
 
 impl ProviderFile {
     /// The keys that are read here; all others are the provider's own.
-    pub(super) const KEYS: [&'static str; 6] = ["kind", "catalogue", "protocol", "ca_file", "limits", "budgets"];
+    pub(super) const KEYS: [&'static str; 7] =
+        ["kind", "catalogue", "protocol", "ca_file", "limits", "budgets", "health"];
 }
 
 #[derive(Debug, Deserialize)]

@@ -8,6 +8,7 @@ mod de;
 mod quantity;
 pub mod moment;
 mod auth;
+mod health;
 mod rules;
 mod rules_file;
 mod file;
@@ -21,6 +22,7 @@ mod error;
 
 pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke};
 pub use error::{ConfigError, ConfigErrors, nearest};
+pub use health::{Active, Health, Passive, Probe};
 pub use load::{AdminAccess, admin_access, state_dir};
 pub use rules::{
     Budget, Budgeting, Calendar, Each, Estimates, Limit, LimitWhat, Mode, OnExhausted, Per, Rules, Scope, Unit,
@@ -204,6 +206,8 @@ pub struct Provider {
     pub ca_file: Option<PathBuf>,
     /// Limits and budgets of every attempt at it.
     pub rules: Arc<Rules>,
+    /// When its targets are shut, and how they are probed.
+    pub health: Health,
 }
 
 /// HTTP version towards an upstream.

@@ -11,8 +11,8 @@ use super::unpriced;
 use crate::auth::Callers;
 use crate::catalogue::{self, Price};
 use crate::config::{
-    Budgeting, Config, ConfigError, Model, PriceOverride, Protocol, Provider as ProviderConfig, Target as TargetConfig,
-    nearest,
+    Budgeting, Config, ConfigError, Health, Model, PriceOverride, Protocol, Provider as ProviderConfig,
+    Target as TargetConfig, nearest,
 };
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, OpenPrice};
@@ -227,6 +227,7 @@ struct Built {
     protocol: Protocol,
     limits: RuleSet,
     budgets: BudgetSet,
+    health: Health,
 }
 
 impl Built {
@@ -251,7 +252,8 @@ fn build_provider(config: &ProviderConfig, limits: &Limits, budgets: &Budgets) -
     let catalogue = config.catalogue.clone();
     let (protocol, limits) = (config.protocol, limits.resolve(&config.rules));
     let budgets = purse::resolve(budgets, &config.rules);
-    Ok(Built { group: next_group(), provider, kind, base_url_host, catalogue, ca, protocol, limits, budgets })
+    let (group, health) = (next_group(), config.health);
+    Ok(Built { group, provider, kind, base_url_host, catalogue, ca, protocol, limits, budgets, health })
 }
 
 fn read_ca(config: &ProviderConfig, path: &std::path::Path) -> Result<Arc<CaType>, ConfigError> {
@@ -295,6 +297,8 @@ fn join(config: &Config, (model, index): (&Model, usize), built: &Built, with: &
     let listed = catalogue::limits(&whose).map_err(|error| error.to_string())?;
     let provider = built.provider.for_model(&target.model)?.unwrap_or_else(|| Arc::clone(&built.provider));
     let label = format!("{}/{}", target.provider, target.model);
+    let standing = with.standings.of(&target.provider, &target.model);
+    standing.govern(built.health.passive);
     let model_json = serde_json::to_vec(&*target.model).map_err(|error| error.to_string())?;
     Ok(Target {
         provider_name: Arc::clone(&target.provider),
@@ -325,7 +329,7 @@ fn join(config: &Config, (model, index): (&Model, usize), built: &Built, with: &
         limits: Arc::clone(&built.limits),
         budgets: Arc::clone(&built.budgets),
         metrics: Arc::clone(with.series.target(&model.name, index).ok_or("it has no counters")?),
-        standing: with.standings.of(&target.provider, &target.model),
+        standing,
     })
 }
 

@@ -4,10 +4,12 @@
 //! `proxy` hangs on it, so that this module needs no other stage.
 
 mod dns;
+mod health;
 mod plan;
 mod standing;
 
 pub use dns::{Resolver, UnresolvedHost};
+pub use health::{Health, HealthMetrics, PROBE_FAILURES, Proof, Reason, State};
 pub use plan::{Order, Plan, Stands};
 pub use standing::{Ended, Entry, Pace, Standing, Standings};
 

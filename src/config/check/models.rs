@@ -4,7 +4,7 @@ use super::Checker;
 use super::server::count;
 use crate::{
     config::{
-        Model, PriceOverride, Provider, Scope, Section, Target, Timeouts,
+        Health, Model, PriceOverride, Provider, Scope, Section, Target, Timeouts,
         error::hint,
         file::{ModelFile, PriceFile, ProviderFile, TargetFile, TimeoutsFile, Unsupported},
         quantity::{Count, Price, Time, UnitPrice, show_time},
@@ -23,17 +23,17 @@ const LEAST_SILENCE: Duration = Duration::from_millis(100);
 
 impl Checker<'_> {
     /// Providers are read from the tree: what is not common to all kinds becomes a [`Section`].
-    pub(super) fn providers(&mut self, zone: &TimeZone) -> BTreeMap<Arc<str>, Provider> {
+    pub(super) fn providers(&mut self, zone: &TimeZone, health: &Health) -> BTreeMap<Arc<str>, Provider> {
         let tree = self.tree;
         let entries = tree.get("providers").map(Node::entries).unwrap_or_default();
         let providers = entries.iter().filter_map(|(name, node)| {
-            let provider = self.provider(name, node, zone)?;
+            let provider = self.provider(name, node, zone, health)?;
             Some((provider.name.clone(), provider))
         });
         providers.collect()
     }
 
-    fn provider(&mut self, name: &str, node: &Node, zone: &TimeZone) -> Option<Provider> {
+    fn provider(&mut self, name: &str, node: &Node, zone: &TimeZone, health: &Health) -> Option<Provider> {
         self.named(&node.path, name);
         for (key, setting) in node.entries() {
             if let Some(message) = later("providers", key) {
@@ -48,6 +48,7 @@ impl Checker<'_> {
         let ca_file = file.ca_file.map(|pem| self.certificates(&join(&node.path, "ca_file"), &pem));
         let scope = Scope::Provider(name.into());
         let rules = self.rules(&node.path, &scope, file.limits, file.budgets, zone);
+        let health = self.health(&join(&node.path, "health"), &file.health, health);
         Some(Provider {
             name: name.into(),
             kind: file.kind,
@@ -56,6 +57,7 @@ impl Checker<'_> {
             protocol: file.protocol,
             ca_file,
             rules,
+            health,
         })
     }
 
