@@ -2,6 +2,7 @@
 
 mod feeds;
 mod notices;
+mod probes;
 mod rebuild;
 mod views;
 
@@ -128,6 +129,11 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     if !snapshot.feeds.is_empty() {
         let feeds = feeds::Feeds::new(snapshot.feeds.clone(), metrics.providers.credentials.clone());
         server.add_service(background_service("credentials", feeds));
+    }
+    let probings = snapshot.probings(config);
+    if !probings.is_empty() {
+        let probes = probes::Probes::new(probings, Arc::clone(&services.clock), health);
+        server.add_service(background_service("probes", probes));
     }
     if let Some(address) = config.admin.listen {
         let listener = bind("admin.listen", &address.to_string())?;

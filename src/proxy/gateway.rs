@@ -5,6 +5,7 @@ use super::bounds::Buffers;
 use super::edge::Unproven;
 use super::files::{Account, Accounts, Files};
 use super::governed::Governed;
+use super::probing;
 use super::purse::{self, BudgetSet};
 use super::target::{Target, next_group};
 use super::unpriced;
@@ -246,6 +247,9 @@ fn build_provider(config: &ProviderConfig, limits: &Limits, budgets: &Budgets) -
         return Err(config.settings.error("kind", message));
     };
     let provider: Arc<dyn Provider> = Arc::from(build(config)?);
+    if let Some(mistake) = probing::mistake(config, &*provider) {
+        return Err(mistake);
+    }
     let ca = config.ca_file.as_deref().map(|path| read_ca(config, path)).transpose()?;
     let base_url_host = config.settings.has("base_url").then(|| provider.endpoint().host.to_string());
     let kind = config.kind.clone();

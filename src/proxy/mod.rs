@@ -27,6 +27,7 @@ mod learned;
 mod opaque;
 mod open;
 mod outgoing;
+mod probing;
 mod purse;
 mod reading;
 mod refusal;
@@ -60,6 +61,7 @@ pub use explain::Explainer;
 pub use files::{Files, Watch};
 pub use gateway::{Bounds, Lasting, Services, Snapshot};
 pub use learned::Learned;
+pub use probing::Probing;
 pub use target::Target;
 
 pub use crate::routing::Standings;

@@ -196,3 +196,68 @@ fn a_standing_is_found_again_with_all_that_it_knows() {
     assert!(standings.of("p", "n").enter(SECOND).is_some());
     assert_eq!(standings.all().len(), 2);
 }
+
+/// One step: what is done, to which of the requests that are there, after so many milliseconds.
+type Step = (u8, u8, u16);
+
+/// Does `step`, and holds it to the laws.
+fn lawful(standing: &Arc<Standing>, there: &mut Vec<(Entry, u64)>, now_us: u64, (what, which, _): Step) {
+    let before = standing.health(now_us);
+    let mut answered = false;
+    let taken = |there: &mut Vec<(Entry, u64)>| {
+        let at = usize::from(which).checked_rem(there.len());
+        at.map(|at| there.swap_remove(at).0)
+    };
+    match what % 8 {
+        0..=2 => {
+            let lease = 30 * SECOND;
+            let out = there.iter().any(|(entry, at)| *at != 0 && entry.ticket.lease != 0 && now_us < at + lease);
+            match (before.state, standing.enter(now_us)) {
+                (State::Open, entry) => there.push((entry.expect("it is open"), 0)),
+                (State::Shut, entry) => assert!(entry.is_none(), "it is shut until {}", before.until_us),
+                // A lease of before it was last shut holds nobody back.
+                (State::HalfOpen, Some(entry)) => {
+                    let current = |one: &Entry| one.ticket.generation == entry.ticket.generation;
+                    let second =
+                        |(one, at): &(Entry, u64)| one.ticket.lease != 0 && current(one) && now_us < at + lease;
+                    assert!(!there.iter().any(second), "one at a time");
+                    there.push((entry, now_us));
+                }
+                (State::HalfOpen, None) => assert!(out, "nobody is there"),
+            }
+        }
+        3 => there.push((standing.enter_shut(now_us), now_us)),
+        4 => drop(taken(there)),
+        5 => {
+            answered = !there.is_empty();
+            taken(there).into_iter().for_each(|entry| entry.end(WELL, now_us));
+        }
+        6 => taken(there).into_iter().for_each(|entry| entry.end(Ended::Failed, now_us)),
+        _ => {
+            let wait = which.is_multiple_of(2).then(|| Duration::from_millis(u64::from(which) * 100));
+            taken(there).into_iter().for_each(|entry| entry.end(Ended::Limited(wait), now_us));
+        }
+    }
+    let after = standing.health(now_us);
+    if before.state != State::Open && after.state == State::Open {
+        assert!(answered, "only an answer opens it");
+    }
+    assert_eq!(usize::try_from(standing.open()).expect("few"), there.len());
+    assert_eq!(after.reason.is_none(), after.state == State::Open);
+    assert!(after.until_us <= now_us + 60 * SECOND, "never for longer than a minute");
+}
+
+proptest::proptest! {
+    #[test]
+    fn whatever_happens_one_is_let_in_at_a_time_and_only_an_answer_opens(
+        steps in proptest::collection::vec(proptest::prelude::any::<Step>(), 0..400),
+    ) {
+        let standing = standing();
+        standing.govern(Passive { failures: 2, ..Passive::default() });
+        let (mut there, mut now_us) = (Vec::new(), 1_700_000_000 * SECOND);
+        for step in steps {
+            now_us += u64::from(step.2 % 4_000) * 1_000;
+            lawful(&standing, &mut there, now_us, step);
+        }
+    }
+}

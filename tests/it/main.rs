@@ -6,6 +6,7 @@
 
 mod passthrough;
 mod failover;
+mod health;
 mod streaming;
 mod keep_alive;
 mod translation;

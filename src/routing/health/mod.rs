@@ -101,9 +101,10 @@ pub enum Proof {
 /// What a request knows of the target's health from when it went there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ticket {
-    generation: u32,
+    /// In which generation of the target it went there.
+    pub(super) generation: u32,
     /// The lease of the one request that is let through a half-open target; 0: none.
-    lease: u64,
+    pub(super) lease: u64,
 }
 
 /// How a target stands, for people.
