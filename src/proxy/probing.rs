@@ -89,7 +89,7 @@ pub(super) fn mistake(config: &ProviderConfig, provider: &dyn Provider) -> Optio
         Probe::Models => return None,
     };
     let message = format!("{why}; write `health: {{ probe: {connect} }}` or `{{ probe: off }}` for this provider");
-    Some(config.settings.error("health.probe", message))
+    Some(config.settings.error("health", message))
 }
 
 fn roots(ca: &CaType) -> RootCertStore {

@@ -163,8 +163,8 @@ async fn a_list_of_models_is_asked_for_with_the_providers_credentials() {
 async fn check_refuses_a_probe_that_a_provider_has_nothing_to_answer_with() {
     let dir = tempfile::tempdir().expect("a directory");
     let cases = [
-        ("openai", "probe: tls", "providers.a.health.probe", "probe: tcp"),
-        ("cohere", "probe: models", "providers.a.health.probe", "has no list of models"),
+        ("openai", "probe: tls", "providers.a.health", "probe: tcp"),
+        ("cohere", "probe: models", "providers.a.health", "has no list of models"),
         ("openai", "probe: generate", "health.probe", "this version does not have the probe `generate` yet"),
         ("openai", "probe: modles", "health.probe", "did you mean `models`?"),
         ("openai", "every: 10ms", "health.every", "must be at least 1s"),

@@ -20,7 +20,8 @@ impl Checker<'_> {
         let passive = of_all.passive;
         let count = |written: Option<Count>, default: u32| written.map_or(default, |Count(count)| count);
         let ratio = file.ratio.map_or(passive.ratio, |Percent(percent)| percent);
-        if ratio > 100 {
+        // What is taken over was judged where it is written.
+        if file.ratio.is_some() && ratio > 100 {
             self.flag(&join(path, "ratio"), "is more than `100%`, which is never reached");
         }
         let mut time = |key: &str, written, default| self.time(&join(path, key), written, default);
@@ -34,12 +35,12 @@ impl Checker<'_> {
         };
         let every = time("every", file.every, of_all.active.every);
         let timeout = time("timeout", file.timeout, of_all.active.timeout);
-        if passive.most_pause < passive.pause {
+        if (file.pause.is_some() || file.most_pause.is_some()) && passive.most_pause < passive.pause {
             let key = if file.most_pause.is_some() { "most_pause" } else { "pause" };
             let (least, most) = (show_time(passive.pause), show_time(passive.most_pause));
             self.flag(&join(path, key), format!("`pause` is `{least}`, which is longer than `most_pause`, `{most}`"));
         }
-        if every < LEAST_EVERY {
+        if file.every.is_some() && every < LEAST_EVERY {
             self.flag(&join(path, "every"), format!("must be at least {}", show_time(LEAST_EVERY)));
         }
         let probe = file.probe.as_deref().and_then(|written| self.probe(&join(path, "probe"), written));
