@@ -4,6 +4,7 @@ pub mod descriptors;
 mod feeds;
 mod mirrors;
 mod notices;
+mod probes;
 mod rebuild;
 mod views;
 
@@ -21,6 +22,7 @@ use crate::proxy::{
     self, Admission, Bounds, Buffers, Edge, Front, Gateway, Lasting, Listener, Mirrors, Services, Snapshot, Unproven,
     Watch,
 };
+use crate::routing::{HealthMetrics, Standings};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
 use async_trait::async_trait;
@@ -111,11 +113,14 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
         LedgerMetrics::register(&metrics.registry).map_err(|error| system("ledger metrics", &error))?;
     // Mistakes that show only when the parts are joined are told before anything is written.
     let nothing_spent = Arc::new(Budgets::in_memory(ledger_metrics.clone()));
-    let standings = proxy::Standings::default();
+    let standings = Standings::default();
     let lasting = Lasting { limits: &limits, budgets: &nothing_spent, standings: &standings };
     Snapshot::build(config, SeriesTable::resolve(&metrics, config), lasting).map_err(AppError::Config)?;
     let (mirrors, mirror_runner) = Mirrors::new();
-    let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), Arc::clone(&limits), mirrors)?);
+    let health = HealthMetrics::register(&metrics.registry).map_err(|error| system("health metrics", &error))?;
+    let standings = Arc::new(Standings::shown_by(health.clone()));
+    let lasting_parts = (Arc::clone(&limits), mirrors, standings);
+    let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), lasting_parts)?);
     let lasting = Lasting { budgets: services.ledger.budgets(), standings: &services.standings, ..lasting };
     let snapshot = Arc::new(Snapshot::build(config, series, lasting).map_err(AppError::Config)?);
     let kept = Arc::clone(&snapshot);
@@ -137,6 +142,11 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
         let mirroring = mirrors::Mirroring { runner: mirror_runner, services: Arc::clone(&services) };
         server.add_service(background_service("mirrors", mirroring));
     }
+    let probings = snapshot.probings(config);
+    if !probings.is_empty() {
+        let probes = probes::Probes::new(probings, Arc::clone(&services.clock), health);
+        server.add_service(background_service("probes", probes));
+    }
     if let Some(address) = config.admin.listen {
         let listener = bind("admin.listen", &address.to_string())?;
         let views = views::views(&services, &snapshot, &ready, ledger_metrics);
@@ -157,8 +167,7 @@ fn services(
     config: &Config,
     metrics: &Metrics,
     ledger_metrics: LedgerMetrics,
-    limits: Arc<Limits>,
-    mirrors: Mirrors,
+    (limits, mirrors, standings): (Arc<Limits>, Mirrors, Arc<Standings>),
 ) -> Result<Services, AppError> {
     let descriptors = descriptors::raise();
     if let Some(warning) = descriptors::warning(config, descriptors) {
@@ -190,7 +199,7 @@ fn services(
         buffers: Buffers::new(config.server.max_buffered_bytes),
         places: Admission::new(&config.server, metrics.proxy.overload.clone()),
         stopping: AtomicBool::new(false),
-        standings: Arc::default(),
+        standings,
         bounds: Bounds {
             head: head_limits(config),
             max_body_bytes: config.server.max_body_bytes,
@@ -306,6 +315,7 @@ fn admin_state(
             services.metrics.open_connections.set(gauge(services.connections.count()));
             services.places.refresh();
             services.metrics.in_flight.set(gauge(services.places.used()));
+            services.standings.refresh(services.clock.now_us());
             services.metrics.buffered_bytes.set(gauge(services.buffers.used()));
         }),
         ready: Arc::new(move || {

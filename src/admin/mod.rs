@@ -26,7 +26,7 @@ pub use openapi::document;
 pub use server::serve;
 
 use crate::auth::Callers;
-use crate::model::{BudgetView, Clock, Explain, HealthView, LimitView, ModelView, PriceView};
+use crate::model::{BudgetView, Clock, Explain, HealthView, LimitView, ModelView, PriceView, TargetHealth};
 use audit::Audit;
 use prometheus::Registry;
 use std::path::PathBuf;
@@ -71,6 +71,8 @@ pub struct Views {
     pub prices: Box<dyn Fn() -> Vec<PriceView> + Send + Sync>,
     /// What clients may ask for.
     pub models: Box<dyn Fn() -> Vec<ModelView> + Send + Sync>,
+    /// How targets stand.
+    pub targets: Box<dyn Fn() -> Vec<TargetHealth> + Send + Sync>,
     /// How the gateway is.
     pub health: Box<dyn Fn() -> HealthView + Send + Sync>,
     /// Tells what would become of a request.

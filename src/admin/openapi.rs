@@ -15,7 +15,8 @@ use utoipa::{Modify, OpenApi};
         keys::list, keys::create, keys::show, keys::update, keys::revoke, keys::rotate,
         teams::list, teams::create, teams::show, teams::update, teams::remove,
         reports::usage, reports::rows, reports::acts,
-        views::status, views::health, views::limits, views::budgets, views::prices, views::models, views::explain,
+        views::status, views::health, views::limits, views::budgets, views::prices, views::models,
+        views::targets, views::explain,
     ),
     components(schemas(answer::ErrorBody, answer::ErrorDetail, audit::Line, audit::Actor)),
     tags(
@@ -67,7 +68,7 @@ mod tests {
         {
             assert!(paths.contains_key(path), "{path}");
         }
-        assert_eq!(paths.len(), 16 - 1, "{:?}", paths.keys().collect::<Vec<_>>());
+        assert_eq!(paths.len(), 17 - 1, "{:?}", paths.keys().collect::<Vec<_>>());
         assert_eq!(text["components"]["securitySchemes"]["token"]["scheme"], "bearer");
     }
 }

@@ -82,6 +82,7 @@ fn api() -> Arc<Api> {
             budgets: Box::new(Vec::new),
             prices: Box::new(Vec::new),
             models: Box::new(Vec::new),
+            targets: Box::new(Vec::new),
             health: Box::new(health),
             explain: Box::new(Mute),
         },

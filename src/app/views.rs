@@ -16,6 +16,7 @@ pub(super) fn views(
 ) -> Views {
     let (prices, models) = (Arc::clone(snapshot), Arc::clone(snapshot));
     let (ready, of_health) = (Arc::clone(ready), Arc::clone(services));
+    let of_targets = Arc::clone(services);
     let (of_limits, of_budgets) = (Arc::clone(services), Arc::clone(services));
     Views {
         limits: Box::new(move || of_limits.limits.view()),
@@ -25,6 +26,7 @@ pub(super) fn views(
         }),
         prices: Box::new(move || prices.prices()),
         models: Box::new(move || models.models()),
+        targets: Box::new(move || of_targets.targets()),
         health: Box::new(move || {
             let ready = ready.load(Ordering::Relaxed);
             HealthView {

@@ -3,7 +3,7 @@
 use super::error::hint;
 use super::file::ConfigFile;
 use super::tree::{Node, Places, Scalar, Value};
-use super::{Config, ConfigError, Scope};
+use super::{Config, ConfigError, Health, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ mod accounts;
 mod attempts;
 mod auth;
 mod callers;
+mod health;
 mod models;
 mod routes;
 mod rules;
@@ -58,7 +59,8 @@ impl<'a> Checker<'a> {
         let admin = self.admin(file.admin, &server.as_ref().map(|s| s.listen.clone()).unwrap_or_default());
         let state = self.state(file.state);
         let budgeting = self.budgeting(file.budgeting);
-        let providers = self.providers(&budgeting.zone);
+        let health = self.health("health", &file.health, &Health::default());
+        let providers = self.providers(&budgeting.zone, &health);
         let models = self.models(file.models, &budgeting.zone);
         let defaults = self.defaults(&file.defaults, &budgeting.zone);
         let files = self.files(&file.files, &file.teams);

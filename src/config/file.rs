@@ -31,6 +31,23 @@ pub(super) struct ConfigFile {
     pub(super) budgeting: BudgetingFile,
     pub(super) alerts: AlertsFile,
     pub(super) files: FilesFile,
+    pub(super) health: HealthFile,
+}
+
+/// When targets are shut, and how they are probed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct HealthFile {
+    pub(super) failures: Option<Count>,
+    pub(super) ratio: Option<Percent>,
+    pub(super) least: Option<Count>,
+    pub(super) window: Option<Time>,
+    pub(super) pause: Option<Time>,
+    pub(super) most_pause: Option<Time>,
+    /// `off`, `tcp`, `tls` or `models`.
+    pub(super) probe: Option<String>,
+    pub(super) every: Option<Time>,
+    pub(super) timeout: Option<Time>,
 }
 
 /// Whose account holds files and batches.
@@ -201,11 +218,13 @@ pub(super) struct ProviderFile {
     pub(super) proxy: Option<Secret>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
+    #[serde(default)]
+    pub(super) health: HealthFile,
 }
 
 impl ProviderFile {
     /// The keys that are read here; all others are the provider's own.
-    pub(super) const KEYS: [&'static str; 10] = [
+    pub(super) const KEYS: [&'static str; 11] = [
         "kind",
         "catalogue",
         "protocol",
@@ -216,6 +235,7 @@ impl ProviderFile {
         "accounts",
         "limits",
         "budgets",
+        "health",
     ];
 }
 

@@ -13,6 +13,7 @@ mod attempts;
 mod auth;
 mod route;
 mod reach;
+mod health;
 mod rules;
 mod rules_file;
 mod file;
@@ -28,6 +29,7 @@ mod error;
 pub use attempts::{Action, Attempts, Failure, Fallbacks, Turn};
 pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke};
 pub use error::{ConfigError, ConfigErrors, nearest};
+pub use health::{Active, Health, Passive, Probe};
 pub use load::{AdminAccess, admin_access, state_dir};
 pub use network::{Network, Networks};
 pub use priority::Priority;
@@ -249,6 +251,8 @@ pub struct Provider {
     pub uplink: Uplink,
     /// Limits and budgets of every attempt at it.
     pub rules: Arc<Rules>,
+    /// When its targets are shut, and how they are probed.
+    pub health: Health,
 }
 
 /// HTTP version towards an upstream.

@@ -3,8 +3,8 @@
 
 use super::quantity::{show_size, show_time};
 use super::{
-    AccessLog, Allowed, Calendar, Config, Durability, Key, LimitWhat, Listen, Mode, Model, OnRevoke, Protocol,
-    Provider, RouteKind, Rules, Sticky, Target, Timeouts, Unit,
+    AccessLog, Allowed, Calendar, Config, Durability, Health, Key, LimitWhat, Listen, Mode, Model, OnRevoke, Passive,
+    Probe, Protocol, Provider, RouteKind, Rules, Sticky, Target, Timeouts, Unit,
 };
 use crate::model::NanoUsd;
 use std::fmt::{self, Write};
@@ -45,6 +45,7 @@ impl Config {
             };
             writeln!(out, "  {}: kind {}, {protocol}", provider.name, provider.kind)?;
             write_rules(out, &provider.rules)?;
+            write_health(out, &provider.health)?;
             write_notes(out, &(notes.provider)(provider))?;
         }
         let own = self.files.teams.iter().map(|(team, provider)| format!("of team {team} at {provider}"));
@@ -163,6 +164,23 @@ impl Config {
 
 fn write_notes(out: &mut String, notes: &[String]) -> fmt::Result {
     notes.iter().try_for_each(|note| writeln!(out, "      {note}"))
+}
+
+/// Where it is not as everywhere.
+fn write_health(out: &mut String, Health { passive, active }: &Health) -> fmt::Result {
+    if *passive != Passive::default() {
+        let Passive { failures, ratio, least, window, pause, most_pause } = passive;
+        let [window, pause, most] = [*window, *pause, *most_pause].map(show_time);
+        writeln!(
+            out,
+            "      shut by {failures} failures in a row or {ratio}% of {least} or more in {window}, for {pause} to {most}"
+        )?;
+    }
+    if active.probe != Probe::Off {
+        let [every, timeout] = [active.every, active.timeout].map(show_time);
+        writeln!(out, "      looked at by `{}` every {every}, for {timeout} at most", active.probe.name())?;
+    }
+    Ok(())
 }
 
 fn write_target(out: &mut String, model: &Model, target: &Target) -> fmt::Result {

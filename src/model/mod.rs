@@ -40,5 +40,5 @@ pub use retrieval::{Cut, Element, Embed, Purpose, Ranked, Rerank, Retrieval, Ret
 pub use usage::{ServiceTier, Usage, UsageOrigin};
 pub use view::{
     BudgetView, Candidate, Explain, ExplainRequest, Explained, HealthView, LimitView, ModelView, PriceView, Refusal,
-    TargetView,
+    TargetHealth, TargetView,
 };

@@ -89,6 +89,31 @@ pub struct TargetView {
     pub priced: bool,
 }
 
+/// How a target stands: one provider's model, for all models of the file that lead to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TargetHealth {
+    /// The provider's name.
+    pub provider: String,
+    /// The model's name there.
+    pub model: String,
+    /// `open`, `half_open` (one request at a time until one is answered) or `shut` (none, unless nothing better is left).
+    pub state: String,
+    /// Why it is not open: `failures`, `ratio`, `stalled`, `rate_limited`, `credentials`, `no_such_model`, `probe`.
+    pub reason: Option<String>,
+    /// When it was shut or opened last, in microseconds since 1970; `null`: it has been open since the start.
+    pub since_us: Option<u64>,
+    /// When a request is let through again; `null`: it is open.
+    pub until_us: Option<u64>,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Of the requests of its window, those that were answered.
+    pub window_answered: u64,
+    /// Of the requests of its window, those that failed.
+    pub window_failed: u64,
+    /// Attempts that are there now.
+    pub in_flight: u32,
+}
+
 /// How the gateway is.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct HealthView {

@@ -121,6 +121,31 @@ impl Client {
         answered.map_err(broken)
     }
 
+    /// Trusts `roots` instead of the system's authorities.
+    pub fn trusting(roots: RootCertStore) -> Self {
+        Self { tls: Arc::new(OnceLock::from(connector(roots))) }
+    }
+
+    /// Connects, makes TLS of it where `secure`, and closes again.
+    ///
+    /// # Errors
+    ///
+    /// [`OutboundError::Connect`], [`OutboundError::Slow`].
+    pub async fn reach(&self, host: &str, port: u16, secure: bool, within: Duration) -> Result<(), OutboundError> {
+        let reached = async {
+            let socket = TcpStream::connect((host, port)).await?;
+            if secure {
+                let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+                self.tls().connect(name, socket).await?;
+            }
+            Ok(())
+        };
+        match timeout(within, reached).await {
+            Ok(reached) => reached.map_err(|source| OutboundError::Connect { host: host.to_owned(), source }),
+            Err(_) => Err(OutboundError::Slow { host: host.to_owned(), within }),
+        }
+    }
+
     fn tls(&self) -> &TlsConnector {
         self.tls.get_or_init(|| {
             let mut roots = RootCertStore::empty();
@@ -129,14 +154,18 @@ impl Client {
                 Ok(found) => drop(roots.add_parsable_certificates(found)),
                 Err(error) => tracing::error!(%error, "the system's certificate authorities cannot be read"),
             }
-            let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-                .with_safe_default_protocol_versions()
-                .expect("ring has the default versions")
-                .with_root_certificates(roots)
-                .with_no_client_auth();
-            TlsConnector::from(Arc::new(config))
+            connector(roots)
         })
     }
+}
+
+fn connector(roots: RootCertStore) -> TlsConnector {
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring has the default versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
 }
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;

@@ -20,6 +20,7 @@ fn provider(kind: &str, settings: &str) -> Result<Box<dyn Provider>, config::Con
         catalogue: None,
         protocol: Protocol::default(),
         uplink: Default::default(),
+        health: Default::default(),
         rules: std::sync::Arc::default(),
     })
 }

@@ -81,6 +81,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// Path and query of `api` for `model` there, beginning with `/`.
     fn path(&self, api: Api, model: &str, stream: bool) -> Cow<'_, str>;
 
+    /// Path of its list of models, beginning with `/`, for who looks whether it lives; `None`: it has none.
+    fn models_path(&self) -> Option<String> {
+        None
+    }
+
     /// Whether the query with which a client marks calls of beta features (`beta=true`) goes up too.
     fn takes_query(&self) -> bool {
         true

@@ -331,6 +331,7 @@ fn a_translated_request_holds_the_tools_and_the_output_that_its_codec_may_add() 
         catalogue: None,
         protocol: crate::config::Protocol::default(),
         uplink: Default::default(),
+        health: Default::default(),
         rules: std::sync::Arc::default(),
     };
     let provider = crate::providers::openai::build(&config).expect("the settings are right");

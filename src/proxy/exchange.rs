@@ -313,8 +313,12 @@ impl Exchange {
     /// Books what a release means. The settlement is journaled before the last bytes go out, so that whoever got a
     /// whole answer finds its row.
     fn after(&mut self, release: Release, begun: Instant) -> Bytes {
+        let now_us = self.services.clock.now_us();
         let Some(attempt) = &mut self.attempt else { return release.bytes };
         attempt.alive(begun, release.first_output);
+        if let Some(entry) = attempt.entry.as_mut().filter(|_| release.first_output) {
+            entry.answers(now_us);
+        }
         if attempt.answer.released() {
             // The request's bytes are not needed for another target any more.
             attempt.drop_body();
@@ -347,7 +351,13 @@ impl Exchange {
         let now_us = self.now_us();
         let Some(attempt) = &mut self.attempt else { return };
         if let Some(entry) = attempt.entry.take() {
-            entry.end(trouble.as_ref().map_or_else(|| Ended::Well(attempt.pace()), Trouble::ended), now_us);
+            let ended = match &trouble {
+                None => Ended::Well(attempt.pace()),
+                // A stream that goes on for longer than a request may is no sick target.
+                Some(Trouble::Total) if attempt.first_output.is_some() => Ended::Neither,
+                Some(trouble) => trouble.ended(),
+            };
+            entry.end(ended, now_us);
         }
         let Some(booking) = Booking::of(attempt, &self.opened, trouble, self.record.overhead) else { return };
         booking.book(&self.services, &mut self.record);

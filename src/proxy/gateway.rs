@@ -9,6 +9,7 @@ use super::front::Unproven;
 use super::governed::Governed;
 use super::mirror::Mirrors;
 use super::pace::BodyBounds;
+use super::probing;
 use super::purse::{self, BudgetSet};
 use super::target::{Target, next_group};
 use super::unpriced;
@@ -16,8 +17,8 @@ use super::uplink::Uplink;
 use crate::auth::Callers;
 use crate::catalogue::{self, Price};
 use crate::config::{
-    Budgeting, Config, ConfigError, Mirror, Model, Networks, PriceOverride, Protocol, Provider as ProviderConfig,
-    Scope, Target as TargetConfig, nearest,
+    Budgeting, Config, ConfigError, Health, Mirror, Model, Networks, PriceOverride, Protocol,
+    Provider as ProviderConfig, Scope, Target as TargetConfig, nearest,
 };
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, OpenPrice};
@@ -256,6 +257,7 @@ struct Built {
     protocol: Protocol,
     limits: RuleSet,
     budgets: BudgetSet,
+    health: Health,
 }
 
 impl Built {
@@ -274,13 +276,17 @@ fn build_provider(config: &ProviderConfig, limits: &Limits, budgets: &Budgets) -
         return Err(config.settings.error("kind", message));
     };
     let provider: Arc<dyn Provider> = Arc::from(build(config)?);
+    if let Some(mistake) = probing::mistake(config, &*provider) {
+        return Err(mistake);
+    }
     let uplink = Arc::new(Uplink::build(config, provider.endpoint())?);
     let base_url_host = config.settings.has("base_url").then(|| provider.endpoint().host.to_string());
     let kind = config.kind.clone();
     let catalogue = config.catalogue.clone();
     let (protocol, limits) = (config.protocol, limits.resolve(&config.rules));
     let budgets = purse::resolve(budgets, &config.rules);
-    Ok(Built { group: next_group(), provider, kind, base_url_host, catalogue, uplink, protocol, limits, budgets })
+    let (group, health) = (next_group(), config.health);
+    Ok(Built { group, provider, kind, base_url_host, catalogue, uplink, protocol, limits, budgets, health })
 }
 
 /// What `provider/model` is called for all accounts of a provider, where `provider` is one of them.
@@ -315,6 +321,8 @@ fn join(config: &Config, (model, index): (&Model, usize), built: &Built, with: &
     let listed = catalogue::limits(&whose).map_err(|error| error.to_string())?;
     let provider = built.provider.for_model(&target.model)?.unwrap_or_else(|| Arc::clone(&built.provider));
     let label = format!("{}/{}", target.provider, target.model);
+    let standing = with.standings.of(&target.provider, &target.model);
+    standing.govern(built.health.passive);
     let model_json = serde_json::to_vec(&*target.model).map_err(|error| error.to_string())?;
     Ok(Target {
         provider_name: Arc::clone(&target.provider),
@@ -347,7 +355,7 @@ fn join(config: &Config, (model, index): (&Model, usize), built: &Built, with: &
         limits: Arc::clone(&built.limits),
         budgets: Arc::clone(&built.budgets),
         metrics: Arc::clone(with.series.target(&model.name, index).ok_or("it has no counters")?),
-        standing: with.standings.of(&target.provider, &target.model),
+        standing,
     })
 }
 

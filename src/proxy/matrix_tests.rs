@@ -38,6 +38,7 @@ fn kinds() -> Vec<(String, Arc<dyn Provider>)> {
                 catalogue: None,
                 protocol: config::Protocol::default(),
                 uplink: Default::default(),
+                health: Default::default(),
                 rules: Arc::default(),
             });
             let name = if name.is_empty() { (*kind).to_owned() } else { name.to_owned() };

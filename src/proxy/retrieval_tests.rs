@@ -89,6 +89,7 @@ pub(super) fn provider(kind: &str) -> Box<dyn Provider> {
         catalogue: None,
         protocol: config::Protocol::default(),
         uplink: Default::default(),
+        health: Default::default(),
         rules: Arc::default(),
     });
     made.expect("the settings are right")

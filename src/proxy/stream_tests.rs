@@ -25,6 +25,7 @@ fn provider(kind: &str) -> Arc<dyn Provider> {
         catalogue: None,
         protocol: config::Protocol::default(),
         uplink: Default::default(),
+        health: Default::default(),
         rules: std::sync::Arc::default(),
     };
     Arc::from(build(&config).expect("the settings are right"))

@@ -204,18 +204,16 @@ impl Trouble {
             | Self::Revoked
             | Self::Stopped
             | Self::Internal(_) => Ended::Neither,
+            Self::NoCredentials(_) | Self::Status { status: 401 | 403, .. } => Ended::Credentials,
+            Self::Status { status: 404, .. } => Ended::NoSuchModel,
+            Self::ConnectTimeout | Self::SendTimeout | Self::FirstToken | Self::Idle | Self::Response | Self::Total => {
+                Ended::Stalled
+            }
             Self::Unresolved
-            | Self::NoCredentials(_)
             | Self::Connect(_)
-            | Self::ConnectTimeout
             | Self::Tls
-            | Self::SendTimeout
             | Self::Status { .. }
             | Self::InBand { .. }
-            | Self::FirstToken
-            | Self::Idle
-            | Self::Response
-            | Self::Total
             | Self::SendBroken(_)
             | Self::Broken(_)
             | Self::Cut

@@ -58,6 +58,11 @@ impl Uplink {
         })
     }
 
+    /// Certificate authorities instead of the system's.
+    pub fn authorities(&self) -> Option<&CaType> {
+        self.ca.as_deref()
+    }
+
     /// Host and port that a connection for `endpoint` is made to: the proxy's, if there is one. Names behind a proxy are
     /// never looked up here.
     pub fn next_hop<'a>(&'a self, endpoint: &'a Endpoint) -> (&'a Arc<str>, u16) {

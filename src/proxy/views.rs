@@ -1,10 +1,33 @@
 //! What is shown of models and their prices.
 
-use super::gateway::Snapshot;
+use super::gateway::{Services, Snapshot};
 use super::target::Target;
-use crate::model::{Api, ModelView, PriceView, TargetView};
-use crate::routing::Route;
+use crate::model::{Api, ModelView, PriceView, TargetHealth, TargetView};
+use crate::routing::{Route, Standing};
 use std::sync::Arc;
+
+impl Services {
+    /// How all targets stand now.
+    pub fn targets(&self) -> Vec<TargetHealth> {
+        let now_us = self.clock.now_us();
+        let target = |standing: Arc<Standing>| {
+            let health = standing.health(now_us);
+            TargetHealth {
+                provider: standing.provider.to_string(),
+                model: standing.model.to_string(),
+                state: health.state.name().to_owned(),
+                reason: health.reason.map(|reason| reason.name().to_owned()),
+                since_us: Some(health.since_us).filter(|&since| since > 0),
+                until_us: Some(health.until_us).filter(|&until| until > 0),
+                failures: health.failures,
+                window_answered: health.window.0,
+                window_failed: health.window.1,
+                in_flight: standing.open(),
+            }
+        };
+        self.standings.all().into_iter().map(target).collect()
+    }
+}
 
 impl Snapshot {
     /// What clients may ask for, and what answers it.

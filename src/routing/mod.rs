@@ -6,6 +6,7 @@
 mod affinity;
 mod dns;
 mod pace;
+mod health;
 mod plan;
 mod rule;
 mod shares;
@@ -14,6 +15,7 @@ mod when;
 
 pub use affinity::Affinity;
 pub use dns::{Resolver, UnresolvedHost};
+pub use health::{Health, HealthMetrics, PROBE_FAILURES, Proof, Reason, State};
 pub use pace::Paces;
 pub use plan::{Order, Plan, Stands};
 pub use rule::{Place, Routed, Rule, Wish};

@@ -17,8 +17,8 @@ pub type Order = SmallVec<[u16; 8]>;
 
 /// The candidates of one request, consumed on fail-over.
 ///
-/// Targets that take requests now are tried in order; when there are none, of those that are shut the one that is to open
-/// first: the pool is never empty. Each is tried once, unless it is put back.
+/// Targets that take requests now are tried in order; when there are none, the least bad of those that are
+/// shut ([`Standing::hopeless`]): the pool is never empty. Each is tried once, unless it is put back.
 #[derive(Debug)]
 pub struct Plan<T> {
     route: Arc<Route<T>>,
@@ -146,7 +146,7 @@ impl<T: Stands> Plan<T> {
         });
         open.or_else(|| {
             let fitting = places.iter().enumerate().filter_map(|(at, &place)| Some((at, fits(place)?)));
-            let (at, target) = fitting.min_by_key(|(_, target)| target.standing().opens_at_us())?;
+            let (at, target) = fitting.min_by_key(|(_, target)| target.standing().hopeless())?;
             Some((at, Arc::clone(target), target.standing().enter_shut(now_us)))
         })
     }
@@ -222,6 +222,20 @@ mod tests {
         assert_eq!(take(&mut plan, |_| true), Some(2));
         assert_eq!(take(&mut plan, |_| true), Some(1));
         assert_eq!(take(&mut plan, |_| true), None);
+    }
+
+    #[test]
+    fn of_shut_targets_the_least_bad_is_tried_first() {
+        let mut plan = plan(&[1, 2, 3], 9);
+        let shut = |at: usize, ended: Ended| {
+            let standing = Arc::clone(plan.route().targets[at].standing());
+            (0..5).for_each(|_| standing.enter_shut(1).end(ended, 1));
+        };
+        shut(0, Ended::NoSuchModel);
+        shut(1, Ended::Failed);
+        shut(2, Ended::Limited(Some(std::time::Duration::from_secs(60))));
+        let taken: Vec<_> = std::iter::from_fn(|| take(&mut plan, |_| true)).collect();
+        assert_eq!(taken, [3, 2, 1], "limited, failed, misconfigured");
     }
 
     #[test]

@@ -1,19 +1,16 @@
 //! How a target stands: whether requests go there, how fast it answers, and how many are there now.
 //!
 //! One standing for each account and model, found by name, so that it outlives a reload and is shared by all routes that
-//! lead there. It is read and written by atomics: no lock on the way of a request.
+//! lead there. Requests read and write atomics; a lock is taken when a target is shut or opened (`health`).
 
+use super::health::{Failed, Gate, Health, HealthMetrics, Proof, Reason, Ticket};
 use super::pace::Paces;
+use crate::config::Passive;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
-
-/// Failures in a row that shut a target.
-const FAILURES: u32 = 5;
-/// How long a target is shut at first, and at most; doubled each time that the one request that was let through fails.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
 /// How an attempt ended, as its target's standing sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +21,12 @@ pub enum Ended {
     Neither,
     /// It failed.
     Failed,
+    /// It fell silent: nothing came in time.
+    Stalled,
+    /// It refused the gateway's credentials.
+    Credentials,
+    /// It does not know its model.
+    NoSuchModel,
     /// It asks to be left alone for so long; `None`: it does not say for how long.
     Limited(Option<Duration>),
 }
@@ -44,13 +47,7 @@ pub struct Standing {
     pub provider: Arc<str>,
     /// The model's name there.
     pub model: Arc<str>,
-    /// Shut until then; 0: open.
-    shut_until_us: AtomicU64,
-    /// One request is let through a target whose pause is over.
-    probing: AtomicBool,
-    failures: AtomicU32,
-    /// Times in a row that it was shut.
-    shut_times: AtomicU32,
+    gate: Gate,
     open: AtomicU32,
     paces: Paces,
 }
@@ -60,37 +57,43 @@ impl Standing {
         Self {
             provider: provider.into(),
             model: model.into(),
-            shut_until_us: AtomicU64::new(0),
-            probing: AtomicBool::new(false),
-            failures: AtomicU32::new(0),
-            shut_times: AtomicU32::new(0),
+            gate: Gate::default(),
             open: AtomicU32::new(0),
             paces: Paces::default(),
         }
     }
 
+    /// From now on it goes by these rules; what was counted stays.
+    pub fn govern(&self, passive: Passive) {
+        self.gate.govern(passive);
+    }
+
     /// Lets a request in, unless the target is shut. Once its pause is over, one at a time is let in until one ends well.
     pub fn enter(self: &Arc<Self>, now_us: u64) -> Option<Entry> {
-        match self.shut_until_us.load(Relaxed) {
-            0 => Some(self.entry(false)),
-            until if now_us < until => None,
-            _ => (!self.probing.swap(true, Relaxed)).then(|| self.entry(true)),
-        }
+        self.gate.enter(now_us).map(|ticket| self.entry(ticket))
     }
 
     /// Lets a request in although the target may be shut: nothing better is left.
     pub fn enter_shut(self: &Arc<Self>, now_us: u64) -> Entry {
-        self.enter(now_us).unwrap_or_else(|| self.entry(false))
+        let ticket = self.gate.enter(now_us).unwrap_or_else(|| self.gate.enter_shut());
+        self.entry(ticket)
     }
 
-    fn entry(self: &Arc<Self>, probe: bool) -> Entry {
+    fn entry(self: &Arc<Self>, ticket: Ticket) -> Entry {
         self.open.fetch_add(1, Relaxed);
-        Entry { standing: Arc::clone(self), probe }
+        Entry { standing: Arc::clone(self), ticket, told_well: false }
     }
 
     /// When it takes requests again, in microseconds since the Unix epoch; 0: it does.
     pub fn opens_at_us(&self) -> u64 {
-        self.shut_until_us.load(Relaxed)
+        self.gate.until_us()
+    }
+
+    /// How little may be hoped of it while it is shut, least first: what it was shut for (limited before failed before
+    /// misconfigured), when it opens, how many requests are there.
+    pub fn hopeless(&self) -> (u8, u64, u32) {
+        let (severity, until_us) = self.gate.hopeless();
+        (severity, until_us, self.open())
     }
 
     /// Requests that are there now.
@@ -103,32 +106,78 @@ impl Standing {
         &self.paces
     }
 
-    fn note(&self, ended: Ended, probe: bool, now_us: u64) {
-        match ended {
-            Ended::Neither => {}
-            Ended::Well(pace) => {
-                self.paces.note(pace, now_us);
-                self.failures.store(0, Relaxed);
-                if probe {
-                    self.shut_times.store(0, Relaxed);
-                    self.shut_until_us.store(0, Relaxed);
-                }
-            }
-            Ended::Failed => {
-                let failures = self.failures.fetch_add(1, Relaxed).saturating_add(1);
-                if probe || failures >= FAILURES {
-                    self.failures.store(0, Relaxed);
-                    let times = self.shut_times.fetch_add(1, Relaxed).min(16);
-                    self.shut(PAUSE.0.saturating_mul(1 << times).min(PAUSE.1), now_us);
-                }
-            }
-            Ended::Limited(wait) => self.shut(wait.unwrap_or(PAUSE.0), now_us),
+    /// How it stands at `now_us`.
+    pub fn health(&self, now_us: u64) -> Health {
+        self.gate.health(now_us)
+    }
+
+    /// An active probe ended, and proved this if it ended well; the next one comes after `next`.
+    pub fn probed(&self, proof: Result<Proof, &str>, next: Duration, now_us: u64) {
+        let why = proof.err().unwrap_or_default();
+        match self.gate.probed(proof.map_err(|_| ()), next, self.name(), now_us) {
+            Some((reason, true)) => self.tell_shut(reason, why, now_us),
+            Some((reason, false)) => self.tell_open(reason),
+            None => {}
         }
     }
 
-    fn shut(&self, pause: Duration, now_us: u64) {
-        let until = now_us.saturating_add(u64::try_from(pause.as_micros()).unwrap_or(u64::MAX));
-        self.shut_until_us.fetch_max(until, Relaxed);
+    fn name(&self) -> [&str; 2] {
+        [&self.provider, &self.model]
+    }
+
+    fn note(&self, ended: Ended, ticket: Ticket, now_us: u64) -> Ticket {
+        let failed = match ended {
+            Ended::Neither => return ticket,
+            Ended::Well(pace) => {
+                self.paces.note(pace, now_us);
+                let (ticket, opened) = self.gate.well(ticket, now_us);
+                opened.into_iter().for_each(|reason| self.tell_open(reason));
+                return ticket;
+            }
+            Ended::Limited(wait) => {
+                let reason = self.gate.limited(ticket, wait, self.name(), now_us);
+                reason.into_iter().for_each(|reason| self.tell_shut(reason, "", now_us));
+                return ticket;
+            }
+            Ended::Failed => Failed::Failures,
+            Ended::Stalled => Failed::Stalled,
+            Ended::Credentials => Failed::Credentials,
+            Ended::NoSuchModel => Failed::NoSuchModel,
+        };
+        let reason = self.gate.failed(ticket, failed, self.name(), now_us);
+        reason.into_iter().for_each(|reason| self.tell_shut(reason, "", now_us));
+        ticket
+    }
+
+    /// Once for each time that it is shut, never for a request that is failed over.
+    fn tell_shut(&self, reason: Reason, why: &str, now_us: u64) {
+        let pause_ms = self.opens_at_us().saturating_sub(now_us) / 1000;
+        let [provider, model] = self.name();
+        let reason_name = reason.name();
+        match reason {
+            Reason::Credentials => tracing::error!(
+                provider,
+                model,
+                reason = reason_name,
+                pause_ms,
+                "a target is shut: it refuses the credentials of `providers.{provider}`; correct them and restart"
+            ),
+            Reason::NoSuchModel => tracing::error!(
+                provider,
+                model,
+                reason = reason_name,
+                pause_ms,
+                "a target is shut: the provider does not know the model `{model}`; correct its name or the `base_url` of `providers.{provider}`, and restart"
+            ),
+            Reason::RateLimited | Reason::Ratio | Reason::Failures | Reason::Stalled | Reason::Probe => {
+                tracing::warn!(provider, model, reason = reason_name, pause_ms, why, "a target is shut");
+            }
+        }
+    }
+
+    fn tell_open(&self, reason: Reason) {
+        let [provider, model] = self.name();
+        tracing::info!(provider, model, was = reason.name(), "a target is open again");
     }
 }
 
@@ -136,63 +185,77 @@ impl Standing {
 #[derive(Debug)]
 pub struct Entry {
     standing: Arc<Standing>,
-    probe: bool,
+    ticket: Ticket,
+    told_well: bool,
 }
 
 impl Entry {
+    /// Output comes: it ends well as far as is known. So a target is open again at the first output of a long stream.
+    pub fn answers(&mut self, now_us: u64) {
+        if !std::mem::replace(&mut self.told_well, true) {
+            self.ticket = self.standing.note(Ended::Well(Pace::default()), self.ticket, now_us);
+        }
+    }
+
     /// The request ended so.
     pub fn end(self, ended: Ended, now_us: u64) {
-        self.standing.note(ended, self.probe, now_us);
+        // What was well from its first output on counts once.
+        if !(self.told_well && matches!(ended, Ended::Well(_))) {
+            self.standing.note(ended, self.ticket, now_us);
+        }
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         self.standing.open.fetch_sub(1, Relaxed);
-        if self.probe {
-            self.standing.probing.store(false, Relaxed);
-        }
+        self.standing.gate.leave(self.ticket);
     }
 }
 
+type Known = HashMap<(Arc<str>, Arc<str>), Arc<Standing>>;
+
 /// All standings, by account and model.
 #[derive(Debug, Default)]
-pub struct Standings(Mutex<HashMap<(Arc<str>, Arc<str>), Arc<Standing>>>);
+pub struct Standings {
+    known: Mutex<Known>,
+    metrics: Option<HealthMetrics>,
+}
 
 impl Standings {
+    /// None yet; `metrics` show them.
+    pub fn shown_by(metrics: HealthMetrics) -> Self {
+        Self { known: Mutex::default(), metrics: Some(metrics) }
+    }
+
     /// The standing of `model` at `provider`. Asked when a snapshot is built, not by requests.
     pub fn of(&self, provider: &str, model: &str) -> Arc<Standing> {
-        let mut known = self.0.lock();
+        let mut known = self.known.lock();
         let name = (Arc::from(provider), Arc::from(model));
-        Arc::clone(known.entry(name).or_insert_with(|| Arc::new(Standing::new(provider, model))))
+        let standing = known.entry(name).or_insert_with(|| {
+            let standing = Standing::new(provider, model);
+            self.metrics.iter().for_each(|metrics| standing.gate.counted_by(metrics));
+            Arc::new(standing)
+        });
+        Arc::clone(standing)
+    }
+
+    /// All of them, by provider and model.
+    pub fn all(&self) -> Vec<Arc<Standing>> {
+        let mut all: Vec<_> = self.known.lock().values().map(Arc::clone).collect();
+        all.sort_by(|one, other| one.name().cmp(&other.name()));
+        all
+    }
+
+    /// Sets the gauges.
+    pub fn refresh(&self, now_us: u64) {
+        let Some(metrics) = &self.metrics else { return };
+        for standing in self.all() {
+            metrics.show(standing.name(), standing.health(now_us).state, standing.open());
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: u64 = 1_000_000;
-
-    #[test]
-    fn a_target_is_shut_by_failures_in_a_row_and_opened_by_one_request_that_ends_well() {
-        let standing = Standings::default().of("p", "m");
-        for _ in 0..FAILURES {
-            standing.enter(SECOND).expect("open").end(Ended::Failed, SECOND);
-        }
-        assert!(standing.enter(SECOND).is_none());
-        let probe = standing.enter(6 * SECOND).expect("the pause is over");
-        assert!(standing.enter(6 * SECOND).is_none(), "one at a time");
-        probe.end(Ended::Well(Pace::default()), 6 * SECOND);
-        assert!(standing.enter(6 * SECOND).is_some());
-        assert_eq!(standing.open(), 0);
-    }
-
-    #[test]
-    fn a_probe_that_is_dropped_lets_the_next_one_in() {
-        let standing = Standings::default().of("p", "m");
-        standing.enter(1).expect("open").end(Ended::Limited(Some(Duration::from_secs(1))), 1);
-        drop(standing.enter(2 * SECOND).expect("the pause is over"));
-        assert!(standing.enter(2 * SECOND).is_some());
-    }
-}
+#[path = "standing_tests.rs"]
+mod tests;

@@ -9,6 +9,7 @@ mod failover;
 mod hostile_provider;
 mod routing;
 mod attempts;
+mod health;
 mod streaming;
 mod keep_alive;
 mod translation;

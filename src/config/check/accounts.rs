@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::config::{
-    Mirror, Provider, Rules, Scope, Target,
+    Health, Mirror, Provider, Rules, Scope, Target,
     file::MirrorFile,
     quantity::Percent,
     tree::{Node, Value, join},
@@ -13,11 +13,17 @@ use std::sync::Arc;
 impl Checker<'_> {
     /// The accounts of the provider `name`: what stands at the provider holds for all, what stands at an account for it
     /// alone; the provider's limits and budgets are those of all together, an account's own come to them.
-    pub(super) fn accounts(&mut self, name: &str, node: &Node, accounts: &Node, zone: &TimeZone) -> Vec<Provider> {
+    pub(super) fn accounts(
+        &mut self,
+        name: &str,
+        node: &Node,
+        accounts: &Node,
+        (zone, health): (&TimeZone, &Health),
+    ) -> Vec<Provider> {
         if accounts.entries().is_empty() {
             self.flag(&accounts.path, "names no account; write `NAME: { api_key: … }` below it, or leave it out");
         }
-        let shared = self.shared_rules(name, node, zone);
+        let shared = self.shared_rules(name, node, (zone, health));
         let mut found = Vec::new();
         for (account, own) in accounts.entries() {
             if account.is_empty()
@@ -32,7 +38,7 @@ impl Checker<'_> {
                     self.flag(&wrong.path, format!("`{key}` stands at the provider, not at one of its accounts"));
                 }
             }
-            let Some(provider) = self.provider(&account_name(name, account), &merged(node, own), zone) else {
+            let Some(provider) = self.provider(&account_name(name, account), &merged(node, own), zone, health) else {
                 continue;
             };
             let mut rules = Rules { limits: shared.limits.clone(), budgets: shared.budgets.clone() };
@@ -44,12 +50,12 @@ impl Checker<'_> {
     }
 
     /// Limits and budgets of all accounts together.
-    fn shared_rules(&mut self, name: &str, node: &Node, zone: &TimeZone) -> Arc<Rules> {
+    fn shared_rules(&mut self, name: &str, node: &Node, (zone, health): (&TimeZone, &Health)) -> Arc<Rules> {
         let mut common = node.clone();
         if let Value::Map(entries) = &mut common.value {
             entries.retain(|(key, _)| matches!(&**key, "kind" | "limits" | "budgets"));
         }
-        let rules = self.provider(name, &common, zone).map(|provider| provider.rules);
+        let rules = self.provider(name, &common, zone, health).map(|provider| provider.rules);
         rules.unwrap_or_else(|| Arc::new(Rules { limits: Vec::new(), budgets: Vec::new() }))
     }
 

@@ -4,7 +4,7 @@ use super::Checker;
 use super::server::count;
 use crate::{
     config::{
-        Model, PriceOverride, Provider, RouteKind, Scope, Section, Share, Target, Timeouts,
+        Health, Model, PriceOverride, Provider, RouteKind, Scope, Section, Share, Target, Timeouts,
         error::hint,
         file::{ModelFile, PriceFile, ProviderFile, TargetFile, TimeoutsFile, Unsupported},
         quantity::{Count, Part, Price, Time, UnitPrice, show_time},
@@ -23,22 +23,22 @@ const LEAST_SILENCE: Duration = Duration::from_millis(100);
 
 impl Checker<'_> {
     /// Providers are read from the tree: what is not common to all kinds becomes a [`Section`].
-    pub(super) fn providers(&mut self, zone: &TimeZone) -> BTreeMap<Arc<str>, Provider> {
+    pub(super) fn providers(&mut self, zone: &TimeZone, health: &Health) -> BTreeMap<Arc<str>, Provider> {
         let tree = self.tree;
         let entries = tree.get("providers").map(Node::entries).unwrap_or_default();
         let mut providers = BTreeMap::new();
         for (name, node) in entries {
             self.named(&node.path, name);
             let found: Vec<Provider> = match node.get("accounts") {
-                None => self.provider(name, node, zone).into_iter().collect(),
-                Some(accounts) => self.accounts(name, node, accounts, zone),
+                None => self.provider(name, node, zone, health).into_iter().collect(),
+                Some(accounts) => self.accounts(name, node, accounts, (zone, health)),
             };
             providers.extend(found.into_iter().map(|provider| (Arc::clone(&provider.name), provider)));
         }
         providers
     }
 
-    pub(super) fn provider(&mut self, name: &str, node: &Node, zone: &TimeZone) -> Option<Provider> {
+    pub(super) fn provider(&mut self, name: &str, node: &Node, zone: &TimeZone, health: &Health) -> Option<Provider> {
         for (key, setting) in node.entries() {
             if let Some(message) = later("providers", key) {
                 self.flag(&setting.path, message);
@@ -52,6 +52,7 @@ impl Checker<'_> {
         let uplink = self.uplink(&node.path, file.ca_file, file.client_cert, (file.server_name, file.proxy));
         let scope = Scope::Provider(name.into());
         let rules = self.rules(&node.path, &scope, file.limits, file.budgets, zone);
+        let health = self.health(&join(&node.path, "health"), &file.health, health);
         Some(Provider {
             name: name.into(),
             kind: file.kind,
@@ -60,6 +61,7 @@ impl Checker<'_> {
             protocol: file.protocol,
             uplink,
             rules,
+            health,
         })
     }
 

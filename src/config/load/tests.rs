@@ -387,6 +387,7 @@ fn the_sample_shows_the_defaults() {
     assert_eq!(format!("{:?}", sample.admin), format!("{:?}", default.admin));
     assert_eq!(format!("{:?}", sample.state), format!("{:?}", default.state));
     assert_eq!(format!("{:?}", sample.records), format!("{:?}", default.records));
+    assert!(sample.providers.values().all(|provider| provider.health == crate::config::Health::default()));
     let fast = sample.models.get("fast").expect("is shown");
     assert_eq!(fast.max_attempts.get(), 4);
     assert!(fast.targets.iter().all(|target| target.timeouts == Timeouts::default()));
@@ -405,6 +406,7 @@ fn the_sample_shows_every_key() {
         "admin",
         "state",
         "server.queue",
+        "health",
         "models.m",
         "teams.m",
         "keys[0]",

@@ -73,6 +73,11 @@ impl Provider for Anthropic {
         &self.endpoint
     }
 
+    /// <https://platform.claude.com/docs/en/api/models>.
+    fn models_path(&self) -> Option<String> {
+        self.messages.strip_suffix("/messages").map(|base| format!("{base}/models"))
+    }
+
     fn path(&self, api: Api, _model: &str, _stream: bool) -> Cow<'_, str> {
         Cow::Borrowed(match api {
             Api::CountTokens => &self.count_tokens,

@@ -17,6 +17,7 @@ fn anthropic(settings: &str) -> Result<Box<dyn Provider>, ConfigError> {
         catalogue: None,
         protocol: config::Protocol::default(),
         uplink: Default::default(),
+        health: Default::default(),
         rules: std::sync::Arc::default(),
     })
 }

@@ -16,6 +16,7 @@ fn azure(settings: &str) -> Result<Box<dyn Provider>, ConfigError> {
         catalogue: None,
         protocol: Protocol::default(),
         uplink: Default::default(),
+        health: Default::default(),
         rules: std::sync::Arc::default(),
     })
 }

@@ -22,6 +22,7 @@ fn bedrock(settings: &str, env: &[(&str, &str)]) -> Result<Bedrock, config::Conf
         catalogue: None,
         protocol: config::Protocol::default(),
         uplink: Default::default(),
+        health: Default::default(),
         rules: Arc::default(),
     };
     settings::read_with(&provider, &|name| env.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned()))

@@ -11,6 +11,7 @@ fn provider(settings: &str) -> config::Provider {
         catalogue: None,
         protocol: config::Protocol::default(),
         uplink: Default::default(),
+        health: Default::default(),
         rules: Arc::default(),
     }
 }

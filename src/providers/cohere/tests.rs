@@ -15,6 +15,7 @@ fn cohere(settings: &str) -> Result<Box<dyn Provider>, ConfigError> {
         catalogue: None,
         protocol: config::Protocol::default(),
         uplink: Default::default(),
+        health: Default::default(),
         rules: std::sync::Arc::default(),
     })
 }

@@ -70,6 +70,11 @@ impl Provider for Gemini {
         &self.endpoint
     }
 
+    /// <https://ai.google.dev/api/rest/v1beta/models/list>.
+    fn models_path(&self) -> Option<String> {
+        self.codec_path("", false).split_once("/models/").map(|(base, _)| format!("{base}/models"))
+    }
+
     fn path(&self, _api: Api, model: &str, stream: bool) -> Cow<'_, str> {
         self.codec_path(model, stream)
     }

@@ -16,6 +16,7 @@ fn gemini(settings: &str) -> Result<Box<dyn Provider>, ConfigError> {
         catalogue: None,
         protocol: config::Protocol::default(),
         uplink: Default::default(),
+        health: Default::default(),
         rules: std::sync::Arc::default(),
     })
 }

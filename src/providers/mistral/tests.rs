@@ -24,6 +24,7 @@ fn mistral() -> Box<dyn Provider> {
         catalogue: None,
         protocol: Protocol::default(),
         uplink: Default::default(),
+        health: Default::default(),
         rules: std::sync::Arc::default(),
     };
     build(&provider).expect("the settings are right")

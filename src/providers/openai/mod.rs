@@ -149,6 +149,13 @@ impl Provider for OpenAi {
         &self.endpoint
     }
 
+    /// It stands beside the calls (<https://platform.openai.com/docs/api-reference/models/list>), where these do not name
+    /// the model.
+    fn models_path(&self) -> Option<String> {
+        let path = self.path(Api::ChatCompletions, "", false);
+        path.strip_suffix("/chat/completions").map(|base| format!("{base}/models"))
+    }
+
     fn path(&self, api: Api, model: &str, _stream: bool) -> Cow<'_, str> {
         let path = self.paths.iter().find(|(known, _)| *known == api);
         path.map_or(Cow::Borrowed("/"), |(_, path)| path.of(model))

@@ -23,6 +23,7 @@ fn openai(settings: &str) -> Result<Box<dyn Provider>, ConfigError> {
         catalogue: None,
         protocol: config::Protocol::default(),
         uplink: Default::default(),
+        health: Default::default(),
         rules: std::sync::Arc::default(),
     })
 }

@@ -26,6 +26,7 @@ fn account(settings: &str, env: &[(&str, &str)]) -> Result<account::Account, Con
         catalogue: None,
         protocol: config::Protocol::default(),
         uplink: Default::default(),
+        health: Default::default(),
         rules: Arc::default(),
     };
     settings::read_with(&provider, &|name| env.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned()))

@@ -1,0 +1,108 @@
+//! Looks at providers without a request, as `health.probe` says, for as long as the process serves.
+
+use crate::{
+    config::{Active, Probe},
+    model::Clock,
+    outbound::Client,
+    proxy::Probing,
+    routing::{HealthMetrics, Proof, State},
+};
+use async_trait::async_trait;
+use futures::future::join_all;
+use http::StatusCode;
+use pingora::server::ShutdownWatch;
+use pingora::services::background::BackgroundService;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// A failure is looked at again after this, before it counts.
+const CONFIRM: Duration = Duration::from_secs(1);
+/// What is shut is looked at this often at least.
+const WHILE_SHUT: Duration = Duration::from_secs(10);
+/// A longer list of models is none.
+const MOST_BYTES: usize = 16 << 20;
+
+/// All that are looked at, as a service of the server. A reload would drop these and run those of the new snapshot.
+pub(super) struct Probes {
+    looked_at: Vec<(Probing, Client)>,
+    clock: Arc<dyn Clock>,
+    metrics: HealthMetrics,
+}
+
+impl Probes {
+    /// Of `probings`; all without authorities of their own share one client.
+    pub(super) fn new(probings: Vec<Probing>, clock: Arc<dyn Clock>, metrics: HealthMetrics) -> Self {
+        let shared = Client::default();
+        let with_client = |probing: Probing| {
+            let client = probing.roots.clone().map_or_else(|| shared.clone(), Client::trusting);
+            (probing, client)
+        };
+        Self { looked_at: probings.into_iter().map(with_client).collect(), clock, metrics }
+    }
+
+    /// One look after the other, never two at once. Never returns.
+    async fn keep(&self, probing: &Probing, client: &Client) {
+        let Active { every, .. } = probing.active;
+        let mut failures = 0_u32;
+        // The first looks of many providers do not come together.
+        sleep(every.min(WHILE_SHUT).mul_f64(chance())).await;
+        loop {
+            let looked = look(probing, client).await;
+            failures = if looked.is_err() { failures.saturating_add(1) } else { 0 };
+            let now_us = self.clock.now_us();
+            let is_shut = probing.standings.iter().any(|one| one.health(now_us).state != State::Open);
+            let next = match failures {
+                1 => CONFIRM.min(every),
+                0 if !is_shut => every,
+                _ => WHILE_SHUT.min(every),
+            };
+            self.metrics.probed(&probing.name, looked.is_ok());
+            for standing in &probing.standings {
+                standing.probed(looked.as_ref().copied().map_err(String::as_str), next, now_us);
+            }
+            sleep(next.mul_f64(0.8 + chance() * 0.2)).await;
+        }
+    }
+}
+
+#[async_trait]
+impl BackgroundService for Probes {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let all = join_all(self.looked_at.iter().map(|(probing, client)| self.keep(probing, client)));
+        tokio::select! {
+            _ = shutdown.changed() => {}
+            _ = all => {}
+        }
+    }
+}
+
+/// One look, and what it proves; else why it failed, without secrets.
+async fn look(probing: &Probing, client: &Client) -> Result<Proof, String> {
+    let Active { probe, timeout, .. } = probing.active;
+    let endpoint = probing.endpoint();
+    let secure = match probe {
+        Probe::Off => return Ok(Proof::Reachable),
+        Probe::Tcp => false,
+        Probe::Tls => true,
+        Probe::Models => {
+            let request = probing.request().ok_or("it has no list of models")?;
+            let answer = client.send(request, timeout, MOST_BYTES).await.map_err(|error| error.to_string())?;
+            return match answer.status() {
+                StatusCode::OK => Ok(Proof::Credentials),
+                // It lives, though it does not know this call or does not like it now.
+                StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::TOO_MANY_REQUESTS => {
+                    Ok(Proof::Reachable)
+                }
+                status => Err(format!("its list of models was answered with status {status}")),
+            };
+        }
+    };
+    let reached = client.reach(&endpoint.host, endpoint.port, secure, timeout).await;
+    reached.map(|()| Proof::Reachable).map_err(|error| error.to_string())
+}
+
+/// From 0 to 1. Without randomness all come together.
+fn chance() -> f64 {
+    f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+}
