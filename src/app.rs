@@ -206,7 +206,7 @@ fn data_plane(
         // Pingora panics when an address is taken: asked here first.
         drop(bind("server.listen", &address)?);
         match &listen.tls {
-            None => service.add_tcp(&address),
+            None => service.add_listener(proxy::plain_listener(address)),
             Some(tls) => {
                 let wrong = |why: String| AppError::Tls { address: address.clone(), why };
                 let path = |path: &std::path::Path| path.to_str().map(str::to_owned);
@@ -214,7 +214,7 @@ fn data_plane(
                     path(&tls.cert).zip(path(&tls.key)).ok_or_else(|| wrong("its path is no text".to_owned()))?;
                 let mut settings = TlsSettings::intermediate(&cert, &key).map_err(|error| wrong(error.to_string()))?;
                 settings.enable_h2();
-                service.add_tls_with_settings(&address, None, settings);
+                service.add_listener(proxy::tls_listener(address, settings));
             }
         }
     }

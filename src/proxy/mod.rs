@@ -24,6 +24,7 @@ mod governed;
 mod lane;
 mod metadata;
 mod learned;
+mod listener;
 mod opaque;
 mod open;
 mod outgoing;
@@ -60,6 +61,7 @@ pub use explain::Explainer;
 pub use files::{Files, Watch};
 pub use gateway::{Bounds, Services, Snapshot};
 pub use learned::Learned;
+pub use listener::{plain_listener, tls_listener};
 pub use target::Target;
 
 use crate::routing::Resolver;
