@@ -5,9 +5,12 @@
 //! (`load-tests/fuzz/run.sh`).
 
 mod answers;
+mod bytes;
 mod corpus;
+mod journal;
 mod mutate;
 mod requests;
+mod settings;
 
 use std::sync::Arc;
 use weighbridge::config::Config;
