@@ -135,7 +135,9 @@ impl Killed {
         let named = !torn && found.problems.iter().any(|problem| problem.contains(&name));
         assert!(found.is_whole() || named, "what was recovered is whole, or named: {:?}", found.problems);
         let total = found.total;
-        assert_eq!(totals.0.values().map(|sums| sums.attempts).sum::<u64>(), total.attempts, "memory and store agree");
+        // A record that stands there twice is one row in the store; the sums in memory tell it twice until the next start.
+        let told = totals.0.values().map(|sums| sums.attempts).sum::<u64>();
+        assert!(told == total.attempts || !torn && told > total.attempts, "memory {told}, store {}", total.attempts);
         Some((usize::try_from(total.attempts).expect("few"), usize::try_from(total.cost.0 / 1000).expect("little")))
     }
 }
