@@ -23,6 +23,7 @@ fn provider(kind: &str) -> Box<dyn Provider> {
         catalogue: None,
         protocol: Protocol::default(),
         uplink: Default::default(),
+        health: Default::default(),
         rules: Arc::default(),
     };
     build(&section).expect("the settings are right")

@@ -257,7 +257,8 @@ fn data_plane(
         let mut options = TcpSocketOptions::default();
         options.tcp_keepalive = Some(keepalive);
         options.tcp_snd_buf = Some(SEND_BUFFER);
-        service.add_tcp_with_settings(&listen.address.to_string(), options);
+        let listener = proxy::light_listener(listen.address.to_string(), listen.tls.is_some());
+        service.add_listener(listener.tcp_socket_options(options));
     }
     Ok(service)
 }

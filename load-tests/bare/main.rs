@@ -6,7 +6,9 @@
 
 use async_trait::async_trait;
 use pingora::apps::HttpServerOptions;
+use pingora::listeners::ListenerConfig;
 use pingora::prelude::{HttpPeer, ProxyHttp, Session};
+use pingora::protocols::l4::stream::L4BufferSettings;
 use pingora::proxy::ProxyServiceBuilder;
 use pingora::server::Server;
 use pingora::server::configuration::ServerConf;
@@ -25,6 +27,9 @@ struct Args {
     /// Worker threads
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// The read buffer of a client's connection in KiB; Pingora's own is 64
+    #[arg(long, default_value_t = 4)]
+    read_buffer: usize,
 }
 
 struct Bare {
@@ -65,7 +70,8 @@ fn main() {
     let bare = Bare { upstream: args.upstream };
     let builder = ProxyServiceBuilder::new(&server.configuration, bare).name("bare").server_options(options);
     let mut service = builder.build();
-    service.add_tcp(&args.listen.to_string());
+    let buffer = L4BufferSettings::default().read(args.read_buffer << 10);
+    service.add_listener(ListenerConfig::tcp(args.listen.to_string()).l4_buffer(buffer));
     server.add_service(service);
     server.run_forever();
 }

@@ -99,10 +99,11 @@ impl Opening<'_> {
         };
         local.api = api;
         if head.path == Path::Session {
-            return self.session(session, local).await;
+            // Boxed, as is the next one: what it needs while it waits would be a part of every request's future.
+            return Box::pin(self.session(session, local)).await;
         }
         if let Path::Kept(place) = &head.path {
-            return self.kept(session, &head, place, local).await;
+            return Box::pin(self.kept(session, &head, place, local)).await;
         }
         accept::alt(&head.path, session.req_header().uri.query())?;
         let caller = self.authenticate(&session.req_header().headers).await?; // before a byte of the body is read

@@ -162,7 +162,8 @@ impl Jwt {
         let known = match self.known.get(&hash) {
             Some(known) => known,
             None => {
-                let claims = self.claims(token, now_us).await?;
+                // Boxed: it may have to ask the issuer, which all other requests do not need the room for.
+                let claims = Box::pin(self.claims(token, now_us)).await?;
                 let known = Arc::new(self.read(&claims)?);
                 self.known.insert(hash, Arc::clone(&known));
                 known

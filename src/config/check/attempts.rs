@@ -50,11 +50,7 @@ impl Checker<'_> {
         Arc::new(Attempts { pause: first, most_pause: most, on, on_status, fallbacks })
     }
 
-    fn actions(
-        &mut self,
-        path: &str,
-        written: BTreeMap<String, Action>,
-    ) -> (Vec<(Failure, Action)>, Vec<(u16, Action)>) {
+    fn actions(&mut self, path: &str, written: BTreeMap<String, Action>) -> (Actions<Failure>, Actions<u16>) {
         let (mut on, mut on_status) = (Vec::new(), Vec::new());
         for (name, action) in written {
             let path = join(path, &name);
@@ -103,3 +99,6 @@ impl Checker<'_> {
         models
     }
 }
+
+/// What follows from failures, each known by a `K`.
+type Actions<K> = Vec<(K, Action)>;

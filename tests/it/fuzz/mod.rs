@@ -8,8 +8,11 @@ mod answers;
 mod connections;
 mod corpus;
 mod heads;
+mod bytes;
+mod journal;
 mod mutate;
 mod requests;
+mod settings;
 
 use std::sync::Arc;
 use weighbridge::config::Config;
