@@ -91,7 +91,7 @@ pub(super) fn hint<'a>(word: &str, valid: impl IntoIterator<Item = &'a str> + Cl
 }
 
 /// More names than this make a message unreadable.
-const MAX_LISTED: usize = 20;
+const MAX_LISTED: usize = 30;
 
 #[cfg(test)]
 mod tests {
