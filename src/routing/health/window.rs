@@ -82,7 +82,7 @@ mod tests {
     fn a_slot_that_is_full_keeps_its_ratio() {
         let counted = Window::default();
         counted.0[usize::try_from(part(WINDOW, START) % SLOTS).expect("small")]
-            .store((part(WINDOW, START) & PARTS) << (2 * BITS) | MOST << BITS | (MOST / 2), Relaxed);
+            .store(((part(WINDOW, START) & PARTS) << (2 * BITS)) | (MOST << BITS) | (MOST / 2), Relaxed);
         counted.add(true, WINDOW, START);
         let (well, bad) = counted.sums(WINDOW, START);
         assert!(well < MOST && (bad * 2).abs_diff(well) < 4, "{well} {bad}");
