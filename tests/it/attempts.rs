@@ -5,7 +5,8 @@ use crate::support::config::{KEY, Setup};
 use crate::support::sample;
 use crate::support::script::Script;
 use crate::support::upstream::Upstream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 const CHAT: &str = "/v1/chat/completions";
 const TOO_LONG: &str = r#"{"error":{"message":"This model's maximum context length is 10 tokens.","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#;

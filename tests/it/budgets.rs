@@ -183,7 +183,7 @@ async fn less_than_min_output_tokens_is_refused_and_not_clamped() {
 #[tokio::test]
 async fn a_fallback_is_checked_at_its_own_price() {
     let (free, dear) = (Upstream::start().await, Upstream::start().await);
-    free.always(Script::error(503));
+    free.always(Script::error(503).field("x-should-retry", "false"));
     let setup = Setup::openai(&[&free, &dear])
         .price("model-a", "input: 0, output: 0")
         .price("model-b", "input: 1000, output: 1000");

@@ -95,7 +95,8 @@ async fn the_next_target_answers_though_the_client_was_kept_alive() {
 #[tokio::test]
 async fn what_goes_wrong_after_the_first_sign_is_told_in_the_stream() {
     for (path, ask, sign) in [(CHAT, sample::CHAT_STREAM_ASK, COMMENT), (MESSAGES, sample::MESSAGE_STREAM_ASK, PING)] {
-        for (script, code) in [(Script::error(503), "upstream_failed"), (Script::error(400), "upstream_refused")] {
+        let busy = Script::error(503).field("x-should-retry", "false");
+        for (script, code) in [(busy, "upstream_failed"), (Script::error(400), "upstream_refused")] {
             let (upstream, gate) = (Upstream::start().await, Gate::new());
             upstream.always(behind(&gate, script));
             let gateway = alive(path, &[&upstream]).start().await;

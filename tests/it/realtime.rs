@@ -219,7 +219,12 @@ async fn a_session_that_no_target_takes_is_refused_with_the_reason() {
     let gateway = voice(&[&provider]).start().await;
     let (answer, ()) = tokio::join!(open(&gateway), provider.refuse(401));
     assert_eq!(refused(answer), (502, "upstream_rejected_credentials".to_owned()));
-    let (answer, ()) = tokio::join!(open(&gateway), provider.refuse(429));
+    let limited = async {
+        for _ in 0..4 {
+            provider.refuse(429).await; // the same one is tried again
+        }
+    };
+    let (answer, ()) = tokio::join!(open(&gateway), limited);
     assert_eq!(refused(answer), (429, "upstream_rate_limited".to_owned()));
     let nobody = Setup::new().provider("a", "openai", &format!("http://{}", ports::free()), "");
     let gateway = nobody.target("voice", "a", "model-a").start().await;

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// Longest pause that makes sense while a client waits.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// What follows from what.
+type Rows<K> = Vec<(K, Action)>;
+
 impl Checker<'_> {
     /// What the model `name`, written at `path`, does about failures.
     pub(super) fn attempts(
@@ -50,7 +53,7 @@ impl Checker<'_> {
         Arc::new(Attempts { pause: first, most_pause: most, on, on_status, fallbacks })
     }
 
-    fn actions(&mut self, path: &str, written: BTreeMap<String, Action>) -> (Actions<Failure>, Actions<u16>) {
+    fn actions(&mut self, path: &str, written: BTreeMap<String, Action>) -> (Rows<Failure>, Rows<u16>) {
         let (mut on, mut on_status) = (Vec::new(), Vec::new());
         for (name, action) in written {
             let path = join(path, &name);
@@ -99,6 +102,3 @@ impl Checker<'_> {
         models
     }
 }
-
-/// What follows from failures, each known by a `K`.
-type Actions<K> = Vec<(K, Action)>;
