@@ -32,7 +32,8 @@ fn counts(upstreams: &[Upstream; 3]) -> [usize; 3] {
 }
 
 async fn send(gateway: &Gateway, fields: &[(&str, &str)]) -> Answer {
-    let call = fields.iter().fold(Call::post(CHAT, sample::CHAT_ASK).key(KEY), |call, (name, value)| call.field(name, value));
+    let call =
+        fields.iter().fold(Call::post(CHAT, sample::CHAT_ASK).key(KEY), |call, (name, value)| call.field(name, value));
     call.send(gateway.address).await
 }
 
