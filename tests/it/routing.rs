@@ -1,7 +1,7 @@
 //! Which target gets a request: shares, sessions, canaries, conditions, pace, price and the size of the prompt.
 
 use crate::support::call::{Answer, Call};
-use crate::support::config::Setup;
+use crate::support::config::{KEY, Setup};
 use crate::support::gateway::{Gateway, run};
 use crate::support::script::{Gate, Script, Step};
 use crate::support::upstream::Upstream;
@@ -16,7 +16,7 @@ async fn routed(model: &str) -> ([Upstream; 3], Gateway) {
     let upstreams = [Upstream::start().await, Upstream::start().await, Upstream::start().await];
     let [a, b, c] = &upstreams;
     let setup = Setup::new().providers("openai", &[a, b, c]).models_text(&format!("  fast:\n{model}"));
-    let setup = setup.price("model-a", "{ input: 5, output: 5 }").price("model-b", "{ input: 1, output: 1 }");
+    let setup = setup.price("model-a", "input: 5, output: 5").price("model-b", "input: 1, output: 1");
     let gateway = setup.with_admin().start().await;
     (upstreams, gateway)
 }
@@ -32,7 +32,8 @@ fn counts(upstreams: &[Upstream; 3]) -> [usize; 3] {
 }
 
 async fn send(gateway: &Gateway, fields: &[(&str, &str)]) -> Answer {
-    let call = fields.iter().fold(Call::post(CHAT, sample::CHAT_ASK), |call, (name, value)| call.field(name, value));
+    let call =
+        fields.iter().fold(Call::post(CHAT, sample::CHAT_ASK).key(KEY), |call, (name, value)| call.field(name, value));
     call.send(gateway.address).await
 }
 
