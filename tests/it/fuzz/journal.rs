@@ -35,7 +35,7 @@ fn opening(ids: &IdSource, n: u64) -> Opening {
         opened_us: 1_764_028_800_000_000 + n,
         key: name("ci"),
         team: name("search"),
-        user: (n % 2 == 0).then(|| name("ada")),
+        user: n.is_multiple_of(2).then(|| name("ada")),
         model: name("fast"),
         api: "chat_completions",
         stream: true,
