@@ -103,13 +103,19 @@ impl Neighbour {
     }
 }
 
-/// The answers of a connection that was closed: status and body of each.
+/// The answers of a connection that was closed, by their own lengths: status and body of each.
 fn answers(said: &[u8]) -> Vec<(u16, String)> {
-    let text = String::from_utf8_lossy(said).into_owned();
-    let each = text.split("HTTP/1.1 ").skip(1);
-    let read = |one: &str| {
-        let status = one.get(..3).and_then(|status| status.parse().ok()).unwrap_or_default();
-        (status, one.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
-    };
-    each.map(read).collect()
+    let (mut rest, mut told) = (String::from_utf8_lossy(said).into_owned(), Vec::new());
+    while let Some((head, behind)) = rest.split_once("\r\n\r\n") {
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.parse().ok()).flatten()
+        });
+        let status = head.strip_prefix("HTTP/1.1 ").and_then(|line| line.get(..3)?.parse().ok());
+        let (body, next) = behind.split_at_checked(length.unwrap_or(0)).expect("a whole body");
+        told.push((status.unwrap_or_else(|| panic!("no answer: {head}")), body.to_owned()));
+        rest = next.to_owned();
+    }
+    assert!(rest.is_empty(), "half an answer: {rest}");
+    told
 }
