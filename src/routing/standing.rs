@@ -128,8 +128,7 @@ impl Standing {
     fn note(&self, ended: Ended, ticket: Ticket, now_us: u64) -> Ticket {
         let failed = match ended {
             Ended::Neither => return ticket,
-            Ended::Well(pace) => {
-                self.paces.note(pace, now_us);
+            Ended::Well(_) => {
                 let (ticket, opened) = self.gate.well(ticket, now_us);
                 opened.into_iter().for_each(|reason| self.tell_open(reason));
                 return ticket;
@@ -199,6 +198,9 @@ impl Entry {
 
     /// The request ended so.
     pub fn end(self, ended: Ended, now_us: u64) {
+        if let Ended::Well(pace) = ended {
+            self.standing.paces.note(pace, now_us);
+        }
         // What was well from its first output on counts once.
         if !(self.told_well && matches!(ended, Ended::Well(_))) {
             self.standing.note(ended, self.ticket, now_us);
