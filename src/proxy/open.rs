@@ -99,8 +99,7 @@ impl Opening<'_> {
         };
         local.api = api;
         if head.path == Path::Session {
-            // Boxed, as is the next one: what it needs while it waits would be a part of every request's future.
-            return Box::pin(self.session(session, local)).await;
+            return Box::pin(self.session(session, local)).await; // boxed: not a part of every request's future
         }
         if let Path::Kept(place) = &head.path {
             return Box::pin(self.kept(session, &head, place, local)).await;
@@ -113,9 +112,8 @@ impl Opening<'_> {
         let Some(api) = api else { return self.models(&head, &caller) };
         let services = &self.gateway.services;
         let permit = governing.admit_caller(&services.limits, &local.subject(&caller))?; // requests and concurrency
-        let bounds = services.bounds.body();
         let Some(place) = self.place(session, &caller, local).await? else { return Ok(Next::left()) };
-        let body = accept::body(session, &head, bounds, &services.buffers).await?;
+        let body = accept::body(session, &head, services.bounds.body(), &services.buffers).await?;
         let bytes_in = body.draft.len();
         let ask = parsed(api, &head, body.draft)?; // one strict pass
         let route = self.route(&ask, &caller, local)?;
@@ -125,8 +123,8 @@ impl Opening<'_> {
         local.user = caller.user.clone().or_else(told);
         local.metadata = metadata::of(headers, &ask)?;
         let governing = self.with_model(governing, &route.name, local);
-        let tokens = reserved_tokens(&ask);
-        let mut permit = governing.admit_request(&services.limits, permit, &local.subject(&caller), tokens)?; // and the rest
+        let (subject, tokens) = (local.subject(&caller), reserved_tokens(&ask));
+        let mut permit = governing.admit_request(&services.limits, permit, &subject, tokens)?; // and the rest
         if counts_here(&ask, route) {
             counting::check(&ask)?;
             permit.keep(); // it costs nothing, but it is a request
@@ -160,8 +158,7 @@ impl Opening<'_> {
         opened.plan = opened.planned(Arc::clone(route), services.clock.now_us())?;
         opened.reserve(services, &self.gateway.snapshot)?; // for the first candidate that can be paid; else 402
         opened.mirror(services, &session.req_header().headers);
-        let overhead = self.arrival.at.elapsed().saturating_sub(body.waited + local.queued);
-        Ok(Next::Forward(Box::new(opened), overhead))
+        Ok(Next::Forward(Box::new(opened), self.arrival.at.elapsed().saturating_sub(body.waited + local.queued)))
     }
 
     fn readiness(&self) -> Next {

@@ -465,9 +465,10 @@ async fn a_provider_that_is_down_or_refuses_is_told_as_for_any_call() {
 async fn paths_methods_and_queries_are_strict() {
     let shop = Shop::open().await;
     let gateway = setup(&shop).start().await;
-    for path in
-        ["/v1/files/", "/v1/files/a%2Fb", "/v1/files/..", "/v1/files/a/b", "/v1/batches/a/content", "/v1beta/files"]
-    {
+    for path in ["/v1/files/a%2Fb", "/v1/files/.."] {
+        assert_eq!(gateway.get(path).await.openai_error(400), "invalid_http_request", "{path}");
+    }
+    for path in ["/v1/files/", "/v1/files/a/b", "/v1/batches/a/content", "/v1beta/files"] {
         assert_eq!(gateway.get(path).await.openai_error(404), "route_not_found", "{path}");
     }
     assert_eq!(ask(&gateway, KEY, "DELETE", "/v1/files").await.openai_error(405), "method_not_allowed");

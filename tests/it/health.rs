@@ -117,7 +117,9 @@ async fn when_all_targets_are_shut_they_are_tried_nevertheless() {
         let answer = gateway.post(PATH, sample::CHAT_ASK).await;
         assert_eq!(answer.openai_error(502), "upstream_failed");
     }
-    assert_eq!((first.count(), second.count()), (20, 20));
+    // Each request has four attempts, and asks both first.
+    assert_eq!(first.count() + second.count(), 80);
+    assert!(first.count() >= 20 && second.count() >= 20, "{} {}", first.count(), second.count());
     second.always(Script::json(200, sample::CHAT));
     served(&gateway, 5).await;
     assert_eq!(target(&gateway, "b").await["state"], "open", "opened by the first that was answered");

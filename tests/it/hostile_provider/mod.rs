@@ -77,7 +77,10 @@ impl Siege {
     pub async fn with(hostile: Upstream) -> Self {
         let sound = Upstream::start().await;
         let setup = Setup::new().providers("openai", &[&hostile, &sound]);
-        let setup = setup.model_of("alone", &["a"], SOON).model_of("fast", &["a", "b"], SOON);
+        // One attempt a target, and none is left alone for what it did before: each row is judged by itself.
+        let one = format!("{SOON}\nmax_attempts: 1");
+        let setup = setup.top("health: { failures: 1000000, least: 1000000 }");
+        let setup = setup.model_of("alone", &["a"], &one).model_of("fast", &["a", "b"], SOON);
         let gateway = setup.model_of("other", &["b"], SOON).start().await;
         Self { gateway, hostile, sound, rows: 0 }
     }
