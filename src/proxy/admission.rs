@@ -176,7 +176,7 @@ impl Admission {
     ///
     /// # Errors
     ///
-    /// [`Overload`]: it waited in vain, or did not need to.
+    /// `Overload`: it waited in vain, or did not need to.
     pub async fn enter(
         &self,
         priority: Priority,

@@ -24,7 +24,8 @@ fn stream(turn: u32) -> u32 {
 async fn floods_of_frames_end_their_connection() {
     let siege = Siege::start().await;
     let most = 60_000;
-    let rows: [(&str, fn(u32) -> Vec<u8>); 9] = [
+    type Row = (&'static str, fn(u32) -> Vec<u8>);
+    let rows: [Row; 9] = [
         ("rapid reset", |turn| {
             let open = frame(HEADERS, END_HEADERS | END_STREAM, stream(turn), &block(&GET));
             [open, frame(RST_STREAM, 0, stream(turn), &8u32.to_be_bytes())].concat()
@@ -49,7 +50,7 @@ async fn floods_of_frames_end_their_connection() {
         let mut client = Raw::connect(siege.gateway.address).await;
         assert!(client.flood(most, next).await, "{name}: the connection goes on");
     }
-    siege.is_lifted().await;
+    siege.lift().await;
 }
 
 #[tokio::test]
@@ -70,7 +71,7 @@ async fn games_with_windows_and_frames_end_their_connection_or_stream() {
         let mut client = Raw::connect(siege.gateway.address).await;
         assert!(client.flood(1, |_| bytes.clone()).await, "{name}: the connection goes on");
     }
-    siege.is_lifted().await;
+    siege.lift().await;
 }
 
 /// A table entry that is named again and again is a header list of many times the bytes that were sent.
@@ -90,5 +91,5 @@ async fn a_header_bomb_costs_its_sender_more_than_the_gateway() {
     }
     let grown = siege.gateway.peak_bytes().saturating_sub(before);
     assert!(grown < 64 << 20, "50 bombs of 40 MB took {grown} bytes");
-    siege.is_lifted().await;
+    siege.lift().await;
 }

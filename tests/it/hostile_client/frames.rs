@@ -194,7 +194,7 @@ async fn requests_that_http2_forbids_are_refused_and_its_other_streams_go_on() {
     client.request(1, &but(":path", "/v1/models/.."), END_STREAM).await;
     let came = client.came(1).await;
     assert!(matches!(&came, Came::Head(block) if block.first() == Some(&BAD_REQUEST)), "a body tells why: {came:?}");
-    siege.is_lifted().await;
+    siege.lift().await;
 }
 
 #[tokio::test]
@@ -219,7 +219,7 @@ async fn bodies_that_are_not_as_long_as_told_and_trailers_do_not_go_up() {
         let came = client.came(1).await;
         assert!(!matches!(&came, Came::Head(block) if block.first() == Some(&OK)), "{length}: {came:?}");
     }
-    siege.is_lifted().await;
+    siege.lift().await;
 }
 
 #[tokio::test]
@@ -248,5 +248,5 @@ async fn long_header_lists_are_refused_over_http2_too() {
         // `:status` 431 is a literal: indexed name 8, then three digits, maybe in Huffman's code.
         assert!(block.first() != Some(&OK), "{name}: {came:?}");
     }
-    siege.is_lifted().await;
+    siege.lift().await;
 }

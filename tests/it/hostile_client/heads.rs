@@ -129,7 +129,7 @@ async fn what_is_malformed_or_ambiguous_gets_its_4xx_and_the_end_of_the_connecti
             assert!(closes, "{name}: it says that it closes");
         }
     }
-    siege.is_lifted().await;
+    siege.lift().await;
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn mistakes_are_told_in_the_dialect_of_the_path() {
     let said = answers(&client.closed().await);
     let body: Value = serde_json::from_str(&said[0].1).expect("JSON");
     assert_eq!((said[0].0, &body["error"]["code"]), (400, &400.into()), "{body}");
-    siege.is_lifted().await;
+    siege.lift().await;
 }
 
 #[tokio::test]
@@ -180,5 +180,5 @@ async fn long_heads_are_431_however_they_come_and_hold_no_memory() {
     let grown = siege.gateway.resident_bytes().saturating_sub(before);
     assert!(grown < 64 << 20, "200 half heads took {grown} bytes");
     drop(clients);
-    siege.is_lifted().await;
+    siege.lift().await;
 }

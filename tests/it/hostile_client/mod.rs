@@ -56,7 +56,7 @@ impl Siege {
     }
 
     /// Asserts that nobody else noticed.
-    async fn is_lifted(self) {
+    async fn lift(self) {
         let asked = self.neighbour.stop().await;
         let seen = self.upstream.requests();
         assert!(seen.iter().all(|request| !format!("{request:?}").contains(SMUGGLED)), "{seen:#?}");

@@ -38,7 +38,7 @@ async fn pipelined_requests_are_answered_in_order_and_none_is_lost() {
             assert_eq!(statuses, [200, 404, 400, 200, 400, 404, 200, 200], "cut {cut}");
         }
     }
-    siege.is_lifted().await;
+    siege.lift().await;
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn behind_a_refused_request_nothing_is_read() {
     client.raw(format!("{head}{inner}{}", models.replace("host: x", "host: x\r\nconnection: close"))).await;
     let statuses: Vec<u16> = answers(&client.closed().await).into_iter().map(|(status, _)| status).collect();
     assert_eq!(statuses, [400, 200]);
-    siege.is_lifted().await;
+    siege.lift().await;
 }
 
 #[tokio::test]
@@ -86,7 +86,7 @@ async fn a_head_that_dribbles_is_408_also_on_a_kept_connection() {
             assert_eq!(statuses, want, "tls {tls}, behind {kept}");
         }
     }
-    siege.is_lifted().await;
+    siege.lift().await;
 }
 
 #[tokio::test]
@@ -99,5 +99,5 @@ async fn a_head_that_is_cut_is_400() {
         let told = answers(&client.closed().await);
         assert_eq!(told.first().map(|(status, _)| *status), Some(400), "{bytes:?}: {told:?}");
     }
-    siege.is_lifted().await;
+    siege.lift().await;
 }
