@@ -68,6 +68,7 @@ fn provider(kind: &str) -> Box<dyn providers::Provider> {
         catalogue: None,
         protocol: Protocol::default(),
         uplink: Default::default(),
+        health: Default::default(),
         rules: std::sync::Arc::default(),
     })
     .expect("the settings are right")
