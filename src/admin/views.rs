@@ -138,9 +138,9 @@ pub(super) async fn explain(
         let longer = text.chars().count() > most;
         longer.then(|| ApiError::invalid(format!("`{name}` is longer than {most} characters")))
     };
-    let user = request.user.as_deref().unwrap_or_default();
+    let (user, session) = (request.user.as_deref().unwrap_or_default(), request.session.as_deref().unwrap_or_default());
     let wrong = long("key", &request.key, 128).or_else(|| long("model", &request.model, 256));
-    if let Some(error) = wrong.or_else(|| long("user", user, 256)) {
+    if let Some(error) = wrong.or_else(|| long("user", user, 256)).or_else(|| long("session", session, 256)) {
         return Err(error);
     }
     if request.body.as_ref().is_some_and(|body| !body.is_object()) {
