@@ -13,6 +13,7 @@ pub mod dialect;
 pub mod outbound;
 pub mod auth;
 pub mod limits;
+pub mod guard;
 pub mod routing;
 pub mod providers;
 pub mod ledger;

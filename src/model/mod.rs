@@ -18,6 +18,7 @@ mod media;
 mod modality;
 mod money;
 mod retrieval;
+mod text;
 mod usage;
 mod view;
 
@@ -37,6 +38,7 @@ pub use media::{Length, Media, length, spoken_ms, text_end_ms};
 pub use modality::{Modalities, Modality};
 pub use money::NanoUsd;
 pub use retrieval::{Cut, Element, Embed, Purpose, Ranked, Rerank, Retrieval, Retrieved, Vector, Wish, Wished};
+pub use text::{Channel, EventView, Form, Growth, Piece, Speech, Text};
 pub use usage::{ServiceTier, Usage, UsageOrigin};
 pub use view::{
     BudgetView, Candidate, Explain, ExplainRequest, Explained, HealthView, LimitView, ModelView, PriceView, Refusal,

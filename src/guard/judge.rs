@@ -1,0 +1,23 @@
+//! What a guard that decides about a whole text says about it.
+
+use crate::model::Speech;
+
+/// Decides about texts, one by one.
+///
+/// Pure and without I/O; its time is linear in the length of the text. Texts come folded ([`super::fold`]); what else is
+/// hidden in them (base64, spaced letters …) is tried by the judge that wants it.
+pub trait Judge: Send + Sync {
+    /// What is wrong with `text`, which is `speech`; `None`: nothing.
+    fn judge(&self, text: &str, speech: Speech) -> Option<Judgement>;
+}
+
+/// What a judge has against a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judgement {
+    /// What it is, in lower case; of a closed set.
+    pub entity: &'static str,
+    /// Why, for people: a rule's name, a length. Never the text.
+    pub why: String,
+    /// Only worth a flag, whatever the guard's action is.
+    pub flag_only: bool,
+}

@@ -1,0 +1,18 @@
+//! Guardrails: what they find in texts, and what becomes of it.
+//!
+//! A guard that edits is a [`Spotter`]: it says where something begins and ends, and how far a text may still change
+//! what it says. [`Window`] does the rest, for whole texts and for streams alike: a whole text is a stream of one piece,
+//! so where a stream is cut cannot matter. Places of texts in bodies come from `dialect`, what joins the two is in
+//! `proxy`. Nothing here does I/O but the guards of `remote`.
+
+mod fold;
+mod judge;
+mod spot;
+mod window;
+#[cfg(test)]
+mod laws;
+
+pub use fold::{Fold, Folder, fold};
+pub use judge::{Judge, Judgement};
+pub use spot::{CONTEXT, Grow, Hit, LONGEST, Spotter, tail_of};
+pub use window::{Blocked, Found, Verdict, Window, Words};
