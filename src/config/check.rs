@@ -12,6 +12,7 @@ mod accounts;
 mod attempts;
 mod auth;
 mod callers;
+mod guardrails;
 mod health;
 mod models;
 mod routes;
@@ -43,7 +44,7 @@ impl<'a> Checker<'a> {
         errors: Vec<ConfigError>,
     ) -> Self {
         let names_of = |section| written.get(section).map(Node::entries).unwrap_or_default().iter();
-        let names = ["providers", "models", "teams"].map(|section| {
+        let names = ["providers", "models", "teams", "guardrails"].map(|section| {
             let names = names_of(section).map(|(name, _)| name.as_str());
             (section, names.collect())
         });
@@ -54,7 +55,8 @@ impl<'a> Checker<'a> {
     }
 
     /// The checked configuration; it counts only if no errors were found. `None` where not even a part can be built.
-    pub(super) fn config(&mut self, file: ConfigFile) -> Option<Config> {
+    pub(super) fn config(&mut self, mut file: ConfigFile) -> Option<Config> {
+        let guardrails = self.guardrail_lists(&mut file);
         let server = self.server(file.server);
         let admin = self.admin(file.admin, &server.as_ref().map(|s| s.listen.clone()).unwrap_or_default());
         let state = self.state(file.state);
@@ -87,6 +89,7 @@ impl<'a> Checker<'a> {
             budgeting,
             webhook,
             files,
+            guardrails,
         })
     }
 

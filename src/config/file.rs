@@ -4,7 +4,10 @@
 
 use super::quantity::{Count, Part, Percent, Price, Size, Time, UnitPrice};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
-use super::{Action, Durability, JwtAlgorithm, OnRevoke, Priority, Protocol, RouteKind, Secret, Sticky};
+use super::{
+    Action, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke, Priority, Protocol, RouteKind,
+    Secret, Sticky,
+};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
 use std::collections::BTreeMap;
@@ -32,6 +35,8 @@ pub(super) struct ConfigFile {
     pub(super) alerts: AlertsFile,
     pub(super) files: FilesFile,
     pub(super) health: HealthFile,
+    /// Read apart: most of an entry belongs to the guard's own folder.
+    pub(super) guardrails: BTreeMap<String, IgnoredAny>,
 }
 
 /// When targets are shut, and how they are probed.
@@ -85,6 +90,8 @@ pub(super) struct DefaultFile {
     pub(super) models: Option<Names>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
+    /// These hold for all, whatever teams and keys say.
+    pub(super) guardrails: Option<Vec<Option<String>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -260,6 +267,7 @@ pub(super) struct ModelFile {
     pub(super) translation: TranslationFile,
     /// A share of its requests goes to another model as well.
     pub(super) mirror: Option<MirrorFile>,
+    pub(super) guardrails: Option<Vec<Option<String>>>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
 }
@@ -327,6 +335,26 @@ pub(super) struct TargetFile {
     pub(super) when: Option<WhenFile>,
 }
 
+/// What all guardrails have.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GuardrailFile {
+    pub(super) kind: String,
+    pub(super) on: Option<Vec<Option<Hook>>>,
+    pub(super) action: Option<GuardAction>,
+    #[serde(default)]
+    pub(super) mode: GuardMode,
+    #[serde(default)]
+    pub(super) on_failure: OnFailure,
+    pub(super) when: Option<WhenFile>,
+    pub(super) session_ttl: Option<Time>,
+}
+
+impl GuardrailFile {
+    /// The keys that are read here; all others are the guard's own.
+    pub(super) const KEYS: [&'static str; 7] = ["kind", "on", "action", "mode", "on_failure", "when", "session_ttl"];
+}
+
 /// Which requests a target is for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -359,6 +387,7 @@ pub(super) struct TeamFile {
     pub(super) priority: Option<Priority>,
     pub(super) models: Option<Names>,
     pub(super) files: Option<TeamFilesFile>,
+    pub(super) guardrails: Option<Vec<Option<String>>>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
 }
@@ -373,6 +402,7 @@ pub(super) struct KeyFile {
     pub(super) priority: Option<Priority>,
     pub(super) expires: Option<String>,
     pub(super) allowed_ips: Option<Vec<Option<String>>>,
+    pub(super) guardrails: Option<Vec<Option<String>>>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
 }

@@ -14,6 +14,7 @@ mod auth;
 mod route;
 mod reach;
 mod health;
+mod guardrails;
 mod rules;
 mod rules_file;
 mod file;
@@ -29,6 +30,7 @@ mod error;
 pub use attempts::{Action, Attempts, Failure, Fallbacks, Turn};
 pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke};
 pub use error::{ConfigError, ConfigErrors, nearest};
+pub use guardrails::{GuardAction, GuardMode, Guardrail, Guardrails, Hook, OnFailure};
 pub use health::{Active, Health, Passive, Probe};
 pub use load::{AdminAccess, admin_access, state_dir};
 pub use network::{Network, Networks};
@@ -83,6 +85,8 @@ pub struct Config {
     pub webhook: Option<Secret>,
     /// Where files and batches are kept.
     pub files: Files,
+    /// What texts are looked at for.
+    pub guardrails: Guardrails,
 }
 
 /// The providers that keep files and batches, by name.

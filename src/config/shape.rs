@@ -78,12 +78,11 @@ pub(super) fn not_yet(what: &str) -> String {
 
 /// Keys that are promised, by top-level section; the first row is the top level itself.
 const LATER: &[(&str, &[&str])] = &[
-    ("", &["guardrails", "watch", "cluster", "cache", "ledger", "telemetry"]),
+    ("", &["watch", "cluster", "cache", "ledger", "telemetry"]),
     ("server", &["cors"]),
     ("admin", &["tls"]),
     ("providers", &["guardrails"]),
-    ("models", &["guardrails", "cache"]),
-    ("teams", &["guardrails", "tags"]),
-    ("defaults", &["guardrails"]),
-    ("keys", &["guardrails", "tags"]),
+    ("models", &["cache"]),
+    ("teams", &["tags"]),
+    ("keys", &["tags"]),
 ];

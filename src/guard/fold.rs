@@ -79,6 +79,11 @@ impl Folder {
         &self.raw[..self.done]
     }
 
+    /// The same, with an unfinished escape behind it.
+    pub fn all(&self) -> &str {
+        &self.raw
+    }
+
     /// Takes the next piece of the original.
     pub fn push(&mut self, piece: &str) {
         self.raw.push_str(piece);

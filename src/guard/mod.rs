@@ -9,10 +9,20 @@ mod fold;
 mod judge;
 mod spot;
 mod window;
+mod vault;
+mod verdicts;
+mod kinds;
+mod set;
+mod desk;
 #[cfg(test)]
 mod laws;
 
+pub use desk::{Channel, Desk, Refused};
 pub use fold::{Fold, Folder, fold};
 pub use judge::{Judge, Judgement};
+pub use kinds::{Body, GUARDS, Kind, Policy};
+pub use set::{Direction, Guard, Guards, Mask, Plan, Set, Watch};
 pub use spot::{CONTEXT, Grow, Hit, LONGEST, Spotter, tail_of};
+pub use vault::{Safe, Vault};
+pub use verdicts::{FAILED, Said, Verdicts};
 pub use window::{Blocked, Found, Verdict, Window, Words};

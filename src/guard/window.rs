@@ -25,6 +25,8 @@ pub struct Found<'a> {
     pub entity: &'static str,
     /// The original, as it stands in the text.
     pub value: &'a str,
+    /// The same, folded.
+    pub folded: &'a str,
     /// How the original was folded: escapes stand in `value`.
     pub fold: Fold,
     /// `value` is only the beginning of what grows: in a text that is edited as it comes, always.
@@ -87,9 +89,8 @@ impl Window {
     }
 
     /// Nothing goes out before the text is whole; hits have all of their value then.
-    pub const fn whole(mut self) -> Self {
+    pub const fn set_whole(&mut self) {
         self.whole = true;
-        self
     }
 
     /// Takes the next piece of the text and appends what may go out to `out`.
@@ -113,6 +114,11 @@ impl Window {
         self.folder = Folder::new(self.folder.fold());
         (self.growing, self.in_string) = (None, false);
         Ok(())
+    }
+
+    /// The original of what is held back.
+    pub fn rest(&self) -> &str {
+        self.folder.all()
     }
 
     /// Bytes of the original that are held back.
@@ -210,6 +216,7 @@ impl Window {
         let found = Found {
             spotter,
             entity: hit.entity,
+            folded: &self.folder.text()[value.clone()],
             value: &self.folder.raw()[self.folder.raw_of(&value)],
             fold: self.folder.fold(),
             partial,

@@ -40,7 +40,7 @@ impl Checker<'_> {
             let path = join("teams", &name);
             self.named(&path, &name);
             let priority = file.priority.unwrap_or_default();
-            let own = DefaultFile { models: file.models, limits: file.limits, budgets: file.budgets };
+            let own = DefaultFile { models: file.models, limits: file.limits, budgets: file.budgets, guardrails: None };
             let scope = Scope::Team((*name).into());
             let (models, rules) = self.own_or_default(&path, &scope, own, ("defaults.teams", default), zone);
             let name: Arc<str> = name.into();
@@ -126,7 +126,7 @@ impl Checker<'_> {
         self.refers(&of_team, &file.team, "teams", "team");
         let of_models = join(path, "models");
         let priority = file.priority;
-        let own = DefaultFile { models: file.models, limits: file.limits, budgets: file.budgets };
+        let own = DefaultFile { models: file.models, limits: file.limits, budgets: file.budgets, guardrails: None };
         let scope = Scope::Key((*file.name).into());
         let written = own.models.is_some();
         let (models, rules) = self.own_or_default(path, &scope, own, ("defaults.keys", default), zone);

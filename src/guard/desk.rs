@@ -1,0 +1,427 @@
+//! Does to a request's and its answer's texts what its guardrails say, and keeps what they said.
+
+use super::fold::{Fold, Folder};
+use super::judge::Judgement;
+use super::kinds::Body;
+use super::set::{Direction, Guard, Plan, Set, Watch};
+use super::vault::{PLACEHOLDER, Restorer, Safe, Vault};
+use super::verdicts::{FAILED, Verdicts};
+use super::window::{Found, Verdict, Window, Words};
+use crate::config::{GuardAction, Hook};
+use crate::model::{Api, Speech};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Longest text of an answer that is kept for what decides about whole texts; of a longer one the beginning.
+const MOST_JUDGED: usize = 1024 * 1024;
+
+/// A text was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The guardrail that says so.
+    pub guard: Arc<str>,
+    /// Where it looked.
+    pub hook: Hook,
+    /// What it found; [`FAILED`]: it could not say.
+    pub entity: Arc<str>,
+    /// More about it, for people; never the text.
+    pub why: Option<String>,
+}
+
+/// The guardrails of one request at work.
+pub struct Desk {
+    set: Arc<Set>,
+    safe: Arc<Safe>,
+    vault: Vault,
+    verdicts: Verdicts,
+}
+
+impl Desk {
+    /// With the values that `vault` has already.
+    pub fn new(set: Arc<Set>, safe: Arc<Safe>, vault: Vault) -> Self {
+        Self { set, safe, vault, verdicts: Verdicts::default() }
+    }
+
+    /// The guardrails.
+    pub fn set(&self) -> &Arc<Set> {
+        &self.set
+    }
+
+    /// What was said so far.
+    pub fn verdicts(&self) -> &Verdicts {
+        &self.verdicts
+    }
+
+    /// What else is said, by whom this desk does not know.
+    pub fn verdicts_mut(&mut self) -> &mut Verdicts {
+        &mut self.verdicts
+    }
+
+    /// Whether texts that go in this direction are looked at. Answers are, where placeholders were put into the request.
+    pub fn looks(&self, direction: Direction) -> bool {
+        self.set.looks(direction) || (direction == Direction::Answer && !self.vault.is_empty())
+    }
+
+    /// Whether texts of answers may come out changed.
+    pub fn edits_answers(&self) -> bool {
+        !self.vault.is_empty() || ANY.iter().any(|&speech| self.set.plan(Direction::Answer, speech).edit.is_some())
+    }
+
+    /// Looks at the parameters of a request.
+    ///
+    /// # Errors
+    ///
+    /// A guardrail refuses them.
+    pub fn parameters(&mut self, api: Api, body: &[u8]) -> Result<(), Refused> {
+        let set = Arc::clone(&self.set);
+        for (guard, policy) in set.policies() {
+            let checked = catch_unwind(AssertUnwindSafe(|| policy.check(api, body)));
+            self.judged(guard, Hook::Input, checked.ok())?;
+        }
+        Ok(())
+    }
+
+    /// Looks at a whole text of a request; returns it as it may go out, if it may not go as it is.
+    ///
+    /// # Errors
+    ///
+    /// A guardrail refuses it.
+    pub fn request(&mut self, speech: Speech, fold: Fold, text: &str) -> Result<Option<String>, Refused> {
+        let set = Arc::clone(&self.set);
+        let plan = set.plan(Direction::Request, speech);
+        if plan.is_empty() {
+            return Ok(None);
+        }
+        self.judge(Direction::Request, speech, fold, text)?;
+        let mut channel = Channel::new(plan, (Direction::Request, speech), fold, None);
+        channel.judged = None;
+        let mut out = String::new();
+        channel.whole();
+        channel.push(self, text, &mut out)?;
+        channel.finish(self, &mut out)?;
+        Ok(if out == text { None } else { Some(out) })
+    }
+
+    /// A text of an answer that is about to come.
+    pub fn channel(&self, speech: Speech, fold: Fold) -> Channel {
+        let plan = self.set.plan(Direction::Answer, speech);
+        Channel::new(plan, (Direction::Answer, speech), fold, self.vault.restorer())
+    }
+
+    /// Asks what decides about whole texts.
+    fn judge(&mut self, direction: Direction, speech: Speech, fold: Fold, text: &str) -> Result<(), Refused> {
+        let set = Arc::clone(&self.set);
+        let judges = &set.plan(direction, speech).judges;
+        if judges.is_empty() {
+            return Ok(());
+        }
+        let mut folder = Folder::new(fold);
+        folder.push(text);
+        folder.finish();
+        for &at in judges {
+            let guard = &set.guards[at];
+            let (Body::Judge(judge), Some(hook)) = (&guard.body, guard.hook(direction, speech)) else { continue };
+            let judged = catch_unwind(AssertUnwindSafe(|| judge.judge(folder.text(), speech)));
+            self.judged(guard, hook, judged.ok())?;
+        }
+        Ok(())
+    }
+
+    /// Does what follows from a judgement; `None`: the guard panicked.
+    fn judged(&mut self, guard: &Guard, hook: Hook, judged: Option<Option<Judgement>>) -> Result<(), Refused> {
+        let Some(judged) = judged else { return self.failed(guard, hook, "it broke down") };
+        let Some(judgement) = judged else { return Ok(()) };
+        let action = if judgement.flag_only { GuardAction::Flag } else { guard.action };
+        self.verdicts.note(&guard.name, hook, judgement.entity, (action, guard.audit));
+        match action == GuardAction::Block && !guard.audit {
+            true => Err(Refused {
+                guard: Arc::clone(&guard.name),
+                hook,
+                entity: judgement.entity.into(),
+                why: Some(judgement.why),
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// A guardrail could not say.
+    ///
+    /// # Errors
+    ///
+    /// It is closed then.
+    pub fn failed(&mut self, guard: &Guard, hook: Hook, why: &str) -> Result<(), Refused> {
+        let closed = !guard.open && guard.decides();
+        let action = if closed { GuardAction::Block } else { GuardAction::Flag };
+        self.verdicts.note(&guard.name, hook, FAILED, (action, !closed));
+        tracing::error!(guard = &*guard.name, hook = hook.name(), why, closed, "a guardrail could not say");
+        match closed {
+            true => {
+                let (guard, why) = (Arc::clone(&guard.name), Some(why.to_owned()));
+                Err(Refused { guard, hook, entity: FAILED.into(), why })
+            }
+            false => Ok(()),
+        }
+    }
+}
+
+/// Every speech of an answer.
+const ANY: [Speech; 9] = [
+    Speech::System,
+    Speech::User,
+    Speech::Assistant,
+    Speech::Reasoning,
+    Speech::Refusal,
+    Speech::ToolCall,
+    Speech::ToolResult,
+    Speech::Definition,
+    Speech::Document,
+];
+
+/// One text on its way.
+pub struct Channel {
+    direction: Direction,
+    speech: Speech,
+    fold: Fold,
+    block: Option<Looking>,
+    edit: Option<Looking>,
+    watch: Vec<Looking>,
+    restorer: Option<Restorer>,
+    /// The text so far, where something decides about all of it.
+    judged: Option<String>,
+}
+
+/// The owner of the spotter that gives values back.
+const RESTORER: usize = usize::MAX;
+
+impl Channel {
+    fn new(plan: &Plan, (direction, speech): (Direction, Speech), fold: Fold, restorer: Option<Restorer>) -> Self {
+        let looking = |spotters, owners| Looking { window: Window::new(spotters, fold), owners, broken: false };
+        let open = |watch: &Watch| looking(Arc::clone(&watch.spotters), Arc::clone(&watch.owners));
+        let edit = match (&plan.edit, &restorer) {
+            (edit, None) => edit.as_ref().map(open),
+            (edit, Some(restorer)) => {
+                let mut spotters: Vec<Arc<dyn super::Spotter>> = vec![Arc::new(restorer.clone())];
+                let mut owners = vec![RESTORER];
+                spotters.extend(edit.iter().flat_map(|watch| watch.spotters.iter().cloned()));
+                owners.extend(edit.iter().flat_map(|watch| watch.owners.iter().copied()));
+                Some(looking(spotters.into(), owners.into()))
+            }
+        };
+        Self {
+            direction,
+            speech,
+            fold,
+            block: plan.block.as_ref().map(open),
+            edit,
+            watch: plan.watch.iter().map(open).collect(),
+            restorer,
+            judged: (!plan.judges.is_empty()).then(String::new),
+        }
+    }
+
+    /// Nothing looks at it.
+    pub fn is_idle(&self) -> bool {
+        self.block.is_none() && self.edit.is_none() && self.watch.is_empty() && self.judged.is_none()
+    }
+
+    /// Nothing goes out before all of it is there.
+    fn whole(&mut self) {
+        let all = self.block.iter_mut().chain(&mut self.edit).chain(&mut self.watch);
+        all.for_each(|looking| looking.window.set_whole());
+    }
+
+    /// Takes the next piece and appends what may go out.
+    ///
+    /// # Errors
+    ///
+    /// A guardrail refuses the text; what may still go out was appended.
+    pub fn push(&mut self, desk: &mut Desk, piece: &str, out: &mut String) -> Result<(), Refused> {
+        if let Some(judged) = &mut self.judged {
+            let room = MOST_JUDGED.saturating_sub(judged.len());
+            judged.push_str(&piece[..piece.floor_char_boundary(room)]);
+        }
+        self.run(desk, Some(piece), out)
+    }
+
+    /// The text is whole: what is held goes out, and the next text may begin.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::push`].
+    pub fn finish(&mut self, desk: &mut Desk, out: &mut String) -> Result<(), Refused> {
+        self.run(desk, None, out)?;
+        match self.judged.as_mut().map(std::mem::take) {
+            Some(text) => desk.judge(self.direction, self.speech, self.fold, &text),
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes that are held back.
+    pub fn held(&self) -> usize {
+        self.block.iter().chain(&self.edit).map(|looking| looking.window.held()).sum()
+    }
+
+    /// `piece` through all windows; `None`: the end.
+    fn run(&mut self, desk: &mut Desk, piece: Option<&str>, out: &mut String) -> Result<(), Refused> {
+        let at = (self.direction, self.speech);
+        let mut aside = String::new();
+        for looking in &mut self.watch {
+            looking.step((desk, at, None), piece, piece.is_none(), &mut aside)?;
+            aside.clear();
+        }
+        let Some(edit) = &mut self.edit else {
+            return match &mut self.block {
+                Some(block) => block.step((desk, at, None), piece, piece.is_none(), out),
+                None => {
+                    out.push_str(piece.unwrap_or_default());
+                    Ok(())
+                }
+            };
+        };
+        let restorer = self.restorer.as_ref();
+        let Some(block) = &mut self.block else {
+            return edit.step((desk, at, restorer), piece, piece.is_none(), out);
+        };
+        let blocked = block.step((desk, at, None), piece, piece.is_none(), &mut aside);
+        // What stands in front of what is refused may go out, as its guardrails leave it.
+        edit.step((desk, at, restorer), Some(&aside), piece.is_none() || blocked.is_err(), out)?;
+        blocked
+    }
+}
+
+type Place<'a> = (&'a mut Desk, (Direction, Speech), Option<&'a Restorer>);
+
+/// A window, and whose its spotters are.
+struct Looking {
+    window: Window,
+    owners: Arc<[usize]>,
+    /// A guard broke down in it, and all that look in it are open: texts pass.
+    broken: bool,
+}
+
+impl Looking {
+    /// `piece` through the window, and its end behind it if it is the `last`.
+    fn step(
+        &mut self,
+        (desk, (direction, speech), restorer): Place<'_>,
+        piece: Option<&str>,
+        last: bool,
+        out: &mut String,
+    ) -> Result<(), Refused> {
+        if self.broken {
+            out.push_str(piece.unwrap_or_default());
+            return Ok(());
+        }
+        let set = Arc::clone(&desk.set);
+        let before = out.len();
+        let ran = {
+            let Self { window, owners, .. } = self;
+            let mut clerk = Clerk { desk, owners, set: &set, direction, speech, restorer };
+            catch_unwind(AssertUnwindSafe(|| {
+                if let Some(piece) = piece {
+                    window.push(piece, &mut clerk, out)?;
+                }
+                if last { window.finish(&mut clerk, out) } else { Ok(()) }
+            }))
+        };
+        let guards = self.owners.iter().filter_map(|&at| set.guards.get(at));
+        let Ok(ran) = ran else {
+            // Whose fault it was is not known: none that looks here could say. Nothing half done goes out.
+            out.truncate(before);
+            for guard in guards {
+                desk.failed(guard, guard.hook(direction, speech).unwrap_or(Hook::Output), "it broke down")?;
+            }
+            self.broken = true;
+            out.push_str(self.window.rest());
+            return Ok(());
+        };
+        ran.map_err(|blocked| {
+            let guard = self.owners.get(blocked.spotter).and_then(|&at| set.guards.get(at));
+            Refused {
+                guard: guard.map_or_else(|| Arc::from(""), |guard| Arc::clone(&guard.name)),
+                hook: guard.and_then(|guard| guard.hook(direction, speech)).unwrap_or(Hook::Output),
+                entity: blocked.entity.into(),
+                why: None,
+            }
+        })
+    }
+}
+
+/// Says what becomes of what the spotters of one window find.
+struct Clerk<'a> {
+    desk: &'a mut Desk,
+    owners: &'a [usize],
+    set: &'a Set,
+    direction: Direction,
+    speech: Speech,
+    restorer: Option<&'a Restorer>,
+}
+
+impl Words for Clerk<'_> {
+    fn verdict(&mut self, found: &Found<'_>) -> Verdict {
+        let owner = self.owners.get(found.spotter).copied().unwrap_or(RESTORER);
+        if owner == RESTORER {
+            debug_assert_eq!(found.entity, PLACEHOLDER, "only placeholders are nobody's");
+            let value = self.restorer.and_then(|restorer| restorer.value(found.folded));
+            return value.map_or(Verdict::Leave, |value| Verdict::Replace(value.to_owned()));
+        }
+        let Some(guard) = self.set.guards.get(owner) else { return Verdict::Leave };
+        let hook = guard.hook(self.direction, self.speech).unwrap_or(Hook::Output);
+        self.desk.verdicts.note(&guard.name, hook, found.entity, (guard.action, guard.audit));
+        if !guard.decides() {
+            return Verdict::Leave;
+        }
+        match guard.action {
+            GuardAction::Block => Verdict::Block,
+            GuardAction::Flag => Verdict::Leave,
+            action => Verdict::Replace(self.instead(action, found)),
+        }
+    }
+}
+
+impl Clerk<'_> {
+    /// What stands in the place of what was found.
+    fn instead(&mut self, action: GuardAction, found: &Found<'_>) -> String {
+        let name = found.entity.to_ascii_uppercase();
+        match action {
+            _ if found.partial => format!("[{name}]"),
+            GuardAction::Mask => masked(found.value),
+            GuardAction::Hash => {
+                let hash = self.desk.safe.hash(&plain(found));
+                format!("[{name}:{}]", hex::encode(&hash[..6]))
+            }
+            // An answer's own find has nobody to be given back to.
+            GuardAction::Tokenize if self.direction == Direction::Request => {
+                self.desk.vault.token(&self.desk.safe, found.entity, &plain(found))
+            }
+            _ => format!("[{name}]"),
+        }
+    }
+}
+
+/// The value as the text has it, its escapes decoded.
+fn plain(found: &Found<'_>) -> String {
+    match found.fold {
+        Fold::Text => found.value.to_owned(),
+        Fold::Json => serde_json::from_str(&format!("\"{}\"", found.value)).unwrap_or_else(|_| found.value.to_owned()),
+    }
+}
+
+/// Stars for letters and digits; the last four stay where there are at least eight.
+fn masked(value: &str) -> String {
+    let count = value.chars().filter(|one| one.is_alphanumeric()).count();
+    let hide = if count >= 8 { count - 4 } else { count };
+    let mut seen = 0;
+    let star = |one: char| {
+        if !one.is_alphanumeric() {
+            return one;
+        }
+        seen += 1;
+        if seen <= hide { '*' } else { one }
+    };
+    value.chars().map(star).collect()
+}
+
+#[cfg(test)]
+#[path = "desk_tests.rs"]
+mod tests;

@@ -1,0 +1,284 @@
+//! The values that placeholders stand for: of a request, and of a session where a guardrail says so.
+//!
+//! A session's values are kept sealed (AES-256-GCM, with a key that this process made up), are found by a keyed hash, and go
+//! when its time is over. Nothing here is ever written down.
+
+use super::spot::{Hit, Spotter};
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::{hmac, rand};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Most sessions whose values are kept; the one that was used longest ago goes first.
+const MOST_SESSIONS: u64 = 100_000;
+/// Most values of one session; further ones are a request's only.
+const MOST_VALUES: usize = 10_000;
+/// Longest placeholder, spaces inside of it included.
+const LONGEST: usize = 64;
+
+/// What hashes and seals; made once a process.
+pub struct Safe {
+    seal: LessSafeKey,
+    mac: hmac::Key,
+    random: rand::SystemRandom,
+    sessions: Cache<(Arc<str>, Arc<str>), Arc<Session>>,
+}
+
+/// One session's values.
+pub struct Session {
+    until: Mutex<Option<tokio::time::Instant>>,
+    values: Mutex<Vec<Sealed>>,
+}
+
+struct Sealed {
+    entity: &'static str,
+    number: u32,
+    digest: [u8; 32],
+    nonce: [u8; NONCE_LEN],
+    sealed: Vec<u8>,
+}
+
+/// The values of a request.
+#[derive(Default)]
+pub struct Vault {
+    values: Vec<Value>,
+    session: Option<Arc<Session>>,
+}
+
+#[derive(Clone)]
+struct Value {
+    entity: &'static str,
+    number: u32,
+    value: Arc<str>,
+}
+
+impl Safe {
+    /// With fresh keys.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no randomness.
+    pub fn new() -> Result<Self, ring::error::Unspecified> {
+        let random = rand::SystemRandom::new();
+        let mut key = [0; 32];
+        rand::SecureRandom::fill(&random, &mut key)?;
+        let seal = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key)?);
+        let mac = hmac::Key::generate(hmac::HMAC_SHA256, &random)?;
+        // Times are looked at by hand: each session has its own.
+        let sessions =
+            Cache::builder().max_capacity(MOST_SESSIONS).time_to_idle(Duration::from_secs(7 * 86_400)).build();
+        Ok(Self { seal, mac, random, sessions })
+    }
+
+    /// The session `name` of the key `key`, made if need be; it lasts for `ttl` from now.
+    pub fn session(&self, key: &Arc<str>, name: &Arc<str>, ttl: Duration) -> Arc<Session> {
+        let made = || Arc::new(Session { until: Mutex::new(None), values: Mutex::default() });
+        let session = self.sessions.get_with((Arc::clone(key), Arc::clone(name)), made);
+        let now = tokio::time::Instant::now();
+        let mut until = session.until.lock();
+        if until.is_some_and(|until| until <= now) {
+            session.values.lock().clear();
+        }
+        *until = Some(now + ttl);
+        drop(until);
+        session
+    }
+
+    /// A keyed hash of `value`, the same for equal values as long as the process runs.
+    pub fn hash(&self, value: &str) -> [u8; 32] {
+        let tag = hmac::sign(&self.mac, value.as_bytes());
+        let mut hash = [0; 32];
+        hash.copy_from_slice(tag.as_ref());
+        hash
+    }
+
+    fn seal(&self, value: &str) -> Option<([u8; NONCE_LEN], Vec<u8>)> {
+        let mut nonce = [0; NONCE_LEN];
+        rand::SecureRandom::fill(&self.random, &mut nonce).ok()?;
+        let mut sealed = value.as_bytes().to_vec();
+        let under = Nonce::assume_unique_for_key(nonce);
+        self.seal.seal_in_place_append_tag(under, Aad::empty(), &mut sealed).ok()?;
+        Some((nonce, sealed))
+    }
+
+    fn open(&self, one: &Sealed) -> Option<Arc<str>> {
+        let mut bytes = one.sealed.clone();
+        let under = Nonce::assume_unique_for_key(one.nonce);
+        let opened = self.seal.open_in_place(under, Aad::empty(), &mut bytes).ok()?;
+        std::str::from_utf8(opened).ok().map(Arc::from)
+    }
+}
+
+impl Vault {
+    /// With the values that `session` has already.
+    pub fn of_session(safe: &Safe, session: Arc<Session>) -> Self {
+        let values = session.values.lock();
+        let opened = values.iter().filter_map(|one| {
+            let value = safe.open(one)?;
+            Some(Value { entity: one.entity, number: one.number, value })
+        });
+        let values_of = opened.collect();
+        drop(values);
+        Self { values: values_of, session: Some(session) }
+    }
+
+    /// Whether there is nothing to be given back.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The placeholder for `value`; equal values of an entity have the same one.
+    pub fn token(&mut self, safe: &Safe, entity: &'static str, value: &str) -> String {
+        let known = self.values.iter().find(|one| one.entity == entity && *one.value == *value);
+        let number = known.map(|one| one.number).unwrap_or_else(|| self.number(safe, entity, value));
+        format!("<{}_{number}>", entity.to_ascii_uppercase())
+    }
+
+    fn number(&mut self, safe: &Safe, entity: &'static str, value: &str) -> u32 {
+        let mine = self.values.iter().filter(|one| one.entity == entity).map(|one| one.number).max().unwrap_or(0);
+        let mut number = mine.saturating_add(1);
+        if let Some(session) = &self.session {
+            let mut values = session.values.lock();
+            let digest = safe.hash(value);
+            let of_entity = values.iter().filter(|one| one.entity == entity);
+            // Another request of the session may have met the value, or taken the number.
+            let known = of_entity.clone().find(|one| one.digest == digest).map(|one| one.number);
+            let most = of_entity.map(|one| one.number).max().unwrap_or(0);
+            number = known.unwrap_or(number.max(most.saturating_add(1)));
+            if known.is_none()
+                && values.len() < MOST_VALUES
+                && let Some((nonce, sealed)) = safe.seal(value)
+            {
+                values.push(Sealed { entity, number, digest, nonce, sealed });
+            }
+        }
+        self.values.push(Value { entity, number, value: value.into() });
+        number
+    }
+
+    /// What gives the values back; `None`: there are none.
+    pub fn restorer(&self) -> Option<Restorer> {
+        (!self.values.is_empty()).then(|| Restorer { values: self.values.clone() })
+    }
+}
+
+/// Finds placeholders: in any case, with spaces inside of the brackets, in other brackets or without.
+#[derive(Clone)]
+pub struct Restorer {
+    values: Vec<Value>,
+}
+
+/// The entity of the hits of a [`Restorer`].
+pub const PLACEHOLDER: &str = "placeholder";
+
+impl Restorer {
+    /// The value that the placeholder `text` stands for.
+    pub fn value(&self, text: &str) -> Option<&str> {
+        let name = text.trim_matches(|one: char| "<>[](){} ".contains(one));
+        let (entity, number) = name.rsplit_once(['_', ' ', '-'])?;
+        let number: u32 = number.parse().ok()?;
+        let same = |one: &&Value| one.number == number && is_named(one.entity, entity);
+        self.values.iter().find(same).map(|one| &*one.value)
+    }
+
+    /// Where the placeholder that begins at `from` ends; `None`: none does.
+    fn at(&self, text: &str, from: usize) -> Option<usize> {
+        let bytes = text.as_bytes();
+        let first = *bytes.get(from)?;
+        let bracket = opening(first);
+        if bracket.is_none()
+            && (!first.is_ascii_alphabetic() || from.checked_sub(1).is_some_and(|at| is_word(bytes[at])))
+        {
+            return None;
+        }
+        let within = &bytes[from..bytes.len().min(from + LONGEST)];
+        let skip = |at: usize| at + within[at..].iter().take_while(|&&byte| byte == b' ').count();
+        let begin = if bracket.is_some() { skip(1) } else { 0 };
+        let name = within.get(begin..)?.iter().take_while(|&&byte| is_word(byte) || byte == b'-').count();
+        let digits = within[begin..begin + name].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let mut end = begin + name;
+        if digits == 0 || digits == name {
+            return None;
+        }
+        if let Some(close) = bracket {
+            let at = skip(end);
+            if within.get(at) != Some(&close) {
+                return None;
+            }
+            end = at + 1;
+        }
+        self.value(&text[from..from + end]).map(|_| from + end)
+    }
+}
+
+impl Spotter for Restorer {
+    fn next(&self, text: &str, from: usize) -> Option<Hit> {
+        let begins = |byte: u8| opening(byte).is_some() || byte.is_ascii_alphabetic();
+        let places = text.as_bytes().iter().enumerate().skip(from).filter(|(_, byte)| begins(**byte));
+        places.into_iter().find_map(|(at, _)| {
+            let end = self.at(text, at)?;
+            Some(Hit { at: at..end, entity: PLACEHOLDER, grow: None })
+        })
+    }
+
+    fn pending(&self, text: &str, from: usize) -> usize {
+        let bytes = text.as_bytes();
+        let least = from.max(text.len().saturating_sub(LONGEST));
+        let alive = (least..text.len()).find(|&at| {
+            let rest = &bytes[at..];
+            let inside = match rest.first() {
+                Some(byte) if opening(*byte).is_some() => {
+                    &rest[1 + rest[1..].iter().take_while(|&&byte| byte == b' ').count()..]
+                }
+                Some(byte) if byte.is_ascii_alphabetic() && (at == 0 || !is_word(bytes[at - 1])) => rest,
+                _ => return false,
+            };
+            let name = inside.iter().take_while(|&&byte| is_word(byte) || byte == b'-').count();
+            let behind = inside[name..].iter().all(|&byte| byte == b' ');
+            behind && (name == inside.len() || inside.len() < rest.len()) && self.may_become(&inside[..name])
+        });
+        alive.unwrap_or(text.len())
+    }
+}
+
+impl Restorer {
+    /// Whether `name` is the beginning of a placeholder's name.
+    fn may_become(&self, name: &[u8]) -> bool {
+        self.values.iter().any(|one| {
+            let entity = one.entity.as_bytes();
+            let same = name.iter().zip(entity).all(|(a, b)| alike(*a, *b));
+            let rest = name.get(entity.len()..).unwrap_or_default();
+            let (link, digits) = (rest.first(), rest.get(1..).unwrap_or_default());
+            same && link.is_none_or(|byte| *byte == b'_' || *byte == b'-') && digits.iter().all(u8::is_ascii_digit)
+        })
+    }
+}
+
+fn is_named(entity: &str, name: &str) -> bool {
+    entity.len() == name.len() && entity.bytes().zip(name.bytes()).all(|(a, b)| alike(a, b))
+}
+
+fn alike(a: u8, b: u8) -> bool {
+    let link = |byte: u8| if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() };
+    link(a) == link(b)
+}
+
+const fn opening(byte: u8) -> Option<u8> {
+    match byte {
+        b'<' => Some(b'>'),
+        b'[' => Some(b']'),
+        b'{' => Some(b'}'),
+        b'(' => Some(b')'),
+        _ => None,
+    }
+}
+
+const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+#[cfg(test)]
+#[path = "vault_tests.rs"]
+mod tests;

@@ -1,0 +1,73 @@
+use super::super::laws::assert_cuts_do_not_matter;
+use super::super::{Fold, Found, Verdict, Window, Words};
+use super::*;
+
+struct Back(Restorer);
+
+impl Words for Back {
+    fn verdict(&mut self, found: &Found<'_>) -> Verdict {
+        self.0.value(found.folded).map_or(Verdict::Leave, |value| Verdict::Replace(value.to_owned()))
+    }
+}
+
+fn filled() -> (Safe, Vault) {
+    let safe = Safe::new().expect("randomness");
+    let mut vault = Vault::default();
+    assert_eq!(vault.token(&safe, "email", "a@example.com"), "<EMAIL_1>");
+    assert_eq!(vault.token(&safe, "credit_card", "4111 1111"), "<CREDIT_CARD_1>");
+    assert_eq!(vault.token(&safe, "email", "b@example.com"), "<EMAIL_2>");
+    assert_eq!(vault.token(&safe, "email", "a@example.com"), "<EMAIL_1>", "the same value, the same token");
+    (safe, vault)
+}
+
+#[test]
+fn placeholders_are_given_their_values_back_however_the_model_writes_them() {
+    let (_, vault) = filled();
+    let restorer = vault.restorer().expect("it has values");
+    let cases = [
+        ("as it was", "to <EMAIL_1>, <EMAIL_2>.", "to a@example.com, b@example.com."),
+        ("another case", "to <email_1> or <Email_2>", "to a@example.com or b@example.com"),
+        ("spaces", "to < EMAIL_1 >", "to a@example.com"),
+        ("other brackets", "[EMAIL_1] (EMAIL_2)", "a@example.com b@example.com"),
+        ("none", "EMAIL_1 and credit-card-1!", "a@example.com and 4111 1111!"),
+        ("repeated", "<EMAIL_1><EMAIL_1>", "a@example.coma@example.com"),
+        (
+            "unknown ones stay",
+            "<EMAIL_3> <PHONE_1> EMAIL_12 xEMAIL_1 <EMAIL_1",
+            "<EMAIL_3> <PHONE_1> EMAIL_12 xEMAIL_1 <a@example.com",
+        ),
+        ("escaped", "&lt;EMAIL_1&gt;", "a@example.com"),
+    ];
+    for (name, text, want) in cases {
+        let spotters: Arc<[Arc<dyn Spotter>]> = Arc::from([Arc::new(restorer.clone()) as Arc<dyn Spotter>]);
+        assert_cuts_do_not_matter(&spotters, Fold::Text, text);
+        let mut window = Window::new(spotters, Fold::Text);
+        let (mut words, mut out) = (Back(restorer.clone()), String::new());
+        window.push(text, &mut words, &mut out).expect("nothing blocks");
+        window.finish(&mut words, &mut out).expect("nothing blocks");
+        assert_eq!(out, want, "{name}");
+    }
+}
+
+#[test]
+fn a_session_keeps_its_values_sealed_and_for_its_time() {
+    let safe = Safe::new().expect("randomness");
+    let (key, name): (Arc<str>, Arc<str>) = ("search-ci".into(), "s1".into());
+    let session = || safe.session(&key, &name, Duration::from_secs(60));
+    let mut first = Vault::of_session(&safe, session());
+    assert_eq!(first.token(&safe, "email", "a@example.com"), "<EMAIL_1>");
+    let mut second = Vault::of_session(&safe, session());
+    assert_eq!(second.token(&safe, "email", "b@example.com"), "<EMAIL_2>");
+    assert_eq!(second.token(&safe, "email", "a@example.com"), "<EMAIL_1>");
+    // Both were open at once.
+    assert_eq!(first.token(&safe, "email", "c@example.com"), "<EMAIL_3>");
+    assert_eq!(first.token(&safe, "email", "b@example.com"), "<EMAIL_2>", "as the other request called it");
+    let sealed = session();
+    let values = sealed.values.lock();
+    assert!(values.iter().all(|one| !String::from_utf8_lossy(&one.sealed).contains("example")), "nothing in clear");
+    drop(values);
+    *sealed.until.lock() = Some(tokio::time::Instant::now());
+    assert!(Vault::of_session(&safe, session()).is_empty(), "its time is over");
+    let other = safe.session(&"other".into(), &name, Duration::from_secs(60));
+    assert!(Vault::of_session(&safe, other).is_empty(), "another key's session of the same name is another one");
+}
