@@ -21,6 +21,7 @@ mod parse;
 mod responses;
 mod retrieval;
 pub mod strict;
+pub mod view;
 
 pub use answer::{About, AnswerEncoder, encoder};
 pub use error::sign_of_life;

@@ -17,6 +17,7 @@ use super::path::{Step, render};
 use crate::model::Span;
 pub use gist::{Tally, TypedTool};
 use scan::Scan;
+pub(super) use text::{escape, is_base64, is_data_url, plain_run};
 use std::borrow::Cow;
 use std::fmt;
 

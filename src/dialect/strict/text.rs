@@ -9,7 +9,7 @@ const HIGHS: u64 = 0x8080_8080_8080_8080;
 ///
 /// Eight bytes at a time. In each test the lowest marked byte is a true one (a borrow only runs upwards), and the
 /// lowest is all that is used.
-pub(super) fn plain_run(text: &[u8]) -> usize {
+pub(in crate::dialect) fn plain_run(text: &[u8]) -> usize {
     let (words, tail) = text.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
@@ -26,7 +26,7 @@ pub(super) fn plain_run(text: &[u8]) -> usize {
 }
 
 /// The character that the escape at the front of `text` (behind its backslash) stands for, and its length there.
-pub(super) fn escape(text: &[u8]) -> Result<(char, usize), Reason> {
+pub(in crate::dialect) fn escape(text: &[u8]) -> Result<(char, usize), Reason> {
     let short = match text.first() {
         None => return Err(Reason::Truncated),
         Some(b'"') => '"',
@@ -87,7 +87,7 @@ const LEAST_PAYLOAD: usize = 64;
 /// Whether a string's inside can only be base64, as it stands (an escaped `/` or line end is let through).
 ///
 /// Text has spaces, so a client cannot hide a prompt of natural language in what looks like a payload.
-pub(super) fn is_base64(inside: &[u8]) -> bool {
+pub(in crate::dialect) fn is_base64(inside: &[u8]) -> bool {
     let allowed = |byte: u8| {
         byte.is_ascii_alphanumeric()
             | (byte == b'+')
@@ -104,7 +104,7 @@ pub(super) fn is_base64(inside: &[u8]) -> bool {
 }
 
 /// Whether a string's inside is a `data:` URL with a base64 payload.
-pub(super) fn is_data_url(inside: &[u8]) -> bool {
+pub(in crate::dialect) fn is_data_url(inside: &[u8]) -> bool {
     const LONGEST_HEAD: usize = 128;
     let Some(rest) = inside.strip_prefix(b"data:") else { return false };
     let head = &rest[..rest.len().min(LONGEST_HEAD)];

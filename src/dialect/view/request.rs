@@ -1,0 +1,182 @@
+//! The texts of requests.
+//!
+//! Sources: <https://platform.openai.com/docs/api-reference/chat/create>,
+//! <https://platform.openai.com/docs/api-reference/responses/create>, <https://docs.claude.com/en/api/messages>,
+//! <https://ai.google.dev/api/generate-content>, <https://docs.cohere.com/reference/rerank>.
+
+use super::{NoView, cursor::Kind, walk::Walk};
+use crate::{
+    dialect::form,
+    model::{Api, Form, Speech, Text},
+};
+
+/// The texts of a request of `api`, in the order of their places. `boundary`: the body is a form with this boundary.
+///
+/// # Errors
+///
+/// When there is no view of such calls, or of this one.
+pub fn request(api: Api, boundary: Option<&str>, body: &[u8]) -> Result<Vec<Text>, NoView> {
+    if !requests(api) {
+        return Err(NoView::Api(api));
+    }
+    if let Some(boundary) = boundary {
+        return form_texts(api, boundary, body);
+    }
+    let mut walk = Walk::new(body);
+    if walk.cursor.peek() == Kind::Object {
+        walk.cursor.enter();
+        while let Some(key) = walk.cursor.key() {
+            let told = top(api, &key);
+            member(&mut walk, told).map_err(|Tokens| NoView::Tokens { api, member: name_of(told) })?;
+        }
+    } else {
+        walk.value(Speech::User);
+    }
+    Ok(walk.texts(Speech::User).0)
+}
+
+/// Whether there is a view of requests of `api`.
+pub const fn requests(api: Api) -> bool {
+    !matches!(api, Api::Realtime | Api::Files | Api::Batches)
+}
+
+/// What a member of the top level holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    /// Texts, messages, items.
+    Speech(Speech),
+    /// Texts in whatever they are put into.
+    Strings(Speech),
+    /// Texts, or tokens.
+    Prompt(&'static str),
+    /// Definitions of tools, schemas.
+    Definitions,
+    /// An object of which these members are definitions.
+    Holder(&'static [&'static [u8]]),
+    /// A prompt that the provider keeps, with variables.
+    Stored,
+}
+
+const FORMAT: Told = Told::Holder(&[b"format"]);
+const SCHEMAS: Told = Told::Holder(&[
+    b"responseSchema",
+    b"response_schema",
+    b"responseJsonSchema",
+    b"response_json_schema",
+    b"_responseJsonSchema",
+    b"responseFormat",
+    b"response_format",
+]);
+
+/// What the member `key` of a request holds.
+fn top(api: Api, key: &[u8]) -> Told {
+    match (api, key) {
+        (Api::ChatCompletions | Api::Messages | Api::CountTokens, b"messages") => Told::Speech(Speech::User),
+        (Api::ChatCompletions | Api::Responses | Api::Messages | Api::CountTokens | Api::Generate, b"tools") => {
+            Told::Definitions
+        }
+        (Api::ChatCompletions, b"functions" | b"response_format" | b"web_search_options") => Told::Definitions,
+        (Api::ChatCompletions, b"prediction") => Told::Speech(Speech::Assistant),
+        (Api::ChatCompletions, b"documents") => Told::Strings(Speech::Document),
+        (Api::Completions, b"prompt") => Told::Prompt("prompt"),
+        (Api::Completions, b"suffix") => Told::Speech(Speech::User),
+        (Api::Responses, b"instructions") => Told::Speech(Speech::System),
+        (Api::Responses, b"input") => Told::Speech(Speech::User),
+        (Api::Responses, b"text") => FORMAT,
+        (Api::Responses, b"prompt") => Told::Stored,
+        (Api::Messages | Api::CountTokens, b"system") => Told::Speech(Speech::System),
+        (Api::Messages | Api::CountTokens, b"output_config") => FORMAT,
+        (Api::Messages | Api::CountTokens, b"output_format") => Told::Definitions,
+        (Api::Generate, b"contents") => Told::Speech(Speech::User),
+        (Api::Generate, b"systemInstruction" | b"system_instruction") => Told::Speech(Speech::System),
+        (Api::Generate, b"generationConfig" | b"generation_config") => SCHEMAS,
+        (Api::Embeddings, b"input") => Told::Prompt("input"),
+        (Api::Embeddings, b"texts" | b"inputs" | b"messages") => Told::Speech(Speech::User),
+        (Api::Embeddings, b"title") => Told::Speech(Speech::Document),
+        (Api::Embeddings | Api::Rerank, b"instruction") => Told::Speech(Speech::System),
+        (Api::Moderations, b"input") => Told::Speech(Speech::User),
+        (Api::Images | Api::ImageEdits | Api::ImageVariations, b"prompt" | b"negative_prompt") => {
+            Told::Speech(Speech::User)
+        }
+        (Api::Speech, b"input") => Told::Speech(Speech::User),
+        (Api::Speech, b"instructions") => Told::Speech(Speech::System),
+        (Api::Rerank, b"query") => Told::Strings(Speech::User),
+        (Api::Rerank, b"documents" | b"texts") => Told::Strings(Speech::Document),
+        _ => Told::Nothing,
+    }
+}
+
+const fn name_of(told: Told) -> &'static str {
+    match told {
+        Told::Prompt(name) => name,
+        _ => "",
+    }
+}
+
+/// Numbers where a text may stand.
+struct Tokens;
+
+fn member(walk: &mut Walk<'_>, told: Told) -> Result<(), Tokens> {
+    match told {
+        Told::Nothing => drop(walk.cursor.skip()),
+        Told::Speech(speech) => walk.value(speech),
+        Told::Strings(speech) => walk.strings(speech),
+        Told::Prompt(_) => return prompt(walk),
+        Told::Definitions => walk.definition(),
+        Told::Holder(names) => {
+            of_object(
+                walk,
+                |walk, key| if names.contains(&key) { walk.definition() } else { drop(walk.cursor.skip()) },
+            );
+        }
+        Told::Stored => of_object(walk, |walk, key| match key {
+            b"variables" => of_object(walk, |walk, _| walk.value(Speech::User)),
+            _ => drop(walk.cursor.skip()),
+        }),
+    }
+    Ok(())
+}
+
+fn of_object(walk: &mut Walk<'_>, each: impl Fn(&mut Walk<'_>, &[u8])) {
+    if walk.cursor.peek() != Kind::Object {
+        walk.cursor.skip();
+        return;
+    }
+    walk.cursor.enter();
+    while let Some(key) = walk.cursor.key() {
+        each(walk, &key);
+    }
+}
+
+/// A text, texts, parts; or tokens, of one text or of several.
+fn prompt(walk: &mut Walk<'_>) -> Result<(), Tokens> {
+    match walk.cursor.peek() {
+        Kind::Array if !walk.cursor.too_deep() => {
+            walk.cursor.enter();
+            while walk.cursor.more() {
+                if walk.cursor.peek() == Kind::Scalar {
+                    return Err(Tokens);
+                }
+                prompt(walk)?;
+            }
+        }
+        _ => walk.value(Speech::User),
+    }
+    Ok(())
+}
+
+/// The parts of a form that a model reads.
+fn form_texts(api: Api, boundary: &str, body: &[u8]) -> Result<Vec<Text>, NoView> {
+    let parts = form::parts(body, boundary).map_err(|_| NoView::Form(api))?;
+    let read = |name: &str| match name {
+        "prompt" | "negative_prompt" | "input" | "known_speaker_names" | "known_speaker_names[]" => Some(Speech::User),
+        "instructions" => Some(Speech::System),
+        _ => None,
+    };
+    let text = |part: &form::Part<'_>| {
+        let speech = read(part.name).filter(|_| !part.file && part.value.start < part.value.end)?;
+        Some(Text { at: part.value.range(), form: Form::Plain, speech })
+    };
+    Ok(parts.iter().filter_map(text).collect())
+}
