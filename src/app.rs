@@ -13,6 +13,7 @@ use crate::admin::{self, AdminState, Api, Tokens, Views};
 use crate::auth::{Callers, StoreError};
 use crate::config::{Config, OnRevoke, Tls};
 use crate::files::{FilesError, Shelf};
+use crate::guard::Safe;
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, Connections, LimitMetrics, Limits, Steady};
@@ -114,7 +115,8 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     // Mistakes that show only when the parts are joined are told before anything is written.
     let nothing_spent = Arc::new(Budgets::in_memory(ledger_metrics.clone()));
     let standings = Standings::default();
-    let lasting = Lasting { limits: &limits, budgets: &nothing_spent, standings: &standings };
+    let safe = Arc::new(Safe::new().map_err(|error| system("randomness", &error))?);
+    let lasting = Lasting { limits: &limits, budgets: &nothing_spent, standings: &standings, safe: &safe };
     Snapshot::build(config, SeriesTable::resolve(&metrics, config), lasting).map_err(AppError::Config)?;
     let (mirrors, mirror_runner) = Mirrors::new();
     let health = HealthMetrics::register(&metrics.registry).map_err(|error| system("health metrics", &error))?;

@@ -4,6 +4,7 @@ use super::CliError;
 use crate::app;
 use crate::auth;
 use crate::config::{Config, ConfigErrors, Notes};
+use crate::guard::Safe;
 use crate::ledger::LedgerMetrics;
 use crate::ledger::budget::Budgets;
 use crate::limits::{LimitMetrics, Limits, Steady};
@@ -57,7 +58,8 @@ pub(super) fn load(path: &Path) -> Result<(Config, Snapshot), ConfigErrors> {
     let ledger_metrics = LedgerMetrics::register(&metrics.registry).map_err(|error| internal(&error))?;
     let budgets = std::sync::Arc::new(Budgets::in_memory(ledger_metrics));
     let standings = Standings::default();
-    let lasting = Lasting { limits: &limits, budgets: &budgets, standings: &standings };
+    let safe = std::sync::Arc::new(Safe::new().map_err(|error| internal(&error))?);
+    let lasting = Lasting { limits: &limits, budgets: &budgets, standings: &standings, safe: &safe };
     Snapshot::build(&config, series, lasting).map(|snapshot| (config, snapshot)).map_err(ConfigErrors)
 }
 

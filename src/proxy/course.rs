@@ -4,6 +4,7 @@
 use super::candidate::{Candidate, PassedOver};
 use super::exchange::Opened;
 use super::gateway::Services;
+use super::guarded;
 use super::reject::{Reject, UpstreamFault};
 use super::target::Target;
 use super::trouble::Trouble;
@@ -301,8 +302,10 @@ impl Course {
 
     /// What the client is told when every target failed (PRODUCT.md §3): `told` are the attempts in words.
     pub fn verdict(&self, opened: &Opened, services: &Services, told: &str) -> Reject {
-        if matches!(self.last, Some(Trouble::BuffersFull)) {
-            return Reject::BuffersFull;
+        match &self.last {
+            Some(Trouble::BuffersFull) => return Reject::BuffersFull,
+            Some(Trouble::Blocked(refused)) => return guarded::refuse((**refused).clone()),
+            _ => {}
         }
         let kind = match &self.last {
             Some(_) if self.all_limited => UpstreamFault::RateLimited,

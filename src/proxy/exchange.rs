@@ -11,6 +11,7 @@ use super::course::{Course, Kept, Move};
 use super::finish::{Booking, Record};
 use super::gateway::{Services, Snapshot};
 use super::governed::Governing;
+use super::guarded::{Ends, Guarding};
 use super::metadata::Metadata;
 use super::purse::{self, Charge};
 use super::reject::Reject;
@@ -106,6 +107,8 @@ pub struct Opened {
     pub bytes_in: usize,
     /// The request that it is a copy of; `None`: it is a client's own.
     pub mirror_of: Option<RequestId>,
+    /// Its guardrails.
+    pub guarding: Option<Box<Guarding>>,
 }
 
 /// One request from its admission to its record.
@@ -239,7 +242,11 @@ impl Exchange {
             most: terms.most,
             text: ask.demand.media.as_ref().is_some_and(|media| media.wants_text()),
             pictures: ask.demand.units.images,
+            whole: self.opened.guarding.as_ref().is_some_and(|guarding| guarding.looks()),
         };
+        if let Some(guarding) = &mut self.opened.guarding {
+            guarding.begin(ask.stream);
+        }
         let share = self.services.buffers.take(0).ok_or(Reject::BuffersFull)?;
         let answer = Answer::new(expect, Arc::clone(&target.provider), share).translated(encoder);
         let mut answer = answer.withholding(self.course.withholds(&self.opened, &target));
@@ -277,6 +284,7 @@ impl Exchange {
         let begun = Instant::now();
         let Some(attempt) = &mut self.attempt else { return Ok(Bytes::new()) };
         let release = attempt.answer.push(piece)?;
+        let release = self.guarded(release, false)?;
         Ok(self.after(release, begun))
     }
 
@@ -292,6 +300,7 @@ impl Exchange {
             return Ok(Bytes::new());
         }
         let release = attempt.answer.end()?;
+        let release = self.guarded(release, true)?;
         Ok(self.after(release, begun))
     }
 
@@ -308,6 +317,15 @@ impl Exchange {
         }
         let release = attempt.answer.fail(trouble, Release::default())?;
         Ok(self.after(release, begun))
+    }
+
+    /// What of a release its guardrails let out; `last`: the provider ended the body.
+    fn guarded(&mut self, release: Release, last: bool) -> Result<Release, Trouble> {
+        let told = self.answered || self.vigil.is_open();
+        let Exchange { opened, attempt: Some(attempt), services, .. } = self else { return Ok(release) };
+        let Opened { guarding: Some(guarding), arrival, model, .. } = opened else { return Ok(release) };
+        let ends = Ends { id: arrival.id, model, now_s: services.clock.now_us() / 1_000_000 };
+        guarding.pass(&mut attempt.answer, release, (last, told), &ends)
     }
 
     /// Books what a release means. The settlement is journaled before the last bytes go out, so that whoever got a
@@ -328,7 +346,9 @@ impl Exchange {
         }
         if attempt.answer.ended() || attempt.answer.failed().is_some() {
             let trouble = attempt.answer.failed().cloned();
-            let marker = if attempt.is_open() { attempt.answer.end_marker_bytes() } else { 0 };
+            let looked = self.opened.guarding.as_ref().and_then(|guarding| guarding.marker());
+            let marker = looked.unwrap_or(attempt.answer.end_marker_bytes());
+            let marker = if attempt.is_open() { marker } else { 0 };
             self.record.overhead += begun.elapsed();
             self.settle(trouble);
             if self.opened.include_cost && marker > 0 {

@@ -7,6 +7,7 @@ use super::edge::head::HeadLimits;
 use super::files::{Account, Accounts, Files};
 use super::front::Unproven;
 use super::governed::Governed;
+use super::guarded;
 use super::mirror::Mirrors;
 use super::pace::BodyBounds;
 use super::probing;
@@ -22,6 +23,7 @@ use crate::config::{
 };
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, OpenPrice};
+use crate::guard::{Guards, Mask, Safe};
 use crate::limits::{Addresses, Connections, Limits, RuleSet};
 use crate::model::{Api, Clock, IdSource};
 use crate::providers::feed::Feed;
@@ -106,6 +108,8 @@ pub struct Lasting<'a> {
     pub budgets: &'a Arc<Budgets>,
     /// How targets stand.
     pub standings: &'a Standings,
+    /// What placeholders of sessions stand for.
+    pub safe: &'a Arc<Safe>,
 }
 
 impl Bounds {
@@ -128,6 +132,10 @@ pub struct Snapshot {
     pub accounts: Accounts,
     /// Mirrors, by the model whose requests they copy.
     pub mirrors: HashMap<Arc<str>, Arc<Mirror>>,
+    /// What texts are looked at for.
+    pub guards: Guards,
+    /// The guardrails of each model that has some, or may be answered for by one that has.
+    pub guarded: HashMap<Arc<str>, Mask>,
     /// Counters by model, target and team.
     pub series: SeriesTable,
     /// What fetches the providers' credentials; whoever serves the snapshot runs them.
@@ -141,7 +149,7 @@ impl Snapshot {
     ///
     /// Every mistake in the providers' own sections and in prices.
     pub fn build(config: &Config, series: SeriesTable, lasting: Lasting<'_>) -> Result<Self, Vec<ConfigError>> {
-        let Lasting { limits, budgets, standings } = lasting;
+        let Lasting { limits, budgets, standings, safe } = lasting;
         let mut errors = Vec::new();
         let mut built: BTreeMap<&str, Built> = BTreeMap::new();
         for (name, provider) in &config.providers {
@@ -185,13 +193,16 @@ impl Snapshot {
             }));
             Accounts::default()
         });
-        if errors.is_empty() {
+        let guards = Guards::build(&config.guardrails, Arc::clone(safe)).map_err(|wrong| errors.extend(wrong));
+        if let (Ok(guards), true) = (guards, errors.is_empty()) {
+            let table = Table::new(routes);
+            let guarded = guarded::guards_of(&guards, &table);
             let budgeting = Arc::new(config.budgeting.clone());
             let governed = Governed::new(config, limits, budgets);
             let feeds = built.values().filter_map(|one| one.provider.feed()).collect();
             let mirrored = |model: &Model| Some((Arc::clone(&model.name), Arc::clone(model.mirror.as_ref()?)));
             let mirrors = config.models.values().filter_map(mirrored).collect();
-            Ok(Self { governed, budgeting, table: Table::new(routes), accounts, mirrors, series, feeds })
+            Ok(Self { governed, budgeting, table, accounts, mirrors, guards, guarded, series, feeds })
         } else {
             Err(errors)
         }

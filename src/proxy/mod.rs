@@ -25,6 +25,7 @@ mod forward;
 mod front;
 mod gateway;
 mod governed;
+mod guarded;
 mod lane;
 mod metadata;
 mod mirror;

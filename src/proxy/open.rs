@@ -8,6 +8,7 @@ use super::exchange::{Arrival, Opened};
 use super::finish::Local;
 use super::gateway::{Services, Snapshot};
 use super::governed::{Governing, reserved_tokens};
+use super::guarded::{self, Guarding, Looked};
 use super::lane::Lane;
 use super::metadata;
 use super::reject::{Fault, Reject, shown};
@@ -18,7 +19,7 @@ use crate::dialect::{
     models::{self, Listed},
 };
 use crate::model::{Api, Ask, Draft};
-use crate::routing::{Plan, Route};
+use crate::routing::{self, Plan, Route};
 use bytes::Bytes;
 use http::HeaderMap;
 use pingora::proxy::Session;
@@ -118,13 +119,12 @@ impl Opening<'_> {
         let ask = parsed(api, &head, body.draft)?; // one strict pass
         let route = self.route(&ask, &caller, local)?;
         let headers = &session.req_header().headers;
-        // What the caller's own credential says of the user is the only word that is vouched for.
-        let told = || header_text(headers, "x-weighbridge-user").or(ask.user.as_deref()).map(|user| cut(user).into());
-        local.user = caller.user.clone().or_else(told);
+        local.user = user(&caller, headers, &ask);
         local.metadata = metadata::of(headers, &ask)?;
         let governing = self.with_model(governing, &route.name, local);
         let (subject, tokens) = (local.subject(&caller), reserved_tokens(&ask));
         let mut permit = governing.admit_request(&services.limits, permit, &subject, tokens)?; // and the rest
+        let (ask, guarding) = self.guard(headers, (&caller, &governing), route, (ask, &head), local).await?;
         if counts_here(&ask, route) {
             counting::check(&ask)?;
             permit.keep(); // it costs nothing, but it is a request
@@ -153,12 +153,49 @@ impl Opening<'_> {
             place,
             bytes_in,
             mirror_of: None,
+            guarding,
         };
         opened.charges = opened.facts().charges(opened.governing.budgets());
         opened.plan = opened.planned(Arc::clone(route), services.clock.now_us())?;
         opened.reserve(services, &self.gateway.snapshot)?; // for the first candidate that can be paid; else 402
         opened.mirror(services, &session.req_header().headers);
         Ok(Next::Forward(Box::new(opened), self.arrival.at.elapsed().saturating_sub(body.waited + local.queued)))
+    }
+
+    /// What the request's guardrails leave of it.
+    ///
+    /// # Errors
+    ///
+    /// One of them refuses it, or cannot look at it.
+    async fn guard(
+        &self,
+        headers: &HeaderMap,
+        (caller, governing): (&Caller, &Governing),
+        route: &Route<Target>,
+        (ask, head): (Ask, &Head),
+        local: &mut Local,
+    ) -> Result<(Ask, Option<Box<Guarding>>), Reject> {
+        let snapshot = &self.gateway.snapshot;
+        let mask = guarded::mask(snapshot, headers, (caller, governing), &route.name)?;
+        if mask == 0 {
+            return Ok((ask, None));
+        }
+        let session = header_text(headers, "x-weighbridge-session").map(Arc::from);
+        let looked = Looked {
+            guards: &snapshot.guards,
+            mask,
+            key: &caller.key,
+            session: session.as_ref(),
+            form: head.form.as_deref(),
+            generate: match &head.path {
+                Path::Generate { model, stream } => Some((model, *stream)),
+                _ => None,
+            },
+        };
+        let facts = local.facts(caller, &ask);
+        let Some(set) = looked.set(|when| routing::failing(when, &facts).is_none()) else { return Ok((ask, None)) };
+        let (ask, guarding) = looked.look(set, ask).await?;
+        Ok((ask, Some(guarding)))
     }
 
     fn readiness(&self) -> Next {
@@ -282,6 +319,12 @@ fn nobody(error: &AuthError) -> Reject {
 /// A model of the configuration in a client's list. Its time is that of the first release: names do not age here.
 fn listed(name: &str) -> Listed<'_> {
     Listed { id: name, created_s: 1_764_028_800, owned_by: "weighbridge" }
+}
+
+/// The end user: what the caller's own credential says is the only word that is vouched for.
+fn user(caller: &Caller, headers: &HeaderMap, ask: &Ask) -> Option<Arc<str>> {
+    let told = || header_text(headers, "x-weighbridge-user").or(ask.user.as_deref()).map(|user| cut(user).into());
+    caller.user.clone().or_else(told)
 }
 
 /// A header's text, if it is a short one that says something.

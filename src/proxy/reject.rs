@@ -2,6 +2,7 @@
 
 use super::admission::Overload;
 use super::edge::framing::Framing;
+use super::guarded::Guarded;
 use crate::ledger::budget::{Exhausted, Why};
 use crate::limits::{AddressFull, Refusal};
 use std::time::Duration;
@@ -155,6 +156,9 @@ pub enum Reject {
         /// Where it stands in the body.
         field: String,
     },
+    /// A guardrail does not let it pass.
+    #[error("{0}")]
+    Guard(Guarded),
     /// What was asked for is not kept for the caller's team, or nothing is.
     #[error("{message}")]
     NotKept {
@@ -225,6 +229,7 @@ impl Reject {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Framing(framing) => framing.status(),
+            Self::Guard(guarded) => guarded.status(),
             Self::BadRequest { .. }
             | Self::Dialect { .. }
             | Self::NoTarget(_)
@@ -261,6 +266,7 @@ impl Reject {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Framing(framing) => framing.code(),
+            Self::Guard(guarded) => guarded.code(),
             Self::NoRoute { .. } => "route_not_found",
             Self::Method { .. } => "method_not_allowed",
             Self::Upgrade(_) => "upgrade_required",
@@ -326,6 +332,7 @@ impl Reject {
             | Self::Overloaded(_)
             | Self::LedgerUnavailable
             | Self::FilesUnavailable
+            | Self::Guard(_)
             | Self::NotKept { .. }
             | Self::Upstream { .. } => None,
         }
@@ -352,6 +359,7 @@ impl Reject {
             | Self::Dialect { .. }
             | Self::NoTarget(_)
             | Self::Untranslatable { .. } => Fault::Client,
+            Self::Guard(guarded) => guarded.fault(),
             Self::BudgetExhausted { exhausted, .. } => match exhausted.why {
                 Why::Spent | Why::Unpriced => Fault::Client,
                 Why::TooManyEntities | Why::Unreadable => Fault::Gateway,
@@ -383,6 +391,8 @@ impl Reject {
             | Self::Dialect { .. }
             | Self::NoTarget(_)
             | Self::Untranslatable { .. } => Retry::Never,
+            Self::Guard(Guarded::Failed { .. }) => Retry::After(Duration::from_secs(1)),
+            Self::Guard(_) => Retry::Never,
             Self::BodyTimeout { .. } => Retry::Maybe,
             Self::BudgetExhausted { status, now_us, exhausted } => {
                 match (exhausted.why, exhausted.resets_us, *status) {

@@ -3,6 +3,7 @@
 
 use super::bound;
 use super::exchange::Opened;
+use super::finish::Local;
 use super::reject::Reject;
 use super::target::Target;
 use crate::{
@@ -74,6 +75,21 @@ impl Opened {
             budgeting: &self.budgeting,
             now_us,
             looking: false,
+        }
+    }
+}
+
+impl Local {
+    /// What conditions may ask about a request that is being opened.
+    pub fn facts<'a>(&'a self, caller: &'a Caller, ask: &Ask) -> Facts<'a> {
+        Facts {
+            team: &caller.team,
+            key: &caller.key,
+            user: self.user.as_deref(),
+            metadata: &self.metadata,
+            bytes: ask.body.len() as u64,
+            stream: ask.stream,
+            holds: holds(ask),
         }
     }
 }

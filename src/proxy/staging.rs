@@ -10,6 +10,7 @@ use super::finish::Local;
 use super::gateway::{Bounds, Lasting, Services, Snapshot};
 use crate::auth::{Caller, Callers, hash_of, hash_text};
 use crate::config::{self, Config};
+use crate::guard::Safe;
 use crate::ledger::{Ledger, LedgerMetrics, export};
 use crate::limits::{Addresses, LimitMetrics, Limits, Permit, Steady, Subject};
 use crate::model::{Api, Draft, IdSource, SystemClock};
@@ -53,7 +54,8 @@ impl Stage {
         let ledger_metrics = LedgerMetrics::register(&metrics.registry).expect("metrics");
         let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics).expect("a ledger");
         let standings = Arc::<Standings>::default();
-        let lasting = Lasting { limits: &limits, budgets: ledger.budgets(), standings: &standings };
+        let safe = Arc::new(Safe::new().expect("randomness"));
+        let lasting = Lasting { limits: &limits, budgets: ledger.budgets(), standings: &standings, safe: &safe };
         let snapshot = Arc::new(Snapshot::build(&config, series, lasting).expect("providers are right"));
         let log = config::AccessLog::File(dir.path().join("access.log"));
         let callers = Callers::open(&config, dir.path(), Arc::clone(&clock) as _).expect("a key store");
@@ -136,6 +138,7 @@ impl Stage {
             place: self.services.places.take().expect("room"),
             bytes_in: length,
             mirror_of: None,
+            guarding: None,
         };
         Exchange::new(opened, Arc::clone(&self.services), Duration::ZERO)
     }

@@ -53,6 +53,8 @@ pub struct Expect {
     pub text: bool,
     /// Pictures that were asked for.
     pub pictures: u64,
+    /// Somebody looks at the whole of it before any of it goes out.
+    pub whole: bool,
 }
 
 /// One attempt's answer so far.
@@ -275,11 +277,12 @@ impl Answer {
     fn push_whole(&mut self, piece: &Bytes) -> Result<Release, Trouble> {
         let Kind::Whole(body) = &mut self.kind else { return Ok(Release::default()) };
         let length = body.len().saturating_add(piece.len());
-        // What is translated is withheld whole, however long it is.
-        let most =
-            if self.translated { self.expect.most_withheld.max(MOST_TRANSLATED) } else { self.expect.most_withheld };
-        if length > most && self.translated {
-            return Err(Trouble::Garbage(format!("an answer of more than {most} bytes, which cannot be translated")));
+        // What is translated or looked at is withheld whole, however long it is.
+        let whole = self.translated || self.expect.whole;
+        let most = if whole { self.expect.most_withheld.max(MOST_TRANSLATED) } else { self.expect.most_withheld };
+        if length > most && whole {
+            let why = if self.translated { "translated" } else { "looked at by guardrails" };
+            return Err(Trouble::Garbage(format!("an answer of more than {most} bytes, which cannot be {why}")));
         }
         if length <= most {
             if !self.share.grow_to(length) {

@@ -51,6 +51,7 @@ impl Bench {
             most: None,
             text: false,
             pictures: 1,
+            whole: false,
         };
         Self { buffers: Buffers::new(LIMIT), expect }
     }

@@ -2,6 +2,7 @@
 
 use super::reject::UpstreamFault;
 use crate::config::Failure;
+use crate::guard::Refused;
 use crate::providers::SignFault;
 use crate::routing::Ended;
 use std::time::Duration;
@@ -86,6 +87,9 @@ pub enum Trouble {
     /// More is held than the gateway may hold.
     #[error("the gateway's buffers are full")]
     BuffersFull,
+    /// A guardrail does not let the answer pass.
+    #[error("guardrail `{}` refuses the answer: `{}` in its {}", .0.guard, .0.entity, .0.hook.name())]
+    Blocked(Box<Refused>),
     /// The client left.
     #[error("the client left")]
     ClientGone,
@@ -125,6 +129,7 @@ impl Trouble {
             Self::Garbage(_) => "garbage",
             Self::PastCap => "output_cap_passed",
             Self::BuffersFull => "buffers_full",
+            Self::Blocked(_) => "guardrail_blocked",
             Self::ClientGone => "client_gone",
             Self::Revoked => "caller_revoked",
             Self::Stopped => "gateway_stopped",
@@ -157,6 +162,7 @@ impl Trouble {
             Self::Total
             | Self::PastCap
             | Self::BuffersFull
+            | Self::Blocked(_)
             | Self::ClientGone
             | Self::Revoked
             | Self::Stopped
@@ -200,6 +206,7 @@ impl Trouble {
             | Self::Refused { .. }
             | Self::PastCap
             | Self::BuffersFull
+            | Self::Blocked(_)
             | Self::ClientGone
             | Self::Revoked
             | Self::Stopped
@@ -253,6 +260,7 @@ impl Trouble {
             | Self::Garbage(_)
             | Self::PastCap
             | Self::BuffersFull
+            | Self::Blocked(_)
             | Self::ClientGone
             | Self::Revoked
             | Self::Stopped

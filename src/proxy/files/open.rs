@@ -5,9 +5,11 @@ use super::place::{Act, ListQuery, Place, no_query};
 use super::{meter, objects};
 use crate::{
     files::Kind,
+    guard::Direction,
     proxy::{
         accept::{self, Head},
         finish::Local,
+        guarded,
         open::{Next, Opening, cut, header_text},
         reject::{Reject, shown},
         trouble::Trouble,
@@ -49,6 +51,12 @@ impl Opening<'_> {
         local.governing = Some(governing.clone());
         let told = || header_text(&headers, "x-weighbridge-user").map(|user| cut(user).into());
         local.user = caller.user.clone().or_else(told);
+        let looks: &[Direction] = match act {
+            Act::Create => &[Direction::Request],
+            Act::Content => &[Direction::Answer],
+            Act::Get | Act::List | Act::Delete | Act::Cancel => &[],
+        };
+        guarded::unless_unseen(snapshot, &headers, (&caller, &governing), (place.api(), None), looks)?;
         let permit = governing.admit_caller(&services.limits, &local.subject(&caller))?;
         let Some(_place) = self.place(session, &caller, local).await? else { return Ok(Next::left()) };
         let account = snapshot.accounts.of(&caller.team).cloned().ok_or_else(|| {

@@ -3,10 +3,12 @@
 use super::handshake::{self, Handshake};
 use super::realtime::Realtime;
 use crate::{
+    guard::Direction,
     model::{Api, Ask, Caps, Demand, Draft, Span},
     proxy::{
         exchange::Opened,
         finish::Local,
+        guarded,
         metadata,
         open::{Next, Opening, cut, header_text},
         reject::Reject,
@@ -32,6 +34,8 @@ impl Opening<'_> {
         let handshake = Handshake::read(&head.method, head.version, &head.headers, head.uri.query())?;
         let ask = ask(&handshake.model, header_text(&head.headers, "openai-safety-identifier"));
         let route = self.route(&ask, &caller, local)?;
+        let both = [Direction::Request, Direction::Answer];
+        guarded::unless_unseen(snapshot, &head.headers, (&caller, &governing), (Api::Realtime, Some(&route.name)), &both)?;
         let told =
             || header_text(&head.headers, "x-weighbridge-user").or(ask.user.as_deref()).map(|user| cut(user).into());
         local.user = caller.user.clone().or_else(told);
@@ -63,6 +67,7 @@ impl Opening<'_> {
             place,
             bytes_in: 0,
             mirror_of: None,
+            guarding: None,
         };
         opened.charges = opened.facts().charges(opened.governing.budgets());
         opened.plan = opened.planned(Arc::clone(route), services.clock.now_us())?;

@@ -2,17 +2,20 @@
 
 use super::{Job, arrival};
 use crate::{
+    auth::Caller,
     dialect,
-    model::Draft,
+    model::{Ask, Draft},
     proxy::{
         admission::Place,
         exchange::Opened,
-        gateway::Services,
-        governed::reserved_tokens,
+        gateway::{Services, Snapshot},
+        governed::{Governing, reserved_tokens},
+        guarded::{self, Guarding, Looked},
         reject::{Reject, shown},
     },
     routing::Plan,
 };
+use http::HeaderMap;
 use std::sync::Arc;
 
 /// Every line is a stage, as in `proxy::open`.
@@ -43,6 +46,7 @@ pub(super) fn open(services: &Services, job: &Job, place: Place) -> Result<Opene
         None => dialect::parse(job.api, draft),
     };
     let ask = ask.map_err(|bad| Reject::BadRequest { message: bad.message, param: bad.param })?;
+    let (ask, guarding) = looked(snapshot, job, (&caller, &governing), ask)?;
     let bytes_in = ask.body.len();
     let mut opened = Opened {
         arrival,
@@ -67,6 +71,7 @@ pub(super) fn open(services: &Services, job: &Job, place: Place) -> Result<Opene
         place,
         bytes_in,
         mirror_of: Some(job.of),
+        guarding,
     };
     let permit = opened.governing.admit_caller(&services.limits, &opened.subject())?;
     let tokens = reserved_tokens(&opened.ask);
@@ -75,4 +80,26 @@ pub(super) fn open(services: &Services, job: &Job, place: Place) -> Result<Opene
     opened.plan = opened.planned(Arc::clone(route), services.clock.now_us())?;
     opened.reserve(services, snapshot)?;
     Ok(opened)
+}
+
+/// What the guardrails of the mirror's key and of the other model leave of the copy: those of the original looked at it
+/// already.
+fn looked(
+    snapshot: &Snapshot,
+    job: &Job,
+    (caller, governing): (&Caller, &Governing),
+    ask: Ask,
+) -> Result<(Ask, Option<Box<Guarding>>), Reject> {
+    let mask = guarded::mask(snapshot, &HeaderMap::new(), (caller, governing), &job.mirror.to)?;
+    let looked = Looked {
+        guards: &snapshot.guards,
+        mask,
+        key: &caller.key,
+        session: job.session.as_ref(),
+        form: None,
+        generate: job.generate.as_ref().map(|(model, stream)| (&**model, *stream)),
+    };
+    let Some(set) = looked.set(|_| true) else { return Ok((ask, None)) };
+    let (ask, guarding) = looked.look_at_once(set, ask)?;
+    Ok((ask, Some(guarding)))
 }

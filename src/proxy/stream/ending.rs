@@ -92,6 +92,11 @@ impl Answer {
         Ok(Release { bytes, first_output: false })
     }
 
+    /// Nothing more of it goes out: the client was told so already.
+    pub fn cut(&mut self, trouble: Trouble) {
+        self.failed = Some(trouble);
+    }
+
     /// Answers about the request itself are kept back so.
     pub fn withholding(mut self, withholds: Withholds) -> Self {
         self.withholds = withholds;

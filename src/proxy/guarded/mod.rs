@@ -1,0 +1,148 @@
+//! Where guardrails meet requests and answers: which hold, what a request may say before it is planned and paid for, and
+//! what of an answer goes out.
+//!
+//! A request is looked at once, in the words of its client, and goes on as its guardrails leave it: so whatever target
+//! it is sent to, and whatever copies are made of it, nothing else leaves. An answer is looked at in the words of the
+//! client too, as the last thing before it is written; it was metered before.
+
+mod input;
+mod output;
+mod stream;
+
+pub use input::{Looked, guards_of, mask, unless_unseen};
+pub use output::Ends;
+
+use super::{
+    reject::{Fault, Reject},
+    trouble::Trouble,
+};
+use crate::{
+    config::Hook,
+    dialect::view::NoView,
+    guard::{Desk, FAILED, Mask, Refused, Verdicts},
+    model::Api,
+};
+use std::sync::Arc;
+use stream::Streamed;
+
+/// The guardrails of one request, from its body to the end of its answer.
+pub struct Guarding {
+    desk: Desk,
+    /// Those that hold: another model's are not added on the way.
+    mask: Mask,
+    api: Api,
+    /// The attempt's stream, where answers are looked at.
+    stream: Option<Box<Streamed>>,
+    /// The length of what ended the answer, if the end was looked at.
+    marker: Option<usize>,
+}
+
+impl Guarding {
+    /// What was said so far.
+    pub fn verdicts(&self) -> &Verdicts {
+        self.desk.verdicts()
+    }
+
+    /// Whether all of `mask` hold already.
+    pub const fn has(&self, mask: Mask) -> bool {
+        mask & !self.mask == 0
+    }
+}
+
+/// Why a guardrail does not let a request pass.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Guarded {
+    /// It refuses what is said, or asked for.
+    #[error("guardrail `{guard}` refuses the {}: it found `{entity}`{}", said_in(*.hook), because(.why.as_deref()))]
+    Blocked {
+        /// The guardrail's name.
+        guard: Arc<str>,
+        /// What it looked at.
+        hook: Hook,
+        /// What it found.
+        entity: Arc<str>,
+        /// More about it; never the text.
+        why: Option<String>,
+    },
+    /// It could not say, and nothing passes without its word.
+    #[error("guardrail `{guard}` could not look at the {}, which does not pass without its word; try again", said_in(*.hook))]
+    Failed {
+        /// The guardrail's name.
+        guard: Arc<str>,
+        /// What it looked at.
+        hook: Hook,
+    },
+    /// It has no view of such calls, and nothing passes without its word.
+    #[error("guardrail `{guard}` must look at this call, and cannot: {why}")]
+    NoView {
+        /// The guardrail's name.
+        guard: Arc<str>,
+        /// Why not.
+        why: NoView,
+    },
+    /// The client asks for one that there is not.
+    #[error("there is no guardrail `{name}`, which `x-weighbridge-guardrails` asks for")]
+    Unknown {
+        /// What it asks for.
+        name: String,
+    },
+}
+
+impl Guarded {
+    /// The HTTP status.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Blocked { .. } | Self::NoView { .. } | Self::Unknown { .. } => 400,
+            Self::Failed { .. } => 503,
+        }
+    }
+
+    /// The stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Blocked { .. } => "guardrail_blocked",
+            Self::Failed { .. } => "guardrail_failed",
+            Self::NoView { .. } => "guardrail_without_view",
+            Self::Unknown { .. } => "guardrail_not_found",
+        }
+    }
+
+    /// Who has to act.
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Blocked { .. } | Self::NoView { .. } | Self::Unknown { .. } => Fault::Client,
+            Self::Failed { .. } => Fault::Gateway,
+        }
+    }
+}
+
+const fn said_in(hook: Hook) -> &'static str {
+    match hook {
+        Hook::Input => "request",
+        Hook::Output => "answer",
+        Hook::ToolCall => "call of a tool",
+        Hook::ToolResult => "result of a tool",
+    }
+}
+
+fn because(why: Option<&str>) -> String {
+    why.map_or_else(String::new, |why| format!(" ({why})"))
+}
+
+/// A request that its guardrails do not let pass.
+pub fn refuse(refused: Refused) -> Reject {
+    let Refused { guard, hook, entity, why } = refused;
+    Reject::Guard(match &*entity {
+        FAILED => Guarded::Failed { guard, hook },
+        _ => Guarded::Blocked { guard, hook, entity, why },
+    })
+}
+
+/// An answer that its guardrails do not let pass.
+fn blocked(refused: Refused) -> Trouble {
+    Trouble::Blocked(Box::new(refused))
+}
+
+fn unseen(guard: &Arc<str>, why: NoView) -> Reject {
+    Reject::Guard(Guarded::NoView { guard: Arc::clone(guard), why })
+}

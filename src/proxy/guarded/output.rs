@@ -1,0 +1,119 @@
+//! An answer's texts, before anything of it is written.
+
+use super::{Guarding, blocked, input::folds, stream::Streamed};
+use crate::{
+    dialect::view,
+    guard::{Direction, Refused},
+    model::{RequestId, Text},
+    proxy::{
+        stream::{Answer, Release},
+        trouble::Trouble,
+    },
+};
+use bytes::Bytes;
+
+/// What the ends of refused streams are told.
+pub struct Ends<'a> {
+    /// The request's id.
+    pub id: RequestId,
+    /// The model that was asked for.
+    pub model: &'a str,
+    /// Seconds since the Unix epoch.
+    pub now_s: u64,
+}
+
+impl Guarding {
+    /// A new attempt begins: nothing of the last one went out.
+    pub fn begin(&mut self, is_stream: bool) {
+        let looks = self.desk.looks(Direction::Answer);
+        self.stream = (looks && is_stream).then(|| Box::new(Streamed::new(self.api)));
+        self.marker = None;
+    }
+
+    /// Whether answers are looked at.
+    pub fn looks(&self) -> bool {
+        self.desk.looks(Direction::Answer)
+    }
+
+    /// The length of what ended the answer, if that was looked at.
+    pub const fn marker(&self) -> Option<usize> {
+        self.marker
+    }
+
+    /// What of `release` may go out; `last`: no more follows; `told`: the client has a part of the answer already.
+    ///
+    /// # Errors
+    ///
+    /// A guardrail refuses the answer, of which the client has nothing.
+    pub fn pass(
+        &mut self,
+        answer: &mut Answer,
+        release: Release,
+        (last, told): (bool, bool),
+        ends: &Ends<'_>,
+    ) -> Result<Release, Trouble> {
+        if !self.looks() {
+            return Ok(release);
+        }
+        let Release { bytes, first_output } = release;
+        if !answer.is_stream() {
+            let whole = answer.ended() && !answer.is_refusal() && !bytes.is_empty();
+            let bytes = if whole { self.whole(&bytes).map_err(blocked)? } else { bytes };
+            return Ok(Release { bytes, first_output });
+        }
+        let (bytes, refused) = self.piece(bytes, last, ends);
+        if let Some(refused) = refused {
+            let trouble = blocked(refused);
+            if !told {
+                return Err(trouble); // a status tells it
+            }
+            answer.cut(trouble);
+        }
+        Ok(Release { bytes, first_output })
+    }
+
+    /// A piece of a stream as it may go out, with the end of the stream if it is refused.
+    fn piece(&mut self, bytes: Bytes, last: bool, ends: &Ends<'_>) -> (Bytes, Option<Refused>) {
+        let Some(stream) = &mut self.stream else { return (bytes, None) };
+        let mut out = Vec::with_capacity(bytes.len() + 64);
+        let mut ran = stream.push(&mut self.desk, &bytes, &mut out);
+        if ran.is_ok() && last {
+            ran = stream.finish(&mut self.desk, &mut out);
+        }
+        self.marker = Some(stream.last());
+        if ran.is_err() {
+            self.marker = Some(0);
+            out.extend_from_slice(&stream.ending(ends));
+        }
+        (out.into(), ran.err())
+    }
+
+    /// A whole answer.
+    ///
+    /// # Errors
+    ///
+    /// A guardrail refuses it.
+    fn whole(&mut self, body: &Bytes) -> Result<Bytes, Refused> {
+        let Ok(seen) = view::answer(self.api, body) else { return Ok(body.clone()) };
+        let mut edits = Vec::new();
+        for Text { at, form, speech } in seen.texts {
+            let mut channel = self.desk.channel(speech, folds(form));
+            if channel.is_idle() {
+                continue;
+            }
+            let text = view::decoded(form, &body[at.clone()]);
+            let mut out = String::with_capacity(text.len());
+            channel.push(&mut self.desk, &text, &mut out)?;
+            channel.finish(&mut self.desk, &mut out)?;
+            if *out != *text {
+                edits.push((at, view::replacement(form, &out)));
+            }
+        }
+        if self.desk.edits_answers() {
+            let null = Bytes::from_static(b"null");
+            edits.extend(seen.echoes.into_iter().map(|at| (at, null.clone())));
+            edits.sort_by_key(|(at, _)| at.start);
+        }
+        Ok(view::edited(body, &edits))
+    }
+}
