@@ -17,9 +17,9 @@ use super::path::{Step, render};
 use crate::model::Span;
 pub use gist::{Tally, TypedTool};
 use scan::Scan;
-pub(super) use text::{escape, is_base64, is_data_url, plain_run};
 use std::borrow::Cow;
 use std::fmt;
+pub(super) use text::{escape, is_base64, is_data_url, plain_run};
 
 /// Containers inside one another, the top-level object included.
 pub const MAX_DEPTH: usize = 64;

@@ -52,7 +52,7 @@ fn guard(name: &str, action: GuardAction, hooks: &[Hook], words: &[Word]) -> Gua
 
 fn desk(guards: Vec<Guard>) -> Desk {
     let safe = Arc::new(Safe::new().expect("randomness"));
-    Desk::new(Arc::new(Set::new(guards.into_iter().map(Arc::new).collect())), safe, Vault::default())
+    Desk::new(Arc::new(Set::of(guards.into_iter().map(Arc::new).collect())), safe, Vault::default())
 }
 
 const MAIL: Word = Word("ann@example.com", "email");

@@ -237,7 +237,7 @@ impl Guards {
             return Some(Arc::clone(set));
         }
         let members = self.all.iter().enumerate().filter(|(at, _)| mask & (1 << at) != 0);
-        let set = Arc::new(Set::new(members.map(|(_, guard)| Arc::clone(guard)).collect()));
+        let set = Arc::new(Set::of(members.map(|(_, guard)| Arc::clone(guard)).collect()));
         if sets.len() < MOST_SETS {
             sets.insert(mask, Arc::clone(&set));
         }
@@ -283,7 +283,8 @@ impl Plan {
 }
 
 impl Set {
-    pub(super) fn new(guards: Vec<Arc<Guard>>) -> Self {
+    /// Of these guardrails.
+    pub fn of(guards: Vec<Arc<Guard>>) -> Self {
         let plans = |direction| SPEECHES.iter().map(|&speech| plan(&guards, direction, speech)).collect();
         let (request, answer) = (plans(Direction::Request), plans(Direction::Answer));
         Self { guards, request, answer }

@@ -362,6 +362,8 @@ pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'sta
     line.too_small = opened.too_small();
     line.bytes_in = opened.bytes_in as u64;
     line.bytes_out = record.bytes_out;
+    line.guardrails =
+        opened.guarding.as_ref().map(|guarding| guarding.verdicts().line()).filter(|said| !said.is_empty());
     let mut tally = exchange.record.tally.lock();
     tally.record = Some(line);
     tally.write_if_done(&services.access_log);
@@ -481,7 +483,9 @@ pub fn outcome(trouble: Option<&Trouble>, status: u16) -> Outcome {
             | Trouble::Garbage(_),
         ) => Outcome::Broken,
         Some(Trouble::ClientGone) => Outcome::ClientLeft,
-        Some(Trouble::BuffersFull | Trouble::Revoked | Trouble::Stopped | Trouble::Internal(_)) => Outcome::Aborted,
+        Some(
+            Trouble::BuffersFull | Trouble::Blocked(_) | Trouble::Revoked | Trouble::Stopped | Trouble::Internal(_),
+        ) => Outcome::Aborted,
     }
 }
 

@@ -21,9 +21,9 @@ use crate::config::{
     Budgeting, Config, ConfigError, Health, Mirror, Model, Networks, PriceOverride, Protocol,
     Provider as ProviderConfig, Scope, Target as TargetConfig, nearest,
 };
+use crate::guard::{Guards, Mask, Safe};
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, OpenPrice};
-use crate::guard::{Guards, Mask, Safe};
 use crate::limits::{Addresses, Connections, Limits, RuleSet};
 use crate::model::{Api, Clock, IdSource};
 use crate::providers::feed::Feed;

@@ -24,6 +24,7 @@ const OVERHEAD: HeaderName = HeaderName::from_static("x-weighbridge-overhead-us"
 const OUTPUT_CAP: HeaderName = HeaderName::from_static("x-weighbridge-output-cap");
 const BUDGET_LEFT: HeaderName = HeaderName::from_static("x-weighbridge-budget-remaining-usd");
 const DROPPED: HeaderName = HeaderName::from_static("x-weighbridge-dropped");
+const GUARDRAILS: HeaderName = HeaderName::from_static("x-weighbridge-guardrails");
 const TOKENS: HeaderName = HeaderName::from_static("x-weighbridge-tokens");
 const WARNING: HeaderName = HeaderName::from_static("x-weighbridge-warning");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
@@ -88,6 +89,11 @@ pub fn answer_header(exchange: &Exchange, first: usize) -> Result<ResponseHeader
     }
     if !attempt.dropped.is_empty() {
         header.insert_header(DROPPED, dropped(&attempt.dropped))?;
+    }
+    if let Some(guarding) = exchange.opened.guarding.as_ref().filter(|guarding| !guarding.verdicts().is_empty())
+        && let Ok(said) = HeaderValue::try_from(guarding.verdicts().line())
+    {
+        header.insert_header(GUARDRAILS, said)?;
     }
     if let (true, Some(cap)) = (attempt.spending.lowered, attempt.spending.cap) {
         header.insert_header(OUTPUT_CAP, HeaderValue::from(cap))?;

@@ -66,6 +66,8 @@ pub struct AccessRecord {
     pub close_code: Option<u16>,
     /// Of a mirrored request: the `id` of the one that it is a copy of.
     pub mirror_of: Option<RequestId>,
+    /// What guardrails said; `None`: nothing.
+    pub guardrails: Option<String>,
 }
 
 /// One attempt of a request.
@@ -121,6 +123,7 @@ impl AccessRecord {
             bytes_out: 0,
             close_code: None,
             mirror_of: None,
+            guardrails: None,
         }
     }
 }
@@ -169,6 +172,9 @@ impl Serialize for Line<'_> {
         map.serialize_entry("bytes_out", &record.bytes_out)?;
         if let Some(code) = record.close_code {
             map.serialize_entry("close_code", &code)?;
+        }
+        if let Some(said) = &record.guardrails {
+            map.serialize_entry("guardrails", said)?;
         }
         if let Some(original) = record.mirror_of {
             map.serialize_entry("mirror_of", &Text(original))?;

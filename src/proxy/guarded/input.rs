@@ -63,7 +63,7 @@ pub fn mask(
         return Ok(asked);
     }
     let of = |model: &str| snapshot.guarded.get(model).copied().unwrap_or(0);
-    let instead = governing.budgets().filter_map(|rule| match &rule.budget.on_exhausted {
+    let instead = governing.budgets().filter_map(|rule| match &rule.config().on_exhausted {
         OnExhausted::Fallback { model, .. } => Some(of(model)),
         OnExhausted::Refuse => None,
     });
@@ -103,7 +103,8 @@ pub fn guards_of(guards: &Guards, table: &Table<Target>) -> HashMap<Arc<str>, Ma
             next += 1;
             let target = table.find(&name).and_then(|route| route.targets.first());
             let turns = [Turn::ContextWindow, Turn::ContentPolicy, Turn::Failed];
-            for other in turns.iter().flat_map(|turn| target.into_iter().flat_map(|one| one.attempts.fallbacks.of(*turn)))
+            for other in
+                turns.iter().flat_map(|turn| target.into_iter().flat_map(|one| one.attempts.fallbacks.of(*turn)))
             {
                 if !seen.contains(other) {
                     seen.push(Arc::clone(other));

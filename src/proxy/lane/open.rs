@@ -8,8 +8,7 @@ use crate::{
     proxy::{
         exchange::Opened,
         finish::Local,
-        guarded,
-        metadata,
+        guarded, metadata,
         open::{Next, Opening, cut, header_text},
         reject::Reject,
     },
@@ -35,7 +34,13 @@ impl Opening<'_> {
         let ask = ask(&handshake.model, header_text(&head.headers, "openai-safety-identifier"));
         let route = self.route(&ask, &caller, local)?;
         let both = [Direction::Request, Direction::Answer];
-        guarded::unless_unseen(snapshot, &head.headers, (&caller, &governing), (Api::Realtime, Some(&route.name)), &both)?;
+        guarded::unless_unseen(
+            snapshot,
+            &head.headers,
+            (&caller, &governing),
+            (Api::Realtime, Some(&route.name)),
+            &both,
+        )?;
         let told =
             || header_text(&head.headers, "x-weighbridge-user").or(ask.user.as_deref()).map(|user| cut(user).into());
         local.user = caller.user.clone().or_else(told);
