@@ -59,7 +59,7 @@ pub(super) fn event(events: &mut Events, seen: &mut Seen<'_, '_>) {
         }
         walk.growth = Growth::Whole;
     }
-    if let Some(stem) = &stem {
+    if let Some(stem) = stem.as_ref().filter(|_| *kind != *b"error") {
         for at in &members.wholes {
             seen.walk.cursor.goto(*at);
             seen.walk.arguments(stem.form, stem.speech);
