@@ -9,6 +9,7 @@ mod fold;
 mod judge;
 mod spot;
 mod window;
+pub mod pii;
 #[cfg(test)]
 mod laws;
 
