@@ -14,6 +14,7 @@ mod verdicts;
 mod kinds;
 mod set;
 mod desk;
+pub mod pii;
 #[cfg(test)]
 mod laws;
 

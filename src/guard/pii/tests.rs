@@ -1,0 +1,21 @@
+use super::super::laws::{assert_cuts_do_not_matter, edited};
+use super::super::{Fold, Spotter};
+use super::build;
+use crate::config::Section;
+use std::sync::Arc;
+
+mod values;
+mod misses;
+mod laws;
+mod settings;
+
+/// The guard as its section says.
+fn guard(yaml: &str) -> Arc<[Arc<dyn Spotter>]> {
+    let section = Section::from_yaml("guardrails.pii", yaml).expect("yaml");
+    build(&section).unwrap_or_else(|error| panic!("{yaml}: {error}")).into()
+}
+
+/// `text` with each hit in brackets.
+fn marked(spotters: &Arc<[Arc<dyn Spotter>]>, text: &str) -> String {
+    edited(spotters, Fold::Text, &[text]).0
+}
