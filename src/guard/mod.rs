@@ -9,6 +9,11 @@ mod fold;
 mod judge;
 mod spot;
 mod window;
+mod literals;
+mod names;
+pub mod regex;
+pub mod secrets;
+pub mod words;
 #[cfg(test)]
 mod laws;
 
