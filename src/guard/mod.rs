@@ -15,6 +15,11 @@ mod kinds;
 mod set;
 mod desk;
 pub mod pii;
+mod literals;
+mod names;
+pub mod regex;
+pub mod secrets;
+pub mod words;
 #[cfg(test)]
 mod laws;
 
