@@ -11,6 +11,10 @@ mod spot;
 mod window;
 #[cfg(test)]
 mod laws;
+pub mod language;
+pub mod length;
+pub mod policy;
+pub mod schema;
 
 pub use fold::{Fold, Folder, fold};
 pub use judge::{Judge, Judgement};
