@@ -14,6 +14,7 @@ mod laws;
 pub mod language;
 pub mod length;
 pub mod policy;
+pub mod remote;
 pub mod schema;
 
 pub use fold::{Fold, Folder, fold};

@@ -17,6 +17,7 @@ use crate::{
     model::Speech,
 };
 use jsonschema::{PatternOptions, ValidationError, Validator};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ pub const ENTITIES: &[&str] = &["json_schema"];
 #[serde(deny_unknown_fields)]
 struct Settings {
     /// A mapping, or a text of JSON (`${file:answer.schema.json}`).
-    schema: Value,
+    schema: IgnoredAny,
 }
 
 /// A schema that texts are held to.
@@ -48,7 +49,8 @@ impl JsonSchema {
     /// With key path: no JSON, no schema, a reference to another document.
     pub fn read(section: &Section) -> Result<Self, ConfigError> {
         let wrong = |why: String| section.error("schema", why);
-        let mut schema = match section.read::<Settings>()?.schema {
+        let Settings { schema: IgnoredAny } = section.read()?;
+        let schema = match section.json("schema").unwrap_or_default() {
             Value::String(text) => serde_json::from_str(&text).map_err(|error| {
                 let (line, column) = (error.line(), error.column());
                 wrong(format!(
@@ -60,7 +62,6 @@ impl JsonSchema {
         if !matches!(schema, Value::Object(_) | Value::Bool(_)) {
             return Err(wrong("is no JSON Schema; write a mapping, JSON text, or `${file:PATH}`".to_owned()));
         }
-        fractions(&mut schema);
         let options = jsonschema::options().offline().with_pattern_options(PatternOptions::regex());
         let validator = options.build(&schema).map_err(|error| wrong(flaw(&error)))?;
         let mut names = BTreeSet::new();
@@ -129,23 +130,6 @@ fn flaw(error: &ValidationError<'_>) -> String {
 fn short(path: &str) -> &str {
     const MOST: usize = 200;
     &path[..path.floor_char_boundary(MOST)]
-}
-
-/// YAML's fractions come as texts: those of keywords that are numbers become numbers.
-fn fractions(schema: &mut Value) {
-    const KEYWORDS: [&str; 5] = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
-    match schema {
-        Value::Object(members) => members.iter_mut().for_each(|(name, value)| match value {
-            Value::String(text) if KEYWORDS.contains(&&**name) => {
-                if let Some(number) = text.parse().ok().and_then(serde_json::Number::from_f64) {
-                    *value = Value::Number(number);
-                }
-            }
-            other => fractions(other),
-        }),
-        Value::Array(items) => items.iter_mut().for_each(fractions),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
 }
 
 /// All names of members, at any depth.

@@ -72,6 +72,8 @@ fn a_schema_may_be_json_text() {
     let judge = schema("schema: '{\"enum\": [0.5, \"é\"]}'").expect("a schema");
     assert_eq!(judge.judge("0.5", Speech::ToolCall), None);
     assert_eq!(judge.judge("\"é\"", Speech::ToolCall), None);
+    let judge = schema("schema: {enum: [0.5, é]}").expect("a schema");
+    assert_eq!(judge.judge("0.5", Speech::ToolCall), None);
     assert!(judge.judge("1", Speech::ToolCall).is_some_and(|said| said.why.ends_with("`/enum`")));
 }
 
