@@ -35,6 +35,7 @@ pub use health::{Active, Health, Passive, Probe};
 pub use load::{AdminAccess, admin_access, state_dir};
 pub use network::{Network, Networks};
 pub use priority::Priority;
+pub use quantity::Time;
 pub use route::{RouteKind, Share, Sticky, When};
 pub use rules::{
     Budget, Budgeting, Calendar, Each, Estimates, Limit, LimitWhat, Mode, OnExhausted, Per, Rules, Scope, Unit,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// `300ms`, `4s`, `5m`, `1h`, `400d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Time(pub(super) Duration);
+pub struct Time(pub Duration);
 
 /// `33554432`, `8KiB`, `32MiB`, `1GiB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

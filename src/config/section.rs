@@ -48,6 +48,12 @@ impl Section {
         self.node.entries().iter().any(|(name, _)| &**name == key)
     }
 
+    /// The value of `key` as JSON, for what is handed on as it is written (a schema, parameters of a service): numbers with
+    /// a point are numbers, and what is quoted, or comes by a reference, is a text.
+    pub fn json(&self, key: &str) -> Option<serde_json::Value> {
+        self.node.get(key).map(json)
+    }
+
     /// A section from YAML text, for tests.
     ///
     /// # Errors
@@ -68,10 +74,42 @@ impl Section {
     }
 }
 
+fn json(node: &Node) -> serde_json::Value {
+    match &node.value {
+        Value::Cut => serde_json::Value::Null,
+        Value::List(items) => items.iter().map(json).collect(),
+        Value::Map(entries) => entries.iter().map(|(key, value)| (key.clone(), json(value))).collect(),
+        Value::Scalar(scalar) if scalar.is_null() => serde_json::Value::Null,
+        Value::Scalar(scalar) => {
+            let bare = scalar.plain && scalar.reference.is_none();
+            // Only `true`, `false` and numbers of JSON are read as such: no `yes`, no `.inf`.
+            let read = serde_json::from_str(&scalar.text).ok();
+            let read = read.filter(|value: &serde_json::Value| bare && (value.is_boolean() || value.is_number()));
+            read.unwrap_or_else(|| scalar.text.as_str().into())
+        }
+    }
+}
+
 /// Key path and names of keys only: the values may be secrets.
 impl fmt::Debug for Section {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let keys: Vec<_> = self.node.entries().iter().map(|(key, _)| key).collect();
         out.debug_struct("Section").field("path", &self.node.path).field("keys", &keys).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Section;
+
+    #[test]
+    fn what_is_handed_on_as_json_keeps_its_kinds() {
+        let yaml = "it: {a: 0.5, b: 7, c: '7', d: true, e: yes, f: ~, g: [1e3, .inf, -2], h: {}, i: '${env:PATH}'}";
+        let section = Section::from_yaml("x", yaml).expect("YAML");
+        let mut it = section.json("it").expect("a value");
+        let by_reference = it.as_object_mut().and_then(|it| it.remove("i"));
+        assert!(by_reference.is_some_and(|value| value.is_string()));
+        let want = r#"{"a":0.5,"b":7,"c":"7","d":true,"e":"yes","f":null,"g":[1000.0,".inf",-2],"h":{}}"#;
+        assert_eq!((it.to_string().as_str(), section.json("other")), (want, None));
     }
 }

@@ -5,6 +5,7 @@
 //! is cut does not matter. What an unfinished escape at the end is, shows when more comes.
 
 mod chars;
+mod looks;
 mod escapes;
 
 use chars::{fold_char, is_unseen};

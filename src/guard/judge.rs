@@ -9,6 +9,12 @@ use crate::model::Speech;
 pub trait Judge: Send + Sync {
     /// What is wrong with `text`, which is `speech`; `None`: nothing.
     fn judge(&self, text: &str, speech: Speech) -> Option<Judgement>;
+
+    /// It is given texts decoded but not folded: accents tell languages apart, and a curly quote inside of JSON folded to
+    /// a straight one would end a string.
+    fn wants_original(&self) -> bool {
+        false
+    }
 }
 
 /// What a judge has against a text.

@@ -22,6 +22,11 @@ pub mod secrets;
 pub mod words;
 #[cfg(test)]
 mod laws;
+pub mod language;
+pub mod length;
+pub mod policy;
+pub mod remote;
+pub mod schema;
 
 pub use desk::{Channel, Desk, Refused};
 pub use fold::{Fold, Folder, fold};

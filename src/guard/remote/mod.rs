@@ -1,0 +1,168 @@
+//! Outside guards: services that are asked about texts over HTTP. Five kinds, one trait:
+//!
+//! | kind | contract |
+//! |---|---|
+//! | `webhook` | our own, small: [`webhook`] and `conf/guard-webhook.schema.json` |
+//! | `openai_moderations` | [`moderations`] |
+//! | `presidio` | [`presidio`] |
+//! | `litellm` | the generic guardrail API of LiteLLM: [`litellm`] |
+//! | `truefoundry` | the custom guardrail of TrueFoundry: [`truefoundry`] |
+//!
+//! Each sees the texts, the hook and the request's id, and of who asks only what its `send` lists.
+//! Catches and misses what the service does. Cost: a connection and an answer a check, `timeout` at most, waits and
+//! retries included. Failure: [`RemoteError`], which holds no text and no secret; what becomes of the request then is its
+//! caller's rule (`on_failure`). An answer that makes no sense is a failure, never a verdict.
+
+mod error;
+mod link;
+mod litellm;
+mod moderations;
+mod places;
+mod presidio;
+mod told;
+mod truefoundry;
+mod webhook;
+
+pub use error::{Flaw, RemoteError};
+
+use crate::{
+    config::{ConfigError, Section},
+    model::Speech,
+};
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// An outside service that decides about texts.
+#[async_trait]
+pub trait RemoteGuard: Send + Sync {
+    /// What it says about the texts, all of them at once.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoteError`]: nothing is known about the texts.
+    async fn check(&self, asked: &Asked<'_>) -> Result<Told, RemoteError>;
+}
+
+/// Where in the life of a request texts come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hook {
+    /// The request.
+    Input,
+    /// The answer.
+    Output,
+    /// A call of a tool in the answer.
+    ToolCall,
+    /// A tool's result in the request.
+    ToolResult,
+}
+
+impl Hook {
+    /// The name in configuration and contracts.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Output => "output",
+            Self::ToolCall => "tool_call",
+            Self::ToolResult => "tool_result",
+        }
+    }
+
+    /// Whether its texts stand in the answer.
+    pub const fn answers(self) -> bool {
+        matches!(self, Self::Output | Self::ToolCall)
+    }
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The guard's name in the configuration.
+    pub guard: &'a str,
+    /// Where the texts come from.
+    pub hook: Hook,
+    /// The request's id.
+    pub request_id: &'a str,
+    /// The model as the client names it.
+    pub model: &'a str,
+    /// The caller's team.
+    pub team: &'a str,
+    /// The name of the caller's key, not the key.
+    pub key: &'a str,
+    /// The end user, if the request names one.
+    pub user: Option<&'a str>,
+    /// The request's metadata.
+    pub metadata: &'a BTreeMap<String, String>,
+    /// The texts, decoded; places in [`Told`] are places in this list.
+    pub texts: &'a [AskedText<'a>],
+}
+
+/// A text that is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct AskedText<'a> {
+    /// Who speaks.
+    pub speech: Speech,
+    /// What.
+    pub text: &'a str,
+}
+
+/// What an outside guard says.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Told {
+    /// What is to be done.
+    pub action: Action,
+    /// Why, in the service's words: one line of at most 300 characters. It may tell of the texts, so it is nothing for logs.
+    pub reason: Option<String>,
+    /// What was found, and how often: lower case, `a-z0-9_`. Of an open set: nothing for the labels of metrics.
+    pub entities: Vec<(String, usize)>,
+    /// With [`Action::Replace`]: texts by their places in the list that was asked, in order, each at most once.
+    pub replacements: Vec<(usize, String)>,
+    /// With [`Action::Flag`]: what was found where, in bytes of a text; in order, never overlapping within a text. The rule's own
+    /// action may be taken on them.
+    pub spans: Vec<(usize, Range<usize>, String)>,
+}
+
+/// What an outside guard wants to be done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing.
+    #[default]
+    Allow,
+    /// Texts are refused.
+    Block,
+    /// Other texts take their place.
+    Replace,
+    /// It is noted; what was found where may be edited.
+    Flag,
+}
+
+/// The name in contracts of who speaks.
+const fn role(speech: Speech) -> &'static str {
+    match speech {
+        Speech::System => "system",
+        Speech::User => "user",
+        Speech::Assistant => "assistant",
+        Speech::Reasoning => "reasoning",
+        Speech::Refusal => "refusal",
+        Speech::ToolCall => "tool_call",
+        Speech::ToolResult => "tool_result",
+        Speech::Definition => "definition",
+        Speech::Document => "document",
+    }
+}
+
+/// A kind's name, and how its settings become a guard.
+pub type Build = fn(&Section) -> Result<Arc<dyn RemoteGuard>, ConfigError>;
+
+/// The kinds of outside guards.
+pub const REMOTE_GUARDS: &[(&str, Build)] = &[
+    ("webhook", webhook::build),
+    ("openai_moderations", moderations::build),
+    ("presidio", presidio::build),
+    ("litellm", litellm::build),
+    ("truefoundry", truefoundry::build),
+];
+
+#[cfg(test)]
+mod tests;
