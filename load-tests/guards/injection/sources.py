@@ -295,9 +295,9 @@ def man_pages():
 
 TRAIN_BENIGN = [tau2, evals_short, humaneval, evals_readme, presidio, stdlib, man_pages]
 # Half of each group's texts train, the others calibrate.
-SPLIT_BENIGN = [writingbench, crates]
+SPLIT_BENIGN = [writingbench, crates, tau2_documents, packages]
 # Calibration only: sources that no training text is from.
-CALIBRATE_BENIGN = [persistbench, freshqa, swe_lancer, tau2_documents, packages]
+CALIBRATE_BENIGN = [persistbench, freshqa, swe_lancer]
 
 
 # ---- sealed: never looked at before the last evaluation ------------------------------------------------------------------

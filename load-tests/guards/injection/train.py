@@ -87,7 +87,7 @@ def training_rows():
     # Attacks inside ordinary text: what surrounds them is no excuse.
     carriers = [r["text"] for r in pieces if len(r["text"]) > 400]
     short = [r for r in rows if len(r["text"]) < 400]
-    for r in short:
+    for r in short + short[: len(short) // 2]:
         carrier = rng.choice(carriers)
         begin = rng.randrange(max(1, len(carrier) - 300))
         before, behind = carrier[begin : begin + rng.randrange(40, 250)], carrier[begin + 250 : begin + 250 + rng.randrange(0, 200)]
@@ -123,7 +123,7 @@ def runs(text, length=8):
     return {hash(tuple(words[at : at + length])) for at in range(len(words) - length + 1)}
 
 
-def fit(x, y, weight, strength=2.0, rounds=70):
+def fit(x, y, weight, strength=float(os.environ.get("STRENGTH", "4")), rounds=60):
     """Logistic regression by L-BFGS: `strength` is the inverse of the L2 penalty, per row."""
     sign = (2 * y - 1).astype(np.float32)
     scale = (weight / weight.mean()).astype(np.float32)
@@ -186,7 +186,7 @@ def train(texts, mask):
     owner, y = texts.owner, texts.label[texts.owner]
     chosen = np.flatnonzero(mask[owner])
     weight = weights_of(texts, mask)
-    w, b = fit(texts.x[chosen], y[chosen], weight[chosen], rounds=25)
+    w, b = fit(texts.x[chosen], y[chosen], weight[chosen], rounds=20)
     # A long attack is not an attack in each of its windows: keep those that look like one, and the worst.
     z = texts.x @ w + b
     best = texts.best(w, b)

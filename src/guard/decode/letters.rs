@@ -6,8 +6,10 @@ use std::sync::LazyLock;
 /// Letters that stand alone, in a row: `i g n o r e …`.
 pub const SINGLES_LEAST: u32 = 8;
 
-/// Marks between letters that are worth a look (`ig-no-re`), and how close together they must be.
+/// Marks behind short pieces of words that are worth a look (`ig-no-re`), letters of a short piece, and how close
+/// together the marks must be.
 pub const JOINTS_LEAST: u32 = 3;
+pub const SHORT: u32 = 3;
 pub const CLOSE: usize = 160;
 
 /// Words that tell a text that was turned (none of them turns into a word), and that glued words are cut at.
@@ -157,27 +159,29 @@ fn end_run(out: &mut String, run: &mut String, count: u32) {
 
 /// Marks between letters taken away, `" + "` between strings too; glued words are cut.
 pub fn split(text: &str) -> Option<String> {
-    let joint = |byte: u8| matches!(byte, b'-' | b'*' | b'|' | b'~' | b'^' | b'+' | b'_' | b'.' | b'"' | b'\'' | b'/' | b'\\');
+    const FURTHEST: usize = 6;
     let bytes = text.as_bytes();
+    let joint = |at: usize| {
+        let marks = bytes[at..].iter().take(FURTHEST).take_while(|byte| !byte.is_ascii_alphanumeric()).count();
+        let plain = marks <= 2 && bytes[at..at + marks].iter().all(|byte| matches!(byte, b'-' | b'*' | b'|' | b'~' | b'^' | b'+'));
+        let strings = marks >= 3 && matches!(bytes[at], b'"' | b'\'') && bytes[at..at + marks].contains(&b'+');
+        let behind = bytes.get(at + marks).is_some_and(u8::is_ascii_alphabetic);
+        (behind && marks > 0 && (plain || strings)).then_some(marks)
+    };
     let mut out = String::with_capacity(text.len());
-    let (mut at, mut taken, mut copied) = (0, 0_u32, 0);
+    let (mut at, mut taken, mut copied) = (1, 0_u32, 0);
     while at < bytes.len() {
-        let marks = if at > 0 && bytes[at - 1].is_ascii_alphabetic() {
-            bytes[at..].iter().take(5).take_while(|&&byte| joint(byte)).count()
-        } else {
-            0
-        };
-        if marks > 0 && bytes.get(at + marks).is_some_and(u8::is_ascii_alphabetic) {
+        let marks = if bytes[at - 1].is_ascii_alphabetic() { joint(at) } else { None };
+        if let Some(marks) = marks {
             out.push_str(&text[copied..at]);
             at += marks;
             copied = at;
             taken += 1;
-        } else {
-            at += marks.max(1);
         }
+        at += 1;
     }
     out.push_str(&text[copied..]);
-    if taken < JOINTS_LEAST {
+    if taken < 2 {
         return None;
     }
     let mut cut = String::with_capacity(out.len() * 2);

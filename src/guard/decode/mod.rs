@@ -72,18 +72,20 @@ struct Traces {
     leet: u32,
     /// Many letters in a row that stand alone.
     singles: bool,
-    /// Many marks between letters, close together.
+    /// Many marks behind short pieces of words, close together.
     joints: bool,
 }
 
 /// What a byte is for [`Traces`]: bits.
 const LETTER: u8 = 1;
-const HEX: u8 = 2;
-const RUN: u8 = 4;
-const LEET: u8 = 8;
-const JOINT: u8 = 16;
-const ESCAPE: u8 = 32;
+const DIGIT: u8 = 2;
+const LEET: u8 = 4;
+const JOINT: u8 = 8;
+const ESCAPE: u8 = 16;
+const OTHER: u8 = 32;
 const GAP: u8 = 64;
+/// Marks that stand in ordinary words and at their ends.
+const PLAIN: u8 = 128;
 
 static CLASS: [u8; 256] = classes();
 
@@ -91,72 +93,109 @@ const fn classes() -> [u8; 256] {
     let mut table = [0_u8; 256];
     let mut byte = 0;
     while byte < 256 {
-        let b = byte as u8;
-        let mut class = 0;
-        if b.is_ascii_alphabetic() {
-            class |= LETTER;
-        }
-        if b.is_ascii_hexdigit() {
-            class |= HEX;
-        }
-        if b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_') {
-            class |= RUN;
-        }
-        if matches!(b, b'0' | b'1' | b'3' | b'4' | b'5' | b'7' | b'@' | b'$' | b'!' | b'|') {
-            class |= LEET;
-        }
-        if matches!(b, b'-' | b'*' | b'|' | b'~' | b'^' | b'+' | b'_' | b'.' | b'"' | b'\'' | b'/' | b'\\') {
-            class |= JOINT;
-        }
-        if matches!(b, b'%' | b'\\') {
-            class |= ESCAPE;
-        }
-        if matches!(b, b' ' | b'\t' | b'\n' | b'\r') {
-            class |= GAP;
-        }
-        table[byte] = class;
+        table[byte] = match byte as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' => LETTER,
+            b'0' | b'1' | b'3' | b'4' | b'5' | b'7' => DIGIT | LEET,
+            b'0'..=b'9' => DIGIT,
+            b'@' | b'$' | b'!' => LEET,
+            b'|' => LEET | JOINT,
+            b'-' | b'*' | b'~' | b'^' | b'+' => JOINT,
+            b'%' | b'\\' => ESCAPE,
+            b' ' | b'\t' | b'\n' | b'\r' => GAP,
+            b'.' | b',' | b';' | b':' | b'?' | b'(' | b')' | b'\'' | b'"' => PLAIN,
+            _ => OTHER,
+        };
         byte += 1;
     }
     table
 }
 
+/// Numbers of [`Traces`] that go on from word to word.
+#[derive(Default)]
+struct Counts {
+    hexes: usize,
+    singles: u32,
+    joints: u32,
+    /// Where the first of the joints stands.
+    first_joint: usize,
+}
+
 impl Traces {
     fn of(text: &str) -> Self {
-        const HEX_LEAST: u32 = 24;
         let bytes = text.as_bytes();
-        let mut traces = Self::default();
-        let (mut run, mut hexes, mut others) = (0_u32, 0_u32, 0_u32);
-        let (mut singles, mut joints, mut block) = (0_u32, 0_u32, 0_usize);
-        let (mut before, mut last) = (GAP, GAP);
+        let (mut traces, mut counts) = (Self::default(), Counts::default());
+        let (mut begin, mut classes) = (0, 0);
         for (at, &byte) in bytes.iter().enumerate() {
             let class = class_of(byte);
-            run = if class & RUN == 0 { 0 } else { run + 1 };
-            traces.long_run |= run >= runs::BASE64_LEAST;
-            if class & HEX != 0 {
-                (hexes, others) = (hexes + 1, 0);
-                traces.hex_run |= hexes >= HEX_LEAST;
+            if class == GAP {
+                traces.word(bytes, begin, at, classes, &mut counts);
+                (begin, classes) = (at + 1, 0);
             } else {
-                others += 1;
-                if others > 3 || (class & LETTER != 0 && !matches!(byte, b'x' | b'X')) {
-                    hexes = 0;
-                }
+                classes |= class;
             }
-            traces.escapes += u32::from(class & ESCAPE != 0);
-            if class & LETTER != 0 {
-                traces.leet += u32::from(last & LEET != 0 && before & LETTER != 0);
-                if last & JOINT != 0 && before & LETTER != 0 {
-                    joints = if at - block > letters::CLOSE { 1 } else { joints + 1 };
-                    block = if joints == 1 { at } else { block };
-                    traces.joints |= joints >= letters::JOINTS_LEAST;
-                }
-                // A letter between two that are none.
-                let alone = last & LETTER == 0 && bytes.get(at + 1).is_none_or(|&next| class_of(next) & LETTER == 0);
-                singles = if alone { singles + 1 } else { 0 };
-                traces.singles |= singles >= letters::SINGLES_LEAST;
-            }
-            (before, last) = (last, class);
         }
+        traces.word(bytes, begin, bytes.len(), classes, &mut counts);
         traces
+    }
+
+    /// What stands between two spaces, all of whose classes are `classes`.
+    #[inline]
+    fn word(&mut self, bytes: &[u8], begin: usize, end: usize, classes: u8, counts: &mut Counts) {
+        let length = end - begin;
+        if length >= 2 && length < runs::BASE64_LEAST as usize && classes & !(LETTER | PLAIN) == 0 {
+            // An ordinary word; `i.g.n.o.r.e` and hex in letters alone are none.
+            if classes & PLAIN == 0 || length < 6 {
+                if length > 2 {
+                    (counts.hexes, counts.singles) = (0, 0);
+                }
+                return;
+            }
+        }
+        if length > 0 {
+            self.odd_word(&bytes[begin..end], begin, counts);
+        }
+    }
+
+    fn odd_word(&mut self, word: &[u8], begin: usize, counts: &mut Counts) {
+        let (mut run, mut piece) = (0_u32, 0_u32);
+        let mut hexes = 0;
+        for (at, &byte) in word.iter().enumerate() {
+            let class = class_of(byte);
+            let last = at.checked_sub(1).map_or(GAP, |at| class_of(word[at]));
+            let next = word.get(at + 1).map_or(GAP, |&next| class_of(next));
+            let in_run = class & (LETTER | DIGIT) != 0 || matches!(byte, b'+' | b'/' | b'-' | b'_');
+            run = if in_run { run + 1 } else { 0 };
+            self.long_run |= run >= runs::BASE64_LEAST;
+            hexes += usize::from(byte.is_ascii_hexdigit());
+            self.escapes += u32::from(class & ESCAPE != 0 && next & (LETTER | DIGIT) != 0);
+            // `n0r`, `v10u`: between letters.
+            let behind = if next & LEET == 0 { next } else { word.get(at + 2).map_or(GAP, |&next| class_of(next)) };
+            self.leet += u32::from(class & LEET != 0 && last & behind & LETTER != 0);
+            if class & LETTER != 0 {
+                if last & LETTER == 0 && next & LETTER == 0 {
+                    counts.singles += 1;
+                    self.singles |= counts.singles >= letters::SINGLES_LEAST;
+                } else if last & LETTER == 0 {
+                    counts.singles = 0;
+                }
+                piece += 1;
+                continue;
+            }
+            let short = (1..=letters::SHORT).contains(&piece);
+            piece = 0;
+            if class & JOINT != 0 && short && next & LETTER != 0 {
+                let far = begin + at - counts.first_joint > letters::CLOSE;
+                if far || counts.joints == 0 {
+                    (counts.joints, counts.first_joint) = (0, begin + at);
+                }
+                counts.joints += 1;
+                self.joints |= counts.joints >= letters::JOINTS_LEAST;
+            }
+        }
+        self.joints |= word.len() < 4 && word.contains(&b'+') && word.contains(&b'"');
+        // Hex digits, and `0x`, `\x`, colons and commas between them.
+        counts.hexes = if hexes * 2 >= word.len() { counts.hexes + hexes } else { 0 };
+        self.hex_run |= counts.hexes >= 2 * runs::HEX_LEAST;
     }
 }
 

@@ -4,7 +4,7 @@
 pub const BASE64_LEAST: u32 = 24;
 
 /// Bytes of hex that are worth decoding.
-const HEX_LEAST: usize = 12;
+pub const HEX_LEAST: usize = 12;
 
 /// All runs of base64 that decode to text, one a line; both alphabets, wrapped lines too.
 pub fn base64(text: &str) -> Option<String> {

@@ -41,102 +41,160 @@ pub struct Sum {
     pub count: u32,
 }
 
+/// Slots that a block can have at most, rounded up to a power of two: six for each of its characters.
+const MOST: usize = 4_096;
+
+/// A bit for each slot.
+type Bits = [u64; SLOTS / 64];
+
+/// The features of a block.
+struct Block {
+    /// Its slots, each once.
+    slots: Box<[u32; MOST]>,
+    count: usize,
+    /// The same as bits.
+    seen: Box<Bits>,
+}
+
+impl Block {
+    fn new() -> Self {
+        let slots = vec![0; MOST].into_boxed_slice().try_into().expect("its length is the array's");
+        let seen = vec![0; SLOTS / 64].into_boxed_slice().try_into().expect("its length is the array's");
+        Self { slots, count: 0, seen }
+    }
+
+    fn slots(&self) -> &[u32] {
+        &self.slots[..self.count.min(MOST)]
+    }
+
+    fn clear(&mut self) {
+        for &slot in &self.slots[..self.count.min(MOST)] {
+            self.seen[slot as usize / 64 % (SLOTS / 64)] = 0;
+        }
+        self.count = 0;
+    }
+
+    /// Reads `text`, going on from `hashes`; the block is empty before.
+    fn read(&mut self, text: &str, hashes: &mut Hashes) {
+        let (slots, seen, mut count) = (&mut *self.slots, &mut *self.seen, 0);
+        let mut add = |slot: usize| {
+            let (word, bit) = (&mut seen[slot / 64 % (SLOTS / 64)], slot % 64);
+            let fresh = (*word >> bit) & 1 ^ 1;
+            *word |= 1 << bit;
+            // No branch: about every fourth feature is one again, and is written over.
+            slots[count % MOST] = slot as u32;
+            count += fresh as usize;
+        };
+        let mut now = std::mem::take(hashes);
+        if text.is_ascii() {
+            for &byte in text.as_bytes() {
+                now.push(u32::from(byte), KINDS[usize::from(byte)], &mut add);
+            }
+        } else {
+            for character in text.chars() {
+                now.push(u32::from(character), kind(character), &mut add);
+            }
+        }
+        *hashes = now;
+        self.count = count;
+    }
+
+    /// What the block adds up to, and what of it `other` has too.
+    fn sums(&self, other: &Self, weights: &[u8; SLOTS]) -> [Sum; 2] {
+        let (mut own, mut shared) = (Sum::default(), Sum::default());
+        for &slot in self.slots() {
+            let slot = slot as usize % SLOTS;
+            let weight = i32::from(weights[slot] as i8);
+            let both = (other.seen[slot / 64] >> (slot % 64)) & 1;
+            own.weight += weight;
+            shared.weight += weight * both as i32;
+            shared.count += both as u32;
+        }
+        own.count = self.count as u32;
+        [own, shared]
+    }
+}
+
 /// Room for the features of two blocks; used again and again.
 pub struct Scratch {
-    /// Two bits for each slot: whether either of the two blocks has it.
-    seen: Box<[u64; SLOTS / 32]>,
-    /// Slots of the block that is read, and of the block before it.
-    blocks: [Vec<u32>; 2],
+    /// The block that was read last, and the one before it.
+    blocks: [Block; 2],
 }
 
 impl Scratch {
     /// All empty.
     pub fn new() -> Self {
-        let seen = vec![0; SLOTS / 32].into_boxed_slice().try_into().expect("its length is the array's");
-        Self { seen, blocks: [Vec::with_capacity(2_048), Vec::with_capacity(2_048)] }
+        Self { blocks: [Block::new(), Block::new()] }
     }
 
-    fn forget(&mut self, which: usize) {
-        for slot in self.blocks[which].drain(..) {
-            let slot = slot as usize & (SLOTS - 1);
-            self.seen[slot / 32] &= !(1 << (2 * (slot % 32) + which));
-        }
+    /// The slots of the two blocks, those of both twice.
+    pub fn slots(&self) -> impl Iterator<Item = u32> {
+        self.blocks.iter().flat_map(|block| block.slots().iter().copied())
     }
 }
 
-/// A block that is being read.
-#[derive(Default)]
-struct Block {
-    sum: Sum,
-    /// What the block before it has too.
-    shared: Sum,
-}
-
-/// Calls `window` for each window of `text`, which is in normal form, with its sums and the slots of its two blocks.
-pub fn windows(text: &str, weights: &[u8; SLOTS], scratch: &mut Scratch, mut window: impl FnMut(Sum, &[Vec<u32>; 2])) {
-    scratch.forget(0);
-    scratch.forget(1);
-    let mut reader = Reader { weights, scratch, which: 0, block: Block::default(), before: None, windows: 0 };
-    let mut begin = 0;
+/// Calls `window` for each window of `text`, which is in normal form, with its sums and its blocks.
+pub fn windows(text: &str, weights: &[u8; SLOTS], scratch: &mut Scratch, mut window: impl FnMut(Sum, &Scratch)) {
+    scratch.blocks.iter_mut().for_each(Block::clear);
+    let (mut before, mut rest) = (None::<Sum>, text);
     let mut hashes = Hashes::default();
-    for (at, character) in text.char_indices() {
-        let length = at - begin;
-        if length >= BLOCK && (character == ' ' || length >= LONGEST_BLOCK) {
-            reader.end(&mut window);
-            begin = at;
+    loop {
+        let (block, behind) = rest.split_at(block_end(rest));
+        rest = behind;
+        scratch.blocks.swap(0, 1);
+        let [own, last] = &mut scratch.blocks;
+        own.clear();
+        own.read(block, &mut hashes);
+        let [sum, shared] = own.sums(last, weights);
+        if let Some(before) = before {
+            let weight = before.weight + sum.weight - shared.weight;
+            window(Sum { weight, count: before.count + sum.count - shared.count }, scratch);
+        } else if rest.is_empty() {
+            // A text of one block is its window.
+            window(sum, scratch);
         }
-        hashes.push(character, &mut |slot| reader.add(slot));
-    }
-    if reader.block.sum.count > 0 || reader.before.is_none() {
-        reader.end(&mut window);
-    }
-    // A text of one block is its window.
-    if reader.windows == 0 {
-        window(reader.before.unwrap_or_default(), &reader.scratch.blocks);
-    }
-}
-
-struct Reader<'a> {
-    weights: &'a [u8; SLOTS],
-    scratch: &'a mut Scratch,
-    which: usize,
-    block: Block,
-    /// The sum of the block before.
-    before: Option<Sum>,
-    windows: u32,
-}
-
-impl Reader<'_> {
-    #[inline]
-    fn add(&mut self, slot: usize) {
-        let slot = slot & (SLOTS - 1);
-        let word = &mut self.scratch.seen[slot / 32];
-        let pair = (*word >> (2 * (slot % 32))) & 3;
-        if pair & (1 << self.which) != 0 {
+        before = Some(sum);
+        if rest.is_empty() {
             return;
         }
-        *word |= 1 << (2 * (slot % 32) + self.which);
-        self.scratch.blocks[self.which].push(slot as u32);
-        let weight = i32::from(self.weights[slot] as i8);
-        self.block.sum.weight += weight;
-        self.block.sum.count += 1;
-        if pair != 0 {
-            self.block.shared.weight += weight;
-            self.block.shared.count += 1;
-        }
     }
+}
 
-    /// Ends the block; tells the window of it and the one before, if there is one.
-    fn end(&mut self, window: &mut impl FnMut(Sum, &[Vec<u32>; 2])) {
-        let Block { sum, shared } = std::mem::take(&mut self.block);
-        if let Some(before) = self.before {
-            self.windows += 1;
-            let weight = before.weight + sum.weight - shared.weight;
-            window(Sum { weight, count: before.count + sum.count - shared.count }, &self.scratch.blocks);
-        }
-        self.before = Some(sum);
-        self.which ^= 1;
-        self.scratch.forget(self.which);
+/// Where the first block of `text` ends: at a space, which is the next one's.
+fn block_end(text: &str) -> usize {
+    let longest = text.floor_char_boundary(LONGEST_BLOCK);
+    match text.as_bytes().get(BLOCK..longest) {
+        Some(end) => BLOCK + memchr::memchr(b' ', end).unwrap_or(end.len()),
+        None => text.len(),
+    }
+}
+
+/// What a character is to words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Goes on with a word.
+    Part,
+    Space,
+    /// A word by itself.
+    Sign,
+}
+
+/// Kinds of ASCII.
+static KINDS: [Kind; 256] = {
+    let mut table = [Kind::Sign; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = kind_of_ascii(byte as u8);
+        byte += 1;
+    }
+    table
+};
+
+const fn kind_of_ascii(byte: u8) -> Kind {
+    match byte {
+        b'0'..=b'9' | b'a'..=b'z' | b'_' => Kind::Part,
+        b' ' => Kind::Space,
+        _ => Kind::Sign,
     }
 }
 
@@ -154,9 +212,9 @@ struct Hashes {
 }
 
 impl Hashes {
-    #[inline]
-    fn push(&mut self, character: char, add: &mut impl FnMut(usize)) {
-        let code = u64::from(u32::from(character)) + 1;
+    #[inline(always)]
+    fn push(&mut self, code: u32, kind: Kind, add: &mut impl FnMut(usize)) {
+        let code = (u64::from(code) + 1).wrapping_mul(SPREAD);
         let now = self.past[0].wrapping_mul(BASE).wrapping_add(code);
         self.past = [now, self.past[0], self.past[1], self.past[2], self.past[3], self.past[4]];
         self.run += 1;
@@ -169,14 +227,14 @@ impl Hashes {
                 }
             }
         }
-        if is_part(character) {
+        if kind == Kind::Part {
             self.word = self.word.wrapping_mul(BASE).wrapping_add(code);
             return;
         }
         if self.word != 0 {
             self.end_word(add);
         }
-        if character == ' ' {
+        if kind == Kind::Space {
             self.run = 1;
         } else {
             self.word = code;
@@ -184,9 +242,9 @@ impl Hashes {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn end_word(&mut self, add: &mut impl FnMut(usize)) {
-        let word = self.word.wrapping_mul(SPREAD) | 1;
+        let word = (self.word ^ (self.word >> 31)).wrapping_mul(SPREAD) | 1;
         add(slot(word, 3));
         let [last, before] = self.words;
         if last != 0 {
@@ -201,20 +259,17 @@ impl Hashes {
     }
 }
 
-/// Whether `character` goes on with a word.
-#[inline]
-fn is_part(character: char) -> bool {
+fn kind(character: char) -> Kind {
     match character {
-        '0'..='9' | 'a'..='z' | '_' => true,
-        '\0'..='\u{7f}' => false,
+        '\0'..='\u{7f}' => kind_of_ascii(character as u8),
         // Chinese and Japanese write no spaces.
-        '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}' => false,
-        _ => character.is_alphanumeric(),
+        '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{3ffff}' => Kind::Sign,
+        _ if character.is_alphanumeric() => Kind::Part,
+        _ => Kind::Sign,
     }
 }
 
-#[inline]
+#[inline(always)]
 fn slot(hash: u64, kind: usize) -> usize {
-    let mixed = (hash ^ SALTS[kind]).wrapping_mul(SPREAD);
-    ((mixed ^ (mixed >> 32)).wrapping_mul(BASE) >> (64 - SLOT_BITS)) as usize
+    ((hash ^ SALTS[kind]) >> (64 - SLOT_BITS)) as usize
 }

@@ -36,13 +36,13 @@ pub const PROMPT_INJECTION: &str = "prompt_injection";
 static WEIGHTS: &[u8; SLOTS] = include_bytes!("weights.bin");
 
 thread_local! {
-    static ROOM: RefCell<Room> = RefCell::new(Room { scratch: Scratch::new(), normal: String::new() });
+    static ROOM: RefCell<Room> = RefCell::new(Room { scratch: Scratch::new(), normal: Vec::new() });
 }
 
 /// Room for one text; used again and again.
 struct Room {
     scratch: Scratch,
-    normal: String,
+    normal: Vec<u8>,
 }
 
 /// The guard.
@@ -78,9 +78,9 @@ impl Injection {
     /// What `text` says as it stands, without what is hidden in it.
     pub fn evidence(&self, text: &str) -> Evidence {
         ROOM.with_borrow_mut(|room| {
-            normalise(text, &mut room.normal);
-            let mut evidence = Evidence { logit: f32::MIN, windows: 0, hits: self.matcher.hits(&room.normal) };
-            windows(&room.normal, WEIGHTS, &mut room.scratch, |sum, _| {
+            let normal = normalise(text, &mut room.normal);
+            let mut evidence = Evidence { logit: f32::MIN, windows: 0, hits: self.matcher.hits(normal) };
+            windows(normal, WEIGHTS, &mut room.scratch, |sum, _| {
                 evidence.windows += 1;
                 evidence.logit = evidence.logit.max(logit(sum));
             });
@@ -91,10 +91,10 @@ impl Injection {
     /// The slots of each window of `text`, for training.
     pub fn slots(&self, text: &str) -> Vec<Vec<u32>> {
         ROOM.with_borrow_mut(|room| {
-            normalise(text, &mut room.normal);
+            let normal = normalise(text, &mut room.normal);
             let mut all = Vec::new();
-            windows(&room.normal, WEIGHTS, &mut room.scratch, |_, blocks| {
-                let mut slots = blocks.concat();
+            windows(normal, WEIGHTS, &mut room.scratch, |_, scratch| {
+                let mut slots: Vec<u32> = scratch.slots().collect();
                 slots.sort_unstable();
                 slots.dedup();
                 all.push(slots);

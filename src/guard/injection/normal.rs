@@ -22,41 +22,46 @@ const fn ascii() -> [u8; 256] {
     table
 }
 
-/// Replaces `out` by the normal form of `text`, which begins and ends with a space.
-pub fn normalise(text: &str, out: &mut String) {
-    out.clear();
-    out.reserve(text.len() + 2);
-    out.push(' ');
+/// The normal form of `text`, which begins and ends with a space; `room` is used for it.
+pub fn normalise<'a>(text: &str, room: &'a mut Vec<u8>) -> &'a str {
+    room.clear();
+    room.push(b' ');
     let mut rest = text;
-    let mut last = b' ';
     while !rest.is_empty() {
-        let plain = rest.bytes().take_while(u8::is_ascii).count();
-        for &byte in &rest.as_bytes()[..plain] {
-            let byte = ASCII[usize::from(byte)];
-            if byte != b' ' || last != b' ' {
-                out.push(char::from(byte));
-            }
-            last = byte;
-        }
+        let plain = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
+        push_ascii(&rest.as_bytes()[..plain], room);
         rest = &rest[plain..];
-        let odd = rest.bytes().take_while(|byte| !byte.is_ascii()).count();
-        for character in rest[..odd].chars() {
-            fold(character, out);
-        }
-        if odd > 0 {
-            last = out.as_bytes().last().copied().unwrap_or(b' ');
-        }
+        let odd = rest.bytes().position(|byte| byte.is_ascii()).unwrap_or(rest.len());
+        rest[..odd].chars().for_each(|character| push_odd(character, room));
         rest = &rest[odd..];
     }
-    if last != b' ' {
-        out.push(' ');
+    if !room.ends_with(b" ") {
+        room.push(b' ');
     }
+    std::str::from_utf8(room).expect("only whole characters were pushed")
 }
 
-fn fold(character: char, out: &mut String) {
+/// Appends lower case with spaces squeezed; `out` is not empty.
+fn push_ascii(text: &[u8], out: &mut Vec<u8>) {
+    let begin = out.len();
+    out.resize(begin + text.len(), 0);
+    let mut last = out[begin - 1];
+    let mut end = begin;
+    for &byte in text {
+        let byte = ASCII[usize::from(byte)];
+        out[end] = byte;
+        // Not taken back but written over: no branch.
+        end += usize::from(byte != b' ' || last != b' ');
+        last = byte;
+    }
+    out.truncate(end);
+}
+
+fn push_odd(character: char, out: &mut Vec<u8>) {
     // Hangul's syllables stay whole.
     if ('\u{ac00}'..='\u{d7a3}').contains(&character) {
-        return out.push(character);
+        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        return;
     }
     decompose_compatible(character, |part| {
         if is_combining_mark(part) {
@@ -64,11 +69,10 @@ fn fold(character: char, out: &mut String) {
         }
         for lower in part.to_lowercase() {
             let folded = look_alike(lower);
-            let space = folded.is_whitespace() || folded.is_control();
-            if !space {
-                out.push(folded);
-            } else if !out.ends_with(' ') {
-                out.push(' ');
+            if !(folded.is_whitespace() || folded.is_control()) {
+                out.extend_from_slice(folded.encode_utf8(&mut [0; 4]).as_bytes());
+            } else if !out.ends_with(b" ") {
+                out.push(b' ');
             }
         }
     });

@@ -133,12 +133,13 @@ pub const PATTERNS: &[Pattern] = &[
     Pattern {
         name: "markdown_image_exfiltration",
         weight: Weight::Hint,
-        gap: 120,
+        gap: 100,
         parts: &[
             &["!["],
             &["](http://", "](https://"],
-            &["?", "/"],
-            &["[", "{", "<data", "$(", "%s", "summary", "conversation", "history", "secret", "prompt", "base64"],
+            // What is to be filled in.
+            &["=[", "={", "=<", "=$", "=%s", "=your", "=secret", "=data", "=user", "=the", "=base64", "/[", "/{", "=conversation",
+                "=history", "=summary"],
         ],
     },
     Pattern {
@@ -167,13 +168,6 @@ impl Hits {
     /// The pattern that says most, the first of equals.
     pub fn best(self) -> Option<&'static Pattern> {
         self.patterns().reduce(|best, other| if other.weight > best.weight { other } else { best })
-    }
-
-    /// How many different names there are.
-    pub fn names(self) -> usize {
-        let mut names: Vec<_> = self.patterns().map(|pattern| pattern.name).collect();
-        names.dedup();
-        names.len()
     }
 }
 
@@ -205,12 +199,12 @@ impl Matcher {
         }
         // Parts are taken from the last to the first: a word is not two parts of a row at once.
         parts.iter_mut().for_each(|of| of.sort_by(|a, b| b.cmp(a)));
-        let mut normal = String::new();
+        let mut room = Vec::new();
         let words: Vec<String> = words
             .into_iter()
             .map(|word| {
-                super::normal::normalise(word, &mut normal);
-                let inner = normal.strip_prefix(' ').unwrap_or(&normal);
+                let normal = super::normal::normalise(word, &mut room);
+                let inner = normal.strip_prefix(' ').unwrap_or(normal);
                 if word.ends_with(' ') { inner.to_owned() } else { inner.trim_end().to_owned() }
             })
             .collect();
