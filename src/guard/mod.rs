@@ -6,6 +6,8 @@
 //! `proxy`. Nothing here does I/O but the guards of `remote`.
 
 mod fold;
+pub mod decode;
+pub mod injection;
 mod judge;
 mod spot;
 mod window;
