@@ -156,6 +156,21 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Goes behind the value that comes.
+    #[inline]
+    pub(super) fn pass(&mut self) {
+        self.skip();
+    }
+
+    /// Goes behind the value that comes, and tells where it begins in `place`. What is told twice cannot be read in one way
+    /// only.
+    pub(super) fn mark(&mut self, place: &mut Option<usize>) {
+        let at = self.skip().start;
+        if place.replace(at).is_some() {
+            self.give_up();
+        }
+    }
+
     /// Goes behind the string that comes, whose quote stands here; returns its place, with its quotes.
     #[inline]
     pub(super) fn string(&mut self) -> Range<usize> {

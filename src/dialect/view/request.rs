@@ -119,20 +119,17 @@ struct Tokens;
 
 fn member(walk: &mut Walk<'_>, told: Told) -> Result<(), Tokens> {
     match told {
-        Told::Nothing => drop(walk.cursor.skip()),
+        Told::Nothing => walk.cursor.pass(),
         Told::Speech(speech) => walk.value(speech),
         Told::Strings(speech) => walk.strings(speech),
         Told::Prompt(_) => return prompt(walk),
         Told::Definitions => walk.definition(),
         Told::Holder(names) => {
-            of_object(
-                walk,
-                |walk, key| if names.contains(&key) { walk.definition() } else { drop(walk.cursor.skip()) },
-            );
+            of_object(walk, |walk, key| if names.contains(&key) { walk.definition() } else { walk.cursor.pass() });
         }
         Told::Stored => of_object(walk, |walk, key| match key {
             b"variables" => of_object(walk, |walk, _| walk.value(Speech::User)),
-            _ => drop(walk.cursor.skip()),
+            _ => walk.cursor.pass(),
         }),
     }
     Ok(())

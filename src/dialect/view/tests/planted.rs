@@ -1,8 +1,10 @@
 //! Whatever the order of members, white space and escapes: each text is found, and nothing else.
 
 use super::{ANSWERS, Dice, REQUESTS, asked, said, strings, walk};
-use crate::dialect::strict;
-use crate::model::{Api, Text};
+use crate::{
+    dialect::strict,
+    model::{Api, Text},
+};
 use proptest::prelude::{any, prop_assert_eq, proptest};
 use serde_json::Value;
 
