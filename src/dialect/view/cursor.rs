@@ -27,11 +27,13 @@ pub(super) struct Cursor<'a> {
     at: usize,
     depth: usize,
     broken: bool,
+    /// There was a backslash in the last string.
+    escaped: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, depth: 0, broken: false }
+        Self { bytes, at: 0, depth: 0, broken: false, escaped: false }
     }
 
     /// What stands at `place`.
@@ -105,7 +107,7 @@ impl<'a> Cursor<'a> {
         }
         self.at += 1;
         let name = inside(self.slice(&place));
-        Some(if memchr::memchr(b'\\', name).is_some() {
+        Some(if self.escaped {
             Cow::Owned(super::write::unescaped(name).into_bytes())
         } else {
             Cow::Borrowed(name)
@@ -176,6 +178,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn string(&mut self) -> Range<usize> {
         let from = self.at;
         self.at += 1;
+        self.escaped = false;
         loop {
             self.at += plain_run(self.bytes.get(self.at..).unwrap_or_default());
             match self.bytes.get(self.at) {
@@ -183,7 +186,10 @@ impl<'a> Cursor<'a> {
                     self.at += 1;
                     return from..self.at;
                 }
-                Some(b'\\') => self.at += 2,
+                Some(b'\\') => {
+                    self.escaped = true;
+                    self.at += 2;
+                }
                 Some(_) => self.at += 1,
                 None => {
                     self.give_up();

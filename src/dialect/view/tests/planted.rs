@@ -5,7 +5,7 @@ use crate::{
     dialect::strict,
     model::{Api, Text},
 };
-use proptest::prelude::{any, prop_assert_eq, proptest};
+use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 use serde_json::Value;
 
 /// The strings of a fixture that say who speaks.
@@ -128,6 +128,8 @@ fn string(text: &str, dice: &mut Dice, out: &mut String) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// Order, white space, escapes of texts and names: none of it hides a text, and none makes one of what is none.
     #[test]
     fn how_a_body_is_written_hides_no_text(seed in any::<u64>()) {

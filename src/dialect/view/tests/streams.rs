@@ -302,6 +302,24 @@ fn data_that_cannot_be_read_is_one_text() {
     }
 }
 
+#[test]
+fn of_members_that_stand_twice_none_is_passed_over() {
+    let cases = [
+        (Api::ChatCompletions, r#"{"choices":[{"delta":{"content":"a","content":"b"}}]}"#, "0.1.0+a~a 0.1.0+a~b"),
+        (Api::Generate, r#"{"candidates":[{"content":{"parts":[{"text":"a","text":"b"}]}}]}"#, "0.1.0+a~a 0.1.0+a~b"),
+    ];
+    for (api, data, want) in cases {
+        assert_eq!(trace(api, &format!("data: {data}\n\n")), [want], "{api}");
+    }
+    let cases = [
+        (Api::Responses, r#"{"type":"response.output_text.delta","delta":"a","delta":"b"}"#),
+        (Api::Messages, r#"{"type":"content_block_delta","delta":{"text":"a"},"delta":{"text":"b"}}"#),
+    ];
+    for (api, data) in cases {
+        assert_eq!(trace(api, &format!("data: {data}\n\n")), [format!("=a~plain {data}")], "{api}");
+    }
+}
+
 fn about() -> About {
     About { id: "1".into(), model: "m".into(), created_s: 1, include_usage: true, request: Bytes::from_static(b"{}") }
 }
