@@ -2,7 +2,10 @@
 
 use super::{ANSWERS, Dice, REQUESTS, asked, said, strings, walk};
 use crate::{
-    dialect::strict,
+    dialect::{
+        strict,
+        view::{answers, requests},
+    },
     model::{Api, Text},
 };
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
@@ -51,8 +54,8 @@ fn each_text_of_an_answer_is_found_with_who_speaks_and_nothing_else() {
 #[test]
 fn each_api_that_has_a_body_of_text_has_a_view_and_says_so_else() {
     for api in Api::ALL {
-        assert_eq!(super::request(api, None, b"{}").is_ok(), super::super::requests(api), "{api}");
-        assert_eq!(super::answer(api, b"{}").is_ok(), super::super::answers(api), "{api}");
+        assert_eq!(super::request(api, None, b"{}").is_ok(), requests(api), "{api}");
+        assert_eq!(super::answer(api, b"{}").is_ok(), answers(api), "{api}");
     }
     let error = super::request(Api::Files, None, b"{}").expect_err("no view");
     assert!(error.to_string().contains("`files`"), "{error}");

@@ -4,7 +4,7 @@ use super::{letter, lines, said};
 use crate::{
     dialect::{
         About, encoder,
-        view::{Events, decoded},
+        view::{Events, decoded, walk::hash},
     },
     model::{Api, Channel, ChatEvent, Citation, EventView, Finish, Form, Growth, Piece, Seal, Usage},
     sse::{SseEvent, SseScanner},
@@ -75,7 +75,7 @@ data: {"id":"c","choices":[],"usage":{"prompt_tokens":1}}
 data: [DONE]
 
 "#;
-    let new = super::super::walk::hash(b"new");
+    let new = hash(b"new");
     assert_eq!(
         trace(Api::ChatCompletions, stream),
         [
@@ -172,7 +172,7 @@ data: {"type":"response.new_thing.delta","output_index":6,"delta":"??"}
 data: {"type":"error","code":"x","message":"y","sequence_number":9}
 
 "#;
-    let new = super::super::walk::hash(b"new_thing");
+    let new = hash(b"new_thing");
     assert_eq!(
         trace(Api::Responses, stream),
         [
@@ -235,7 +235,7 @@ data: {"type":"content_block_start","index":2,"content_block":{"type":"tool_use"
 data: {"type":"error","error":{"type":"overloaded_error","message":"m"}}
 
 "#;
-    let words = super::super::walk::hash(b"words");
+    let words = hash(b"words");
     assert_eq!(
         trace(Api::Messages, stream),
         [
@@ -262,7 +262,7 @@ data: {"candidates":[{"content":{"parts":[{"executableCode":{"language":"PYTHON"
 data: {"error":{"code":500,"message":"m","status":"INTERNAL"}}
 
 "#;
-    let path = super::super::walk::hash(b"$.a");
+    let path = hash(b"$.a");
     assert_eq!(
         trace(Api::Generate, stream),
         [
