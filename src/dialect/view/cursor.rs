@@ -107,11 +107,7 @@ impl<'a> Cursor<'a> {
         }
         self.at += 1;
         let name = inside(self.slice(&place));
-        Some(if self.escaped {
-            Cow::Owned(super::write::unescaped(name).into_bytes())
-        } else {
-            Cow::Borrowed(name)
-        })
+        Some(if self.escaped { Cow::Owned(super::write::unescaped(name).into_bytes()) } else { Cow::Borrowed(name) })
     }
 
     /// Whether another element comes; else the array is over.

@@ -107,6 +107,7 @@ fn is_silent(key: &[u8]) -> bool {
             | b"search_context_size"
             | b"mode"
             | b"execution"
+            | b"keep"
             | b"ranking_options"
     )
 }
