@@ -9,6 +9,7 @@ const HIGHS: u64 = 0x8080_8080_8080_8080;
 ///
 /// Eight bytes at a time. In each test the lowest marked byte is a true one (a borrow only runs upwards), and the
 /// lowest is all that is used.
+#[inline]
 pub(in crate::dialect) fn plain_run(text: &[u8]) -> usize {
     let (words, tail) = text.as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {

@@ -62,7 +62,7 @@ fn top(api: Api, walk: &mut Walk<'_>) {
             (Api::ChatCompletions, b"search_results") => walk.value(Speech::Document),
             (Api::Rerank, b"results" | b"data") => ranked(walk),
             (Api::Transcriptions | Api::Translations, b"words" | b"logprobs") => walk.echo(),
-            _ => drop(walk.cursor.skip()),
+            _ => walk.cursor.pass(),
         }
     }
 }
@@ -81,11 +81,11 @@ fn ranked(walk: &mut Walk<'_>) {
                 while let Some(key) = walk.cursor.key() {
                     match &*key {
                         b"document" | b"text" => walk.strings(Speech::Document),
-                        _ => drop(walk.cursor.skip()),
+                        _ => walk.cursor.pass(),
                     }
                 }
             }
         }
-        _ => drop(walk.cursor.skip()),
+        _ => walk.cursor.pass(),
     }
 }

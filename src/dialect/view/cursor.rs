@@ -27,11 +27,13 @@ pub(super) struct Cursor<'a> {
     at: usize,
     depth: usize,
     broken: bool,
+    /// There was a backslash in the last string.
+    escaped: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, depth: 0, broken: false }
+        Self { bytes, at: 0, depth: 0, broken: false, escaped: false }
     }
 
     /// What stands at `place`.
@@ -105,11 +107,7 @@ impl<'a> Cursor<'a> {
         }
         self.at += 1;
         let name = inside(self.slice(&place));
-        Some(if memchr::memchr(b'\\', name).is_some() {
-            Cow::Owned(super::write::unescaped(name).into_bytes())
-        } else {
-            Cow::Borrowed(name)
-        })
+        Some(if self.escaped { Cow::Owned(super::write::unescaped(name).into_bytes()) } else { Cow::Borrowed(name) })
     }
 
     /// Whether another element comes; else the array is over.
@@ -156,11 +154,27 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Goes behind the value that comes.
+    #[inline]
+    pub(super) fn pass(&mut self) {
+        self.skip();
+    }
+
+    /// Goes behind the value that comes, and tells where it begins in `place`. What is told twice cannot be read in one way
+    /// only.
+    pub(super) fn mark(&mut self, place: &mut Option<usize>) {
+        let at = self.skip().start;
+        if place.replace(at).is_some() {
+            self.give_up();
+        }
+    }
+
     /// Goes behind the string that comes, whose quote stands here; returns its place, with its quotes.
     #[inline]
     pub(super) fn string(&mut self) -> Range<usize> {
         let from = self.at;
         self.at += 1;
+        self.escaped = false;
         loop {
             self.at += plain_run(self.bytes.get(self.at..).unwrap_or_default());
             match self.bytes.get(self.at) {
@@ -168,7 +182,10 @@ impl<'a> Cursor<'a> {
                     self.at += 1;
                     return from..self.at;
                 }
-                Some(b'\\') => self.at += 2,
+                Some(b'\\') => {
+                    self.escaped = true;
+                    self.at += 2;
+                }
                 Some(_) => self.at += 1,
                 None => {
                     self.give_up();

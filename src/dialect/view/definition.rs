@@ -22,7 +22,7 @@ impl Walk<'_> {
                     self.defined(&key);
                 }
             }
-            Kind::Scalar | Kind::Null | Kind::Nothing => drop(self.cursor.skip()),
+            Kind::Scalar | Kind::Null | Kind::Nothing => self.cursor.pass(),
         }
     }
 
@@ -50,7 +50,7 @@ impl Walk<'_> {
             b"enum" | b"examples" => self.values(),
             // Of a grammar, or of an environment, more than words of the protocol may stand in it.
             b"format" | b"environment" if container => self.definition(),
-            _ if is_silent(key) || names::is_silent(key) => drop(self.cursor.skip()),
+            _ if is_silent(key) || names::is_silent(key) => self.cursor.pass(),
             _ => self.definition(),
         }
     }
@@ -63,7 +63,7 @@ impl Walk<'_> {
         self.cursor.enter();
         while self.cursor.more() {
             match self.cursor.peek() {
-                Kind::Scalar => drop(self.cursor.skip()),
+                Kind::Scalar => self.cursor.pass(),
                 _ => self.arguments(Form::String, Speech::Definition),
             }
         }
@@ -107,6 +107,7 @@ fn is_silent(key: &[u8]) -> bool {
             | b"search_context_size"
             | b"mode"
             | b"execution"
+            | b"keep"
             | b"ranking_options"
     )
 }

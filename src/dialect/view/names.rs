@@ -22,6 +22,8 @@ pub(super) enum Name {
     Text,
     /// A text of this speech, whatever is inside.
     Of(Speech),
+    /// Texts of who speaks here, by names that the client makes up.
+    Free,
     /// Arguments of a call: JSON, or a string that holds it.
     Arguments,
     /// What a call of a tool is given: JSON, or a plain string.
@@ -89,6 +91,7 @@ impl Name {
             | b"citationMetadata"
             | b"citation_metadata" => Self::Of(Speech::Document),
             b"tools" => Self::Tools,
+            b"env" | b"attributes" => Self::Free,
             b"data" | b"result" => Self::Payload,
             b"audio" => Self::Sound,
             b"url" | b"uri" => Self::Address,
@@ -108,9 +111,9 @@ pub(super) fn is_silent(key: &[u8]) -> bool {
         b"id" | b"index" | b"fingerprint" | b"namespace" | b"server_label" | b"server_name" | b"created_by"
         | b"caller" | b"agent" => true,
         // Pictures, sound and files: what is in them is no text, and neither is where they lie.
-        b"image_url" | b"video_url" | b"audio_url" | b"input_audio" | b"inlineData" | b"inline_data" | b"fileData"
-        | b"file_data" | b"file_url" | b"fileUri" | b"file_uri" | b"b64_json" | b"partial_image_b64" | b"image"
-        | b"images" | b"sdkBlob" | b"sdk_blob" => true,
+        b"image_url" | b"document_url" | b"video_url" | b"audio_url" | b"input_audio" | b"inlineData"
+        | b"inline_data" | b"fileData" | b"file_data" | b"file_url" | b"fileUri" | b"file_uri" | b"b64_json"
+        | b"partial_image_b64" | b"image" | b"images" | b"sdkBlob" | b"sdk_blob" => true,
         // Seals.
         b"signature" | b"thoughtSignature" | b"thought_signature" | b"encrypted_content" | b"encrypted_index"
         | b"encrypted_stdout" => true,

@@ -76,18 +76,23 @@ fn top(api: Api, key: &[u8]) -> Told {
         (Api::ChatCompletions | Api::Responses | Api::Messages | Api::CountTokens | Api::Generate, b"tools") => {
             Told::Definitions
         }
-        (Api::ChatCompletions, b"functions" | b"response_format" | b"web_search_options") => Told::Definitions,
+        (Api::ChatCompletions, b"functions" | b"response_format" | b"web_search_options" | b"plugins") => {
+            Told::Definitions
+        }
+        (Api::ChatCompletions, b"chat_template") => Told::Speech(Speech::System),
         (Api::ChatCompletions, b"prediction") => Told::Speech(Speech::Assistant),
         (Api::ChatCompletions, b"documents") => Told::Strings(Speech::Document),
-        (Api::Completions, b"prompt") => Told::Prompt("prompt"),
-        (Api::Completions, b"suffix") => Told::Speech(Speech::User),
+        // Some servers take either for both calls.
+        (Api::Completions, b"messages") => Told::Speech(Speech::User),
+        (Api::ChatCompletions | Api::Completions, b"prompt") => Told::Prompt("prompt"),
+        (Api::ChatCompletions | Api::Completions, b"suffix") => Told::Speech(Speech::User),
         (Api::Responses, b"instructions") => Told::Speech(Speech::System),
         (Api::Responses, b"input") => Told::Speech(Speech::User),
         (Api::Responses, b"text") => FORMAT,
         (Api::Responses, b"prompt") => Told::Stored,
         (Api::Messages | Api::CountTokens, b"system") => Told::Speech(Speech::System),
         (Api::Messages | Api::CountTokens, b"output_config") => FORMAT,
-        (Api::Messages | Api::CountTokens, b"output_format") => Told::Definitions,
+        (Api::Messages | Api::CountTokens, b"output_format" | b"context_management") => Told::Definitions,
         (Api::Generate, b"contents") => Told::Speech(Speech::User),
         (Api::Generate, b"systemInstruction" | b"system_instruction") => Told::Speech(Speech::System),
         (Api::Generate, b"generationConfig" | b"generation_config") => SCHEMAS,
@@ -119,20 +124,17 @@ struct Tokens;
 
 fn member(walk: &mut Walk<'_>, told: Told) -> Result<(), Tokens> {
     match told {
-        Told::Nothing => drop(walk.cursor.skip()),
+        Told::Nothing => walk.cursor.pass(),
         Told::Speech(speech) => walk.value(speech),
         Told::Strings(speech) => walk.strings(speech),
         Told::Prompt(_) => return prompt(walk),
         Told::Definitions => walk.definition(),
         Told::Holder(names) => {
-            of_object(
-                walk,
-                |walk, key| if names.contains(&key) { walk.definition() } else { drop(walk.cursor.skip()) },
-            );
+            of_object(walk, |walk, key| if names.contains(&key) { walk.definition() } else { walk.cursor.pass() });
         }
         Told::Stored => of_object(walk, |walk, key| match key {
             b"variables" => of_object(walk, |walk, _| walk.value(Speech::User)),
-            _ => drop(walk.cursor.skip()),
+            _ => walk.cursor.pass(),
         }),
     }
     Ok(())

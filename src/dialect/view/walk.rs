@@ -87,7 +87,7 @@ impl<'a> Walk<'a> {
                     self.value(speech);
                 }
             }
-            Kind::Scalar | Kind::Null | Kind::Nothing => drop(self.cursor.skip()),
+            Kind::Scalar | Kind::Null | Kind::Nothing => self.cursor.pass(),
         }
     }
 
@@ -108,7 +108,7 @@ impl<'a> Walk<'a> {
                     self.strings(speech);
                 }
             }
-            Kind::Scalar | Kind::Null | Kind::Nothing => drop(self.cursor.skip()),
+            Kind::Scalar | Kind::Null | Kind::Nothing => self.cursor.pass(),
         }
     }
 
@@ -148,15 +148,15 @@ impl<'a> Walk<'a> {
                 let at = self.cursor.skip();
                 self.found.push(Piece { at, form: Form::Json, speech, growth: self.growth });
             }
-            Kind::Null | Kind::Nothing => drop(self.cursor.skip()),
+            Kind::Null | Kind::Nothing => self.cursor.pass(),
         }
     }
 
-    /// A value that tells texts over again.
+    /// A value that tells texts over again, if it tells anything.
     pub(super) fn echo(&mut self) {
         let null = self.cursor.peek() == Kind::Null;
         let at = self.cursor.skip();
-        if !null {
+        if !null && !inside(self.cursor.slice(&at)).trim_ascii().is_empty() {
             self.echoes.push(at);
         }
     }
@@ -199,14 +199,15 @@ impl<'a> Walk<'a> {
                 let thought = self.cursor.flag();
                 self.speaks(entry, thought.then_some(Speech::Reasoning));
             }
-            Name::Silent => drop(self.cursor.skip()),
-            Name::Address if speech != Speech::ToolCall => drop(self.cursor.skip()),
+            Name::Silent => self.cursor.pass(),
+            Name::Address if speech != Speech::ToolCall => self.cursor.pass(),
             Name::Address | Name::Unknown if string => self.unless_picture(speech),
             Name::Title if string => entry.name = Some(self.cursor.string()),
             Name::Text | Name::Address | Name::Unknown | Name::Title => self.value(speech),
             Name::Of(speech) => self.value(speech),
             Name::Arguments => self.arguments(Form::StringOfJson, Speech::ToolCall),
             Name::Input(speech) => self.arguments(Form::String, speech),
+            Name::Free => self.strings(speech),
             Name::Payload if string && entry.payload.is_none() => entry.payload = Some(self.cursor.string()),
             Name::Payload => self.value(speech),
             Name::Sound => self.sound(speech),
@@ -275,7 +276,7 @@ impl<'a> Walk<'a> {
         }
         self.cursor.enter();
         while let Some(key) = self.cursor.key() {
-            if *key == *b"transcript" { self.value(speech) } else { drop(self.cursor.skip()) }
+            if *key == *b"transcript" { self.value(speech) } else { self.cursor.pass() }
         }
     }
 }

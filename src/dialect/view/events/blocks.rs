@@ -64,9 +64,9 @@ fn read<'d>(events: &mut Events, walk: &mut Walk<'d>) -> (Members, &'d [u8], usi
         match &*key {
             b"type" => kind = cursor.word(),
             b"index" => members.number = cursor.number().unwrap_or_default(),
-            b"content_block" => members.block = Some(cursor.skip().start),
-            b"delta" => members.delta = Some(cursor.skip().start),
-            b"message" => members.message = Some(cursor.skip().start),
+            b"content_block" => cursor.mark(&mut members.block),
+            b"delta" => cursor.mark(&mut members.delta),
+            b"message" => cursor.mark(&mut members.message),
             b"usage" => {
                 let at = cursor.skip();
                 keep(&mut events.course.told().usage, cursor.slice(&at));
@@ -75,7 +75,7 @@ fn read<'d>(events: &mut Events, walk: &mut Walk<'d>) -> (Members, &'d [u8], usi
                 members.failed = cursor.peek() != Kind::Null;
                 cursor.skip();
             }
-            _ => drop(cursor.skip()),
+            _ => cursor.pass(),
         }
     }
     let end = cursor.place();
@@ -95,7 +95,7 @@ fn message(events: &mut Events, walk: &mut Walk<'_>, at: usize) {
                 let at = walk.cursor.skip();
                 keep(&mut events.course.told().usage, walk.cursor.slice(&at));
             }
-            _ => drop(walk.cursor.skip()),
+            _ => walk.cursor.pass(),
         }
     }
 }

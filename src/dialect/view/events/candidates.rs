@@ -68,7 +68,7 @@ fn candidate(events: &mut Events, seen: &mut Seen<'_, '_>) {
                 walk.value(Speech::Document);
             }
             b"logprobsResult" | b"logprobs_result" => walk.echo(),
-            _ => drop(walk.cursor.skip()),
+            _ => walk.cursor.pass(),
         }
     }
     let pieces = seen.walk.found.get_mut(from..).unwrap_or_default();

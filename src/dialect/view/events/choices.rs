@@ -66,7 +66,7 @@ fn choice(events: &mut Events, seen: &mut Seen<'_, '_>) {
                 walk.cursor.skip();
             }
             b"logprobs" => walk.echo(),
-            _ => drop(walk.cursor.skip()),
+            _ => walk.cursor.pass(),
         }
     }
     let pieces = seen.walk.found.get_mut(from..).unwrap_or_default();
@@ -103,7 +103,7 @@ fn delta(walk: &mut Walk<'_>) {
     walk.cursor.enter();
     while let Some(key) = walk.cursor.key() {
         match &*key {
-            b"role" => drop(walk.cursor.skip()),
+            b"role" => walk.cursor.pass(),
             b"content" => grow(walk, TEXT, 0, Form::String, Speech::Assistant),
             b"refusal" => grow(walk, REFUSAL, 0, Form::String, Speech::Refusal),
             b"reasoning_content" | b"thinking" => grow(walk, THOUGHT, 0, Form::String, Speech::Reasoning),
@@ -113,7 +113,7 @@ fn delta(walk: &mut Walk<'_>) {
             b"function_call" => function(walk, CALL),
             b"audio" => audio(walk),
             b"annotations" | b"citations" => walk.value(Speech::Document),
-            name if names::is_silent(name) => drop(walk.cursor.skip()),
+            name if names::is_silent(name) => walk.cursor.pass(),
             name => grow(walk, OTHER, hash(name), Form::String, Speech::Assistant),
         }
     }
@@ -150,7 +150,7 @@ fn detail(walk: &mut Walk<'_>) -> Option<u64> {
         match &*key {
             b"index" => number = walk.cursor.number(),
             b"text" | b"summary" => grow(walk, DETAIL, 0, Form::String, Speech::Reasoning),
-            _ => drop(walk.cursor.skip()),
+            _ => walk.cursor.pass(),
         }
     }
     number
@@ -168,7 +168,7 @@ fn call(walk: &mut Walk<'_>) -> Option<u64> {
         match &*key {
             b"index" => number = walk.cursor.number(),
             b"function" | b"custom" => function(walk, ARGUMENTS),
-            _ => drop(walk.cursor.skip()),
+            _ => walk.cursor.pass(),
         }
     }
     number
@@ -184,7 +184,7 @@ fn function(walk: &mut Walk<'_>, kind: u8) {
         match &*key {
             b"arguments" => grow(walk, kind, 0, Form::StringOfJson, Speech::ToolCall),
             b"input" => grow(walk, INPUT, 0, Form::String, Speech::ToolCall),
-            _ => drop(walk.cursor.skip()),
+            _ => walk.cursor.pass(),
         }
     }
 }
@@ -198,7 +198,7 @@ fn audio(walk: &mut Walk<'_>) {
     while let Some(key) = walk.cursor.key() {
         match &*key {
             b"transcript" => grow(walk, TRANSCRIPT, 0, Form::String, Speech::Assistant),
-            _ => drop(walk.cursor.skip()),
+            _ => walk.cursor.pass(),
         }
     }
 }

@@ -110,8 +110,10 @@ impl Course {
                 Before::Begun => begun = false,
                 Before::Finished => finished = false,
                 Before::Ended => ended = false,
-                Before::Part(part, None) => drop(parts.remove(part)),
-                Before::Part(part, Some(open)) => drop(parts.insert(*part, *open)),
+                Before::Part(part, open) => match open {
+                    None => parts.retain(|other, _| other != part),
+                    Some(open) => parts.extend([(*part, *open)]),
+                },
                 Before::Sequence(number) => sequence = *number,
             }
         }

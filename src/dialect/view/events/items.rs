@@ -8,7 +8,7 @@ use crate::{
         cursor::Kind,
         walk::{Walk, hash},
     },
-    model::{Form, Growth, Speech},
+    model::{Form, Growth, Piece, Speech},
 };
 use std::ops::Range;
 
@@ -89,45 +89,38 @@ pub(super) fn event(events: &mut Events, seen: &mut Seen<'_, '_>) {
 fn read<'d>(events: &mut Events, seen: &mut Seen<'_, 'd>) -> (Members, &'d [u8], usize) {
     let mut members = Members::default();
     let mut kind: &[u8] = b"";
-    let cursor = &mut seen.walk.cursor;
-    cursor.enter();
-    while let Some(key) = cursor.key() {
+    seen.walk.cursor.enter();
+    while let Some(key) = seen.walk.cursor.key() {
         match &*key {
-            b"type" => kind = cursor.word(),
+            b"type" => kind = seen.walk.cursor.word(),
             b"sequence_number" => {
-                let at = cursor.skip();
-                let digits = std::str::from_utf8(cursor.slice(&at)).ok();
+                let at = seen.walk.cursor.skip();
+                let digits = std::str::from_utf8(seen.walk.cursor.slice(&at)).ok();
                 if let Some(number) = digits.and_then(|digits| digits.parse().ok()) {
                     events.course.number(number);
                     seen.view.sequence = Some(at);
                 }
             }
-            b"output_index" => members.output = cursor.number().unwrap_or_default(),
-            b"content_index" => members.content = channel::place(cursor.number().unwrap_or_default()),
-            b"summary_index" => members.summary = channel::place(cursor.number().unwrap_or_default()),
-            b"delta" => members.delta = Some(cursor.skip().start),
-            b"part" => members.part = Some(cursor.skip().start),
-            b"item" => members.item = Some(cursor.skip().start),
-            b"response" => members.response = Some(cursor.skip().start),
-            b"annotation" => members.annotation = Some(cursor.skip().start),
+            b"output_index" => members.output = seen.walk.cursor.number().unwrap_or_default(),
+            b"content_index" => members.content = channel::place(seen.walk.cursor.number().unwrap_or_default()),
+            b"summary_index" => members.summary = channel::place(seen.walk.cursor.number().unwrap_or_default()),
+            b"delta" => seen.walk.cursor.mark(&mut members.delta),
+            b"part" => seen.walk.cursor.mark(&mut members.part),
+            b"item" => seen.walk.cursor.mark(&mut members.item),
+            b"response" => seen.walk.cursor.mark(&mut members.response),
+            b"annotation" => seen.walk.cursor.mark(&mut members.annotation),
             b"text" | b"refusal" | b"arguments" | b"input" | b"code" | b"transcript" | b"diff" | b"output" => {
-                members.wholes.push(cursor.skip().start);
+                members.wholes.push(seen.walk.cursor.skip().start);
             }
-            b"logprobs" => {
-                let empty = cursor.peek() == Kind::Null;
-                let at = cursor.skip();
-                if !empty {
-                    seen.walk.echoes.push(at);
-                }
-            }
+            b"logprobs" => seen.walk.echo(),
             b"error" => {
-                members.failed = cursor.peek() != Kind::Null;
-                cursor.skip();
+                members.failed = seen.walk.cursor.peek() != Kind::Null;
+                seen.walk.cursor.skip();
             }
-            _ => drop(cursor.skip()),
+            _ => seen.walk.cursor.pass(),
         }
     }
-    let end = cursor.place();
+    let end = seen.walk.cursor.place();
     (members, kind, end)
 }
 
@@ -205,7 +198,7 @@ fn item(walk: &mut Walk<'_>, at: usize, kind: &[u8], output: u64) {
                     place = place.saturating_add(1);
                 }
             }
-            _ => drop(walk.cursor.skip()),
+            _ => walk.cursor.pass(),
         }
     }
     channel::put(walk.found.get_mut(from..).unwrap_or_default(), output);
@@ -222,7 +215,7 @@ fn grow(walk: &mut Walk<'_>, from: usize, kind: u8, place: u32) {
     }
 }
 
-fn within<'w>(walk: &'w mut Walk<'_>, from: usize, at: &Range<usize>) -> &'w mut [crate::model::Piece] {
+fn within<'w>(walk: &'w mut Walk<'_>, from: usize, at: &Range<usize>) -> &'w mut [Piece] {
     let pieces = walk.found.get_mut(from..).unwrap_or_default();
     let begin = pieces.partition_point(|piece| piece.at.start < at.start);
     let end = pieces.partition_point(|piece| piece.at.start < at.end);

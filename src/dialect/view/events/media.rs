@@ -32,7 +32,7 @@ pub(super) fn event(events: &mut Events, seen: &mut Seen<'_, '_>) {
                 failed = walk.cursor.peek() != Kind::Null;
                 walk.cursor.skip();
             }
-            _ => drop(walk.cursor.skip()),
+            _ => walk.cursor.pass(),
         }
     }
     events.note(&walk.found);

@@ -1,9 +1,14 @@
 //! Whatever the order of members, white space and escapes: each text is found, and nothing else.
 
 use super::{ANSWERS, Dice, REQUESTS, asked, said, strings, walk};
-use crate::dialect::strict;
-use crate::model::{Api, Text};
-use proptest::prelude::{any, prop_assert_eq, proptest};
+use crate::{
+    dialect::{
+        strict,
+        view::{answers, requests},
+    },
+    model::{Api, Text},
+};
+use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};
 use serde_json::Value;
 
 /// The strings of a fixture that say who speaks.
@@ -49,8 +54,8 @@ fn each_text_of_an_answer_is_found_with_who_speaks_and_nothing_else() {
 #[test]
 fn each_api_that_has_a_body_of_text_has_a_view_and_says_so_else() {
     for api in Api::ALL {
-        assert_eq!(super::request(api, None, b"{}").is_ok(), super::super::requests(api), "{api}");
-        assert_eq!(super::answer(api, b"{}").is_ok(), super::super::answers(api), "{api}");
+        assert_eq!(super::request(api, None, b"{}").is_ok(), requests(api), "{api}");
+        assert_eq!(super::answer(api, b"{}").is_ok(), answers(api), "{api}");
     }
     let error = super::request(Api::Files, None, b"{}").expect_err("no view");
     assert!(error.to_string().contains("`files`"), "{error}");
@@ -126,6 +131,8 @@ fn string(text: &str, dice: &mut Dice, out: &mut String) {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// Order, white space, escapes of texts and names: none of it hides a text, and none makes one of what is none.
     #[test]
     fn how_a_body_is_written_hides_no_text(seed in any::<u64>()) {

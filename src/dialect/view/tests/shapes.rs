@@ -82,6 +82,19 @@ fn requests_of_the_smaller_calls() {
             r#"{"input":[{"type":"tool_search_call","arguments":{"q":"x"}}]}"#,
             &[r#"c~json {"q":"x"}"#],
         ),
+        ("a prompt in a chat", Api::ChatCompletions, r#"{"prompt":"Say"}"#, &["u~Say"]),
+        (
+            "what plugins are told",
+            Api::ChatCompletions,
+            r#"{"messages":[],"plugins":[{"id":"web","max_results":1,"search_prompt":"Found:"}]}"#,
+            &["f~Found:"],
+        ),
+        (
+            "how to sum up",
+            Api::Messages,
+            r#"{"messages":[],"context_management":{"edits":[{"type":"compact_20260112","instructions":"Short."},{"keep":"all"}]}}"#,
+            &["f~Short."],
+        ),
         ("nothing", Api::ImageVariations, "{}", &[]),
     ];
     for (name, api, body, want) in cases {

@@ -4,7 +4,7 @@ use super::{letter, lines, said};
 use crate::{
     dialect::{
         About, encoder,
-        view::{Events, decoded},
+        view::{Events, decoded, walk::hash},
     },
     model::{Api, Channel, ChatEvent, Citation, EventView, Finish, Form, Growth, Piece, Seal, Usage},
     sse::{SseEvent, SseScanner},
@@ -75,7 +75,7 @@ data: {"id":"c","choices":[],"usage":{"prompt_tokens":1}}
 data: [DONE]
 
 "#;
-    let new = super::super::walk::hash(b"new");
+    let new = hash(b"new");
     assert_eq!(
         trace(Api::ChatCompletions, stream),
         [
@@ -172,7 +172,7 @@ data: {"type":"response.new_thing.delta","output_index":6,"delta":"??"}
 data: {"type":"error","code":"x","message":"y","sequence_number":9}
 
 "#;
-    let new = super::super::walk::hash(b"new_thing");
+    let new = hash(b"new_thing");
     assert_eq!(
         trace(Api::Responses, stream),
         [
@@ -235,7 +235,7 @@ data: {"type":"content_block_start","index":2,"content_block":{"type":"tool_use"
 data: {"type":"error","error":{"type":"overloaded_error","message":"m"}}
 
 "#;
-    let words = super::super::walk::hash(b"words");
+    let words = hash(b"words");
     assert_eq!(
         trace(Api::Messages, stream),
         [
@@ -262,7 +262,7 @@ data: {"candidates":[{"content":{"parts":[{"executableCode":{"language":"PYTHON"
 data: {"error":{"code":500,"message":"m","status":"INTERNAL"}}
 
 "#;
-    let path = super::super::walk::hash(b"$.a");
+    let path = hash(b"$.a");
     assert_eq!(
         trace(Api::Generate, stream),
         [
@@ -299,6 +299,24 @@ fn data_that_cannot_be_read_is_one_text() {
             let got = trace(api, &format!("data: {data}\n\n"));
             assert_eq!(got, [format!("=a~plain {data}")], "{api}");
         }
+    }
+}
+
+#[test]
+fn of_members_that_stand_twice_none_is_passed_over() {
+    let cases = [
+        (Api::ChatCompletions, r#"{"choices":[{"delta":{"content":"a","content":"b"}}]}"#, "0.1.0+a~a 0.1.0+a~b"),
+        (Api::Generate, r#"{"candidates":[{"content":{"parts":[{"text":"a","text":"b"}]}}]}"#, "0.1.0+a~a 0.1.0+a~b"),
+    ];
+    for (api, data, want) in cases {
+        assert_eq!(trace(api, &format!("data: {data}\n\n")), [want], "{api}");
+    }
+    let cases = [
+        (Api::Responses, r#"{"type":"response.output_text.delta","delta":"a","delta":"b"}"#),
+        (Api::Messages, r#"{"type":"content_block_delta","delta":{"text":"a"},"delta":{"text":"b"}}"#),
+    ];
+    for (api, data) in cases {
+        assert_eq!(trace(api, &format!("data: {data}\n\n")), [format!("=a~plain {data}")], "{api}");
     }
 }
 
