@@ -39,7 +39,7 @@ fn address(look: &Look<'_>) -> Option<usize> {
     let (before, second) = (look.back(1), look.back(2));
     let inside = before.is_ascii_alphanumeric()
         || before == b'_'
-        || is_letter(before)
+        || matches!(before, 0x80..=0xbf) && matches!(second, 0xc3..=0xdf)
         || is_joint(before) && (second.is_ascii_alphanumeric() || is_letter(second));
     if inside {
         return None;
@@ -68,7 +68,7 @@ fn domain(look: &Look<'_>, from: usize) -> Option<usize> {
     let (mut at, mut end, mut labels) = (from, None, 0);
     loop {
         let label = at;
-        at = look.run(at, |byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte >= 0x80);
+        at = look.run(at, |byte| byte.is_ascii_alphanumeric() || byte == b'-' || is_letter(byte));
         if at == label || at - label > MOST_LABEL || at - from > MOST_DOMAIN || look.at(label) == b'-' {
             return end;
         }

@@ -467,9 +467,9 @@ fn follows(before: &[u8], word: &str) -> bool {
 fn name(look: &Look<'_>) -> (usize, usize) {
     let (mut at, mut end, mut words) = (look.start(), look.start(), 0);
     while words < 4 {
-        let particle = words > 0 && PARTICLES.iter().any(|particle| look.word_at(at, particle));
-        if particle {
-            at = look.run(at, |byte| byte != b' ' && byte != 0) + 1;
+        for _ in 0..2 {
+            let small = PARTICLES.iter().find(|particle| words > 0 && look.word_at(at, particle));
+            at += small.map_or(0, |particle| particle.len());
         }
         if !is_capital(look.at(at), look.at(at + 1)) {
             break;
