@@ -71,7 +71,7 @@ impl<'a> Ballot<'a> {
         let near = self.near(entity);
         let rank = match (strength, self.confidence) {
             (Strength::Sure, _) => 3,
-            (Strength::Checked, _) if near > 0 => 2,
+            (Strength::Checked, _) if near > 0 => 3,
             (Strength::Checked, Confidence::Low) => 0,
             (Strength::Shape, Confidence::High) if near == 0 => return,
             (Strength::Shape, _) => 1,

@@ -7,7 +7,9 @@ use super::entity::Entity::{CardCvv, CardExpiry, CreditCard};
 
 /// Prefixes from and to, and lengths from and to: <https://en.wikipedia.org/wiki/Payment_card_number>.
 const ISSUERS: &[(u64, u64, usize, usize)] = &[
-    (4, 4, 13, 19),             // Visa; 13 is retired
+    (4, 4, 16, 16),             // Visa
+    (4, 4, 19, 19),             // Visa
+    (4, 4, 13, 13),             // Visa, retired
     (51, 55, 16, 16),           // Mastercard
     (2221, 2720, 16, 16),       // Mastercard
     (34, 34, 15, 15),           // American Express

@@ -277,9 +277,7 @@ fn nino(ballot: &mut Ballot<'_>, code: Code<'_>) {
     {
         return;
     }
-    let given = !b"DFIQUV".contains(&first)
-        && !b"DFIOQUV".contains(&second)
-        && !NOT_GIVEN.contains(&&[first, second]);
+    let given = !b"DFIQUV".contains(&first) && !b"DFIOQUV".contains(&second) && !NOT_GIVEN.contains(&&[first, second]);
     // Small letters are taken only without gaps.
     let cased = look.seen(start..start + 2).iter().all(u8::is_ascii_uppercase);
     if !given || (!cased && !look.at(start + 2).is_ascii_digit()) {
@@ -298,7 +296,11 @@ fn nino(ballot: &mut Ballot<'_>, code: Code<'_>) {
         (at, digits) = (at + 1, digits + 1);
     }
     let suffix = look.at(at);
-    if digits == 6 && parts <= 4 && (cased || parts == 0) && matches!(suffix.to_ascii_uppercase(), b'A'..=b'D') && closes(look, at + 1)
+    if digits == 6
+        && parts <= 4
+        && (cased || parts == 0)
+        && matches!(suffix.to_ascii_uppercase(), b'A'..=b'D')
+        && closes(look, at + 1)
     {
         ballot.offer(UkNino, at + 1, Strength::Sure);
     }

@@ -1,6 +1,6 @@
 //! Entities of the configuration: a regular expression, and words that must stand in front of it.
 
-use super::super::spot::{CONTEXT, Hit, LONGEST, Spotter};
+use crate::guard::{CONTEXT, Hit, LONGEST, Spotter};
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::{start, syntax};

@@ -3,6 +3,7 @@
 use super::ballot::{Ballot, Strength};
 use super::entity::Entity::Email;
 use super::look::Look;
+use crate::guard::LONGEST;
 
 /// Longest local part and label: RFC 5321, 4.5.3.1 and RFC 1035, 2.3.4 (<https://www.rfc-editor.org/rfc/rfc5321>).
 const MOST_LOCAL: usize = 64;
@@ -105,7 +106,7 @@ pub(super) fn url(look: &Look<'_>) -> Option<usize> {
     let scheme = ["https://", "http://", "ftp://", "www."].into_iter().find(|scheme| look.word_at(start, scheme))?;
     let inside = start + scheme.len();
     let mut end = look.run(inside, is_url);
-    if end - start >= super::super::spot::LONGEST {
+    if end - start >= LONGEST {
         return Some(end);
     }
     while end > inside

@@ -75,7 +75,11 @@ pub(super) fn vote(ballot: &mut Ballot<'_>) {
         b'0'..=b'9' if opens(look) => {
             let start = look.start();
             let inside = look.back(1) == b' ' && look.back(2).is_ascii_digit();
-            if !inside && look.at(start) == b'0' && look.at(start + 1) == b'0' && matches!(look.at(start + 2), b'1'..=b'9') {
+            if !inside
+                && look.at(start) == b'0'
+                && look.at(start + 1) == b'0'
+                && matches!(look.at(start + 2), b'1'..=b'9')
+            {
                 if let Some(end) = international(look, start + 2) {
                     ballot.offer(Phone, extended(look, end), Strength::Shape);
                 }

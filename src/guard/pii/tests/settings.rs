@@ -1,6 +1,4 @@
-use super::super::{DEFAULT, ENTITIES, build};
-use super::{Fold, assert_cuts_do_not_matter, guard, marked};
-use crate::config::Section;
+use super::{DEFAULT, ENTITIES, Fold, Section, assert_cuts_do_not_matter, build, guard, marked};
 
 #[test]
 fn entities_and_groups_are_chosen_by_name() {

@@ -1,6 +1,6 @@
 //! Values that are found, by entity: test numbers of public documentation, and made-up ones.
 
-use super::{Fold, assert_cuts_do_not_matter, guard, marked};
+use super::{ENTITIES, Fold, assert_cuts_do_not_matter, guard, marked};
 
 /// Entities, and texts in which `<…>` is what is found.
 const FOUND: &[(&str, &[&str])] = &[
@@ -216,7 +216,6 @@ fn values_are_found_wherever_the_text_is_cut() {
 /// Every entity has a value here.
 #[test]
 fn no_entity_is_left_out() {
-    let missing: Vec<_> =
-        super::super::ENTITIES.iter().filter(|entity| !FOUND.iter().any(|(name, _)| name == *entity)).collect();
+    let missing: Vec<_> = ENTITIES.iter().filter(|entity| !FOUND.iter().any(|(name, _)| name == *entity)).collect();
     assert_eq!(missing, Vec::<&&str>::new());
 }
