@@ -26,7 +26,13 @@ const ISSUERS: &[(u64, u64, usize, usize)] = &[
     (38, 39, 14, 19),           // Diners Club
     (62, 62, 16, 19),           // UnionPay
     (2200, 2204, 16, 19),       // Mir
-    (5018, 5018, 12, 19),       // Maestro
+    (2131, 2131, 15, 15),       // JCB, retired
+    (1800, 1800, 15, 15),       // JCB, retired
+    (50, 50, 12, 19),           // Maestro
+    (56, 58, 12, 19),           // Maestro
+    (67, 67, 12, 19),           // Maestro
+    (604, 604, 12, 19),         // Maestro
+    (639, 639, 12, 15),         // Maestro
     (5020, 5020, 12, 19),       // Maestro
     (5038, 5038, 12, 19),       // Maestro
     (5893, 5893, 12, 19),       // Maestro
@@ -63,7 +69,7 @@ fn card(ballot: &mut Ballot<'_>, number: Number<'_>) {
         return;
     }
     // Short Maestro numbers, retired Visas and airlines' cards look like any other number.
-    let rare = digits.len() < 14 || digits[0] == 1 || digits.len() > 16 && number.is_plain();
+    let rare = digits.len() < 14 || digits[0] == 1 || value(&digits[..4]) == 2131 || digits.len() > 16 && number.is_plain();
     ballot.offer(CreditCard, number.end, if rare { Strength::Checked } else { Strength::Sure });
 }
 

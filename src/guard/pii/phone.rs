@@ -192,7 +192,7 @@ fn bracketed(ballot: &mut Ballot<'_>) {
     for number in rest.numbers().chain(extension) {
         let digits = number.digits;
         let strength = match (area, number.shape) {
-            (3, 0x34 | 0x7) if is_area(code.0) && digits[0] > 1 => Strength::Shape,
+            (3, 0x34 | 0x7) if is_area(code.0) => Strength::Shape,
             (2, 0x44 | 0x54 | 0x8 | 0x9) if zero || code.0 != b'0' => Strength::Shape,
             _ if zero && (4..=9).contains(&digits.len()) && (9..=12).contains(&(area + digits.len())) => {
                 Strength::Shape
@@ -231,7 +231,9 @@ fn national(ballot: &mut Ballot<'_>) {
 fn written(number: &Number<'_>) -> Option<Strength> {
     let digits = number.digits;
     let count = digits.len();
-    let american = |at: usize| matches!(digits[at], 2..=9) && matches!(digits[at + 3], 2..=9);
+    // Exchanges begin with 2 to 9, but made-up numbers do not; spaces part other numbers as well.
+    let spaced = number.separator == Some(b' ');
+    let american = |at: usize| matches!(digits[at], 2..=9) && (!spaced || matches!(digits[at + 3], 2..=9));
     let separated = number.shape >= 0x10;
     match number.shape {
         0x334 if american(0) => return Some(Strength::Shape),
