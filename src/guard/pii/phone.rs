@@ -243,6 +243,9 @@ fn written(number: &Number<'_>) -> Option<Strength> {
         0x55 if digits[0] > 5 && number.last == b' ' => return Some(Strength::Shape),
         // Not a social security number, a date, a sort code.
         0x324 | 0x422 | 0x224 | 0x222 | 0x3333 | 0x1111 => return None,
+        // ZIP codes.
+        0x54 if number.last == b'-' => return None,
+        0x244 if digits[0] > 0 && number.last == b'-' && number.separator.is_none() => return Some(Strength::Shape),
         // As thousands are written.
         0x333 => return Some(Strength::Word),
         _ => {}
