@@ -1,9 +1,9 @@
 //! What is never a hit, by value.
 
-use super::super::spot::CONTEXT;
 use super::entity::Entity;
 use super::look::Look;
 use super::network;
+use crate::guard::CONTEXT;
 use std::net::IpAddr;
 
 /// Values that are no hits.

@@ -57,10 +57,6 @@ impl<'a> Ballot<'a> {
         self.on.has(entity)
     }
 
-    pub(super) const fn wants_any(&self, set: Set) -> bool {
-        self.on.meets(set)
-    }
-
     /// How near a word for `entity` stands in front of the place; 0: there is none.
     pub(super) fn near(&self, entity: Entity) -> u8 {
         self.context.get_or_init(|| Context::of(self.look)).near(entity)
@@ -75,7 +71,7 @@ impl<'a> Ballot<'a> {
         let near = self.near(entity);
         let rank = match (strength, self.confidence) {
             (Strength::Sure, _) => 3,
-            (Strength::Checked, _) if near > 0 => 2,
+            (Strength::Checked, _) if near > 0 => 3,
             (Strength::Checked, Confidence::Low) => 0,
             (Strength::Shape, Confidence::High) if near == 0 => return,
             (Strength::Shape, _) => 1,

@@ -7,7 +7,9 @@ use super::entity::Entity::{CardCvv, CardExpiry, CreditCard};
 
 /// Prefixes from and to, and lengths from and to: <https://en.wikipedia.org/wiki/Payment_card_number>.
 const ISSUERS: &[(u64, u64, usize, usize)] = &[
-    (4, 4, 13, 19),             // Visa; 13 is retired
+    (4, 4, 16, 16),             // Visa
+    (4, 4, 19, 19),             // Visa
+    (4, 4, 13, 13),             // Visa, retired
     (51, 55, 16, 16),           // Mastercard
     (2221, 2720, 16, 16),       // Mastercard
     (34, 34, 15, 15),           // American Express
@@ -18,13 +20,19 @@ const ISSUERS: &[(u64, u64, usize, usize)] = &[
     (60, 60, 16, 16),           // RuPay, Hipercard
     (81, 82, 16, 16),           // RuPay
     (3528, 3589, 16, 19),       // JCB
+    (35, 35, 16, 16),           // none, but test numbers
     (300, 305, 14, 19),         // Diners Club
     (3095, 3095, 14, 19),       // Diners Club
     (36, 36, 14, 19),           // Diners Club
     (38, 39, 14, 19),           // Diners Club
     (62, 62, 16, 19),           // UnionPay
     (2200, 2204, 16, 19),       // Mir
-    (5018, 5018, 12, 19),       // Maestro
+    (2131, 2131, 15, 15),       // JCB, retired
+    (1800, 1800, 15, 15),       // JCB, retired
+    (50, 50, 12, 19),           // Maestro
+    (56, 58, 12, 19),           // Maestro
+    (67, 67, 12, 19),           // Maestro
+    (639, 639, 12, 15),         // Maestro
     (5020, 5020, 12, 19),       // Maestro
     (5038, 5038, 12, 19),       // Maestro
     (5893, 5893, 12, 19),       // Maestro
@@ -53,15 +61,22 @@ fn card(ballot: &mut Ballot<'_>, number: Number<'_>) {
     if !ballot.wants(CreditCard) || !is_grouped(&number) || !luhn(digits) || all_same(digits) {
         return;
     }
-    let issued = ISSUERS.iter().any(|&(from, to, shortest, longest)| {
-        let prefix = value(&digits[..digits_of(from)]);
-        (from..=to).contains(&prefix) && (shortest..=longest).contains(&digits.len())
-    });
+    let british = digits.starts_with(&[0, 6, 0, 4]);
+    let issued = british
+        || ISSUERS.iter().any(|&(from, to, shortest, longest)| {
+            let prefix = value(&digits[..digits_of(from)]);
+            (from..=to).contains(&prefix) && (shortest..=longest).contains(&digits.len())
+        });
     if !issued {
         return;
     }
+    let unissued = digits[0] == 3 && digits[1] == 5 && !(3_528..=3_589).contains(&value(&digits[..4]));
     // Short Maestro numbers, retired Visas and airlines' cards look like any other number.
-    let rare = digits.len() < 14 || digits[0] == 1 || digits.len() > 16 && number.is_plain();
+    let rare = digits.len() < 14
+        || digits[0] < 2
+        || unissued
+        || value(&digits[..4]) == 2131
+        || digits.len() > 16 && number.is_plain();
     ballot.offer(CreditCard, number.end, if rare { Strength::Checked } else { Strength::Sure });
 }
 

@@ -28,7 +28,7 @@ pub(super) fn vote(ballot: &mut Ballot<'_>) {
     let text = look.seen(start..end);
     let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
     let code = Code { text, end, digits, upper: !text.iter().any(u8::is_ascii_lowercase) };
-    if digits == 0 && !matches!(text.len(), 1 | 2) {
+    if digits == 0 && !matches!(text.len(), 1..=3) {
         return;
     }
     if closes(look, end) && digits > 0 && digits < text.len() {
@@ -93,7 +93,9 @@ fn parted(ballot: &mut Ballot<'_>, code: Code<'_>) {
     let look = ballot.look;
     let start = look.start();
     nino(ballot, code);
-    hetu(ballot);
+    if code.text.len() >= 6 && code.text[..6].iter().all(u8::is_ascii_digit) {
+        hetu(ballot);
+    }
     let next = look.at(code.end);
     if next == b'-' && code.text.len() == 8 && code.digits == 8 && closes(look, code.end + 2) {
         // `12345678-Z`
@@ -275,12 +277,10 @@ fn nino(ballot: &mut Ballot<'_>, code: Code<'_>) {
     {
         return;
     }
-    let given = !b"DFIQUV".contains(&first)
-        && !b"DFIOQUV".contains(&second)
-        && !matches!([first, second], [b'B' | b'T' | b'N' | b'K', b'G' | b'N' | b'B' | b'K'] if NOT_GIVEN.contains(&&[first, second]))
-        && [first, second] != *b"ZZ"
-        && [first, second] != *b"NT";
-    if !given {
+    let given = !b"DFIQUV".contains(&first) && !b"DFIOQUV".contains(&second) && !NOT_GIVEN.contains(&&[first, second]);
+    // Small letters are taken only without gaps.
+    let cased = look.seen(start..start + 2).iter().all(u8::is_ascii_uppercase);
+    if !given || (!cased && !look.at(start + 2).is_ascii_digit()) {
         return;
     }
     let mut at = start + 2;
@@ -296,21 +296,24 @@ fn nino(ballot: &mut Ballot<'_>, code: Code<'_>) {
         (at, digits) = (at + 1, digits + 1);
     }
     let suffix = look.at(at);
-    let cased = look.seen(start..start + 2).iter().all(u8::is_ascii_uppercase) || parts == 0;
-    if digits == 6 && parts <= 4 && cased && matches!(suffix.to_ascii_uppercase(), b'A'..=b'D') && closes(look, at + 1)
+    if digits == 6
+        && parts <= 4
+        && (cased || parts == 0)
+        && matches!(suffix.to_ascii_uppercase(), b'A'..=b'D')
+        && closes(look, at + 1)
     {
         ballot.offer(UkNino, at + 1, Strength::Sure);
     }
 }
 
-const NOT_GIVEN: &[&[u8; 2]] = &[b"BG", b"GB", b"NK", b"KN", b"TN"];
+const NOT_GIVEN: &[&[u8; 2]] = &[b"BG", b"GB", b"NK", b"KN", b"TN", b"NT", b"ZZ"];
 
 /// Day, sign of the century, number, check character:
 /// <https://dvv.fi/en/personal-identity-code>.
 fn hetu(ballot: &mut Ballot<'_>) {
     let look = ballot.look;
     let start = look.start();
-    if !ballot.wants(FiHetu) || !look.at(start + 5).is_ascii_digit() {
+    if !ballot.wants(FiHetu) {
         return;
     }
     let century = look.at(start + 6);
@@ -324,7 +327,7 @@ fn hetu(ballot: &mut Ballot<'_>) {
         return;
     };
     let check = b"0123456789ABCDEFHJKLMNPRSTUVWXY"[((value(&day) * 1_000 + value(&number)) % 31) as usize];
-    if is_day(0, value(&day[2..4]), value(&day[..2])) && text[10] == check {
+    if is_day(0, value(&day[2..4]), value(&day[..2])) && text.get(10) == Some(&check) {
         ballot.offer(FiHetu, start + 11, Strength::Sure);
     }
 }

@@ -91,6 +91,7 @@ const TABLE: &[(&str, &[Entity])] = &[
         &[CardExpiry],
     ),
     ("iban", &[Iban]),
+    ("ip|ip address|ipv4|host|hosts|server|gateway|dns|peer|client|router|addr|subnet|ping|ssh", &[Ip]),
     ("swift|bic|swift code|bic code|swift/bic", &[SwiftBic]),
     (
         "bank account|account number|account no|account #|acct|acct no|checking account|savings account|account|a/c|account_number|accountnumber",

@@ -1,6 +1,6 @@
 //! Entities of the configuration: a regular expression, and words that must stand in front of it.
 
-use super::super::spot::{CONTEXT, Hit, LONGEST, Spotter};
+use crate::guard::{CONTEXT, Hit, LONGEST, Spotter};
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::{start, syntax};
@@ -35,7 +35,7 @@ impl Custom {
             .build(pattern)
             .map_err(|error| reason(&error))?;
         let mut custom = Self { entity, automaton, first: Box::new([true; 256]), context: Vec::new() };
-        if custom.length(b"", 0).0.is_some() {
+        if custom.automaton.is_match_state(custom.automaton.next_eoi_state(custom.begin(None))) {
             return Err("matches the empty text; say what a value has at least".to_owned());
         }
         for byte in 0..=u8::MAX {

@@ -3,6 +3,7 @@
 use super::ballot::{Ballot, Strength};
 use super::entity::Entity::Email;
 use super::look::Look;
+use crate::guard::LONGEST;
 
 /// Longest local part and label: RFC 5321, 4.5.3.1 and RFC 1035, 2.3.4 (<https://www.rfc-editor.org/rfc/rfc5321>).
 const MOST_LOCAL: usize = 64;
@@ -39,7 +40,7 @@ fn address(look: &Look<'_>) -> Option<usize> {
     let (before, second) = (look.back(1), look.back(2));
     let inside = before.is_ascii_alphanumeric()
         || before == b'_'
-        || is_letter(before)
+        || matches!(before, 0x80..=0xbf) && matches!(second, 0xc3..=0xdf)
         || is_joint(before) && (second.is_ascii_alphanumeric() || is_letter(second));
     if inside {
         return None;
@@ -68,7 +69,7 @@ fn domain(look: &Look<'_>, from: usize) -> Option<usize> {
     let (mut at, mut end, mut labels) = (from, None, 0);
     loop {
         let label = at;
-        at = look.run(at, |byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte >= 0x80);
+        at = look.run(at, |byte| byte.is_ascii_alphanumeric() || byte == b'-' || is_letter(byte));
         if at == label || at - label > MOST_LABEL || at - from > MOST_DOMAIN || look.at(label) == b'-' {
             return end;
         }
@@ -105,7 +106,7 @@ pub(super) fn url(look: &Look<'_>) -> Option<usize> {
     let scheme = ["https://", "http://", "ftp://", "www."].into_iter().find(|scheme| look.word_at(start, scheme))?;
     let inside = start + scheme.len();
     let mut end = look.run(inside, is_url);
-    if end - start >= super::super::spot::LONGEST {
+    if end - start >= LONGEST {
         return Some(end);
     }
     while end > inside

@@ -153,10 +153,6 @@ impl Set {
         self.0 & other.0 != 0
     }
 
-    pub(super) const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     /// Adds an entity or a group; `false`: there is none of this name.
     pub(super) fn add(&mut self, name: &str) -> bool {
         let before = |bits: u64, index: usize| bits | 1 << index;

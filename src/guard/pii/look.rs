@@ -1,6 +1,6 @@
 //! A text from one place on, which knows when it was asked for what has not come yet.
 
-use super::super::spot::{CONTEXT, LONGEST};
+use crate::guard::{CONTEXT, LONGEST};
 use std::cell::Cell;
 use std::ops::Range;
 

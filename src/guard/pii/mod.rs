@@ -42,7 +42,7 @@ pub use ballot::Confidence;
 pub use entity::{DEFAULT, ENTITIES, GROUP_NAMES};
 pub use settings::build;
 
-use super::spot::{Hit, LONGEST, Spotter};
+use super::{Hit, LONGEST, Spotter};
 use allow::Allow;
 use ballot::Ballot;
 use entity::{Entity, Set};

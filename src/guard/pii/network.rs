@@ -13,8 +13,11 @@ pub(super) fn vote(ballot: &mut Ballot<'_>) {
     }
     let first = look.at(look.start());
     if ballot.wants(Ip) && first.is_ascii_digit() {
-        if let Some((end, _)) = v4(look) {
-            ballot.offer(Ip, end, Strength::Sure);
+        if let Some((end, address)) = v4(look) {
+            // `4.5.3.1` is a section or a version, but `8.8.8.8` is not.
+            let octets = address.octets();
+            let section = octets.iter().all(|&octet| octet < 10) && octets.iter().any(|&octet| octet != octets[0]);
+            ballot.offer(Ip, end, if section { Strength::Word } else { Strength::Sure });
         }
     }
     if !(first.is_ascii_hexdigit() || first == b':') {
@@ -94,7 +97,8 @@ pub(super) fn v6(look: &Look<'_>) -> Option<(usize, Ipv6Addr)> {
     }
     let start = look.start();
     let mut end = look.run(start, |byte| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.');
-    while end > start && (look.at(end - 1) == b'.' || look.at(end - 1) == b':' && look.at(end - 2) != b':') {
+    // What ends the sentence.
+    while end > start + 2 && (look.at(end - 1) == b'.' || look.at(end - 1) == b':' && look.at(end - 2) != b':') {
         end -= 1;
     }
     if !(4..=45).contains(&(end - start)) || look.at(end).is_ascii_alphanumeric() || look.at(end) == b'_' {

@@ -48,7 +48,7 @@ fn nine(ballot: &mut Ballot<'_>, number: Number<'_>) {
         ballot.offer(NlBsn, end, Strength::Checked);
     }
     if number.is_plain() || number.is_of(0x333, ANY) {
-        if luhn(digits) && !matches!(digits[0], 0 | 8) {
+        if luhn(digits) && digits[0] != 8 {
             let dashed = number.separator == Some(b'-') && !number.is_plain();
             ballot.offer(CaSin, end, if dashed { Strength::Shape } else { Strength::Checked });
         }

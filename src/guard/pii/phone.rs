@@ -74,7 +74,12 @@ pub(super) fn vote(ballot: &mut Ballot<'_>) {
         b'(' if !look.back(1).is_ascii_alphanumeric() => bracketed(ballot),
         b'0'..=b'9' if opens(look) => {
             let start = look.start();
-            if look.at(start) == b'0' && look.at(start + 1) == b'0' && matches!(look.at(start + 2), b'1'..=b'9') {
+            let inside = look.back(1) == b' ' && look.back(2).is_ascii_digit();
+            if !inside
+                && look.at(start) == b'0'
+                && look.at(start + 1) == b'0'
+                && matches!(look.at(start + 2), b'1'..=b'9')
+            {
                 if let Some(end) = international(look, start + 2) {
                     ballot.offer(Phone, extended(look, end), Strength::Shape);
                 }
@@ -183,10 +188,11 @@ fn bracketed(ballot: &mut Ballot<'_>) {
     let zero = look.at(open) == b'0';
     let code = (look.at(open), look.at(open + 1));
     let rest = Digits::read(look, from);
-    for number in rest.numbers() {
+    let extension = rest.open_end().filter(|number| extended(look, number.end) > number.end);
+    for number in rest.numbers().chain(extension) {
         let digits = number.digits;
         let strength = match (area, number.shape) {
-            (3, 0x34 | 0x7) if is_area(code.0) && digits[0] > 1 => Strength::Shape,
+            (3, 0x34 | 0x7) if is_area(code.0) => Strength::Shape,
             (2, 0x44 | 0x54 | 0x8 | 0x9) if zero || code.0 != b'0' => Strength::Shape,
             _ if zero && (4..=9).contains(&digits.len()) && (9..=12).contains(&(area + digits.len())) => {
                 Strength::Shape
@@ -210,9 +216,13 @@ fn national(ballot: &mut Ballot<'_>) {
     // `415-555-2671x12`: an extension closes nothing else.
     let extension = digits.open_end().filter(|number| extended(look, number.end) > number.end);
     for number in digits.numbers().chain(extension) {
-        if let Some(strength) = written(&number) {
-            ballot.offer(Phone, extended(look, number.end), strength);
-        }
+        let strength = match written(&number) {
+            // The middle of something longer.
+            Some(Strength::Shape) if look.back(1) == b' ' && look.back(2).is_ascii_digit() => Strength::Word,
+            Some(strength) => strength,
+            None => continue,
+        };
+        ballot.offer(Phone, extended(look, number.end), strength);
     }
     leading_one(ballot);
 }
@@ -221,7 +231,9 @@ fn national(ballot: &mut Ballot<'_>) {
 fn written(number: &Number<'_>) -> Option<Strength> {
     let digits = number.digits;
     let count = digits.len();
-    let american = |at: usize| matches!(digits[at], 2..=9) && matches!(digits[at + 3], 2..=9);
+    // Exchanges begin with 2 to 9, but made-up numbers do not; spaces part other numbers as well.
+    let spaced = number.separator == Some(b' ');
+    let american = |at: usize| matches!(digits[at], 2..=9) && (!spaced || matches!(digits[at + 3], 2..=9));
     let separated = number.shape >= 0x10;
     match number.shape {
         0x334 if american(0) => return Some(Strength::Shape),
@@ -230,7 +242,12 @@ fn written(number: &Number<'_>) -> Option<Strength> {
         0x254 if digits[0] > 0 && digits[2] == 9 && number.last == b'-' => return Some(Strength::Shape),
         0x55 if digits[0] > 5 && number.last == b' ' => return Some(Strength::Shape),
         // Not a social security number, a date, a sort code.
-        0x324 | 0x422 | 0x224 | 0x222 | 0x333_3 | 0x1111 => return None,
+        0x324 | 0x422 | 0x224 | 0x222 | 0x3333 | 0x1111 => return None,
+        // ZIP codes.
+        0x54 if number.last == b'-' => return None,
+        0x244 if digits[0] > 0 && number.last == b'-' && number.separator.is_none() => return Some(Strength::Shape),
+        // As thousands are written.
+        0x333 => return Some(Strength::Word),
         _ => {}
     }
     let first = number.shape.checked_ilog2().map_or(0, |bits| number.shape >> (bits / 4 * 4));

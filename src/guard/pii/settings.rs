@@ -1,12 +1,14 @@
 //! The settings of kind `pii`.
 
-use super::super::spot::{CONTEXT, Spotter};
 use super::Pii;
 use super::allow::Allow;
 use super::ballot::Confidence;
 use super::custom::Custom;
 use super::entity::{DEFAULT, ENTITIES, GROUP_NAMES, Set};
-use crate::config::{ConfigError, Section, nearest};
+use crate::{
+    config::{ConfigError, Section, nearest},
+    guard::{CONTEXT, Spotter},
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

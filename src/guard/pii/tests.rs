@@ -1,7 +1,11 @@
-use super::super::laws::{assert_cuts_do_not_matter, edited};
-use super::super::{Fold, Spotter};
-use super::build;
-use crate::config::Section;
+use super::{DEFAULT, ENTITIES, build};
+use crate::{
+    config::Section,
+    guard::{
+        Fold, Spotter,
+        laws::{assert_cuts_do_not_matter, edited},
+    },
+};
 use std::sync::Arc;
 
 mod values;
