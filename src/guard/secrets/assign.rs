@@ -206,7 +206,7 @@ fn judge(name: &[u8], tail: &[u8], keyword: &[u8], value: &[u8], how: &Value) ->
             b"license", b"app", b"admin",
         ];
         if BEFORE.iter().any(|word| has(word)) { Kind::Secret } else { Kind::Key }
-    } else if keyword.eq_ignore_ascii_case(b"pass") || keyword.eq_ignore_ascii_case(b"pwd") {
+    } else if matches!(keyword.first(), Some(b'p' | b'P')) {
         Kind::Password
     } else {
         Kind::Secret
