@@ -53,7 +53,8 @@ impl Literals {
     pub(super) fn at(&self, text: &[u8], at: usize) -> impl Iterator<Item = (usize, usize)> {
         let rest = text.get(at..).unwrap_or_default();
         let begin = rest.get(..3).unwrap_or_default();
-        let from = if begin.is_empty() { self.sorted.len() } else { self.sorted.partition_point(|(one, _)| **one < *begin) };
+        let from =
+            if begin.is_empty() { self.sorted.len() } else { self.sorted.partition_point(|(one, _)| **one < *begin) };
         self.sorted[from..]
             .iter()
             .take_while(move |(bytes, _)| bytes.starts_with(begin))

@@ -114,7 +114,7 @@ pub(super) fn crc32(bytes: &[u8]) -> u32 {
 pub(super) fn random(value: &[u8]) -> bool {
     let mix = mix(value);
     let letters = mix.lower + mix.upper;
-    if value.len() < 12 || letters == 0 || mix.word > 7 {
+    if value.len() < 12 || letters == 0 || (mix.word > 7 && mix.word * 3 > value.len()) {
         return false;
     }
     if value.iter().all(|&byte| hex(byte) || byte == b'-') {
@@ -123,7 +123,11 @@ pub(super) fn random(value: &[u8]) -> bool {
     let floor = if value.len() < 20 { 280 } else { 320 };
     let kinds = [mix.lower, mix.upper, mix.digits].iter().filter(|&&count| count > 0).count();
     let others_few = mix.others * 4 <= value.len();
-    mix.entropy >= floor && kinds >= 2 && mix.turns * 5 >= value.len() && others_few && (mix.digits > 0 || value.len() >= 20)
+    mix.entropy >= floor
+        && kinds >= 2
+        && mix.turns * 5 >= value.len()
+        && others_few
+        && (mix.digits > 0 || value.len() >= 20)
 }
 
 /// Looks as if a person had chosen it as a password: letters, and what is none in more than one kind.
@@ -137,11 +141,36 @@ pub(super) fn chosen(value: &[u8]) -> bool {
 /// Whether `value` only stands for one: `your-key-here`, `${TOKEN}`, `xxxx`.
 pub(super) fn stands_for(value: &[u8]) -> bool {
     const WORDS: [&[u8]; 26] = [
-        b"example", b"your", b"xxxx", b"changeme", b"change_me", b"change-me", b"placeholder", b"dummy", b"sample",
-        b"redacted", b"replace", b"insert", b"secret_key", b"api_key", b"apikey", b"access_key", b"password", b"....",
-        b"****", b"${", b"{{", b"%(", b"$(", b"<", b"environ", b"1234567",
+        b"example",
+        b"your",
+        b"xxxx",
+        b"changeme",
+        b"change_me",
+        b"change-me",
+        b"placeholder",
+        b"dummy",
+        b"sample",
+        b"redacted",
+        b"replace",
+        b"insert",
+        b"secret_key",
+        b"api_key",
+        b"apikey",
+        b"access_key",
+        b"password",
+        b"....",
+        b"****",
+        b"${",
+        b"{{",
+        b"%(",
+        b"$(",
+        b"<",
+        b"environ",
+        b"1234567",
     ];
-    if matches!(value.first(), Some(b'$' | b'%' | b'{' | b'<' | b'[' | b'(' | b'*')) && value.get(1).is_none_or(|byte| !byte.is_ascii_digit()) {
+    if matches!(value.first(), Some(b'$' | b'%' | b'{' | b'<' | b'[' | b'(' | b'*'))
+        && value.get(1).is_none_or(|byte| !byte.is_ascii_digit())
+    {
         return true;
     }
     WORDS.iter().any(|word| value.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)))
