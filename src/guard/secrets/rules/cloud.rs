@@ -30,6 +30,7 @@ pub(in super::super) const RULES: &[Rule] = &[
     rule("yandex_cloud_key", &["AQVN"], &[Run(url, 35, 38)]).check(mixed),
     rule("yandex_oauth_token", &["y0_"], &[Open(url, 40)]).check(mixed),
     rule("cloudflare_origin_key", &["v1.0-"], &[Run(hex, 24, 24), Lit("-"), Run(hex, 146, 146)]),
+    // <https://developers.cloudflare.com/fundamentals/api/get-started/token-formats>: 40 characters and a checksum.
     rule("cloudflare_token", &["cfk_", "cfut_", "cfat_"], &[Run(alnum, 40, 60)]).check(mixed),
     rule("fly_token", &["fm1r_", "fm1a_", "fm2_"], &[Open(any64, 60)]),
     rule("fly_token", &["fo1_"], &[Run(url, 43, 43)]),
