@@ -17,13 +17,20 @@ fn main() {
         while let Some(hit) = spotter.next(&text, from) {
             let end = match hit.grow {
                 None => hit.at.end,
-                Some(Grow::While(class)) => hit.at.end + text.as_bytes()[hit.at.end..].iter().take_while(|&&b| class(b)).count(),
+                Some(Grow::While(class)) => {
+                    hit.at.end + text.as_bytes()[hit.at.end..].iter().take_while(|&&b| class(b)).count()
+                }
                 Some(Grow::Until(marker, most)) => {
                     let to = text.floor_char_boundary((hit.at.end + most).min(text.len()));
                     text[hit.at.end..to].find(marker).map_or(to, |at| hit.at.end + at + marker.len())
                 }
             };
-            hits.push(serde_json::json!([hit.at.start, end, hit.entity, text.get(hit.at.start..end.min(hit.at.start + 80))]));
+            hits.push(serde_json::json!([
+                hit.at.start,
+                end,
+                hit.entity,
+                text.get(hit.at.start..end.min(hit.at.start + 80))
+            ]));
             from = end;
         }
         spent += one.elapsed().unwrap_or_default();

@@ -39,7 +39,9 @@ pub(super) fn find(text: &Reader<'_>, at: usize, length: usize) -> Option<Hit> {
     }
     let bytes = trimmed(text.slice(value.start, end), value.quote.is_some());
     let end = value.start + bytes.len();
-    if bytes.len() < 6 || stands_for(bytes) || text.get(end) == Some(b'(') {
+    // What has no digit is a word, or code.
+    let may = bytes.len() >= 6 && (bytes.len() >= 20 || bytes.iter().any(u8::is_ascii_digit));
+    if !may || text.get(end) == Some(b'(') || says_other(text.slice(at + length, name_end)) || stands_for(bytes) {
         return None;
     }
     // The name, as far as it may be looked at.
@@ -51,27 +53,30 @@ pub(super) fn find(text: &Reader<'_>, at: usize, length: usize) -> Option<Hit> {
     Some(Hit { at: value.start..end, entity, grow })
 }
 
-/// What is behind the keyword and still of the name: `_2`, `Value`, `-prod`. `None`: the name says something else.
+/// What is behind the keyword and still of the name: `_2`, `Value`, `-prod`. `None`: it is another word (`keyboard`).
 fn tail_of_name(text: &Reader<'_>, at: usize) -> Option<usize> {
+    let plural = text.get(at)? == b's';
+    let word = text.get(at + usize::from(plural)).is_some_and(|byte| byte.is_ascii_lowercase());
+    if word {
+        return None;
+    }
     let end = text.run(at, 17, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    let tail = text.slice(at, end);
+    (end - at <= 16).then_some(end)
+}
+
+/// Whether the name's tail says that the value is something else: `_id`, `FileName`.
+fn says_other(tail: &[u8]) -> bool {
     const OTHERS: [&[u8]; 25] = [
         b"id", b"ids", b"name", b"names", b"file", b"path", b"url", b"uri", b"type", b"hash", b"len", b"length",
         b"size", b"count", b"policy", b"version", b"format", b"sha", b"sha256", b"digest", b"ref", b"arn", b"hint",
         b"regex", b"index",
     ];
     let last = tail.rsplit(|byte| matches!(byte, b'_' | b'-')).next().unwrap_or_default();
-    let other = OTHERS.iter().any(|other| {
-        last.eq_ignore_ascii_case(other)
-            || (last.len() >= other.len() && last.first().is_some_and(u8::is_ascii_uppercase) && {
-                let camel = last.get(last.len() - other.len()..).unwrap_or_default();
-                camel.first().is_some_and(u8::is_ascii_uppercase) && camel.eq_ignore_ascii_case(other)
-            })
-    });
-    let starts = tail
-        .first()
-        .is_none_or(|byte| matches!(byte, b'_' | b'-' | b's') || byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    (tail.len() <= 16 && starts && !other).then_some(end)
+    OTHERS.iter().any(|other| {
+        let end = last.len().checked_sub(other.len()).and_then(|at| last.get(at..)).unwrap_or_default();
+        let begins = end.len() == last.len() || end.first().is_some_and(u8::is_ascii_uppercase);
+        begins && end.eq_ignore_ascii_case(other)
+    })
 }
 
 /// Where a value begins, and how it is delimited.

@@ -176,6 +176,10 @@ impl Spotter for Secrets {
                 return held;
             }
             let reader = Reader::new(bytes);
+            // Only literals that begin with a digit, or with what is no letter, may follow letters.
+            if bytes.get(at).is_some_and(u8::is_ascii_alphabetic) && !rule::stands_apart(&reader, at) {
+                continue;
+            }
             let begins = literals.begun(bytes.get(at..).unwrap_or_default()).filter_map(|number| {
                 let rule = rules.get(number)?;
                 (at + rule.skip < held && rule.stands_apart(&reader, at)).then_some(at + rule.skip)

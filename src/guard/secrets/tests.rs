@@ -393,3 +393,13 @@ fn the_end_of_a_text_is_remembered() {
     assert_eq!((reader.run(0, 2, |_| true), reader.open()), (2, None));
     assert_eq!((reader.run(0, 9, |_| true), reader.open()), (3, Some(1)));
 }
+
+/// What the search for begun literals relies on.
+#[test]
+fn literals_that_begin_with_a_letter_stand_apart() {
+    let letter =
+        |rule: &&Rule| rule.literals.iter().any(|literal| literal.starts_with(|one: char| one.is_ascii_alphabetic()));
+    for rule in parts_rules().filter(letter) {
+        assert!(rule.behind.is_none(), "{}", rule.entity);
+    }
+}
