@@ -116,22 +116,21 @@ fn settings_are_read_and_mistakes_told() {
     }
 }
 
-/// Patterns that make others backtrack for ages.
+/// Patterns that make others backtrack for ages: what is not linear would take hours.
 #[test]
 fn time_is_linear_whatever_the_pattern() {
+    let begin = std::time::SystemTime::now();
     for pattern in ["(a+)+b", "(a|aa)+c", "(?s)a.*b.*c.*d", "(x+x+)+y", r"\w+@\w+"] {
         let spotters = spotters(&[("p", pattern)], false);
-        let time = |bytes: usize| {
-            let text = "a".repeat(bytes);
-            let begin = std::time::SystemTime::now();
-            assert!(spotters[0].next(&text, 0).is_none(), "{pattern}");
-            assert!(text.len() - spotters[0].pending(&text, 0) <= LONGEST);
-            begin.elapsed().expect("time goes on")
-        };
-        let (one, two) = (time(1 << 16), time(1 << 17));
-        assert!(two <= one * 8 + std::time::Duration::from_millis(500), "{pattern}: {one:?}, {two:?}");
+        let text = "a".repeat(1 << 18);
+        assert!(spotters[0].next(&text, 0).is_none(), "{pattern}");
+        assert!(text.len() - spotters[0].pending(&text, 0) <= LONGEST);
     }
+    assert!(begin.elapsed().expect("time goes on").as_secs() < MOST_SECONDS);
 }
+
+/// For what takes less than one on an idle machine.
+const MOST_SECONDS: u64 = 60;
 
 proptest! {
     /// Where a text is cut changes nothing of what comes out.

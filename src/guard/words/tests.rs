@@ -83,24 +83,24 @@ fn files_are_read_and_mistakes_told() {
     std::fs::remove_file(&path).expect("it was there");
 }
 
+/// What is not linear would take hours.
 #[test]
 fn time_is_linear_in_the_length_of_the_text() {
+    let begin = std::time::SystemTime::now();
     for settings in
         ["words: [aaaaaaaaaaaaaaab]\nmatch: substring", "words: [aaaab]\nsplit: true\nallow: [aaaaaaaaaaaaaaaac]"]
     {
         let words = read(settings);
         for piece in ["a", "a ", "a.", " "] {
-            let time = |bytes: usize| {
-                let text = piece.repeat(bytes / piece.len());
-                let begin = std::time::SystemTime::now();
-                assert!(words[0].next(&text, 0).is_none());
-                begin.elapsed().expect("time goes on")
-            };
-            let (one, two) = (time(1 << 17), time(1 << 18));
-            assert!(two <= one * 8 + std::time::Duration::from_millis(500), "{piece:?}: {one:?}, {two:?}");
+            let text = piece.repeat((1 << 20) / piece.len());
+            assert!(words[0].next(&text, 0).is_none());
         }
     }
+    assert!(begin.elapsed().expect("time goes on").as_secs() < MOST_SECONDS);
 }
+
+/// For what takes about one on an idle machine.
+const MOST_SECONDS: u64 = 60;
 
 proptest! {
     /// Where a text is cut changes nothing of what comes out.
