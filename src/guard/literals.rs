@@ -12,6 +12,8 @@ pub(super) struct Literals {
     filter: Box<[u64; 1 << (BITS - 6)]>,
     /// By their bytes.
     sorted: Vec<(Box<[u8]>, usize)>,
+    /// The first three bytes of literals, in order, and which ones these are.
+    keys: Vec<(u32, Range<usize>)>,
     /// Whether a literal begins with this byte.
     first: [bool; 256],
     longest: usize,
@@ -26,39 +28,36 @@ impl Literals {
             literals.into_iter().map(|(bytes, owner)| (bytes.into_boxed_slice(), owner)).collect();
         sorted.retain(|(bytes, _)| bytes.len() >= 3);
         sorted.sort();
-        for (bytes, _) in &sorted {
+        let mut keys: Vec<(u32, Range<usize>)> = Vec::new();
+        for (index, (bytes, _)) in sorted.iter().enumerate() {
             if let [one, two, three, ..] = **bytes {
-                let hash = hash(one, two, three);
+                let hash = hash(u32::from_le_bytes([one, two, three, 0]));
                 filter[hash >> 6] |= 1 << (hash & 63);
                 first[usize::from(one)] = true;
             }
+            let Some(key) = key(bytes) else { continue };
+            match keys.last_mut() {
+                Some((last, range)) if *last == key => range.end = index + 1,
+                _ => keys.push((key, index..index + 1)),
+            }
         }
         let longest = sorted.iter().map(|(bytes, _)| bytes.len()).max().unwrap_or(0);
-        Self { filter, sorted, first, longest }
+        Self { filter, sorted, keys, first, longest }
     }
 
     /// Places at or behind `from` where one may begin: all where one does, and few others.
-    pub(super) fn candidates(&self, text: &[u8], from: usize) -> impl Iterator<Item = usize> {
-        let rest = text.get(from..).unwrap_or_default();
-        rest.windows(3).enumerate().filter_map(move |(at, window)| match *window {
-            [one, two, three] => {
-                let hash = hash(one, two, three);
-                (self.filter[hash >> 6] >> (hash & 63) & 1 == 1).then_some(from + at)
-            }
-            _ => None,
-        })
+    pub(super) fn candidates<'a>(&'a self, text: &'a [u8], from: usize) -> Candidates<'a> {
+        Candidates { filter: &self.filter, text, at: from }
     }
 
     /// The literals that stand at this place: their lengths and numbers.
     pub(super) fn at(&self, text: &[u8], at: usize) -> impl Iterator<Item = (usize, usize)> {
         let rest = text.get(at..).unwrap_or_default();
-        let begin = rest.get(..3).unwrap_or_default();
-        let from = if begin.is_empty() { self.sorted.len() } else { self.sorted.partition_point(|(one, _)| **one < *begin) };
-        self.sorted[from..]
-            .iter()
-            .take_while(move |(bytes, _)| bytes.starts_with(begin))
-            .filter(move |(bytes, _)| rest.starts_with(bytes))
-            .map(|(bytes, owner)| (bytes.len(), *owner))
+        let key = key(rest);
+        let place = key.and_then(|key| self.keys.binary_search_by_key(&key, |(key, ..)| *key).ok());
+        let range = place.and_then(|place| self.keys.get(place)).map_or(0..0, |(_, range)| range.clone());
+        let same = self.sorted.get(range).unwrap_or_default();
+        same.iter().filter(move |(bytes, _)| rest.starts_with(bytes)).map(|(bytes, owner)| (bytes.len(), *owner))
     }
 
     /// Places at the end of `text`, at or behind `from`, where a literal may have begun.
@@ -78,9 +77,43 @@ impl Literals {
     }
 }
 
-const fn hash(one: u8, two: u8, three: u8) -> usize {
-    let bytes = u32::from_le_bytes([one, two, three, 0]);
-    (bytes.wrapping_mul(0x9E37_79B1) >> (32 - BITS)) as usize
+/// Places where a literal may begin.
+pub(super) struct Candidates<'a> {
+    filter: &'a [u64; 1 << (BITS - 6)],
+    text: &'a [u8],
+    at: usize,
+}
+
+impl Iterator for Candidates<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let passes = |bytes: u32| {
+            let hash = hash(bytes & 0x00ff_ffff);
+            self.filter[hash >> 6] >> (hash & 63) & 1 == 1
+        };
+        let rest = self.text.get(self.at..)?;
+        // Four bytes are one read; the last three have none behind them.
+        let found = rest.windows(4).position(|window| match *window {
+            [one, two, three, four] => passes(u32::from_le_bytes([one, two, three, four])),
+            _ => false,
+        });
+        let last = || match *rest.last_chunk::<3>()? {
+            [one, two, three] => passes(u32::from_le_bytes([one, two, three, 0])).then(|| rest.len() - 3),
+        };
+        let at = self.at + found.or_else(last)?;
+        self.at = at + 1;
+        Some(at)
+    }
+}
+
+/// The first three bytes, in the order of texts.
+fn key(bytes: &[u8]) -> Option<u32> {
+    bytes.first_chunk::<3>().map(|&[one, two, three]| u32::from_be_bytes([0, one, two, three]))
+}
+
+const fn hash(three: u32) -> usize {
+    (three.wrapping_mul(0x9E37_79B1) >> (32 - BITS)) as usize
 }
 
 #[cfg(test)]

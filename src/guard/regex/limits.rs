@@ -27,8 +27,14 @@ pub(super) fn read(pattern: &str, unicode: bool) -> Result<Read, String> {
     let properties = hir.properties();
     let looks = properties.look_set();
     let refused = [
-        (Look::Start, "`^` and `\\A` are the beginning of a whole text, which a stream has only once: write `(?m)^` for that of a line, or `\\b`"),
-        (Look::End, "`$` and `\\z` are the end of a whole text, which a stream has not yet: write `(?m)$` for that of a line, or `\\b`"),
+        (
+            Look::Start,
+            "`^` and `\\A` are the beginning of a whole text, which a stream has only once: write `(?m)^` for that of a line, or `\\b`",
+        ),
+        (
+            Look::End,
+            "`$` and `\\z` are the end of a whole text, which a stream has not yet: write `(?m)$` for that of a line, or `\\b`",
+        ),
         (Look::StartCRLF, "`(?R)` is not offered: write `(?m)` and `\\r?` where a line may end so"),
         (Look::EndCRLF, "`(?R)` is not offered: write `(?m)` and `\\r?` where a line may end so"),
     ];
@@ -37,10 +43,22 @@ pub(super) fn read(pattern: &str, unicode: bool) -> Result<Read, String> {
             return Err(format!("{why}{}", of_anchor(pattern)));
         }
     }
-    let words = [Look::WordUnicode, Look::WordUnicodeNegate, Look::WordStartUnicode, Look::WordEndUnicode, Look::WordStartHalfUnicode, Look::WordEndHalfUnicode];
+    let words = [
+        Look::WordUnicode,
+        Look::WordUnicodeNegate,
+        Look::WordStartUnicode,
+        Look::WordEndUnicode,
+        Look::WordStartHalfUnicode,
+        Look::WordEndHalfUnicode,
+    ];
     if words.into_iter().any(|look| looks.contains(look)) {
-        let place = pattern.find("\\b").or_else(|| pattern.find("\\B")).map_or_else(String::new, |at| format!(", at {}", column(pattern, at)));
-        return Err(format!("word boundaries are those of ASCII here: write `(?-u:\\b)` where `unicode` is true{place}"));
+        let place = pattern
+            .find("\\b")
+            .or_else(|| pattern.find("\\B"))
+            .map_or_else(String::new, |at| format!(", at {}", column(pattern, at)));
+        return Err(format!(
+            "word boundaries are those of ASCII here: write `(?-u:\\b)` where `unicode` is true{place}"
+        ));
     }
     bounds(&hir)
 }
@@ -49,9 +67,15 @@ fn bounds(hir: &Hir) -> Result<Read, String> {
     let properties = hir.properties();
     match properties.minimum_len() {
         None => return Err("it matches nothing, ever".to_owned()),
-        Some(0) => return Err("it matches the empty text, which stands everywhere: let it match a character at least".to_owned()),
+        Some(0) => {
+            return Err(
+                "it matches the empty text, which stands everywhere: let it match a character at least".to_owned()
+            );
+        }
         Some(least) if least > MOST_BYTES => {
-            return Err(format!("it matches {least} bytes at least, and a hit has {MOST_BYTES} at most: match its beginning only"));
+            return Err(format!(
+                "it matches {least} bytes at least, and a hit has {MOST_BYTES} at most: match its beginning only"
+            ));
         }
         Some(_) => {}
     }
@@ -82,6 +106,8 @@ fn column(pattern: &str, at: usize) -> String {
 
 /// Where the first anchor stands that is no part of a class or of an escape, as far as a glance tells.
 fn of_anchor(pattern: &str) -> String {
-    let found = pattern.char_indices().find(|&(at, one)| matches!(one, '^' | '$') && !matches!(pattern.get(..at).unwrap_or_default().chars().last(), Some('\\' | '[')));
+    let found = pattern.char_indices().find(|&(at, one)| {
+        matches!(one, '^' | '$') && !matches!(pattern.get(..at).unwrap_or_default().chars().last(), Some('\\' | '['))
+    });
     found.map_or_else(String::new, |(at, _)| format!(", at {}", column(pattern, at)))
 }

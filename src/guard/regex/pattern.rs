@@ -121,7 +121,10 @@ impl Pattern {
         if self.dfa.is_match_state(self.dfa.next_eoi_state(state)) {
             end = Some(bytes.len());
         }
-        Walk { end, open: true }
+        // A match was told by the last byte: often nothing can follow.
+        let over = self.dfa.is_match_state(state)
+            && (0..=u8::MAX).all(|byte| self.dfa.is_dead_state(self.dfa.next_state(state, byte)));
+        Walk { end, open: !over }
     }
 }
 

@@ -39,7 +39,9 @@ pub(super) fn find(text: &Reader<'_>, at: usize, length: usize) -> Option<Hit> {
     }
     let bytes = trimmed(text.slice(value.start, end), value.quote.is_some());
     let end = value.start + bytes.len();
-    if bytes.len() < 6 || stands_for(bytes) || text.get(end) == Some(b'(') {
+    // What has no digit is a word, or code.
+    let may = bytes.len() >= 6 && (bytes.len() >= 20 || bytes.iter().any(u8::is_ascii_digit));
+    if !may || text.get(end) == Some(b'(') || says_other(text.slice(at + length, name_end)) || stands_for(bytes) {
         return None;
     }
     // The name, as far as it may be looked at.
@@ -51,24 +53,30 @@ pub(super) fn find(text: &Reader<'_>, at: usize, length: usize) -> Option<Hit> {
     Some(Hit { at: value.start..end, entity, grow })
 }
 
-/// What is behind the keyword and still of the name: `_2`, `Value`, `-prod`. `None`: the name says something else.
+/// What is behind the keyword and still of the name: `_2`, `Value`, `-prod`. `None`: it is another word (`keyboard`).
 fn tail_of_name(text: &Reader<'_>, at: usize) -> Option<usize> {
+    let plural = text.get(at)? == b's';
+    let word = text.get(at + usize::from(plural)).is_some_and(|byte| byte.is_ascii_lowercase());
+    if word {
+        return None;
+    }
     let end = text.run(at, 17, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    let tail = text.slice(at, end);
+    (end - at <= 16).then_some(end)
+}
+
+/// Whether the name's tail says that the value is something else: `_id`, `FileName`.
+fn says_other(tail: &[u8]) -> bool {
     const OTHERS: [&[u8]; 25] = [
-        b"id", b"ids", b"name", b"names", b"file", b"path", b"url", b"uri", b"type", b"hash", b"len", b"length", b"size", b"count",
-        b"policy", b"version", b"format", b"sha", b"sha256", b"digest", b"ref", b"arn", b"hint", b"regex", b"index",
+        b"id", b"ids", b"name", b"names", b"file", b"path", b"url", b"uri", b"type", b"hash", b"len", b"length",
+        b"size", b"count", b"policy", b"version", b"format", b"sha", b"sha256", b"digest", b"ref", b"arn", b"hint",
+        b"regex", b"index",
     ];
     let last = tail.rsplit(|byte| matches!(byte, b'_' | b'-')).next().unwrap_or_default();
-    let other = OTHERS.iter().any(|other| {
-        last.eq_ignore_ascii_case(other)
-            || (last.len() >= other.len() && last.first().is_some_and(u8::is_ascii_uppercase) && {
-                let camel = last.get(last.len() - other.len()..).unwrap_or_default();
-                camel.first().is_some_and(u8::is_ascii_uppercase) && camel.eq_ignore_ascii_case(other)
-            })
-    });
-    let starts = tail.first().is_none_or(|byte| matches!(byte, b'_' | b'-' | b's') || byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    (tail.len() <= 16 && starts && !other).then_some(end)
+    OTHERS.iter().any(|other| {
+        let end = last.len().checked_sub(other.len()).and_then(|at| last.get(at..)).unwrap_or_default();
+        let begins = end.len() == last.len() || end.first().is_some_and(u8::is_ascii_uppercase);
+        begins && end.eq_ignore_ascii_case(other)
+    })
 }
 
 /// Where a value begins, and how it is delimited.
@@ -97,7 +105,11 @@ fn quoted(byte: u8) -> bool {
 }
 
 fn bare(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b',' | b';' | b'<' | b'>' | b'(' | b')' | b'{' | b'}' | b'[' | b']' | b'|')
+    byte.is_ascii_graphic()
+        && !matches!(
+            byte,
+            b'"' | b'\'' | b'`' | b'\\' | b',' | b';' | b'<' | b'>' | b'(' | b')' | b'{' | b'}' | b'[' | b']' | b'|'
+        )
 }
 
 fn is_quote(byte: u8) -> bool {
@@ -125,10 +137,15 @@ fn value_of(text: &Reader<'_>, name: usize, end: usize) -> Option<Value> {
         },
         b',' if closed => spaced + 1,
         b'>' if spaced == end => spaced + 1,
-        b'i' if spaced > at && text.literal(spaced, "is") => {
+        // `is …`, and `set the password to …`.
+        b'i' | b't' if spaced > at && (text.literal(spaced, "is") || text.literal(spaced, "to")) => {
             prose = true;
             let after = spaced + 2;
-            if text.get(after) == Some(b':') { after + 1 } else if text.get(after).is_some_and(is_space) { after } else { return None }
+            match text.get(after) {
+                Some(b':') => after + 1,
+                Some(byte) if is_space(byte) => after,
+                _ => return None,
+            }
         }
         _ if spaced > at && (is_flag(text, name) || is_netrc(text, name)) => spaced,
         _ => return None,
@@ -137,7 +154,9 @@ fn value_of(text: &Reader<'_>, name: usize, end: usize) -> Option<Value> {
     // From here on it may be the value already, or what stands between a name and its value.
     text.begin(at);
     at = annotation(text, at)?;
-    if text.get(at).is_some_and(|byte| matches!(byte, b'b' | b'r' | b'f' | b'u' | b'@' | b'B' | b'R')) && text.get(at + 1).is_some_and(is_quote) {
+    if text.get(at).is_some_and(|byte| matches!(byte, b'b' | b'r' | b'f' | b'u' | b'@' | b'B' | b'R'))
+        && text.get(at + 1).is_some_and(is_quote)
+    {
         at += 1;
     }
     let escaped = usize::from(text.get(at) == Some(b'\\') && text.get(at + 1).is_some_and(is_quote));
@@ -162,7 +181,9 @@ fn annotation(text: &Reader<'_>, at: usize) -> Option<usize> {
 /// `--token value`: the name begins with dashes.
 fn is_flag(text: &Reader<'_>, name: usize) -> bool {
     let mut at = name;
-    while name - at < 16 && text.before(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+    while name - at < 16
+        && text.before(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    {
         at -= 1;
     }
     text.slice(at, name + 1).starts_with(b"--")
@@ -170,7 +191,8 @@ fn is_flag(text: &Reader<'_>, name: usize) -> bool {
 
 /// `machine … login … password value`.
 fn is_netrc(text: &Reader<'_>, name: usize) -> bool {
-    text.slice(name, name + 8) == b"password" && memchr::memmem::find(text.slice(name.saturating_sub(40), name), b"login ").is_some()
+    text.slice(name, name + 8) == b"password"
+        && memchr::memmem::find(text.slice(name.saturating_sub(40), name), b"login ").is_some()
 }
 
 /// Without what ends a sentence or a line of code.
@@ -194,7 +216,14 @@ fn name_of(text: &[u8]) -> &[u8] {
 /// What the value is, if it is a secret.
 fn judge(name: &[u8], tail: &[u8], keyword: &[u8], value: &[u8], how: &Value) -> Option<&'static str> {
     let has = |word: &[u8]| name.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word));
-    if has(b"public") || has(b"pubkey") || has(b"cache") || has(b"csrf") || has(b"primary") || has(b"foreign") || has(b"sort") {
+    if has(b"public")
+        || has(b"pubkey")
+        || has(b"cache")
+        || has(b"csrf")
+        || has(b"primary")
+        || has(b"foreign")
+        || has(b"sort")
+    {
         return None;
     }
     if let Some(entity) = owner(name, tail, value) {
@@ -202,17 +231,18 @@ fn judge(name: &[u8], tail: &[u8], keyword: &[u8], value: &[u8], how: &Value) ->
     }
     let kind = if keyword.eq_ignore_ascii_case(b"key") {
         const BEFORE: [&[u8]; 14] = [
-            b"api", b"access", b"secret", b"private", b"auth", b"encrypt", b"sign", b"master", b"account", b"service", b"storage",
-            b"license", b"app", b"admin",
+            b"api", b"access", b"secret", b"private", b"auth", b"encrypt", b"sign", b"master", b"account", b"service",
+            b"storage", b"license", b"app", b"admin",
         ];
         if BEFORE.iter().any(|word| has(word)) { Kind::Secret } else { Kind::Key }
-    } else if keyword.eq_ignore_ascii_case(b"pass") || keyword.eq_ignore_ascii_case(b"pwd") {
+    } else if matches!(keyword.first(), Some(b'p' | b'P')) {
         Kind::Password
     } else {
         Kind::Secret
     };
-    // Paths of code are no values: `token = self.token_1`.
-    if how.quote.is_none() && is_code(value) {
+    // Paths of code are no values: `token = self.token_1`. Dashes are in none, and people choose words.
+    let words = kind == Kind::Password && (how.prose || value.contains(&b'-'));
+    if how.quote.is_none() && !words && is_code(value) {
         return None;
     }
     match kind {

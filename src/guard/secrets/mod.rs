@@ -66,9 +66,10 @@ fn yes() -> bool {
 /// The rules and their literals, of which there is one search for all guards.
 static ALL: LazyLock<(Vec<&'static Rule>, Literals)> = LazyLock::new(|| {
     let rules: Vec<&'static Rule> = TABLES.iter().flat_map(|(_, rules)| rules.iter()).collect();
-    let literals = rules.iter().enumerate().flat_map(|(number, rule)| {
-        rule.literals.iter().map(move |literal| (literal.as_bytes().to_vec(), number))
-    });
+    let literals = rules
+        .iter()
+        .enumerate()
+        .flat_map(|(number, rule)| rule.literals.iter().map(move |literal| (literal.as_bytes().to_vec(), number)));
     let literals = Literals::new(literals);
     (rules, literals)
 });
@@ -99,7 +100,9 @@ pub fn build(section: &Section) -> Result<Vec<Arc<dyn Spotter>>, ConfigError> {
             let near = nearest(name, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_else(|| {
                 format!("; groups are {}", Group::ALL.map(|(group, _)| format!("`{group}`")).join(", "))
             });
-            return Err(section.error(&format!("entities[{index}]"), format!("there is no entity or group `{name}`{near}")));
+            return Err(
+                section.error(&format!("entities[{index}]"), format!("there is no entity or group `{name}`{near}"))
+            );
         }
         only.get_or_insert_with(HashSet::new).extend(named);
     }
@@ -141,7 +144,8 @@ impl Spotter for Secrets {
                 let Some(hit) = rules.get(number).and_then(|rule| rule.find(&Reader::new(bytes), at, length)) else {
                     continue;
                 };
-                let first = best.as_ref().is_none_or(|(best, before)| (hit.at.start, number) < (before.at.start, *best));
+                let first =
+                    best.as_ref().is_none_or(|(best, before)| (hit.at.start, number) < (before.at.start, *best));
                 if first && hit.at.start >= from && self.counts(&hit, text) {
                     best = Some((number, hit));
                 }
@@ -172,6 +176,10 @@ impl Spotter for Secrets {
                 return held;
             }
             let reader = Reader::new(bytes);
+            // Only literals that begin with a digit, or with what is no letter, may follow letters.
+            if bytes.get(at).is_some_and(u8::is_ascii_alphabetic) && !rule::stands_apart(&reader, at) {
+                continue;
+            }
             let begins = literals.begun(bytes.get(at..).unwrap_or_default()).filter_map(|number| {
                 let rule = rules.get(number)?;
                 (at + rule.skip < held && rule.stands_apart(&reader, at)).then_some(at + rule.skip)

@@ -87,8 +87,12 @@ pub(super) fn owner(name: &[u8], tail: &[u8], value: &[u8]) -> Option<&'static s
     let has = |whole: &[u8], word: &[u8]| whole.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word));
     let body = value.split(|&byte| byte == b'=').next().filter(|body| value.len() - body.len() <= 2).unwrap_or(value);
     let found = OWNERS.iter().find(|(word, class, least, most, entity)| {
-        let body = if *entity == "mailchimp_key" { body.split(|&byte| byte == b'-').next().unwrap_or(body) } else { body };
-        has(name, word) && (*least..=*most).contains(&body.len()) && body.iter().all(|&byte| class(byte)) && varied(body)
+        let body =
+            if *entity == "mailchimp_key" { body.split(|&byte| byte == b'-').next().unwrap_or(body) } else { body };
+        has(name, word)
+            && (*least..=*most).contains(&body.len())
+            && body.iter().all(|&byte| class(byte))
+            && varied(body)
     });
     found.filter(|_| mixed(value) && !has(tail, b"id")).map(|(.., entity)| *entity)
 }

@@ -28,7 +28,11 @@ pub(super) fn find(text: &Reader<'_>, at: usize, length: usize) -> Option<Hit> {
     text.begin(at);
     let (label, last) = LABELS.iter().find(|(label, _)| text.literal(at + length, label))?;
     let end = at + length + label.len();
-    body_follows(text, end).then_some(Hit { at: at..end, entity: "private_key", grow: Some(Grow::Until(last, MOST_KEY)) })
+    body_follows(text, end).then_some(Hit {
+        at: at..end,
+        entity: "private_key",
+        grow: Some(Grow::Until(last, MOST_KEY)),
+    })
 }
 
 /// `Private-Lines: ` stands at `at`: PuTTY's own format, whose public half comes first.

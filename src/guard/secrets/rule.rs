@@ -193,7 +193,9 @@ pub(super) fn stands_apart(text: &Reader<'_>, at: usize) -> bool {
     match text.before(at) {
         Some(byte) if word(byte) => {
             let escape = matches!(byte, b'n' | b'r' | b't') && text.before(at - 1) == Some(b'\\');
-            escape || (byte.is_ascii_hexdigit() && matches!(text.slice(at.saturating_sub(3), at), [b'%', two, _] if two.is_ascii_hexdigit()))
+            escape
+                || (byte.is_ascii_hexdigit()
+                    && matches!(text.slice(at.saturating_sub(3), at), [b'%', two, _] if two.is_ascii_hexdigit()))
         }
         _ => true,
     }

@@ -13,13 +13,11 @@ pub(super) struct Mix {
     pub(super) turns: usize,
     /// Letters and digits in the longest run of small letters.
     pub(super) word: usize,
-    /// Shannon's entropy, in hundredths of a bit a byte.
-    pub(super) entropy: u32,
 }
 
 /// Counts what `value` has.
 pub(super) fn mix(value: &[u8]) -> Mix {
-    let mut mix = Mix { entropy: entropy(value), ..Mix::default() };
+    let mut mix = Mix::default();
     let (mut run, mut last) = (0, 0_u8);
     for &byte in value {
         let kind = match byte {
@@ -114,16 +112,20 @@ pub(super) fn crc32(bytes: &[u8]) -> u32 {
 pub(super) fn random(value: &[u8]) -> bool {
     let mix = mix(value);
     let letters = mix.lower + mix.upper;
-    if value.len() < 12 || letters == 0 || mix.word > 7 {
+    if value.len() < 12 || letters == 0 || (mix.word > 7 && mix.word * 3 > value.len()) {
         return false;
     }
     if value.iter().all(|&byte| hex(byte) || byte == b'-') {
-        return value.len() >= 20 && mix.digits >= 4 && mix.entropy >= 270 && mix.turns * 6 >= value.len();
+        return value.len() >= 20 && mix.digits >= 4 && mix.turns * 6 >= value.len() && entropy(value) >= 270;
     }
     let floor = if value.len() < 20 { 280 } else { 320 };
     let kinds = [mix.lower, mix.upper, mix.digits].iter().filter(|&&count| count > 0).count();
     let others_few = mix.others * 4 <= value.len();
-    mix.entropy >= floor && kinds >= 2 && mix.turns * 5 >= value.len() && others_few && (mix.digits > 0 || value.len() >= 20)
+    kinds >= 2
+        && mix.turns * 5 >= value.len()
+        && others_few
+        && (mix.digits > 0 || value.len() >= 20)
+        && entropy(value) >= floor
 }
 
 /// Looks as if a person had chosen it as a password: letters, and what is none in more than one kind.
@@ -131,17 +133,42 @@ pub(super) fn chosen(value: &[u8]) -> bool {
     let mix = mix(value);
     let letters = mix.lower + mix.upper;
     let kinds = [mix.lower, mix.upper, mix.digits, mix.others].iter().filter(|&&count| count > 0).count();
-    value.len() >= 8 && letters > 0 && mix.digits > 0 && (kinds >= 3 || mix.turns >= 3) && mix.entropy >= 240
+    value.len() >= 8 && letters > 0 && mix.digits > 0 && (kinds >= 3 || mix.turns >= 3) && entropy(value) >= 240
 }
 
 /// Whether `value` only stands for one: `your-key-here`, `${TOKEN}`, `xxxx`.
 pub(super) fn stands_for(value: &[u8]) -> bool {
     const WORDS: [&[u8]; 26] = [
-        b"example", b"your", b"xxxx", b"changeme", b"change_me", b"change-me", b"placeholder", b"dummy", b"sample",
-        b"redacted", b"replace", b"insert", b"secret_key", b"api_key", b"apikey", b"access_key", b"password", b"....",
-        b"****", b"${", b"{{", b"%(", b"$(", b"<", b"environ", b"1234567",
+        b"example",
+        b"your",
+        b"xxxx",
+        b"changeme",
+        b"change_me",
+        b"change-me",
+        b"placeholder",
+        b"dummy",
+        b"sample",
+        b"redacted",
+        b"replace",
+        b"insert",
+        b"secret_key",
+        b"api_key",
+        b"apikey",
+        b"access_key",
+        b"password",
+        b"....",
+        b"****",
+        b"${",
+        b"{{",
+        b"%(",
+        b"$(",
+        b"<",
+        b"environ",
+        b"1234567",
     ];
-    if matches!(value.first(), Some(b'$' | b'%' | b'{' | b'<' | b'[' | b'(' | b'*')) && value.get(1).is_none_or(|byte| !byte.is_ascii_digit()) {
+    if matches!(value.first(), Some(b'$' | b'%' | b'{' | b'<' | b'[' | b'(' | b'*'))
+        && value.get(1).is_none_or(|byte| !byte.is_ascii_digit())
+    {
         return true;
     }
     WORDS.iter().any(|word| value.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)))

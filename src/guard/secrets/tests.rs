@@ -92,7 +92,12 @@ fn every_row_finds_what_it_describes_and_nothing_that_is_longer_or_shorter() {
                 let shorter = format!("a {literal}{} b", dice.run(*class, least - 1));
                 assert!(spotter.next(&shorter, 0).is_none(), "{shorter}");
                 let inside = format!("ax{token} b");
-                assert!(rule.behind.is_some() || !literal.as_bytes()[0].is_ascii_alphanumeric() || spotter.next(&inside, 0).is_none(), "{inside}");
+                assert!(
+                    rule.behind.is_some()
+                        || !literal.as_bytes()[0].is_ascii_alphanumeric()
+                        || spotter.next(&inside, 0).is_none(),
+                    "{inside}"
+                );
             }
         }
     }
@@ -121,7 +126,12 @@ fn what_is_longer_than_what_is_held_grows() {
 fn jwt(header: &str) -> String {
     let mut dice = Dice(3);
     let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
-    format!("{}.{}.{}", encode(header), encode(r#"{"sub":"1234567890","iat":1516239022}"#), dice.run(super::reader::url, 43))
+    format!(
+        "{}.{}.{}",
+        encode(header),
+        encode(r#"{"sub":"1234567890","iat":1516239022}"#),
+        dice.run(super::reader::url, 43)
+    )
 }
 
 #[test]
@@ -221,14 +231,19 @@ fn ordinary_text_passes_at_once() {
 fn settings_are_read_and_mistakes_told() {
     let read = |text: &str| build(&Section::from_yaml("guards.s", text).expect("YAML"));
     let key = format!("{}IOSFODNN7EXAMPLE", "AKIA");
-    let finds = |text: &str| read(text).expect("good")[0].next(&format!("x {key} password = \"Tr0ub4dor&3xy\""), 0).map(|hit| hit.entity);
+    let finds = |text: &str| {
+        read(text).expect("good")[0].next(&format!("x {key} password = \"Tr0ub4dor&3xy\""), 0).map(|hit| hit.entity)
+    };
     assert_eq!(finds(""), Some("aws_access_key"));
     assert_eq!(finds(&format!("allow: [{key}]")), Some("password"));
     assert_eq!(finds(&format!("allow: [{key}]\nentropy: false")), None);
     assert_eq!(finds("entities: [generic]"), Some("password"));
     assert_eq!(finds("entities: [models, private_key]"), None);
     let cases = [
-        ("entities: [aws_acess_key]", "guards.s.entities[0]: there is no entity or group `aws_acess_key`; did you mean `aws_access_key`?"),
+        (
+            "entities: [aws_acess_key]",
+            "guards.s.entities[0]: there is no entity or group `aws_acess_key`; did you mean `aws_access_key`?",
+        ),
         ("entities: []", "guards.s.entities: names nothing; leave it out to look for everything"),
     ];
     for (text, want) in cases {
@@ -241,7 +256,11 @@ fn settings_are_read_and_mistakes_told() {
 fn every_entity_is_named_once() {
     let mut names: Vec<&str> = ENTITIES.iter().map(|(entity, _)| *entity).collect();
     assert!(names.len() > 180, "{}", names.len());
-    assert!(names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')));
+    assert!(
+        names
+            .iter()
+            .all(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_'))
+    );
     names.sort_unstable();
     let all = names.len();
     names.dedup();
@@ -249,25 +268,38 @@ fn every_entity_is_named_once() {
     assert!(all - names.len() <= 15 && !names.iter().any(|name| groups.contains(name)), "{}", all - names.len());
 }
 
-/// Reads of a text that grows twofold do not grow more than twofold.
+/// What is not linear would take hours.
 #[test]
 fn time_is_linear_in_the_length_of_the_text() {
-    for piece in ["eyJ", "-----BEGIN ", "-----BEGIN PRIVATE KEY-----", "AKIA", "a", "://", "password=", "key: key: ", "sk-", "Bearer ", "1", "@"] {
-        let time = |bytes: usize| {
-            let text = piece.repeat(bytes / piece.len());
-            let begin = std::time::SystemTime::now();
-            let (mut from, mut hits) = (0, 0);
-            while let Some(hit) = Secrets::default().next(&text, from) {
-                (from, hits) = (hit.at.end, hits + 1);
-            }
-            assert!(hits <= text.len());
-            begin.elapsed().expect("time goes on")
-        };
-        let (one, two) = (time(1 << 19), time(1 << 20));
-        let most = one * 8 + std::time::Duration::from_millis(300);
-        assert!(two <= most, "{piece}: {one:?}, {two:?}");
+    let pieces = [
+        "eyJ",
+        "-----BEGIN ",
+        "-----BEGIN PRIVATE KEY-----",
+        "AKIA",
+        "a",
+        "://",
+        "password=",
+        "key: key: ",
+        "sk-",
+        "Bearer ",
+        "1",
+        "@",
+    ];
+    let begin = std::time::SystemTime::now();
+    for piece in pieces {
+        let text = piece.repeat((1 << 20) / piece.len());
+        let (mut from, mut hits) = (0, 0);
+        while let Some(hit) = Secrets::default().next(&text, from) {
+            (from, hits) = (hit.at.end, hits + 1);
+        }
+        assert!(hits <= text.len() / piece.len(), "{piece}");
+        assert!(text.len() - Secrets::default().pending(&text, 0) <= LONGEST, "{piece}");
     }
+    assert!(begin.elapsed().expect("time goes on").as_secs() < MOST_SECONDS);
 }
+
+/// For what takes less than one on an idle machine.
+const MOST_SECONDS: u64 = 60;
 
 fn piece() -> impl Strategy<Value = String> {
     let rules: Vec<&'static Rule> = parts_rules().collect();
@@ -279,10 +311,45 @@ fn piece() -> impl Strategy<Value = String> {
         text[..cut].to_owned()
     });
     let other = prop::sample::select(vec![
-        " ", ", ", "\n", "\\n", "\"", "'", "=", ": ", ".", "-", "_", "é", "&#61;", "\u{200b}", "a", "T", "1", "password", "api_key",
-        "secret", "token", " is ", "--", "://", "https://bob:", "@", "@h", "Bearer ", "Basic ", "YWRtaW46VHIwdWI0ZG9y", "Tr0ub4dor&3",
-        "k9fJ2mQ7xLp0Zr5T", "eyJhbGciOiJIUzI1NiJ9", "eyJ", ".eyJzdWIiOiIxMjM0In0", "-----BEGIN PRIVATE KEY-----", "MIIEvQIBADANBgkqhkiG9w0BAQ",
-        "-----END PRIVATE KEY-----", "machine x login y password ",
+        " ",
+        ", ",
+        "\n",
+        "\\n",
+        "\"",
+        "'",
+        "=",
+        ": ",
+        ".",
+        "-",
+        "_",
+        "é",
+        "&#61;",
+        "\u{200b}",
+        "a",
+        "T",
+        "1",
+        "password",
+        "api_key",
+        "secret",
+        "token",
+        " is ",
+        "--",
+        "://",
+        "https://bob:",
+        "@",
+        "@h",
+        "Bearer ",
+        "Basic ",
+        "YWRtaW46VHIwdWI0ZG9y",
+        "Tr0ub4dor&3",
+        "k9fJ2mQ7xLp0Zr5T",
+        "eyJhbGciOiJIUzI1NiJ9",
+        "eyJ",
+        ".eyJzdWIiOiIxMjM0In0",
+        "-----BEGIN PRIVATE KEY-----",
+        "MIIEvQIBADANBgkqhkiG9w0BAQ",
+        "-----END PRIVATE KEY-----",
+        "machine x login y password ",
     ]);
     prop_oneof![1 => token, 4 => other.prop_map(str::to_owned)]
 }
@@ -325,4 +392,14 @@ fn the_end_of_a_text_is_remembered() {
     reader.begin(1);
     assert_eq!((reader.run(0, 2, |_| true), reader.open()), (2, None));
     assert_eq!((reader.run(0, 9, |_| true), reader.open()), (3, Some(1)));
+}
+
+/// What the search for begun literals relies on.
+#[test]
+fn literals_that_begin_with_a_letter_stand_apart() {
+    let letter =
+        |rule: &&Rule| rule.literals.iter().any(|literal| literal.starts_with(|one: char| one.is_ascii_alphabetic()));
+    for rule in parts_rules().filter(letter) {
+        assert!(rule.behind.is_none(), "{}", rule.entity);
+    }
 }

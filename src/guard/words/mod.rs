@@ -161,7 +161,8 @@ impl Deny {
         if !self.may_begin(text, at) {
             return Walk::default();
         }
-        let may_end = |next: Option<char>| self.matching == Match::Substring || next.is_none_or(|one| !one.is_alphanumeric());
+        let may_end =
+            |next: Option<char>| self.matching == Match::Substring || next.is_none_or(|one| !one.is_alphanumeric());
         let mut walk = self.words.walk(text, at, may_end);
         if self.split {
             // What is split is a word always: inside of others, letters with something between them are too common.
@@ -217,7 +218,11 @@ fn beginnings(word: &str) -> Vec<Vec<u8>> {
         let kinds: Vec<String> = if letter == ' ' {
             // One space stands for more.
             let spaces = [" ", "\t", "\n", "\r"];
-            spaces.iter().flat_map(|one| spaces.iter().map(move |two| format!("{one}{two}"))).chain(spaces.map(str::to_owned)).collect()
+            spaces
+                .iter()
+                .flat_map(|one| spaces.iter().map(move |two| format!("{one}{two}")))
+                .chain(spaces.map(str::to_owned))
+                .collect()
         } else {
             [letter, small(letter), capital(letter)].map(String::from).to_vec()
         };

@@ -30,6 +30,7 @@ pub(in super::super) const RULES: &[Rule] = &[
     rule("yandex_cloud_key", &["AQVN"], &[Run(url, 35, 38)]).check(mixed),
     rule("yandex_oauth_token", &["y0_"], &[Open(url, 40)]).check(mixed),
     rule("cloudflare_origin_key", &["v1.0-"], &[Run(hex, 24, 24), Lit("-"), Run(hex, 146, 146)]),
+    // <https://developers.cloudflare.com/fundamentals/api/get-started/token-formats>: 40 characters and a checksum.
     rule("cloudflare_token", &["cfk_", "cfut_", "cfat_"], &[Run(alnum, 40, 60)]).check(mixed),
     rule("fly_token", &["fm1r_", "fm1a_", "fm2_"], &[Open(any64, 60)]),
     rule("fly_token", &["fo1_"], &[Run(url, 43, 43)]),
@@ -55,14 +56,26 @@ pub(in super::super) const RULES: &[Rule] = &[
     rule(
         "onepassword_secret_key",
         &["A3-"],
-        &[Run(upper, 6, 6), Lit("-"), Run(upper, 6, 6), Lit("-"), Run(upper, 5, 5), Lit("-"), Run(upper, 5, 5), Lit("-"), Run(upper, 5, 5), Lit("-"), Run(upper, 5, 5)],
+        &[
+            Run(upper, 6, 6),
+            Lit("-"),
+            Run(upper, 6, 6),
+            Lit("-"),
+            Run(upper, 5, 5),
+            Lit("-"),
+            Run(upper, 5, 5),
+            Lit("-"),
+            Run(upper, 5, 5),
+            Lit("-"),
+            Run(upper, 5, 5),
+        ],
     ),
     rule("pulumi_token", &["pul-"], &[Run(hex, 40, 40)]),
-    rule("tailscale_key", &["tskey-auth-", "tskey-api-", "tskey-client-", "tskey-scim-", "tskey-webhook-"], &[
-        Run(alnum, 10, 24),
-        Lit("-"),
-        Run(alnum, 20, 44),
-    ]),
+    rule(
+        "tailscale_key",
+        &["tskey-auth-", "tskey-api-", "tskey-client-", "tskey-scim-", "tskey-webhook-"],
+        &[Run(alnum, 10, 24), Lit("-"), Run(alnum, 20, 44)],
+    ),
     rule("k3s_token", &["K10"], &[Run(hex, 64, 64), Lit("::"), Open(dotted, 8)]),
     rule("docker_swarm_token", &["SWMTKN-1-"], &[Run(lower, 48, 52), Lit("-"), Run(lower, 23, 27)]),
     rule("jumpcloud_key", &["jca_"], &[Run(alnum, 36, 36)]).check(mixed),
@@ -70,7 +83,11 @@ pub(in super::super) const RULES: &[Rule] = &[
     rule("stytch_secret", &["secret-live-", "secret-test-"], &[Run(any64, 36, 36)]),
     rule("clever_cloud_token", &["clevercloud_"], &[Run(alnum, 30, 64)]).check(mixed_case),
     rule("zuplo_key", &["zpka_"], &[Run(hex, 32, 32), Lit("_"), Run(hex, 8, 8)]),
-    rule("authress_key", &["sc_", "ext_", "scauth_", "authress_"], &[Run(lower, 5, 30), Lit("."), Run(lower, 4, 6), Lit("."), Lit("acc"), Open(dotted, 40)]),
+    rule(
+        "authress_key",
+        &["sc_", "ext_", "scauth_", "authress_"],
+        &[Run(lower, 5, 30), Lit("."), Run(lower, 4, 6), Lit("."), Lit("acc"), Open(dotted, 40)],
+    ),
     rule("okta_token", &["SSWS "], &[Run(url, 40, 44)]).skip(5).check(varied),
 ];
 

@@ -10,9 +10,14 @@ pub(in super::super) const RULES: &[Rule] = &[
     rule("github_token", &["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], &[Open(alnum, 36)]).check(summed),
     rule("github_fine_grained_token", &["github_pat_"], &[Run(alnum, 22, 22), Lit("_"), Run(alnum, 59, 59)]),
     // <https://docs.gitlab.com/security/tokens/#token-prefixes>
-    rule("gitlab_token", &["glpat-", "gldt-", "glrt-", "glrtr-", "glcbt-", "glft-", "glimt-", "glagent-", "gloas-", "glsoat-", "glffct-", "glwt-"], &[
-        Open(gitlab, 20),
-    ])
+    rule(
+        "gitlab_token",
+        &[
+            "glpat-", "gldt-", "glrt-", "glrtr-", "glcbt-", "glft-", "glimt-", "glagent-", "gloas-", "glsoat-",
+            "glffct-", "glwt-",
+        ],
+        &[Open(gitlab, 20)],
+    )
     .check(varied),
     rule("gitlab_token", &["glptt-"], &[Run(hex, 40, 40)]),
     rule("gitlab_token", &["GR1348941"], &[Run(url, 20, 20)]),
@@ -29,7 +34,11 @@ pub(in super::super) const RULES: &[Rule] = &[
     rule("nuget_key", &["oy2"], &[Run(lower, 43, 43)]).check(mixed),
     rule("docker_token", &["dckr_pat_", "dckr_oat_"], &[Run(url, 27, 32)]),
     rule("clojars_token", &["CLOJARS_"], &[Run(lower, 60, 60)]),
-    rule("packagist_token", &["packagist_ort_", "packagist_out_", "packagist_ack_", "packagist_uut_"], &[Run(hex, 40, 72)]),
+    rule(
+        "packagist_token",
+        &["packagist_ort_", "packagist_out_", "packagist_ack_", "packagist_uut_"],
+        &[Run(hex, 40, 72)],
+    ),
     rule("artifactory_key", &["AKCp"], &[Run(alnum, 69, 69)]),
     rule("artifactory_token", &["cmVmdGtu"], &[Run(alnum, 56, 56)]),
     rule("circleci_token", &["CCIPAT_", "CCIPRJ_"], &[Run(alnum, 20, 24), Lit("_"), Run(hex, 40, 40)]),
@@ -37,7 +46,11 @@ pub(in super::super) const RULES: &[Rule] = &[
     rule("buildkite_token", &["bkct_", "bkpt_", "bkaj_"], &[Open(any64, 30)]).check(mixed),
     rule("snyk_token", &["snyk_uat.", "snyk_sat."], &[Open(dotted, 40)]),
     rule("octopus_key", &["API-"], &[Run(upper, 25, 36)]).check(mixed),
-    rule("harness_token", &["pat.", "sat."], &[Run(url, 22, 22), Lit("."), Run(hex, 24, 24), Lit("."), Run(alnum, 20, 20)]),
+    rule(
+        "harness_token",
+        &["pat.", "sat."],
+        &[Run(url, 22, 22), Lit("."), Run(hex, 24, 24), Lit("."), Run(alnum, 20, 20)],
+    ),
     rule("teamcity_token", &["eyJ0eXAiOiAiVENWMiJ9."], &[Open(dotted, 40)]),
     rule("appveyor_token", &["v2."], &[Run(lower, 20, 20)]).check(mixed),
     rule("prefect_key", &["pnu_", "pnb_"], &[Run(alnum, 36, 36)]).check(mixed),
@@ -47,17 +60,21 @@ pub(in super::super) const RULES: &[Rule] = &[
     rule("chromatic_token", &["chpt_"], &[Run(hex, 15, 40)]),
     rule("semgrep_token", &["sgp_app_"], &[Run(hex, 64, 64)]),
     rule("hex_pm_key", &["hexpm_"], &[Run(hex, 32, 32)]).check(mixed),
-    rule("launchdarkly_key", &["sdk-", "api-"], &[
-        Run(hex, 8, 8),
-        Lit("-"),
-        Run(hex, 4, 4),
-        Lit("-"),
-        Run(hex, 4, 4),
-        Lit("-"),
-        Run(hex, 4, 4),
-        Lit("-"),
-        Run(hex, 12, 12),
-    ]),
+    rule(
+        "launchdarkly_key",
+        &["sdk-", "api-"],
+        &[
+            Run(hex, 8, 8),
+            Lit("-"),
+            Run(hex, 4, 4),
+            Lit("-"),
+            Run(hex, 4, 4),
+            Lit("-"),
+            Run(hex, 4, 4),
+            Lit("-"),
+            Run(hex, 12, 12),
+        ],
+    ),
     rule("statsig_key", &["secret-", "console-"], &[Run(alnum, 40, 46)]).check(mixed_case),
     rule("ngrok_key", &["ngrok_"], &[Run(alnum, 40, 60)]).check(mixed_case),
 ];

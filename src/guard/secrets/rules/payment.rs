@@ -14,7 +14,11 @@ pub(in super::super) const RULES: &[Rule] = &[
     // <https://docs.stripe.com/keys>; Paystack and Clerk use the same prefixes.
     rule("stripe_key", &["sk_live_", "sk_test_", "rk_live_", "rk_test_", "sk_prod_"], &[Open(alnum, 16)]).check(mixed),
     rule("webhook_secret", &["whsec_"], &[Open(any64, 24)]).check(mixed),
-    rule("paypal_token", &["access_token$production$", "access_token$sandbox$"], &[Run(lower, 16, 16), Lit("$"), Run(hex, 32, 32)]),
+    rule(
+        "paypal_token",
+        &["access_token$production$", "access_token$sandbox$"],
+        &[Run(lower, 16, 16), Lit("$"), Run(hex, 32, 32)],
+    ),
     rule("paypal_token", &["A21AA"], &[Open(url, 80)]).check(mixed_case),
     rule("square_token", &["sq0atp-"], &[Run(url, 22, 22)]),
     rule("square_token", &["sq0csp-"], &[Run(url, 43, 43)]),
