@@ -17,7 +17,7 @@ pub mod policy;
 pub mod remote;
 pub mod schema;
 
-pub use fold::{Fold, Folder, fold};
+pub use fold::{Fold, Folder, fold, prepare};
 pub use judge::{Judge, Judgement};
 pub use spot::{CONTEXT, Grow, Hit, LONGEST, Spotter, tail_of};
 pub use window::{Blocked, Found, Verdict, Window, Words};

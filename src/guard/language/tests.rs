@@ -64,8 +64,10 @@ fn short_texts_and_what_is_no_prose_pass() {
         assert_eq!(judge.judge(text, speech), None, "{speech:?}");
     }
     assert_eq!(judge.judge("Guten Tag, wie geht es Ihnen?", Speech::User), None);
-    let long = format!("{}{}", SENTENCES[0].1.repeat(200), SENTENCES[1].1);
-    assert_eq!(judge.judge(&long, Speech::User), None, "judged by its beginning");
+    let (english, german) = (SENTENCES[0].1.repeat(200), SENTENCES[1].1.repeat(200));
+    assert_eq!(judge.judge(&english, Speech::User), None);
+    assert!(judge.judge(&format!("{english}{german}"), Speech::User).is_some(), "the end counts");
+    assert!(judge.judge(&format!("{german}{english}"), Speech::User).is_some(), "the beginning counts");
     assert!(judge.judge(&SENTENCES[10].1.repeat(200), Speech::User).is_some(), "cut inside of a character");
 }
 
