@@ -6,7 +6,8 @@
 //! Catches: members of the body by name, nested ones, and hosted tools by their type. Names are compared without case and
 //! underscores, since Google takes `max_output_tokens` as well; `null` is as if it were not there.
 //! Misses: what a provider adds by itself; limits of what is not asked for (`max: {max_tokens: 4096}` says nothing of a request
-//! without a cap: add `require: [max_tokens]`); instructions in texts that ask for the same thing; what a beta header switches on.
+//! without a cap: add `require: [max_tokens]`); instructions in texts that ask for the same thing; what a beta header switches on;
+//! Google's streams, which go by the path.
 //! Cost: 0.3 µs per KiB of body, which is skimmed; only the members that count are read. A body that cannot be read is refused.
 
 mod body;
@@ -158,7 +159,7 @@ impl Subject {
             Self::Known(known) => known,
             Self::Path(path) => {
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                return body.at(&path).into_iter().collect();
+                return body.at(&path);
             }
         };
         let paths = match api.dialect() {
@@ -166,8 +167,7 @@ impl Subject {
             Dialect::Anthropic => known.anthropic,
             Dialect::Gemini => known.gemini,
         };
-        let mut held: Vec<Held> =
-            paths.iter().filter_map(|path| body.at(&path.split('.').collect::<Vec<_>>())).collect();
+        let mut held: Vec<Held> = paths.iter().flat_map(|path| body.at(&path.split('.').collect::<Vec<_>>())).collect();
         // What the response's `include` asks for by name.
         if known.name == "logprobs" {
             held.extend(body.listed("include", "logprobs"));
@@ -196,10 +196,12 @@ impl Rule {
         let first = |wrong: &dyn Fn(&Value) -> bool| held.iter().find(|one| wrong(&one.value));
         match self {
             Self::Deny => held.first().map(|one| format!("`{}` may not be used here; leave it out", one.name)),
-            Self::Max(most) => first(&|value| number(value).is_none_or(|number| number > *most))
+            Self::Max(most) => first(&|value| !value.is_boolean() && number(value).is_none_or(|number| number > *most))
                 .map(|one| format!("`{}` is at most {most} here", one.name)),
-            Self::Min(least) => first(&|value| number(value).is_none_or(|number| number < *least))
-                .map(|one| format!("`{}` is at least {least} here", one.name)),
+            Self::Min(least) => {
+                first(&|value| !value.is_boolean() && number(value).is_none_or(|number| number < *least))
+                    .map(|one| format!("`{}` is at least {least} here", one.name))
+            }
             Self::Present => {
                 (held.is_empty() && subject.applies(api)).then(|| format!("`{}` must be set here", subject.name()))
             }

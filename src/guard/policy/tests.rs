@@ -59,6 +59,7 @@ fn what_is_denied_is_found_in_each_dialect() {
         ("web_search", Api::Messages, r#"{"tools":[{"name":"web_search"},{"type":"custom","name":"x"}]}"#, None),
         ("web_search", Api::Generate, r#"{"tools":[{"google_search":{}}]}"#, Some("tools[0]")),
         ("code_execution", Api::Generate, r#"{"tools":[{"codeExecution":{}}]}"#, Some("tools[0]")),
+        ("shell", Api::Messages, r#"{"tools":[{"type":"bash_20250124","name":"bash"}]}"#, Some("tools[0]")),
         ("mcp", Api::Responses, r#"{"tools":[{"type":"mcp"}]}"#, Some("tools[0]")),
         ("seed", Api::ChatCompletions, r#"{"messages":[{"role":"user","content":"seed"}]}"#, None),
         (
@@ -92,6 +93,16 @@ fn bounds_hold_wherever_the_dialect_has_the_number() {
             Api::Generate,
             r#"{"generationConfig":{"maxOutputTokens":5000}}"#,
             Some("`generationConfig.maxOutputTokens` is at most 4096 here"),
+        ),
+        (
+            Api::Generate,
+            r#"{"generationConfig":{"candidateCount":1},"generation_config":{"candidateCount":9}}"#,
+            Some("`generation_config.candidateCount` is at most 4 here"),
+        ),
+        (
+            Api::Generate,
+            r#"{"generationConfig":{"candidateCount":1,"candidate_count":9}}"#,
+            Some("`generationConfig.candidate_count` is at most 4 here"),
         ),
         (Api::Messages, r#"{"temperature":0}"#, Some("`temperature` is at least 0.1 here")),
         (Api::Messages, "{}", None),
