@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 fn language(yaml: &str) -> Result<Language, ConfigError> {
     Language::read(&Section::from_yaml("guards.tongue", yaml)?)
@@ -93,5 +94,16 @@ fn mistakes_name_their_key() {
     for (yaml, want) in cases {
         let said = language(yaml).expect_err(yaml).to_string();
         assert!(said.contains(want), "{yaml:?}: {said}");
+    }
+}
+
+proptest! {
+    /// Whatever the text is, something is said about it, or nothing.
+    #[test]
+    fn no_text_is_too_odd(text in "(?s).{0,200}", words in "[a-zéäж漢\u{200b}\u{0}1 ]{0,80}") {
+        let judge = language("allow: [en]\nmin_chars: 0\nmin_confidence: 0\nunsure: refuse").expect("a list");
+        for text in [&text, &words, &words.repeat(100)] {
+            let _ = judge.judge(text, Speech::User);
+        }
     }
 }

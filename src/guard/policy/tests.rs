@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 fn policy(yaml: &str) -> Result<ModelPolicy, ConfigError> {
     ModelPolicy::read(&Section::from_yaml("guards.lean", yaml)?)
@@ -165,5 +166,17 @@ fn mistakes_name_their_key() {
     for (yaml, want) in cases {
         let said = policy(yaml).err().expect(yaml).to_string();
         assert!(said.contains(want), "{yaml:?}: {said}");
+    }
+}
+
+proptest! {
+    /// Whatever the body is, it passes or is refused.
+    #[test]
+    fn no_body_is_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..60), like in r#"\{("(tools|n|temperature|text|type|format)":(\[\]|1|null|"n"|\{\}),?){0,5}\}"#) {
+        let policy = policy("deny: [web_search, response_format, /a/b]\nmax: {n: 1}\nrequire: {seed: 1}").expect("a policy");
+        for api in Api::ALL {
+            let _ = policy.check(api, &bytes);
+            let _ = policy.check(api, like.as_bytes());
+        }
     }
 }
