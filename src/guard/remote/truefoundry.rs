@@ -51,6 +51,9 @@ struct Verdict {
 #[async_trait]
 impl RemoteGuard for TrueFoundry {
     async fn check(&self, asked: &Asked<'_>) -> Result<Told, RemoteError> {
+        if asked.texts.is_empty() {
+            return Ok(Told::default());
+        }
         let turn = self.link.turn(asked).await?;
         let question = self.question(asked);
         let body = serde_json::to_vec(&question).expect("texts and names make JSON");

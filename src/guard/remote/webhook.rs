@@ -97,6 +97,9 @@ struct AnswerText {
 #[async_trait]
 impl RemoteGuard for Webhook {
     async fn check(&self, asked: &Asked<'_>) -> Result<Told, RemoteError> {
+        if asked.texts.is_empty() {
+            return Ok(Told::default());
+        }
         let turn = self.link.turn(asked).await?;
         let texts = asked.texts.iter().enumerate();
         let question = Question {
