@@ -8,7 +8,8 @@ mod chars;
 mod looks;
 mod escapes;
 
-use chars::{fold_char, is_unseen};
+pub use chars::prepare;
+use chars::{fold_char, is_unseen, same_length};
 use escapes::{Escape, json, reference};
 use std::ops::Range;
 
@@ -111,7 +112,7 @@ impl Folder {
         }
         while self.done < self.raw.len() {
             let rest = &self.raw[self.done..];
-            let plain = rest.bytes().take_while(|&byte| byte.is_ascii() && !self.fold.decodes(byte)).count();
+            let plain = same_length(rest, |byte| self.fold.decodes(byte));
             if plain > 0 {
                 self.unseen = 0;
                 self.text.push_str(&rest[..plain]);

@@ -32,6 +32,7 @@ pub mod schema;
 
 pub use desk::{Channel, Desk, Refused};
 pub use fold::{Fold, Folder, fold};
+pub use fold::{Fold, Folder, fold, prepare};
 pub use judge::{Judge, Judgement};
 pub use kinds::{Body, GUARDS, Kind, Policy};
 pub use set::{Direction, Guard, Guards, Mask, Plan, Set, Watch};

@@ -1,6 +1,10 @@
 //! The HTTP client for side calls (an issuer's keys, the admin API): small answers, whole, within a time. Models are
 //! called by Pingora, never by this.
 
+mod kept;
+
+pub use kept::Kept;
+
 use bytes::Bytes;
 use http::header::HOST;
 use http::uri::{Authority, Scheme};
@@ -100,14 +104,7 @@ impl Client {
 
     async fn exchange(&self, request: Request<Bytes>, most: usize) -> Result<Response<Bytes>, OutboundError> {
         let wrong = || OutboundError::Url(host_of(request.uri()));
-        let authority = request.uri().authority().cloned().ok_or_else(wrong)?;
-        let secure = match request.uri().scheme() {
-            Some(scheme) if *scheme == Scheme::HTTPS => true,
-            Some(scheme) if *scheme == Scheme::HTTP => false,
-            _ => return Err(wrong()),
-        };
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+        let Place { authority, secure, host, port } = place(request.uri()).ok_or_else(wrong)?;
         let connect = |source| OutboundError::Connect { host: authority.to_string(), source };
         let socket = TcpStream::connect((&*host, port)).await.map_err(connect)?;
         let broken = |source| OutboundError::Broken { host: authority.to_string(), source };
@@ -193,6 +190,27 @@ async fn over(
     // A connection that broke behind a whole answer harms nobody.
     drop(ended);
     answer
+}
+
+/// Where a URL leads.
+struct Place {
+    authority: Authority,
+    secure: bool,
+    host: String,
+    port: u16,
+}
+
+/// `None`: nowhere that can be called.
+fn place(uri: &Uri) -> Option<Place> {
+    let authority = uri.authority().cloned()?;
+    let secure = match uri.scheme() {
+        Some(scheme) if *scheme == Scheme::HTTPS => true,
+        Some(scheme) if *scheme == Scheme::HTTP => false,
+        _ => return None,
+    };
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    Some(Place { authority, secure, host, port })
 }
 
 fn host_of(uri: &Uri) -> String {

@@ -18,11 +18,23 @@ use std::sync::LazyLock;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::{decompose_canonical, decompose_compatible};
 
+/// Makes the table, which takes some 5 ms: better when the gateway starts than within the first request that needs it.
+pub fn prepare() {
+    LazyLock::force(&TABLE);
+}
+
 /// Whether nobody sees it: zero width, direction marks, variation selectors, soft hyphens, fillers; and accents behind
 /// their letter, which are taken off.
 #[inline]
 pub fn is_unseen(character: char) -> bool {
     code_of(character) == UNSEEN
+}
+
+/// How many bytes `text` begins with that are folded to themselves, up to the first byte that `stops`.
+#[inline]
+pub fn same_length(text: &str, stops: impl Fn(u8) -> bool) -> usize {
+    let ends = |one: char| u8::try_from(one).ok().filter(u8::is_ascii).map_or_else(|| code_of(one) != SAME, &stops);
+    text.find(ends).unwrap_or(text.len())
 }
 
 /// Appends what `character` folds to. ASCII stays as it is.
@@ -46,21 +58,19 @@ const ELSEWHERE: u16 = 0x81;
 /// From here on: places in the table's texts. Below [`UNSEEN`]: ASCII.
 const TEXTS: u16 = 0x100;
 
-/// Characters in a block of the table, as a power of two.
-const BLOCK: u32 = 7;
+/// Characters in a block of the table.
+const BLOCK: usize = 128;
+const BLOCKS: usize = 1024;
 /// The table ends here.
 const END: u32 = 0x2_0000;
 
 #[inline]
 fn code_of(character: char) -> u16 {
     let code = u32::from(character);
-    if code < 0x80 {
-        return SAME;
-    }
-    if code < END {
-        return TABLE.code(code);
-    }
     match code {
+        // Ideographs and Hangul need no look at the table.
+        0..0x80 | 0x3400..0xa000 | 0xac00..0xd800 => SAME,
+        0..END => TABLE.code(code),
         0xe_0020..=0xe_007e => (code - 0xe_0000) as u16,
         0xe_0000..=0xe_0fff => UNSEEN,
         // Ideographs for compatibility.
@@ -74,11 +84,11 @@ fn rare(character: char, out: &mut String) {
     decompose_compatible(character, |one| out.push(one));
 }
 
-/// What characters fold to, in two stages; made when the first is asked for, in a few milliseconds.
+/// What characters fold to, in two stages; made when the first is asked for ([`prepare`]).
 struct Table {
     /// By a character's upper bits: the block's number.
-    blocks: Box<[u8]>,
-    codes: Box<[u16]>,
+    blocks: [u8; BLOCKS],
+    codes: Vec<[u16; BLOCK]>,
     /// What several characters fold to, and what is not ASCII: places in `text`.
     places: Vec<(u16, u8)>,
     text: String,
@@ -89,8 +99,8 @@ static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
 impl Table {
     #[inline]
     fn code(&self, code: u32) -> u16 {
-        let block = usize::from(self.blocks[(code >> BLOCK) as usize]);
-        self.codes[(block << BLOCK) + (code & ((1 << BLOCK) - 1)) as usize]
+        let block = self.blocks[code as usize / BLOCK % BLOCKS];
+        self.codes[usize::from(block)][code as usize % BLOCK]
     }
 
     fn text(&self, code: u16) -> &str {
@@ -100,25 +110,28 @@ impl Table {
 
     fn new() -> Self {
         let looks = looks();
-        let mut table = Self { blocks: Box::default(), codes: Box::default(), places: Vec::new(), text: String::new() };
-        let (mut blocks, mut codes) = (Vec::new(), Vec::new());
-        let (mut known_blocks, mut known_texts) = (HashMap::new(), HashMap::new());
-        for begin in (0..END).step_by(1 << BLOCK) {
-            let block: Vec<u16> =
-                (begin..begin + (1 << BLOCK)).map(|code| table.entry(code, &looks, &mut known_texts)).collect();
-            let next = known_blocks.len();
-            let number = *known_blocks.entry(block.clone()).or_insert(next);
-            if number == next {
-                codes.extend(block);
+        let mut table = Self { blocks: [0; BLOCKS], codes: Vec::new(), places: Vec::new(), text: String::new() };
+        let mut known = HashMap::new();
+        for (index, begin) in (0..END).step_by(BLOCK).enumerate() {
+            let mut block = [SAME; BLOCK];
+            for (code, entry) in (begin..).zip(&mut block) {
+                *entry = table.entry(code, &looks, &mut known);
             }
-            blocks.push(u8::try_from(number).expect("fewer blocks differ than a byte has values"));
+            let number = table.codes.iter().position(|known| *known == block).unwrap_or_else(|| {
+                table.codes.push(block);
+                table.codes.len() - 1
+            });
+            table.blocks[index] = u8::try_from(number).expect("fewer blocks differ than a byte has values");
         }
-        (table.blocks, table.codes) = (blocks.into(), codes.into());
         table
     }
 
     fn entry(&mut self, code: u32, looks: &Looks, known: &mut HashMap<String, u16>) -> u16 {
         let Some(character) = char::from_u32(code).filter(|character| !character.is_ascii()) else { return SAME };
+        // Most: told without making anything.
+        if !nobody_sees(character) && !looks.contains_key(&character) && (stays(code) || is_plain(character)) {
+            return SAME;
+        }
         let text = folded(character, looks);
         let mut characters = text.chars();
         match (characters.next(), characters.next()) {
@@ -156,6 +169,13 @@ fn looks() -> Looks {
     let numbers = NUMBERS.iter().flat_map(move |(begin, count)| row(*begin, *count, number));
     let others = [('\u{24ff}', "0".to_owned()), ('\u{1f10c}', "0".to_owned())];
     pairs.chain(digits).chain(capitals).chain(numbers).chain(others).collect()
+}
+
+/// Whether it has no decomposition.
+fn is_plain(character: char) -> bool {
+    let mut plain = true;
+    decompose_compatible(character, |one| plain &= one == character);
+    plain
 }
 
 /// What `character` folds to, so far that it folds no further.

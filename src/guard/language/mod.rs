@@ -10,8 +10,9 @@
 //! Misses: short texts; languages that are near each other (Norwegian and Danish, Serbian and Croatian) are taken for each
 //! other, at a low confidence; a text in two languages is the one that it has more of; source code and lists of names
 //! have no language, but may be taken for one, which is why `unsure: flag` is worth more than `refuse` there; what is
-//! hidden in another alphabet or encoding. Texts above 16 KiB are judged by their first 16 KiB.
-//! Cost: 40 µs per KiB (measured in `tests`' release build, see the README). Never fails.
+//! hidden in another alphabet or encoding. Of a text above 4 KiB the first 2 KiB and the last 2 KiB are judged, each for itself.
+//! Cost: 85 µs per KiB of English, 26 µs of Russian, 3 µs of Chinese (the crate at `opt-level = 1`), 350 µs a text at most.
+//! Never fails.
 
 mod codes;
 
@@ -26,8 +27,8 @@ use whatlang::Lang;
 /// What it finds.
 pub const ENTITIES: &[&str] = &["language"];
 
-/// A text is judged by so many bytes.
-const MOST: usize = 16 << 10;
+/// Of a longer text, so many bytes of its beginning and of its end are judged, each for itself.
+const PIECE: usize = 2 << 10;
 
 /// As written.
 #[derive(Debug, serde::Deserialize)]
@@ -140,12 +141,15 @@ impl Judge for Language {
             | Speech::Document => true,
             Speech::Refusal | Speech::ToolCall | Speech::Definition => false,
         };
-        let text = &text[..text.floor_char_boundary(MOST)];
         // A byte or more a character: most short texts need not be counted.
         if !prose || text.len() < self.min_chars || text.chars().count() < self.min_chars {
             return None;
         }
-        self.found(text)
+        if text.len() <= 2 * PIECE {
+            return self.found(text);
+        }
+        let (begin, end) = (text.floor_char_boundary(PIECE), text.ceil_char_boundary(text.len() - PIECE));
+        self.found(&text[..begin]).or_else(|| self.found(&text[end..]))
     }
 
     fn wants_original(&self) -> bool {

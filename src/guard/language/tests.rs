@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 fn language(yaml: &str) -> Result<Language, ConfigError> {
     Language::read(&Section::from_yaml("guards.tongue", yaml)?)
@@ -64,8 +65,10 @@ fn short_texts_and_what_is_no_prose_pass() {
         assert_eq!(judge.judge(text, speech), None, "{speech:?}");
     }
     assert_eq!(judge.judge("Guten Tag, wie geht es Ihnen?", Speech::User), None);
-    let long = format!("{}{}", SENTENCES[0].1.repeat(200), SENTENCES[1].1);
-    assert_eq!(judge.judge(&long, Speech::User), None, "judged by its beginning");
+    let (english, german) = (SENTENCES[0].1.repeat(200), SENTENCES[1].1.repeat(200));
+    assert_eq!(judge.judge(&english, Speech::User), None);
+    assert!(judge.judge(&format!("{english}{german}"), Speech::User).is_some(), "the end counts");
+    assert!(judge.judge(&format!("{german}{english}"), Speech::User).is_some(), "the beginning counts");
     assert!(judge.judge(&SENTENCES[10].1.repeat(200), Speech::User).is_some(), "cut inside of a character");
 }
 
@@ -91,5 +94,16 @@ fn mistakes_name_their_key() {
     for (yaml, want) in cases {
         let said = language(yaml).expect_err(yaml).to_string();
         assert!(said.contains(want), "{yaml:?}: {said}");
+    }
+}
+
+proptest! {
+    /// Whatever the text is, something is said about it, or nothing.
+    #[test]
+    fn no_text_is_too_odd(text in "(?s).{0,200}", words in "[a-zéäж漢\u{200b}\u{0}1 ]{0,80}") {
+        let judge = language("allow: [en]\nmin_chars: 0\nmin_confidence: 0\nunsure: refuse").expect("a list");
+        for text in [&text, &words, &words.repeat(100)] {
+            let _ = judge.judge(text, Speech::User);
+        }
     }
 }

@@ -30,43 +30,33 @@ impl Body {
         Self(vec![(name.to_owned(), Member::Read(value))])
     }
 
-    /// The value at `path`, if it is there and not `null`.
-    pub fn at(&self, path: &[&str]) -> Option<Held> {
-        let (first, rest) = path.split_first()?;
-        self.members(first).find_map(|(name, value)| {
-            let (mut names, mut value) = (name.to_owned(), value);
-            for part in rest {
-                let Value::Object(members) = value else { return None };
-                let (name, inner) = members.into_iter().find(|(name, value)| is(name, part) && !value.is_null())?;
-                names = format!("{names}.{name}");
-                value = inner;
-            }
-            Some(Held { name: names, value })
-        })
+    /// The values at `path` that are not `null`; several where its names are written in several ways.
+    pub fn at(&self, path: &[&str]) -> Vec<Held> {
+        let Some((first, rest)) = path.split_first() else { return Vec::new() };
+        let top = self.members(first).map(|(name, value)| Held { name: name.to_owned(), value });
+        rest.iter().fold(top.collect(), |held: Vec<Held>, part| held.into_iter().flat_map(|one| one.at(part)).collect())
     }
 
-    /// The item of the list `name` that has `word` in it.
-    pub fn listed(&self, name: &str, word: &str) -> Option<Held> {
+    /// The lists called `name` that have `word` in one of their items.
+    pub fn listed(&self, name: &str, word: &str) -> Vec<Held> {
         let has = |item: &Value| item.as_str().is_some_and(|text| text.contains(word));
-        let held = self.at(&[name])?;
-        held.value.as_array().is_some_and(|items| items.iter().any(has)).then_some(held)
+        let mut held = self.at(&[name]);
+        held.retain(|one| one.value.as_array().is_some_and(|items| items.iter().any(has)));
+        held
     }
 
-    /// The first tool that is one of `kinds`: by its `type`, or by the name of its member where it has none.
-    pub fn tools(&self, kinds: &[&str]) -> Option<Held> {
-        let held = self.at(&["tools"])?;
-        let tools = match held.value {
-            Value::Array(tools) => tools,
-            one => vec![one],
-        };
-        tools.into_iter().enumerate().find_map(|(index, tool)| {
-            let Value::Object(members) = &tool else { return None };
-            let hosted = match members.get("type").and_then(Value::as_str) {
-                Some(kind) => kinds.iter().any(|known| is_kind(kind, known)),
-                None => members.iter().any(|(name, value)| !value.is_null() && kinds.iter().any(|kind| is(name, kind))),
+    /// The tools that are one of `kinds`: by their `type`, or by the name of their member where they have none.
+    pub fn tools(&self, kinds: &[&str]) -> Vec<Held> {
+        let mut found = Vec::new();
+        for Held { name, value } in self.at(&["tools"]) {
+            let tools = match value {
+                Value::Array(tools) => tools,
+                one => vec![one],
             };
-            hosted.then(|| Held { name: format!("{}[{index}]", held.name), value: tool })
-        })
+            let hosted = tools.into_iter().enumerate().filter(|(_, tool)| is_one_of(tool, kinds));
+            found.extend(hosted.map(|(index, value)| Held { name: format!("{name}[{index}]"), value }));
+        }
+        found
     }
 
     /// The members of this name that are not `null`; several where it is written in several ways.
@@ -78,6 +68,23 @@ impl Body {
             };
             (!value.is_null()).then_some((&**name, value))
         })
+    }
+}
+
+impl Held {
+    /// Its members of this name.
+    fn at(self, part: &str) -> Vec<Self> {
+        let Value::Object(members) = self.value else { return Vec::new() };
+        let there = members.into_iter().filter(|(name, value)| is(name, part) && !value.is_null());
+        there.map(|(name, value)| Self { name: format!("{}.{name}", self.name), value }).collect()
+    }
+}
+
+fn is_one_of(tool: &Value, kinds: &[&str]) -> bool {
+    let Value::Object(members) = tool else { return false };
+    match members.get("type").and_then(Value::as_str) {
+        Some(kind) => kinds.iter().any(|known| is_kind(kind, known)),
+        None => members.iter().any(|(name, value)| !value.is_null() && kinds.iter().any(|kind| is(name, kind))),
     }
 }
 

@@ -6,8 +6,9 @@
 //! Catches: members of the body by name, nested ones, and hosted tools by their type. Names are compared without case and
 //! underscores, since Google takes `max_output_tokens` as well; `null` is as if it were not there.
 //! Misses: what a provider adds by itself; limits of what is not asked for (`max: {max_tokens: 4096}` says nothing of a request
-//! without a cap: add `require: [max_tokens]`); instructions in texts that ask for the same thing; what a beta header switches on.
-//! Cost: 1 µs per KiB of body, which is skimmed; only the members that count are read. A body that cannot be read is refused.
+//! without a cap: add `require: [max_tokens]`); instructions in texts that ask for the same thing; what a beta header switches on;
+//! Google's streams, which go by the path.
+//! Cost: 0.3 µs per KiB of body, which is skimmed; only the members that count are read. A body that cannot be read is refused.
 
 mod body;
 mod names;
@@ -107,9 +108,10 @@ impl ModelPolicy {
     /// What is wrong with the parameters of a request whose body is JSON; `None`: nothing.
     pub fn check(&self, api: Api, body: &[u8]) -> Option<Judgement> {
         let Some(body) = Body::read(body) else {
-            return judgement("the body is no JSON object, so that its parameters cannot be judged".to_owned());
+            let why = "the body is no JSON object, so that its parameters cannot be judged";
+            return Some(judgement(why.to_owned()));
         };
-        self.0.iter().find_map(|(subject, rule)| rule.judge(subject, api, &body)).and_then(judgement)
+        self.0.iter().find_map(|(subject, rule)| rule.judge(subject, api, &body)).map(judgement)
     }
 
     /// As [`Self::check`], of one field of a form. What is required is not asked for.
@@ -117,13 +119,12 @@ impl ModelPolicy {
         let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
         let body = Body::of(name.trim_end_matches("[]"), value);
         let asked = self.0.iter().filter(|(_, rule)| !matches!(rule, Rule::Present | Rule::Is(_)));
-        asked.filter_map(|(subject, rule)| rule.judge(subject, api, &body)).find_map(judgement)
+        asked.filter_map(|(subject, rule)| rule.judge(subject, api, &body)).map(judgement).next()
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "is what its callers return")]
-fn judgement(why: String) -> Option<Judgement> {
-    Some(Judgement { entity: ENTITIES[0], why, flag_only: false })
+const fn judgement(why: String) -> Judgement {
+    Judgement { entity: ENTITIES[0], why, flag_only: false }
 }
 
 fn subject(name: &str) -> Result<Subject, String> {
@@ -158,7 +159,7 @@ impl Subject {
             Self::Known(known) => known,
             Self::Path(path) => {
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                return body.at(&path).into_iter().collect();
+                return body.at(&path);
             }
         };
         let paths = match api.dialect() {
@@ -166,8 +167,7 @@ impl Subject {
             Dialect::Anthropic => known.anthropic,
             Dialect::Gemini => known.gemini,
         };
-        let mut held: Vec<Held> =
-            paths.iter().filter_map(|path| body.at(&path.split('.').collect::<Vec<_>>())).collect();
+        let mut held: Vec<Held> = paths.iter().flat_map(|path| body.at(&path.split('.').collect::<Vec<_>>())).collect();
         // What the response's `include` asks for by name.
         if known.name == "logprobs" {
             held.extend(body.listed("include", "logprobs"));
@@ -196,10 +196,12 @@ impl Rule {
         let first = |wrong: &dyn Fn(&Value) -> bool| held.iter().find(|one| wrong(&one.value));
         match self {
             Self::Deny => held.first().map(|one| format!("`{}` may not be used here; leave it out", one.name)),
-            Self::Max(most) => first(&|value| number(value).is_none_or(|number| number > *most))
+            Self::Max(most) => first(&|value| !value.is_boolean() && number(value).is_none_or(|number| number > *most))
                 .map(|one| format!("`{}` is at most {most} here", one.name)),
-            Self::Min(least) => first(&|value| number(value).is_none_or(|number| number < *least))
-                .map(|one| format!("`{}` is at least {least} here", one.name)),
+            Self::Min(least) => {
+                first(&|value| !value.is_boolean() && number(value).is_none_or(|number| number < *least))
+                    .map(|one| format!("`{}` is at least {least} here", one.name))
+            }
             Self::Present => {
                 (held.is_empty() && subject.applies(api)).then(|| format!("`{}` must be set here", subject.name()))
             }

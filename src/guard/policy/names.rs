@@ -94,6 +94,7 @@ pub(super) const PARAMETERS: &[Parameter] = &[
     ),
     of("safety_settings", &["moderation"], &[], &["safetySettings"]),
     same("seed", &["seed"], &["generationConfig.seed"]),
+    hosted("shell", &[], &["bash", "shell", "local_shell"]),
     same("service_tier", &["service_tier"], &["serviceTier"]),
     of("stop", &["stop"], &["stop_sequences"], &["generationConfig.stopSequences"]),
     same("store", &["store"], &["store"]),

@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 fn policy(yaml: &str) -> Result<ModelPolicy, ConfigError> {
     ModelPolicy::read(&Section::from_yaml("guards.lean", yaml)?)
@@ -59,6 +60,7 @@ fn what_is_denied_is_found_in_each_dialect() {
         ("web_search", Api::Messages, r#"{"tools":[{"name":"web_search"},{"type":"custom","name":"x"}]}"#, None),
         ("web_search", Api::Generate, r#"{"tools":[{"google_search":{}}]}"#, Some("tools[0]")),
         ("code_execution", Api::Generate, r#"{"tools":[{"codeExecution":{}}]}"#, Some("tools[0]")),
+        ("shell", Api::Messages, r#"{"tools":[{"type":"bash_20250124","name":"bash"}]}"#, Some("tools[0]")),
         ("mcp", Api::Responses, r#"{"tools":[{"type":"mcp"}]}"#, Some("tools[0]")),
         ("seed", Api::ChatCompletions, r#"{"messages":[{"role":"user","content":"seed"}]}"#, None),
         (
@@ -92,6 +94,16 @@ fn bounds_hold_wherever_the_dialect_has_the_number() {
             Api::Generate,
             r#"{"generationConfig":{"maxOutputTokens":5000}}"#,
             Some("`generationConfig.maxOutputTokens` is at most 4096 here"),
+        ),
+        (
+            Api::Generate,
+            r#"{"generationConfig":{"candidateCount":1},"generation_config":{"candidateCount":9}}"#,
+            Some("`generation_config.candidateCount` is at most 4 here"),
+        ),
+        (
+            Api::Generate,
+            r#"{"generationConfig":{"candidateCount":1,"candidate_count":9}}"#,
+            Some("`generationConfig.candidate_count` is at most 4 here"),
         ),
         (Api::Messages, r#"{"temperature":0}"#, Some("`temperature` is at least 0.1 here")),
         (Api::Messages, "{}", None),
@@ -154,5 +166,17 @@ fn mistakes_name_their_key() {
     for (yaml, want) in cases {
         let said = policy(yaml).err().expect(yaml).to_string();
         assert!(said.contains(want), "{yaml:?}: {said}");
+    }
+}
+
+proptest! {
+    /// Whatever the body is, it passes or is refused.
+    #[test]
+    fn no_body_is_too_odd(bytes in proptest::collection::vec(any::<u8>(), 0..60), like in r#"\{("(tools|n|temperature|text|type|format)":(\[\]|1|null|"n"|\{\}),?){0,5}\}"#) {
+        let policy = policy("deny: [web_search, response_format, /a/b]\nmax: {n: 1}\nrequire: {seed: 1}").expect("a policy");
+        for api in Api::ALL {
+            let _ = policy.check(api, &bytes);
+            let _ = policy.check(api, like.as_bytes());
+        }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Asked, Flaw, RemoteError};
 use crate::{
     config::{ConfigError, Secret, Section, Time},
-    outbound::{Client, OutboundError},
+    outbound::{Client, Kept, OutboundError},
 };
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
@@ -91,6 +91,7 @@ const ESCAPED: usize = 6;
 /// The way to a service.
 pub(super) struct Link {
     client: Client,
+    kept: Kept,
     uri: Uri,
     host: String,
     headers: HeaderMap,
@@ -145,6 +146,7 @@ impl Link {
         }
         Ok(Self {
             client,
+            kept: Kept::new(concurrent),
             host: uri.authority().map(ToString::to_string).unwrap_or_default(),
             uri,
             headers,
@@ -231,17 +233,20 @@ impl Turn<'_> {
         *request.uri_mut() = link.uri.clone();
         *request.headers_mut() = link.headers.clone();
         let (guard, host) = (self.guard.to_owned(), link.host.clone());
-        let answer = link.client.send(request, left, self.most).await.map_err(|error| match error {
-            OutboundError::Slow { .. } => self.slow(),
-            OutboundError::Broken { source, .. } if source.is::<http_body_util::LengthLimitError>() => {
-                RemoteError::TooLong { guard, host, most: self.most }
-            }
-            OutboundError::Broken { source, .. } => RemoteError::Broken { guard, host, source },
-            OutboundError::Connect { source, .. } => RemoteError::Unreachable { guard, host, source: source.into() },
-            other @ (OutboundError::Url(_) | OutboundError::Status { .. }) => {
-                RemoteError::Unreachable { guard, host, source: other.into() }
-            }
-        })?;
+        let answer =
+            link.client.send_kept(&link.kept, request, left, self.most).await.map_err(|error| match error {
+                OutboundError::Slow { .. } => self.slow(),
+                OutboundError::Broken { source, .. } if source.is::<http_body_util::LengthLimitError>() => {
+                    RemoteError::TooLong { guard, host, most: self.most }
+                }
+                OutboundError::Broken { source, .. } => RemoteError::Broken { guard, host, source },
+                OutboundError::Connect { source, .. } => {
+                    RemoteError::Unreachable { guard, host, source: source.into() }
+                }
+                other @ (OutboundError::Url(_) | OutboundError::Status { .. }) => {
+                    RemoteError::Unreachable { guard, host, source: other.into() }
+                }
+            })?;
         match answer.status() {
             StatusCode::OK => Ok(answer.into_body()),
             status => Err(RemoteError::Status { guard: self.guard.to_owned(), host: link.host.clone(), status }),
@@ -298,46 +303,6 @@ fn authorities(pem: &str) -> Result<RootCertStore, String> {
         return Err("holds no certificate in PEM; write `${file:ca.pem}`".to_owned());
     }
     Ok(roots)
-}
-
-/// Of who asks, what a service is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Send {
-    Model,
-    Team,
-    Key,
-    User,
-    Metadata,
-}
-
-/// Who asks, as far as a service is told.
-#[derive(Debug, Default, Clone, serde::Serialize)]
-pub(super) struct Who<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub team: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<&'a BTreeMap<String, String>>,
-}
-
-impl<'a> Who<'a> {
-    /// What `send` lists.
-    pub fn of(asked: &Asked<'a>, send: &[Send]) -> Self {
-        let told = |what: Send| send.contains(&what);
-        Self {
-            model: told(Send::Model).then_some(asked.model),
-            team: told(Send::Team).then_some(asked.team),
-            key: told(Send::Key).then_some(asked.key),
-            user: asked.user.filter(|_| told(Send::User)),
-            metadata: told(Send::Metadata).then_some(asked.metadata),
-        }
-    }
 }
 
 /// A guard and its way, for its build function.

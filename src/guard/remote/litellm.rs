@@ -6,7 +6,8 @@
 //! were asked must come), `NONE` allows. Pictures, definitions of tools and calls are not sent apart: what of them is text
 //! stands among the texts. `stream_holdback_chars` is passed over.
 
-use super::link::{Built, Link, Send, Who, settings};
+use super::link::{Built, Link, settings};
+use super::who::{Send, Who};
 use super::{Action, Asked, Flaw, RemoteError, RemoteGuard, Told, told};
 use crate::config::Section;
 use async_trait::async_trait;
@@ -80,6 +81,9 @@ enum Word {
 #[async_trait]
 impl RemoteGuard for LiteLlm {
     async fn check(&self, asked: &Asked<'_>) -> Result<Told, RemoteError> {
+        if asked.texts.is_empty() {
+            return Ok(Told::default());
+        }
         let turn = self.link.turn(asked).await?;
         let who = Who::of(asked, &self.send);
         let question = Question {

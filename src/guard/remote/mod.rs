@@ -2,11 +2,13 @@
 //!
 //! | kind | contract |
 //! |---|---|
-//! | `webhook` | our own, small: [`webhook`] and `conf/guard-webhook.schema.json` |
-//! | `openai_moderations` | [`moderations`] |
-//! | `presidio` | [`presidio`] |
-//! | `litellm` | the generic guardrail API of LiteLLM: [`litellm`] |
-//! | `truefoundry` | the custom guardrail of TrueFoundry: [`truefoundry`] |
+//! | `webhook` | our own, small: `conf/guard-webhook.schema.json` |
+//! | `openai_moderations` | OpenAI's moderation endpoint |
+//! | `presidio` | Presidio's analyzer |
+//! | `litellm` | the generic guardrail API of LiteLLM |
+//! | `truefoundry` | the custom guardrail of TrueFoundry |
+//!
+//! Each one's file says what is sent and what answers mean.
 //!
 //! Each sees the texts, the hook and the request's id, and of who asks only what its `send` lists.
 //! Catches and misses what the service does. Cost: a connection and an answer a check, `timeout` at most, waits and
@@ -22,6 +24,7 @@ mod presidio;
 mod told;
 mod truefoundry;
 mod webhook;
+mod who;
 
 pub use error::{Flaw, RemoteError};
 

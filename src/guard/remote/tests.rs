@@ -210,6 +210,30 @@ async fn who_waits_too_long_for_a_place_is_told_that_it_is_busy() {
 }
 
 #[tokio::test]
+async fn a_connection_serves_one_check_after_another() {
+    let kept = || Reply::Kept(ALLOW.to_owned());
+    let cases = [
+        ("kept", vec![kept()], 1),
+        ("closed by the service now and then", vec![kept(), Reply::answer(200, ALLOW), kept(), kept()], 2),
+        ("never kept", vec![Reply::answer(200, ALLOW)], 4),
+    ];
+    for (name, replies, connections) in cases {
+        let server = Server::start(replies).await;
+        let out = guard("webhook", &server, "retries: 0\nsend: [model]");
+        for _ in 0..4 {
+            assert!(ask(&out, Hook::Input, &["a"]).await.is_ok(), "{name}");
+        }
+        assert_eq!((server.seen(), server.connections()), (4, connections), "{name}");
+    }
+    let (server, pem) = Server::start_tls(vec![kept()]).await;
+    let out = guard("webhook", &server, &format!("ca: |\n  {}", pem.replace('\n', "\n  ")));
+    for _ in 0..3 {
+        assert!(ask(&out, Hook::Input, &["a"]).await.is_ok());
+    }
+    assert_eq!((server.seen(), server.connections()), (3, 1), "with TLS");
+}
+
+#[tokio::test]
 async fn headers_are_sent_and_never_shown() {
     let server = Server::start(vec![Reply::answer(403, "no")]).await;
     let out = guard("webhook", &server, "headers: {x-api-key: sk-planted, authorization: Bearer planted}");

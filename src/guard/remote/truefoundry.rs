@@ -8,8 +8,9 @@
 //! sent. Servers made after the older template answer `null` (allow) or the body that takes the place of the one sent; these
 //! are understood. Another status than 200 is an error, also 400, by which the older template blocks.
 
-use super::link::{Built, Link, Send, Who, settings};
+use super::link::{Built, Link, settings};
 use super::litellm::replaced;
+use super::who::{Send, Who};
 use super::{Action, Asked, AskedText, Flaw, RemoteError, RemoteGuard, Told, told};
 use crate::{config::Section, model::Speech};
 use async_trait::async_trait;
@@ -50,6 +51,9 @@ struct Verdict {
 #[async_trait]
 impl RemoteGuard for TrueFoundry {
     async fn check(&self, asked: &Asked<'_>) -> Result<Told, RemoteError> {
+        if asked.texts.is_empty() {
+            return Ok(Told::default());
+        }
         let turn = self.link.turn(asked).await?;
         let question = self.question(asked);
         let body = serde_json::to_vec(&question).expect("texts and names make JSON");

@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 fn schema(yaml: &str) -> Result<JsonSchema, ConfigError> {
     JsonSchema::read(&Section::from_yaml("guards.shape", yaml)?)
@@ -110,5 +111,19 @@ fn mistakes_name_their_key() {
     for (yaml, want) in cases {
         let said = schema(yaml).expect_err(yaml).to_string();
         assert!(said.contains(want), "{yaml:?}: {said}");
+    }
+}
+
+proptest! {
+    /// Whatever the text is, what is said about it does not hold its values.
+    #[test]
+    fn no_text_is_too_odd(text in "(?s).{0,60}", like in r#"[\[\]{}":,0-9a-e.\-\\u ]{0,60}"#) {
+        let judge = schema(ORDER).expect("a schema");
+        for text in [text, like] {
+            let _ = judge.judge(&text, Speech::Assistant);
+            let quoted = serde_json::json!({ "items": [{ "price": text, text.clone(): 1 }] }).to_string();
+            let why = judge.judge(&quoted, Speech::ToolCall).map(|said| said.why).unwrap_or_default();
+            prop_assert_eq!(why, "`/items/0/price` does not fit the schema's `/properties/items/items/properties/price/type`");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The scripted server: one connection a request; it writes down what it is asked and answers by a list.
+//! The scripted server: one connection a request, unless an answer keeps it; it writes down what it is asked and answers by a list.
 
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -18,6 +18,8 @@ pub enum Reply {
     Raw(Vec<u8>),
     /// These bytes, and nothing more.
     Stops(Vec<u8>),
+    /// This body; the connection stays open.
+    Kept(String),
     /// Nothing, ever.
     Silent,
     /// This body, once the test lets it go.
@@ -35,6 +37,7 @@ impl Reply {
 #[derive(Default)]
 struct Log {
     requests: Vec<(String, Vec<u8>)>,
+    connections: usize,
     open: usize,
     most_open: usize,
 }
@@ -107,6 +110,11 @@ impl Server {
         self.script.log.lock().requests.len()
     }
 
+    /// Connections so far.
+    pub fn connections(&self) -> usize {
+        self.script.log.lock().connections
+    }
+
     /// The most that were open at once.
     pub fn most_open(&self) -> usize {
         self.script.log.lock().most_open
@@ -135,7 +143,13 @@ impl Server {
 
 impl Script {
     async fn serve(&self, mut socket: impl AsyncRead + AsyncWrite + Unpin) {
-        let Some(request) = read(&mut socket).await else { return };
+        self.log.lock().connections += 1;
+        while self.answer(&mut socket).await {}
+    }
+
+    /// Whether the connection goes on.
+    async fn answer(&self, mut socket: impl AsyncRead + AsyncWrite + Unpin) -> bool {
+        let Some(request) = read(&mut socket).await else { return false };
         let index = {
             let mut log = self.log.lock();
             log.requests.push(request);
@@ -149,9 +163,14 @@ impl Script {
             Reply::Raw(bytes) => (bytes, true),
             Reply::Stops(bytes) => (bytes, false),
             Reply::Silent => (Vec::new(), false),
+            Reply::Kept(body) => {
+                let Reply::Raw(bytes) = Reply::answer(200, &body) else { return false };
+                self.log.lock().open -= 1;
+                return socket.write_all(&bytes).await.is_ok();
+            }
             Reply::Held(body) => {
                 self.gate.acquire().await.expect("the gate is open").forget();
-                let Reply::Raw(bytes) = Reply::answer(200, &body) else { return };
+                let Reply::Raw(bytes) = Reply::answer(200, &body) else { return false };
                 (bytes, true)
             }
         };
@@ -165,6 +184,7 @@ impl Script {
             let mut rest = [0; 64];
             while matches!(socket.read(&mut rest).await, Ok(1..)) {}
         }
+        false
     }
 }
 
