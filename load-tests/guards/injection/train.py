@@ -182,17 +182,17 @@ def weights_of(texts, rows_mask):
     return weight
 
 
-def train(texts, mask):
+def train(texts, mask, rounds=(20, 60)):
     owner, y = texts.owner, texts.label[texts.owner]
     chosen = np.flatnonzero(mask[owner])
     weight = weights_of(texts, mask)
-    w, b = fit(texts.x[chosen], y[chosen], weight[chosen], rounds=20)
+    w, b = fit(texts.x[chosen], y[chosen], weight[chosen], rounds=rounds[0])
     # A long attack is not an attack in each of its windows: keep those that look like one, and the worst.
     z = texts.x @ w + b
     best = texts.best(w, b)
     keep = mask[owner] & ((y == 0) | (z > 0) | (z >= best[owner] - 1e-6))
     chosen = np.flatnonzero(keep)
-    w, b = fit(texts.x[chosen], y[chosen], weight[chosen])
+    w, b = fit(texts.x[chosen], y[chosen], weight[chosen], rounds=rounds[1])
     steps, scale = quantised(w)
     return steps, scale, b
 
@@ -201,7 +201,7 @@ def calibrate(texts, w, b):
     """For each rate: base and slope of the logit that so many of 1,000 benign texts reach, by the log of windows."""
     z, count = texts.best(w, b), texts.count
     buckets = [(1, 1), (2, 2), (3, 5), (6, 11), (12, 24), (25, 60), (61, 400)]
-    lines = []
+    found = {}
     for rate in RATES:
         points = []
         for low, high in buckets:
@@ -209,13 +209,16 @@ def calibrate(texts, w, b):
             if inside.sum() >= 60:
                 value = np.quantile(z[inside], 1 - rate / 1_000, method="higher")
                 points.append((np.log(np.mean(count[inside])), value, np.sqrt(inside.sum())))
-        at, value, trust = map(np.array, zip(*points))
-        slope, base = np.polyfit(at, value, 1, w=trust)
-        slope = max(slope, 0.05)
+        found[rate] = [np.array(column) for column in zip(*points)]
+    # One slope for all rates: lines that cross would make a level stricter for some lengths only.
+    slope = np.mean([np.polyfit(at, value, 1, w=trust)[0] for at, value, trust in found.values()])
+    slope = max(float(slope), 0.05)
+    lines = []
+    for rate, (at, value, trust) in found.items():
         # Sure for all lengths: halfway between the line of best fit and the line above all points.
         base = np.average(value - slope * at, weights=trust)
         base += 0.5 * max(0.0, float(np.max(value - slope * at - base)))
-        lines.append((rate, float(base), float(slope)))
+        lines.append((rate, float(base), slope))
     return lines
 
 
@@ -243,7 +246,9 @@ def leave_one_out(texts, calibration):
             if known & runs(texts.rows[at]["text"]):
                 mask[at] = False
                 dropped += 1
-        model = train(texts, mask)
+        # Half of the benign texts and half of the rounds: a core for an hour otherwise.
+        mask &= (texts.label == 1) | (np.arange(len(mask)) % 2 == 0)
+        model = train(texts, mask, rounds=(10, 30))
         lines = calibrate(calibration, model[0].astype(np.float32) * model[1], model[2])
         plain = recall(texts, test & ~carried, model, lines)
         inside = recall(texts, test & carried, model, lines) if (test & carried).any() else float("nan")
@@ -276,7 +281,7 @@ def main():
     texts, calibration = Texts(training_rows()), Texts(calibration_rows())
     print(f"{len(texts.rows)} texts, {texts.x.shape[0]} windows ({int(texts.label[texts.owner].sum())} of attacks), calibration {len(calibration.rows)} texts; {time.time() - begin:.0f} s", flush=True)
     if "--leave-one-out" in sys.argv:
-        leave_one_out(texts, calibration)
+        return leave_one_out(texts, calibration)
     model = train(texts, np.ones(len(texts.rows), bool))
     steps, scale, b = model
     w = steps.astype(np.float32) * scale
