@@ -142,9 +142,10 @@ impl Traces {
     #[inline]
     fn word(&mut self, bytes: &[u8], begin: usize, end: usize, classes: u8, counts: &mut Counts) {
         let length = end - begin;
-        // An ordinary word; `i.g.n.o.r.e` and hex in letters alone are none.
-        let letters = classes == LETTER && (3..runs::BASE64_LEAST as usize).contains(&length);
-        if letters || (classes == LETTER | PLAIN && length < 6 && length > 2) {
+        // An ordinary word has two letters side by side, mostly its first.
+        let word = &bytes[begin..end];
+        let ordinary = classes & (DIGIT | LEET | JOINT | ESCAPE) == 0 && length < runs::BASE64_LEAST as usize;
+        if ordinary && word.windows(2).any(|two| class_of(two[0]) & class_of(two[1]) & LETTER != 0) {
             (counts.hexes, counts.singles) = (0, 0);
             return;
         }
@@ -152,7 +153,7 @@ impl Traces {
         let quote = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|byte| matches!(byte, b'"' | b'\''));
         self.joints |= length == 1 && bytes[begin] == b'+' && quote(begin.checked_sub(2)) && quote(Some(end + 1));
         if length > 0 {
-            self.odd_word(&bytes[begin..end], begin, counts);
+            self.odd_word(word, begin, counts);
         }
     }
 
