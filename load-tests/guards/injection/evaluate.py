@@ -41,6 +41,10 @@ def line(name, rows):
     return got
 
 
+def distinct(rows):
+    return list({r["text"]: r for r in rows}.values())
+
+
 def long_documents(rows, rng):
     out = []
     for r in rows:
@@ -138,7 +142,10 @@ def main():
         print(HEAD)
         for name, rows in sealed.items():
             line(("attacks: " if rows[0]["label"] else "benign: ") + name, rows)
-        line("benign: documents, 4-16 KB as a user's", [dict(r, speech="user") for r in sealed["documents"]])
+        for name in ("documents", "handbooks"):
+            rows = distinct(sealed[name])
+            line(f"benign: {name}, distinct", rows)
+            line(f"benign: {name}, distinct, as a user's", [dict(r, speech="user") for r in rows])
         obfuscated(sealed["spikee"] + sealed["psfuzz"] + sealed["agentdojo"])
         if "--others" in sys.argv:
             compare(sealed.items())

@@ -403,7 +403,23 @@ def sealed_documents():
             yield row(text, 0, "documents", speech="tool")
 
 
+def sealed_handbooks():
+    """Chapters of the Debian packages debian-faq, debian-reference-en, developers-reference and maint-guide, in pieces."""
+    import html
+
+    rng = random.Random(5)
+    for name in sorted(glob.glob(os.environ.get("DEBS", "debs") + "/**/*.html", recursive=True)):
+        text = re.sub(r"(?s)<(script|style).*?</\1>|<[^>]+>", " ", read(name))
+        text = re.sub(r"[ \t]+", " ", re.sub(r"\s*\n\s*\n\s*", "\n\n", html.unescape(text)))
+        at = 0
+        while len(text) - at >= 4_096:
+            length = rng.randrange(4_096, 16_385)
+            yield row(text[at : at + length], 0, "handbooks", os.path.basename(name), "tool")
+            at += length
+
+
 SEALED = {
+    "handbooks": sealed_handbooks,
     "spikee": sealed_spikee,
     "spikee_fp": sealed_spikee_benign,
     "psfuzz": sealed_psfuzz,

@@ -208,6 +208,10 @@ def calibrate(texts, w, b):
             inside = (count >= low) & (count <= high)
             if inside.sum() >= 60:
                 value = np.quantile(z[inside], 1 - rate / 1_000, method="higher")
+                # Halfway to the worst of the sources: the texts of a new one are like none of these.
+                each = [inside & (texts.source == source) for source in set(texts.source[inside])]
+                worst = [np.quantile(z[one], 1 - rate / 1_000, method="higher") for one in each if one.sum() >= 100]
+                value = 0.5 * (value + max(worst, default=value))
                 points.append((np.log(np.mean(count[inside])), value, np.sqrt(inside.sum())))
         found[rate] = [np.array(column) for column in zip(*points)]
     # One slope for all rates: lines that cross would make a level stricter for some lengths only.
@@ -276,8 +280,24 @@ pub const REACHED: [(u32, f32, f32); {len(lines)}] = [
 """)
 
 
+def written(folder):
+    """The model as it was written."""
+    with open(os.path.join(folder, "weights.bin"), "rb") as file:
+        steps = np.frombuffer(file.read(), dtype=np.int8)
+    with open(os.path.join(folder, "calibration.rs")) as file:
+        numbers = [float(line.split("=")[1].strip(" ;\n")) for line in file if line.startswith(("pub const SCALE", "pub const BIAS"))]
+    return steps, numbers[0], numbers[1]
+
+
 def main():
     begin = time.time()
+    folder = os.environ.get("OUT", "../../../src/guard/injection")
+    if "--calibrate" in sys.argv:
+        calibration = Texts(calibration_rows())
+        steps, scale, b = written(folder)
+        lines = calibrate(calibration, steps.astype(np.float32) * scale, b)
+        print(lines)
+        return write((steps, scale, b), lines, folder)
     texts, calibration = Texts(training_rows()), Texts(calibration_rows())
     print(f"{len(texts.rows)} texts, {texts.x.shape[0]} windows ({int(texts.label[texts.owner].sum())} of attacks), calibration {len(calibration.rows)} texts; {time.time() - begin:.0f} s", flush=True)
     if "--leave-one-out" in sys.argv:
@@ -296,7 +316,7 @@ def main():
         inside = (calibration.count >= low) & (calibration.count <= high)
         print(low, high, int(inside.sum()), round(float((z[inside] >= reached(lines, 10, calibration.count[inside])).mean()) * 100, 2), "% at 1 %")
     if "--write" in sys.argv:
-        write(model, lines, os.environ.get("OUT", "../../../src/guard/injection"))
+        write(model, lines, folder)
 
 
 if __name__ == "__main__":
