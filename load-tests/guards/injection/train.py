@@ -216,7 +216,8 @@ def calibrate(texts, w, b):
         found[rate] = [np.array(column) for column in zip(*points)]
     # One slope for all rates: lines that cross would make a level stricter for some lengths only.
     slope = np.mean([np.polyfit(at, value, 1, w=trust)[0] for at, value, trust in found.values()])
-    slope = max(float(slope), 0.05)
+    # Where the known long texts hide it: a maximum grows with the number of windows.
+    slope = max(float(slope), 0.12)
     lines = []
     for rate, (at, value, trust) in found.items():
         # Sure for all lengths: halfway between the line of best fit and the line above all points.
