@@ -293,11 +293,41 @@ def man_pages():
             yield row(re.sub(r"\\f[BIRP]|\\", "", text)[:20_000], 0, "man_pages", language + os.path.basename(name), "tool")
 
 
-TRAIN_BENIGN = [tau2, evals_short, humaneval, evals_readme, presidio, stdlib, man_pages]
+def some_files(patterns, count, source, most=20_000):
+    names = sorted({n for p in patterns for n in glob.glob(p, recursive=True) if os.path.isfile(n) and not os.path.islink(n)})
+    for name in random.Random(9).sample(names, min(count, len(names))):
+        opened = gzip.open(name, "rb") if name.endswith(".gz") else open(name, "rb")
+        with opened as file:
+            text = file.read(most * 2).decode("utf-8", "replace")[:most]
+        if source == "manuals":
+            text = re.sub(r"\\f[BIRP]|\\", "", re.sub(r"(?m)^[.'].{0,3}(\s|$)", "", text))
+        if len(text) > 800:
+            yield row(text, 0, source, os.path.basename(name), "tool")
+
+
+def manuals():
+    yield from some_files(["/usr/share/man/man[1-8]/*.gz"], 700, "manuals")
+
+
+def modules():
+    yield from some_files(["/usr/share/perl/**/*.p[mo]*", "/usr/lib/*/perl*/**/*.p[mo]*"], 250, "modules")
+    yield from some_files(["/usr/lib/node_modules/**/*.md", "/usr/lib/jvm/**/*.md"], 150, "modules")
+
+
+def python_docs():
+    site = os.path.dirname(os.__file__) + "/site-packages/**/*"
+    yield from some_files([site + end for end in (".rst", ".txt", ".md")], 350, "python_docs")
+
+
+def info_and_help():
+    yield from some_files(["/usr/share/info/*.gz", "/usr/share/cmake*/Help/**/*.rst"], 150, "info_and_help")
+
+
+TRAIN_BENIGN = [manuals, modules, tau2, evals_short, humaneval, evals_readme, presidio, stdlib, man_pages]
 # Half of each group's texts train, the others calibrate.
 SPLIT_BENIGN = [writingbench, crates, tau2_documents, packages]
 # Calibration only: sources that no training text is from.
-CALIBRATE_BENIGN = [persistbench, freshqa, swe_lancer]
+CALIBRATE_BENIGN = [persistbench, freshqa, swe_lancer, python_docs, info_and_help]
 
 
 # ---- sealed: never looked at before the last evaluation ------------------------------------------------------------------
@@ -373,7 +403,23 @@ def sealed_documents():
             yield row(text, 0, "documents", speech="tool")
 
 
+def sealed_handbooks():
+    """Chapters of the Debian packages debian-faq, debian-reference-en, developers-reference and maint-guide, in pieces."""
+    import html
+
+    rng = random.Random(5)
+    for name in sorted(glob.glob(os.environ.get("DEBS", "debs") + "/**/*.html", recursive=True)):
+        text = re.sub(r"(?s)<(script|style).*?</\1>|<[^>]+>", " ", read(name))
+        text = re.sub(r"[ \t]+", " ", re.sub(r"\s*\n\s*\n\s*", "\n\n", html.unescape(text)))
+        at = 0
+        while len(text) - at >= 4_096:
+            length = rng.randrange(4_096, 16_385)
+            yield row(text[at : at + length], 0, "handbooks", os.path.basename(name), "tool")
+            at += length
+
+
 SEALED = {
+    "handbooks": sealed_handbooks,
     "spikee": sealed_spikee,
     "spikee_fp": sealed_spikee_benign,
     "psfuzz": sealed_psfuzz,

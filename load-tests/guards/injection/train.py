@@ -182,17 +182,17 @@ def weights_of(texts, rows_mask):
     return weight
 
 
-def train(texts, mask):
+def train(texts, mask, rounds=(20, 60)):
     owner, y = texts.owner, texts.label[texts.owner]
     chosen = np.flatnonzero(mask[owner])
     weight = weights_of(texts, mask)
-    w, b = fit(texts.x[chosen], y[chosen], weight[chosen], rounds=20)
+    w, b = fit(texts.x[chosen], y[chosen], weight[chosen], rounds=rounds[0])
     # A long attack is not an attack in each of its windows: keep those that look like one, and the worst.
     z = texts.x @ w + b
     best = texts.best(w, b)
     keep = mask[owner] & ((y == 0) | (z > 0) | (z >= best[owner] - 1e-6))
     chosen = np.flatnonzero(keep)
-    w, b = fit(texts.x[chosen], y[chosen], weight[chosen])
+    w, b = fit(texts.x[chosen], y[chosen], weight[chosen], rounds=rounds[1])
     steps, scale = quantised(w)
     return steps, scale, b
 
@@ -201,21 +201,29 @@ def calibrate(texts, w, b):
     """For each rate: base and slope of the logit that so many of 1,000 benign texts reach, by the log of windows."""
     z, count = texts.best(w, b), texts.count
     buckets = [(1, 1), (2, 2), (3, 5), (6, 11), (12, 24), (25, 60), (61, 400)]
-    lines = []
+    found = {}
     for rate in RATES:
         points = []
         for low, high in buckets:
             inside = (count >= low) & (count <= high)
             if inside.sum() >= 60:
                 value = np.quantile(z[inside], 1 - rate / 1_000, method="higher")
+                # Halfway to the worst of the sources: the texts of a new one are like none of these.
+                each = [inside & (texts.source == source) for source in set(texts.source[inside])]
+                worst = [np.quantile(z[one], 1 - rate / 1_000, method="higher") for one in each if one.sum() >= 100]
+                value = 0.5 * (value + max(worst, default=value))
                 points.append((np.log(np.mean(count[inside])), value, np.sqrt(inside.sum())))
-        at, value, trust = map(np.array, zip(*points))
-        slope, base = np.polyfit(at, value, 1, w=trust)
-        slope = max(slope, 0.05)
+        found[rate] = [np.array(column) for column in zip(*points)]
+    # One slope for all rates: lines that cross would make a level stricter for some lengths only.
+    slope = np.mean([np.polyfit(at, value, 1, w=trust)[0] for at, value, trust in found.values()])
+    # Where the known long texts hide it: a maximum grows with the number of windows.
+    slope = max(float(slope), 0.12)
+    lines = []
+    for rate, (at, value, trust) in found.items():
         # Sure for all lengths: halfway between the line of best fit and the line above all points.
         base = np.average(value - slope * at, weights=trust)
         base += 0.5 * max(0.0, float(np.max(value - slope * at - base)))
-        lines.append((rate, float(base), float(slope)))
+        lines.append((rate, float(base), slope))
     return lines
 
 
@@ -243,7 +251,9 @@ def leave_one_out(texts, calibration):
             if known & runs(texts.rows[at]["text"]):
                 mask[at] = False
                 dropped += 1
-        model = train(texts, mask)
+        # Half of the benign texts and half of the rounds: a core for an hour otherwise.
+        mask &= (texts.label == 1) | (np.arange(len(mask)) % 2 == 0)
+        model = train(texts, mask, rounds=(10, 30))
         lines = calibrate(calibration, model[0].astype(np.float32) * model[1], model[2])
         plain = recall(texts, test & ~carried, model, lines)
         inside = recall(texts, test & carried, model, lines) if (test & carried).any() else float("nan")
@@ -271,12 +281,28 @@ pub const REACHED: [(u32, f32, f32); {len(lines)}] = [
 """)
 
 
+def written(folder):
+    """The model as it was written."""
+    with open(os.path.join(folder, "weights.bin"), "rb") as file:
+        steps = np.frombuffer(file.read(), dtype=np.int8)
+    with open(os.path.join(folder, "calibration.rs")) as file:
+        numbers = [float(line.split("=")[1].strip(" ;\n")) for line in file if line.startswith(("pub const SCALE", "pub const BIAS"))]
+    return steps, numbers[0], numbers[1]
+
+
 def main():
     begin = time.time()
+    folder = os.environ.get("OUT", "../../../src/guard/injection")
+    if "--calibrate" in sys.argv:
+        calibration = Texts(calibration_rows())
+        steps, scale, b = written(folder)
+        lines = calibrate(calibration, steps.astype(np.float32) * scale, b)
+        print(lines)
+        return write((steps, scale, b), lines, folder)
     texts, calibration = Texts(training_rows()), Texts(calibration_rows())
     print(f"{len(texts.rows)} texts, {texts.x.shape[0]} windows ({int(texts.label[texts.owner].sum())} of attacks), calibration {len(calibration.rows)} texts; {time.time() - begin:.0f} s", flush=True)
     if "--leave-one-out" in sys.argv:
-        leave_one_out(texts, calibration)
+        return leave_one_out(texts, calibration)
     model = train(texts, np.ones(len(texts.rows), bool))
     steps, scale, b = model
     w = steps.astype(np.float32) * scale
@@ -291,7 +317,7 @@ def main():
         inside = (calibration.count >= low) & (calibration.count <= high)
         print(low, high, int(inside.sum()), round(float((z[inside] >= reached(lines, 10, calibration.count[inside])).mean()) * 100, 2), "% at 1 %")
     if "--write" in sys.argv:
-        write(model, lines, os.environ.get("OUT", "../../../src/guard/injection"))
+        write(model, lines, folder)
 
 
 if __name__ == "__main__":

@@ -10,23 +10,27 @@ pub const SINGLES_LEAST: u32 = 8;
 /// together the marks must be.
 pub const JOINTS_LEAST: u32 = 3;
 pub const SHORT: u32 = 3;
-pub const CLOSE: usize = 160;
+pub const CLOSE: usize = 64;
 
 /// Words that tell a text that was turned (none of them turns into a word), and that glued words are cut at.
 const COMMON: &[&str] = &[
     "the", "and", "you", "your", "that", "this", "with", "for", "all", "previous", "ignore", "instructions", "system",
-    "prompt", "tell", "what", "how", "from", "have", "will", "rules", "respond", "answer", "reveal",
+    "prompt", "tell", "what", "how", "from", "have", "will", "rules", "respond", "answer", "reveal", "any", "every",
+    "everything", "anything", "must", "never", "only", "without", "show", "repeat", "print", "output", "write", "words",
+    "text", "message", "mode", "developer", "restrictions", "pretend", "act", "who", "can", "about", "first", "initial",
+    "hidden", "secret", "password", "forget", "disregard", "override", "bypass", "guidelines", "question", "refuse",
+    "enable", "instruction", "commands", "prior", "above", "content", "user", "data", "give", "send", "policy", "safety",
+    "und", "ist", "ohne", "anweisungen", "ignoriere", "vergiss", "regeln", "zeige", "ignorez", "oublie", "toutes",
+    "consignes", "sans", "ignora", "olvida", "todas", "instrucciones", "anteriores", "reglas", "tutte", "istruzioni",
+    "precedenti", "regole", "instructies", "negeer",
 ];
 
 /// More words that glued words are cut at.
 const WORDS: &[&str] = &[
-    "above", "act", "any", "are", "not", "now", "anything", "api", "as", "assistant", "be", "before", "bypass", "can", "command", "commands",
-    "configuration", "content", "developer", "disregard", "do", "everything", "everyone", "execute", "filter", "filters",
-    "first", "follow", "forget", "given", "guidelines", "hidden", "initial", "in", "instead", "instruction", "is", "it",
-    "jailbreak", "key", "language", "me", "message", "messages", "mode", "model", "must", "my", "new", "no", "of", "on",
-    "only", "open", "original", "output", "override", "password", "passwords", "pretend", "print", "prior", "prompts",
-    "repeat", "restrictions", "role", "safety", "say", "secret", "secrets", "send", "show", "to", "told", "unrestricted",
-    "user", "verbatim", "were", "without", "write", "words", "policy", "policies", "email", "data", "delete",
+    "are", "not", "now", "api", "as", "assistant", "be", "before", "command", "configuration", "do", "everyone", "execute",
+    "filter", "filters", "follow", "given", "in", "instead", "is", "it", "jailbreak", "key", "language", "me", "messages",
+    "model", "my", "new", "no", "of", "on", "open", "original", "passwords", "prompts", "role", "say", "secrets", "to",
+    "told", "unrestricted", "verbatim", "were", "policies", "email", "delete",
 ];
 
 /// How a text may have been turned.
@@ -171,7 +175,8 @@ pub fn split(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let (mut at, mut taken, mut copied) = (1, 0_u32, 0);
     while at < bytes.len() {
-        let marks = if bytes[at - 1].is_ascii_alphabetic() { joint(at) } else { None };
+        let edge = !bytes[at].is_ascii_alphanumeric() && bytes[at - 1].is_ascii_alphabetic();
+        let marks = if edge { joint(at) } else { None };
         if let Some(marks) = marks {
             out.push_str(&text[copied..at]);
             at += marks;

@@ -142,17 +142,18 @@ impl Traces {
     #[inline]
     fn word(&mut self, bytes: &[u8], begin: usize, end: usize, classes: u8, counts: &mut Counts) {
         let length = end - begin;
-        if length >= 2 && length < runs::BASE64_LEAST as usize && classes & !(LETTER | PLAIN) == 0 {
-            // An ordinary word; `i.g.n.o.r.e` and hex in letters alone are none.
-            if classes & PLAIN == 0 || length < 6 {
-                if length > 2 {
-                    (counts.hexes, counts.singles) = (0, 0);
-                }
-                return;
-            }
+        // An ordinary word has two letters side by side, mostly its first.
+        let word = &bytes[begin..end];
+        let ordinary = classes & (DIGIT | LEET | JOINT | ESCAPE) == 0 && length < runs::BASE64_LEAST as usize;
+        if ordinary && word.windows(2).any(|two| class_of(two[0]) & class_of(two[1]) & LETTER != 0) {
+            (counts.hexes, counts.singles) = (0, 0);
+            return;
         }
+        // `"ig" + "nore"`: the mark between two strings.
+        let quote = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|byte| matches!(byte, b'"' | b'\''));
+        self.joints |= length == 1 && bytes[begin] == b'+' && quote(begin.checked_sub(2)) && quote(Some(end + 1));
         if length > 0 {
-            self.odd_word(&bytes[begin..end], begin, counts);
+            self.odd_word(word, begin, counts);
         }
     }
 
@@ -192,7 +193,7 @@ impl Traces {
                 self.joints |= counts.joints >= letters::JOINTS_LEAST;
             }
         }
-        self.joints |= word.len() < 4 && word.contains(&b'+') && word.contains(&b'"');
+        self.joints |= word.windows(3).any(|three| matches!(three, br#""+""# | b"'+'"));
         // Hex digits, and `0x`, `\x`, colons and commas between them.
         counts.hexes = if hexes * 2 >= word.len() { counts.hexes + hexes } else { 0 };
         self.hex_run |= counts.hexes >= 2 * runs::HEX_LEAST;

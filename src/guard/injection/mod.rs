@@ -61,6 +61,13 @@ pub struct Evidence {
     hits: Hits,
 }
 
+impl Evidence {
+    /// Whether the model scores the text above all but so many of 1,000 ordinary ones: 2, 5, 10, 20, 30 or 50.
+    pub fn reaches(&self, rate: u32) -> bool {
+        self.logit >= reached(rate, self.windows)
+    }
+}
+
 /// How far a text is suspected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Suspicion {
@@ -104,9 +111,9 @@ impl Injection {
     }
 
     fn suspicion(evidence: &Evidence, [flag, block]: [u32; 2]) -> Suspicion {
-        let model = match evidence.logit {
-            logit if logit >= reached(block, evidence.windows) => Suspicion::Block,
-            logit if logit >= reached(flag, evidence.windows) => Suspicion::Flag,
+        let model = match (evidence.reaches(block), evidence.reaches(flag)) {
+            (true, _) => Suspicion::Block,
+            (_, true) => Suspicion::Flag,
             _ => Suspicion::None,
         };
         match evidence.hits.best().map(|pattern| pattern.weight) {
@@ -141,8 +148,7 @@ impl Judge for Injection {
 fn judgement(evidence: &Evidence, form: &str, suspicion: Suspicion, [flag, block]: [u32; 2]) -> Judgement {
     let mut why: Vec<String> = evidence.hits.patterns().map(|pattern| format!("pattern {}", pattern.name)).collect();
     why.dedup();
-    let above = |rate| evidence.logit >= reached(rate, evidence.windows);
-    let rate = if above(block) { Some(block) } else { above(flag).then_some(flag) };
+    let rate = if evidence.reaches(block) { Some(block) } else { evidence.reaches(flag).then_some(flag) };
     why.extend(rate.map(|rate| format!("the model scores it above all but {rate} of 1,000 ordinary texts")));
     if !form.is_empty() {
         why.push(format!("hidden as {form}"));
@@ -187,3 +193,6 @@ fn reached(rate: u32, windows: u32) -> f32 {
     let (_, base, slope) = line.expect("the calibration has all rates");
     base + slope * (windows.max(1) as f32).ln()
 }
+
+#[cfg(test)]
+mod tests;
