@@ -1,5 +1,6 @@
 //! Towards the provider: the next candidate, its head, and what Pingora's errors mean.
 
+use super::answer_head;
 use super::course::Move;
 use super::exchange::{Exchange, Shared};
 use super::reject::Reject;
@@ -11,7 +12,7 @@ use crate::dialect::form;
 use crate::model::Api;
 use crate::providers::codec::{Codec, Framing};
 use crate::routing::Resolver;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
@@ -266,29 +267,15 @@ pub fn detour(error: &Error, exchange: &mut Exchange, resolver: &Resolver) -> bo
 /// The trouble.
 pub fn head_of(exchange: &mut Exchange, head: &ResponseHeader) -> Result<(), Trouble> {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Trouble::Garbage("an upgrade that was not asked for".to_owned()));
+        return answer_head::unasked_upgrade();
     }
-    let garbage = |why: &str| Err(Trouble::Garbage(why.to_owned()));
-    let length = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len().saturating_add(value.len());
-    if head.headers.iter().map(length).fold(0, usize::saturating_add) > MOST_HEAD {
-        return garbage("a head of more than 64 KiB");
-    }
-    let coded = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"chunked");
-    if head.headers.get_all(header::TRANSFER_ENCODING).iter().any(coded) {
-        return garbage("a transfer coding that was not asked for");
-    }
+    answer_head::sound(head)?;
     if head.status.is_informational() {
         let Some(attempt) = exchange.attempt_mut() else { return Ok(()) };
-        attempt.interim = attempt.interim.saturating_add(1);
-        return if attempt.interim > MOST_INTERIM { garbage("too many interim answers") } else { Ok(()) };
+        return answer_head::interim(&mut attempt.interim);
     }
     exchange.head(head.status, &head.headers)
 }
-
-/// Largest head of an answer; providers send some KiB. Pingora would take 1 MiB.
-const MOST_HEAD: usize = 64 * 1024;
-/// Interim answers (1xx) before the answer; a 100 and a 103 are what there is.
-const MOST_INTERIM: u16 = 16;
 
 /// Whether `error` is what a pooled connection gives that the provider had closed: then the request is sent again
 /// to the same target on a fresh connection, once, and it is no failure of the target (trap 1).

@@ -8,6 +8,7 @@
 
 mod accept;
 mod admission;
+mod answer_head;
 mod attempt;
 mod beside;
 mod bound;

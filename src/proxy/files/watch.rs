@@ -13,13 +13,20 @@ use crate::{
     },
 };
 use http::{HeaderMap, Method, StatusCode};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, timeout};
 
 /// Batches that are looked at in one round.
 const MOST: u32 = 1_000;
 /// A batch that was not over after so long is not looked at any more: it lives a day, and its answers a month.
 const LONGEST_US: u64 = 40 * 24 * 3600 * 1_000_000;
+/// Longest look at one batch.
+const LOOK: Duration = Duration::from_secs(60);
+/// A provider at which a look failed after so long is left alone for the rest of the round, so that the batches of others do
+/// not wait for it.
+const SLOW: Duration = Duration::from_secs(5);
 /// Most bytes of a batch.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -49,9 +56,17 @@ impl Watch {
             tracing::error!(%error, "unfinished batches cannot be looked up");
             Vec::new()
         });
+        let mut slow = BTreeSet::new();
         for kept in open {
             let Some(account) = self.snapshot.accounts.at(&kept.provider) else { continue };
-            if let Err(trouble) = self.look(account, &kept).await {
+            if slow.contains(&kept.provider) {
+                continue;
+            }
+            let begun = Instant::now();
+            if let Err(trouble) = timeout(LOOK, self.look(account, &kept)).await.unwrap_or(Err(Trouble::Total)) {
+                if begun.elapsed() >= SLOW {
+                    slow.insert(Arc::clone(&kept.provider));
+                }
                 tracing::warn!(provider = %kept.provider, batch = %kept.id, %trouble, "a batch could not be looked at");
             }
         }
