@@ -50,6 +50,8 @@ pub struct Live {
     pub(super) sums: Sums,
     /// The head for the provider was just written: see [`super::leash::Holder::holds_back`].
     pub head_written: bool,
+    /// Interim answers of the attempt under way.
+    pub interim: u16,
     /// The trouble that a hook found, to be read by the hook that Pingora calls next.
     pub found: Option<Trouble>,
     pub(super) stop: Option<Stop>,
@@ -76,6 +78,7 @@ impl Live {
             under: None,
             sums: Sums::new(overhead),
             head_written: false,
+            interim: 0,
             found: None,
             stop: None,
             close: None,
@@ -124,6 +127,7 @@ impl Live {
     pub fn begin_next(&mut self) -> Result<Begun, Reject> {
         match self.course.next(&mut self.opened, &self.services) {
             Move::Go(candidate) => {
+                self.interim = 0;
                 let target = Arc::clone(&candidate.target);
                 self.begin(*candidate)?;
                 Ok(Begun::At(target))
