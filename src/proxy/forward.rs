@@ -202,6 +202,9 @@ pub fn meaning(error: &Error, begun: bool) -> Trouble {
         return Trouble::ClientGone;
     }
     let what = || error.etype().as_str().to_owned();
+    if tunnel::is_late(error.etype()) {
+        return Trouble::ConnectTimeout;
+    }
     if let Some(told) = tunnel::told(error.etype()) {
         return Trouble::Connect(told);
     }
@@ -233,11 +236,13 @@ pub fn meaning(error: &Error, begun: bool) -> Trouble {
     }
 }
 
-/// Whether the address is at fault for `error`, in which no connection could be made.
-pub fn is_unreachable(error: &Error) -> bool {
+/// Whether the address that `peer` names is at fault for `error`, in which no connection could be made. By a proxy it is the
+/// proxy's, which answers for neither a provider's TLS nor what it is asked itself: others are behind it.
+pub fn is_unreachable(error: &Error, peer: &HttpPeer) -> bool {
     let kind = error.etype();
     let refused = [ErrorType::ConnectRefused, ErrorType::ConnectNoRoute, ErrorType::ConnectError].contains(kind);
-    refused || *kind == ErrorType::ConnectTimedout || tunnel::is_unreachable(kind)
+    let late = *kind == ErrorType::ConnectTimedout && peer.options.custom_l4.is_none();
+    refused || late || tunnel::is_unreachable(kind)
 }
 
 /// Addresses of one target that one attempt may find closed before the next target is tried.
@@ -245,13 +250,13 @@ const MOST_DETOURS: u8 = 3;
 
 /// No connection to an address, which is passed over from now on. Returns whether the attempt goes to another address of
 /// the same host: where this one was closed at once. After a wait the next target is tried instead.
-pub fn detour(error: &Error, exchange: &mut Exchange, resolver: &Resolver) -> bool {
-    if !is_unreachable(error) {
+pub fn detour(error: &Error, peer: &HttpPeer, exchange: &mut Exchange, resolver: &Resolver) -> bool {
+    if !is_unreachable(error, peer) {
         return false;
     }
     let Some(attempt) = exchange.attempt_mut().filter(|attempt| attempt.is_open()) else { return false };
     let (host, port) = attempt.target.next_hop();
-    let waited = *error.etype() == ErrorType::ConnectTimedout;
+    let waited = *error.etype() == ErrorType::ConnectTimedout || tunnel::is_late(error.etype());
     if waited || attempt.detours >= MOST_DETOURS || !resolver.knows_other(host, port) {
         return false;
     }
@@ -299,7 +304,23 @@ pub fn is_stale(error: &Error, found: Option<&Trouble>, exchange: &Exchange) -> 
 
 #[cfg(test)]
 mod tests {
+    use super::tunnel::Tunnel;
     use super::*;
+    use crate::config::EgressProxy;
+    use std::time::Duration;
+
+    #[test]
+    fn a_proxys_address_is_at_fault_only_where_it_takes_no_connection() {
+        let straight = HttpPeer::new("127.0.0.1:1", true, "a".to_owned());
+        let mut by_proxy = straight.clone();
+        let proxy = EgressProxy { host: "p".into(), port: 1, authorization: None };
+        by_proxy.options.custom_l4 = Some(Arc::new(Tunnel::new(&proxy, "a", 443, Duration::from_secs(1))));
+        // As Pingora tells of a TLS handshake that takes too long, too.
+        let late = Error::new(ErrorType::ConnectTimedout);
+        assert!(is_unreachable(&late, &straight) && !is_unreachable(&late, &by_proxy));
+        assert!(is_unreachable(&Error::new(tunnel::TCP_TIMED_OUT), &by_proxy));
+        assert_eq!(meaning(&Error::new(tunnel::TCP_TIMED_OUT), false), Trouble::ConnectTimeout);
+    }
 
     #[test]
     fn a_form_goes_up_with_its_boundary_and_nothing_else_of_the_clients_content_type() {

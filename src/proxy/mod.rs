@@ -382,7 +382,7 @@ impl ProxyHttp for Gateway {
         mut error: Box<Error>,
     ) -> Box<Error> {
         let address = peer.address().as_inet().copied();
-        if let (Some(address), true) = (address, forward::is_unreachable(&error)) {
+        if let (Some(address), true) = (address, forward::is_unreachable(&error, peer)) {
             self.resolver.avoid(address);
         }
         if let Some(lane) = stage.lane() {
@@ -391,7 +391,7 @@ impl ProxyHttp for Gateway {
         }
         let Ok(shared) = stage.shared() else { return error };
         let mut exchange = shared.lock();
-        if forward::detour(&error, &mut exchange, &self.resolver) {
+        if forward::detour(&error, peer, &mut exchange, &self.resolver) {
             error.set_retry(true);
             return error;
         }

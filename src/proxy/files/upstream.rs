@@ -101,7 +101,7 @@ impl Upstream {
         let trouble = |error: Box<pingora::Error>| forward::meaning(&error.into_up(), false);
         let connected = self.connector.get_http_session(&peer).await;
         let (mut session, _) = connected.map_err(|error| {
-            if forward::is_unreachable(&error) {
+            if forward::is_unreachable(&error, &peer) {
                 self.resolver.avoid(address);
             }
             trouble(error)
