@@ -2,7 +2,7 @@
 //! provider's leaks, the books close, and nobody else notices.
 //!
 //! `heads` and `bodies` are tables of raw bytes over HTTP/1.1, `cuts` breaks streams that had begun, `frames` is HTTP/2 and
-//! TLS, `figures` is what cannot be true in usage, `egress` the way there; `files` and `sessions` are the calls beside the
+//! TLS, `figures` is what cannot be true in usage, `egress` the way there; `secrets` is what it knows of us; `files` and `sessions` are the calls beside the
 //! models'.
 
 mod bodies;
@@ -12,6 +12,7 @@ mod figures;
 mod frames;
 mod files;
 mod heads;
+mod secrets;
 mod sessions;
 
 use crate::support::call::{Answer, Call};
