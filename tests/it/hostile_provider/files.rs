@@ -13,8 +13,8 @@ const FORM: &str = "--edge\r\ncontent-disposition: form-data; name=\"purpose\"\r
                     --edge\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\ntext\r\n--edge--\r\n";
 
 async fn put(gateway: &Gateway) -> Answer {
-    let call = Call::post("/v1/files", FORM).key(KEY).field("content-type", "multipart/form-data; boundary=edge");
-    call.send(gateway.address).await
+    let fields = vec![("content-type".to_owned(), "multipart/form-data; boundary=edge".to_owned())];
+    Call { fields, ..Call::post("/v1/files", FORM) }.key(KEY).send(gateway.address).await
 }
 
 async fn get(gateway: &Gateway, path: &str) -> Answer {
