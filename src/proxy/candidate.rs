@@ -42,9 +42,9 @@ pub struct PassedOver {
 /// How far a candidate is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Among targets that take requests, and those that were put back.
+    /// Among targets that take requests.
     Open,
-    /// Among those that are shut: nothing better is left.
+    /// Among those that do not, too: nothing better is left.
     Shut,
 }
 

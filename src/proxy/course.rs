@@ -234,9 +234,10 @@ impl Course {
         let (spare, more) = (self.fallback(opened, Turn::Failed).is_some(), self.may_try_more(opened));
         match () {
             () if more && opened.plan.has_fresh(|target| serves(target) && target.standing.takes(now_us)) => next,
-            () if more && opened.plan.again().any(|target| serves(target)) => Action::Retry.name(),
+            () if more && self.ripens(opened, Some(now_us)).is_some() => Action::Retry.name(),
             () if self.has_open_spare(opened, now_us) => FALLBACK,
             () if more && opened.plan.has_fresh(serves) => next,
+            () if more && self.ripens(opened, None).is_some() => Action::Retry.name(),
             () if spare => FALLBACK,
             () => fail,
         }
@@ -247,8 +248,7 @@ impl Course {
         let serves = |target: &Target| target.serves(opened.ask.api);
         let open = |target: &Target| serves(target) && target.standing.takes(now_us);
         let more = opened.plan.attempts_left() > usize::from(self.fallback(opened, Turn::Failed).is_some());
-        more && (opened.plan.has_fresh(open)
-            || opened.plan.has_fresh(serves) && !self.has_open_spare(opened, now_us))
+        more && (opened.plan.has_fresh(open) || opened.plan.has_fresh(serves) && !self.has_open_spare(opened, now_us))
     }
 
     /// Whether the model under way may make another attempt: while another model may answer instead, the last attempt is
@@ -284,7 +284,7 @@ impl Course {
     }
 
     /// Takes the next target that serves the call, whose provider's rules let an attempt pass, and that can be paid: one that
-    /// takes requests, else one that was put back, else one of another model, and only then one that is shut.
+    /// takes requests, else one that was put back and will, else one of another model, and only then one that is shut.
     pub fn next(&mut self, opened: &mut Opened, services: &Services) -> Move {
         if let Some(first) = opened.first.take() {
             return Move::Go(Box::new(first));
@@ -303,25 +303,38 @@ impl Course {
             if opened.plan.attempts_left() == 0 {
                 return Move::Over;
             }
-            let rest = |target: &Arc<Target>| self.rests.iter().find(|rest| Arc::ptr_eq(&rest.target, target));
-            let ripen = opened.plan.again().filter_map(rest).map(|rest| rest.until).min();
-            if let Some(until) = ripen.filter(|_| more) {
+            let now_us = services.clock.now_us();
+            if let Some(until) = self.ripens(opened, Some(now_us)).filter(|until| more && *until > now) {
                 return Move::Rest(until);
             }
             let tried = self.last.is_some() || self.over.limited.is_some();
             let shut = opened.plan.has_fresh(|target| target.serves(api));
-            if (tried || shut) && self.has_open_spare(opened, services.clock.now_us()) {
+            if (tried || shut) && self.has_open_spare(opened, now_us) {
                 self.turn = Some(Turn::Failed);
                 continue;
             }
             if more && let Some(candidate) = self.candidate(opened, services, Reach::Shut, now) {
                 return Move::Go(Box::new(candidate));
             }
+            if let Some(until) = self.ripens(opened, None).filter(|_| more) {
+                return Move::Rest(until);
+            }
             if !tried || self.fallback(opened, Turn::Failed).is_none() {
                 return Move::Over;
             }
             self.turn = Some(Turn::Failed);
         }
+    }
+
+    /// When the first target that was put back may be tried again; with `now_us`: of those that take requests by then.
+    fn ripens(&self, opened: &Opened, now_us: Option<u64>) -> Option<Instant> {
+        let rest = |target: &Arc<Target>| self.rests.iter().find(|rest| Arc::ptr_eq(&rest.target, target));
+        let takes = |rest: &&Rest| {
+            let wait = rest.until.saturating_duration_since(Instant::now()).as_micros();
+            let opens_us = u128::from(rest.target.standing.opens_at_us());
+            now_us.is_none_or(|now_us| opens_us <= u128::from(now_us) + wait)
+        };
+        opened.plan.again().filter_map(rest).filter(takes).map(|rest| rest.until).min()
     }
 
     /// Takes the next candidate whose pause, if it has one, is over at `now`.

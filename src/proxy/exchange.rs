@@ -356,9 +356,13 @@ impl Exchange {
         let Some(attempt) = &mut self.attempt else { return };
         if let Some(entry) = attempt.entry.take() {
             let ended = match &trouble {
+                // What it says of a request that it refuses, and how fast, is no answer.
+                None if attempt.answer.is_refusal() => Ended::Neither,
                 None => Ended::Well(attempt.pace()),
-                // A stream that goes on for longer than a request may is no sick target.
-                Some(Trouble::Total) if attempt.first_output.is_some() => Ended::Neither,
+                // A stream that goes on for longer than a request may is no sick target, nor is one that was asked late.
+                Some(Trouble::Total) if attempt.first_output.is_some() || !attempt.had_its_time(Instant::now()) => {
+                    Ended::Neither
+                }
                 Some(trouble) => trouble.ended(),
             };
             entry.end(ended, now_us);

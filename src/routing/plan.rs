@@ -17,7 +17,7 @@ pub type Order = SmallVec<[u16; 8]>;
 
 /// The candidates of one request, consumed on fail-over.
 ///
-/// Targets that take requests now are tried in order, those that were put back behind the others. Others that are shut are
+/// Targets that take requests now are tried in order, those that were put back behind the others. Those that are shut are
 /// taken only where the caller says that nothing better is left, the least bad ([`Standing::hopeless`]) first. Each is
 /// tried once, unless it is put back.
 #[derive(Debug)]
@@ -131,28 +131,25 @@ impl<T> Plan<T> {
 }
 
 impl<T: Stands> Plan<T> {
-    /// Takes the next target that `serves` and takes requests, else the least bad of those that were put back. It is entered
-    /// at `now_us`.
+    /// Takes the next target that `serves` and takes requests, and enters it at `now_us`.
     pub fn take_next(&mut self, now_us: u64, serves: impl Fn(&T) -> bool) -> Option<(Arc<T>, Entry)> {
-        if self.attempts_left == 0 {
-            return None;
-        }
-        let (again, (at, target, entry)) = match self.open(&self.left, now_us, &serves) {
-            Some(fresh) => (false, fresh),
-            None => (true, self.least_bad(&self.again, now_us, &serves)?),
-        };
-        self.last = Some(if again { self.again.remove(at) } else { self.left.remove(at) });
-        self.attempts_left -= 1;
-        Some((target, entry))
+        self.take(|plan, places| plan.open(places, now_us, &serves))
     }
 
-    /// Takes the least bad of the targets that serve and were not tried yet, although they are shut: nothing better is left.
+    /// Takes the least bad of the targets that serve, although they are shut: nothing better is left.
     pub fn take_shut(&mut self, now_us: u64, serves: impl Fn(&T) -> bool) -> Option<(Arc<T>, Entry)> {
+        self.take(|plan, places| plan.least_bad(places, now_us, &serves))
+    }
+
+    fn take(&mut self, pick: impl Fn(&Self, &Order) -> Option<(usize, Arc<T>, Entry)>) -> Option<(Arc<T>, Entry)> {
         if self.attempts_left == 0 {
             return None;
         }
-        let (at, target, entry) = self.least_bad(&self.left, now_us, &serves)?;
-        self.last = Some(self.left.remove(at));
+        let (again, (at, target, entry)) = match pick(self, &self.left) {
+            Some(fresh) => (false, fresh),
+            None => (true, pick(self, &self.again)?),
+        };
+        self.last = Some(if again { self.again.remove(at) } else { self.left.remove(at) });
         self.attempts_left -= 1;
         Some((target, entry))
     }
