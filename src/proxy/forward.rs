@@ -58,7 +58,7 @@ pub async fn next_peer(
         };
         let now_us = shared.lock().now_us();
         if let Err(fault) = target.provider.ready(now_us) {
-            shared.lock().failed(Trouble::NoCredentials(fault));
+            go_on(shared, Trouble::NoCredentials(fault))?;
             continue;
         }
         let (host, port) = target.next_hop();
@@ -66,10 +66,15 @@ pub async fn next_peer(
             Ok(address) => return Ok(target.peer(address, fresh)),
             Err(error) => {
                 tracing::warn!(provider = %target.provider_name, %host, error = %error.source, "unresolved");
-                shared.lock().failed(Trouble::Unresolved);
+                go_on(shared, Trouble::Unresolved)?;
             }
         }
     }
+}
+
+/// The attempt failed before anything was sent; `Err`: no other one follows.
+fn go_on(shared: &Shared, trouble: Trouble) -> Result<(), NoPeer> {
+    if shared.lock().failed(trouble) { Ok(()) } else { Err(NoPeer::Exhausted) }
 }
 
 /// What came of looking for a candidate.

@@ -49,6 +49,7 @@ mod rows;
 mod stage;
 mod stream;
 mod tail;
+mod tally;
 mod target;
 mod tell;
 mod translate;

@@ -127,6 +127,8 @@ impl Live {
             });
         };
         self.opened.permit.keep();
+        // Of a model that answers instead; tokens are taken as they are reported.
+        drop(self.opened.permit.take_model_tokens());
         permit.keep();
         drop(permit.take_tokens());
         let now = Instant::now();

@@ -126,7 +126,9 @@ impl Lane for Realtime {
                 }
                 Err(error) => {
                     tracing::warn!(provider = %target.provider_name, %host, error = %error.source, "unresolved");
-                    self.live.lock().attempt_failed(Trouble::Unresolved);
+                    if !self.live.lock().attempt_failed(Trouble::Unresolved) {
+                        return Err(Error::explain(TROUBLE, "no other candidate is tried"));
+                    }
                 }
             }
         }

@@ -166,7 +166,8 @@ impl Live {
             if self.stop.is_none() && self.closing_at.is_none() && trouble != Trouble::ClientGone {
                 self.end(Stop::Broken(trouble.clone()));
             }
-            self.course.failed(&mut self.opened, None, (trouble, None), false);
+            let now_us = self.now_us();
+            self.course.failed(&mut self.opened, None, (trouble, None), false, now_us);
             return false;
         }
         self.attempt_failed(trouble)
@@ -177,7 +178,8 @@ impl Live {
         let target = self.target().cloned();
         self.settle_failed(&trouble);
         let pause = self.course.take_pause();
-        let step = self.course.failed(&mut self.opened, target.as_ref(), (trouble, None), true);
+        let now_us = self.now_us();
+        let step = self.course.failed(&mut self.opened, target.as_ref(), (trouble, None), true, now_us);
         if let (Some(target), Some(last)) = (target, self.sums.attempts.last_mut()) {
             (last.action, last.pause_us) = (Some(step.action), finish::micros(pause));
             if let Some(failure) = step.failure {
