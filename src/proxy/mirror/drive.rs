@@ -79,10 +79,10 @@ impl Driver {
             let found = exchange.take_found();
             if let (true, None) = (error.unconnected, &found) {
                 let address = peer.address().as_inet().copied();
-                if let Some(address) = address.filter(|_| forward::is_unreachable(&error.error)) {
+                if let Some(address) = address.filter(|_| forward::is_unreachable(&error.error, &peer)) {
                     self.resolver.avoid(address);
                 }
-                if forward::detour(&error.error, &mut exchange, &self.resolver) {
+                if forward::detour(&error.error, &peer, &mut exchange, &self.resolver) {
                     continue;
                 }
             }
