@@ -312,6 +312,8 @@ pub struct Mirror {
 /// One upstream model of a [`Model`].
 #[derive(Debug, Clone)]
 pub struct Target {
+    /// Its place in the file's list; at a provider with accounts several have the same.
+    pub index: usize,
     /// A key of [`Config::providers`].
     pub provider: Arc<str>,
     /// The model's name at the provider.

@@ -74,6 +74,8 @@ pub struct Permit {
     requests: SmallVec<[(Pin, Ticket); 8]>,
     slots: SmallVec<[Slot; 4]>,
     tokens: Tokens,
+    /// The same, under the rules of the model.
+    of_model: Tokens,
     over: SmallVec<[Arc<Rule>; 2]>,
 }
 
@@ -105,6 +107,7 @@ impl Limits {
     ) -> Result<Permit, Refusal> {
         let rules = sets.iter().flat_map(|set| set.iter()).filter(|rule| Phase::of(rule) == phase);
         permit.tokens.clock = Some(*self.clock());
+        permit.of_model.clock = permit.tokens.clock;
         let mut places: SmallVec<[Place<'_>; 8]> = SmallVec::new();
         let mut refused: Option<(&Arc<Rule>, Option<Duration>)> = None;
         let now_us = self.clock().now_us();
@@ -185,6 +188,9 @@ impl Permit {
         match held {
             Held::Slot(slot) => self.slots.push(slot),
             Held::Window(pin, ticket) => match rule.limit.what {
+                LimitWhat::Tokens { .. } if matches!(rule.limit.scope, Scope::Model(_)) => {
+                    self.of_model.held.push((pin, ticket));
+                }
                 LimitWhat::Tokens { .. } => self.tokens.held.push((pin, ticket)),
                 LimitWhat::Requests { .. } | LimitWhat::Concurrent { .. } => self.requests.push((pin, ticket)),
             },
@@ -196,9 +202,25 @@ impl Permit {
         self.kept = true;
     }
 
-    /// Takes out the tokens, which are settled when all is counted.
+    /// Takes out the tokens, which are settled when all is counted; those of the model's own rules stay.
     pub fn take_tokens(&mut self) -> Tokens {
         std::mem::take(&mut self.tokens)
+    }
+
+    /// Takes out the tokens under the model's own rules: they are settled with what that model used.
+    pub fn take_model_tokens(&mut self) -> Tokens {
+        std::mem::take(&mut self.of_model)
+    }
+
+    /// Holds what `other` holds too.
+    pub fn join(&mut self, mut other: Self) {
+        self.requests.append(&mut other.requests);
+        self.slots.append(&mut other.slots);
+        self.over.append(&mut other.over);
+        for (own, more) in [(&mut self.tokens, &mut other.tokens), (&mut self.of_model, &mut other.of_model)] {
+            own.held.append(&mut more.held);
+            own.clock = own.clock.or(more.clock);
+        }
     }
 
     /// Ids of the rules that only warn and that it is past.
@@ -247,7 +269,8 @@ fn give_back((pin, ticket): &(Pin, Ticket)) {
 /// How much it holds.
 impl std::fmt::Debug for Permit {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (requests, slots, tokens) = (self.requests.len(), self.slots.len(), self.tokens.held.len());
+        let tokens = self.tokens.held.len() + self.of_model.held.len();
+        let (requests, slots) = (self.requests.len(), self.slots.len());
         out.debug_struct("Permit")
             .field("kept", &self.kept)
             .field("requests", &requests)

@@ -263,9 +263,12 @@ fn framing(version: Version, headers: &HeaderMap, upgrades: bool) -> Result<Opti
     Ok(length)
 }
 
-/// `Upgrade: h2c` is an offer that a server may ignore (RFC 9110 §7.8); Java's client sends it by default.
+/// `Upgrade: h2c` is an offer that a server may ignore (RFC 9110 §7.8); Java's client sends it by default. Anything beside it
+/// is none.
 fn is_h2c_offer(headers: &HeaderMap) -> bool {
-    headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"h2c"))
+    let mut offers = headers.get_all(header::UPGRADE).iter();
+    let first = offers.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"h2c"));
+    first && offers.next().is_none()
 }
 
 fn plain_number(text: &[u8]) -> Option<usize> {
@@ -378,11 +381,18 @@ const FIRST_SHARE: usize = 64 * 1024;
 /// Room for a body whose length is not declared.
 const FIRST_PIECE: usize = 4 * 1024;
 
+/// Whether the client holds its body back until it is told to go on. HTTP/1.0 knows no interim answers: what such a client
+/// says of it is not looked at (RFC 9110 §10.1.1), and it would take a 100 for the answer.
+pub fn waits_for_continue(version: Version, headers: &HeaderMap) -> bool {
+    let continues = |value: &header::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    version > Version::HTTP_10 && headers.get(header::EXPECT).is_some_and(continues)
+}
+
 /// Pingora never answers `Expect` by itself, and writing the 100 while the body is unread turns keep-alive off
 /// (pingora-core 0.9.1, `v1/server.rs`, `prepare_response_header`): so it is set again behind it.
 pub async fn continue_if_expected(session: &mut Session) {
-    let expects = session.get_header(header::EXPECT);
-    if !expects.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+    let head = session.req_header();
+    if !waits_for_continue(head.version, &head.headers) {
         return;
     }
     let keepalive = session.get_keepalive();
@@ -407,7 +417,7 @@ mod tests {
     #[test]
     fn doubtful_framing_is_refused_and_plain_framing_is_not() {
         type Case = (&'static str, &'static [(&'static str, &'static str)], Result<Option<usize>, Framing>);
-        let cases: [Case; 11] = [
+        let cases: [Case; 15] = [
             ("a length", &[("host", "a"), ("content-length", "12")], Ok(Some(12))),
             ("chunked", &[("host", "a"), ("transfer-encoding", "Chunked")], Ok(None)),
             (
@@ -431,6 +441,10 @@ mod tests {
             ("no host", &[], Err(Framing::NoHost)),
             ("two hosts", &[("host", "a"), ("host", "a")], Err(Framing::NoHost)),
             ("an upgrade", &[("host", "a"), ("upgrade", "websocket")], Err(Framing::Upgrade)),
+            ("an offer of HTTP/2", &[("host", "a"), ("upgrade", "H2C")], Ok(None)),
+            ("and another", &[("host", "a"), ("upgrade", "h2c"), ("upgrade", "websocket")], Err(Framing::Upgrade)),
+            ("the same twice", &[("host", "a"), ("upgrade", "h2c"), ("upgrade", "h2c")], Err(Framing::Upgrade)),
+            ("a list", &[("host", "a"), ("upgrade", "h2c, websocket")], Err(Framing::Upgrade)),
         ];
         for (name, lines, want) in cases {
             assert_eq!(framing(Version::HTTP_11, &headers(lines), false), want, "{name}");

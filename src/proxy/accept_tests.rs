@@ -184,3 +184,14 @@ proptest! {
         prop_assert_eq!(plain_number(text.as_bytes()), want);
     }
 }
+
+#[test]
+fn only_who_knows_interim_answers_waits_for_one() {
+    let expects = |version, value: &'static str| {
+        let headers = HeaderMap::from_iter([(header::EXPECT, header::HeaderValue::from_static(value))]);
+        waits_for_continue(version, &headers)
+    };
+    assert!(expects(Version::HTTP_11, "100-Continue") && expects(Version::HTTP_2, "100-continue"));
+    assert!(!expects(Version::HTTP_10, "100-continue") && !expects(Version::HTTP_11, "x"));
+    assert!(!waits_for_continue(Version::HTTP_11, &HeaderMap::new()));
+}

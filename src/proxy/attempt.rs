@@ -25,6 +25,12 @@ const FEWEST_TOKENS: u32 = 8;
 /// Of a whole answer: the wait for its first token is taken for as long as the making of so many.
 const WAIT_TOKENS: u32 = 32;
 
+/// A pace of which more than this part (one in so many) is the client's is not taken.
+const MOST_BLOCKED: u32 = 10;
+
+/// What comes so near to a limit that a request as a whole has used it up.
+const ABOUT: f64 = 0.9;
+
 /// How long a provider may keep its connection open behind the end of an answer.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -66,6 +72,8 @@ pub struct Attempt {
     sliced: bool,
     sent: Arc<Sent>,
     last_sign: Instant,
+    /// How long the client was waited for while the answer went on.
+    blocked: Duration,
     total_at: Instant,
 }
 
@@ -172,6 +180,7 @@ impl Attempt {
             sliced: false,
             sent: Arc::new(Sent { base: begun, after_us: AtomicU64::new(0) }),
             last_sign: begun,
+            blocked: Duration::ZERO,
             total_at,
         }
     }
@@ -280,19 +289,31 @@ impl Attempt {
         }
     }
 
+    /// The client was written to since `since`; nobody listened to the provider meanwhile: its silence counts from here.
+    pub fn written(&mut self, since: Instant) {
+        self.blocked += since.elapsed();
+        self.alive(Instant::now(), false);
+    }
+
     /// How fast it answered. Of a stream the wait for the first output, and the time between two tokens of the rest, where
     /// there are enough of them to tell. A whole answer tells only how long it took: the wait counts as much as
-    /// [`WAIT_TOKENS`] tokens of it.
+    /// [`WAIT_TOKENS`] tokens of it. Where a slow reader was waited for it is not known how fast the provider was.
     pub fn pace(&self) -> Pace {
         let sent = self.sent.at().unwrap_or(self.begun);
-        let tokens = self.answer.output().map_or(0, |output| output.bytes() / 4);
-        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
+        let own = |took: &Duration| self.blocked <= *took / MOST_BLOCKED;
+        let seen = self.answer.output().map_or(0, |output| output.bytes() / 4);
         if self.answer.expects_stream() {
+            let tokens = u32::try_from(seen).unwrap_or(u32::MAX);
             let rest = self.first_output.map(|first| self.last_sign.saturating_duration_since(first));
-            let token = rest.filter(|_| tokens >= FEWEST_TOKENS).map(|rest| rest / tokens);
+            let token = rest.filter(|_| tokens >= FEWEST_TOKENS).filter(own).map(|rest| rest / tokens);
             return Pace { first: self.first_output.map(|at| at.saturating_duration_since(sent)), token };
         }
         let whole = self.last_sign.saturating_duration_since(sent);
+        if !own(&whole) {
+            return Pace::default();
+        }
+        let tokens = self.answer.reading().usage.map_or(seen, |usage| usage.output_total());
+        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
         match tokens {
             0 => Pace { first: Some(whole), token: None },
             tokens => {
@@ -338,25 +359,38 @@ impl Attempt {
         self.sent.give_up();
     }
 
+    /// Whether it had about as much time as it may take at most: then it is its own fault that the request's is over.
+    pub fn had_its_time(&self, now: Instant) -> bool {
+        let (from, limit, _) = self.own_phase();
+        let limit = limit.min(self.target.timeouts.total);
+        now.saturating_duration_since(from) >= limit.mul_f64(ABOUT)
+    }
+
     /// The deadline in force and what it means to miss it.
     fn phase(&self) -> (Instant, Trouble) {
+        let (from, limit, trouble) = self.own_phase();
+        let at = from + limit;
+        if self.total_at <= at { (self.total_at, Trouble::Total) } else { (at, trouble) }
+    }
+
+    /// Since when the attempt is in its present phase, how long that may last, and what it means to last longer.
+    fn own_phase(&self) -> (Instant, Duration, Trouble) {
         let Timeouts { send, first_token, idle, response, total, .. } = self.target.timeouts;
-        let phase = match (self.sent.at(), self.answer.released()) {
+        match (self.sent.at(), self.answer.released()) {
             // Whole: only the end of the provider's body is waited for, so that its connection can be used again.
-            _ if self.answer.ended() => (self.last_sign + LINGER.min(idle), Trouble::Idle),
-            _ if self.answer.released() && self.answer.is_live() => (self.last_sign + idle, Trouble::Idle),
+            _ if self.answer.ended() => (self.last_sign, LINGER.min(idle), Trouble::Idle),
+            _ if self.answer.released() && self.answer.is_live() => (self.last_sign, idle, Trouble::Idle),
             // An answer that began early tells that the request arrived.
-            (None, _) if !self.answer.begun() => (self.sent.base + send, Trouble::SendTimeout),
+            (None, _) if !self.answer.begun() => (self.sent.base, send, Trouble::SendTimeout),
             (sent, _) => {
                 let from = sent.unwrap_or(self.sent.base);
                 if self.answer.expects_stream() {
-                    (from + first_token, Trouble::FirstToken)
+                    (from, first_token, Trouble::FirstToken)
                 } else {
-                    (from + response.unwrap_or(total), Trouble::Response)
+                    (from, response.unwrap_or(total), Trouble::Response)
                 }
             }
-        };
-        if self.total_at <= phase.0 { (self.total_at, Trouble::Total) } else { phase }
+        }
     }
 }
 

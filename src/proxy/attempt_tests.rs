@@ -207,3 +207,36 @@ async fn towards_http_2_the_body_goes_in_slices_and_is_sent_with_the_last_of_the
         assert!(attempt.was_sent(), "{round}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_whole_answers_pace_is_by_the_tokens_that_it_reports() {
+    let stage = Stage::new();
+    let mut exchange = stage.exchange("counted", Api::ChatCompletions, WHOLE);
+    staging::send(&mut exchange);
+    advance(seconds(10)).await;
+    staging::head(&mut exchange, 200, "application/json").expect("JSON");
+    let answer = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":968,"total_tokens":969}}"#;
+    staging::piece(&mut exchange, answer).expect("withheld");
+    exchange.end().expect("whole");
+    let pace = exchange.attempt().expect("begun").pace();
+    let millis = |part: Option<Duration>| part.map(|part| part.as_millis());
+    assert_eq!((millis(pace.first), millis(pace.token)), (Some(320), Some(10)), "as if 1,000 tokens took 10 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_makes_no_provider_slow() {
+    let stage = Stage::new();
+    for (blocked, want) in [(0, true), (30, false)] {
+        let mut exchange = stage.exchange("counted", Api::ChatCompletions, STREAM);
+        staging::send(&mut exchange);
+        staging::head(&mut exchange, 200, SSE).expect("a stream");
+        staging::piece(&mut exchange, OUTPUT).expect("good");
+        let begun = Instant::now();
+        advance(seconds(blocked)).await;
+        exchange.attempt_mut().expect("begun").written(begun);
+        advance(seconds(1)).await;
+        staging::piece(&mut exchange, &OUTPUT.repeat(64)).expect("good");
+        let pace = exchange.attempt().expect("begun").pace();
+        assert_eq!((pace.first.is_some(), pace.token.is_some()), (true, want), "{blocked}");
+    }
+}

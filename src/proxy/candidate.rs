@@ -1,5 +1,6 @@
 //! The next target that may be tried: it serves the call, its provider's limits let an attempt pass, and it can be paid.
 
+use super::course::Course;
 use super::exchange::Opened;
 use super::gateway::{Services, Snapshot};
 use super::governed::reserved_tokens;
@@ -8,8 +9,9 @@ use super::reject::Reject;
 use super::target::Target;
 use super::translate::Meaning;
 use crate::config::OnExhausted;
-use crate::limits::{Permit, Refusal};
-use crate::routing::{Entry, Route};
+use crate::limits::{Permit, Refusal, Subject};
+use crate::model::Edits;
+use crate::routing::{Entry, Route, Standing, Stands};
 use std::sync::Arc;
 
 /// A target that may be tried.
@@ -37,6 +39,15 @@ pub struct PassedOver {
     pub untranslatable: Option<Reject>,
 }
 
+/// How far a candidate is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Among targets that take requests.
+    Open,
+    /// Among those that do not, too: nothing better is left.
+    Shut,
+}
+
 /// Switches of the model that one request may make.
 const MOST_SWITCHES: usize = 3;
 
@@ -46,13 +57,18 @@ impl Opened {
         &mut self,
         services: &Services,
         may_switch: bool,
+        reach: Reach,
         over: &mut PassedOver,
         ripe: impl Fn(&Target) -> bool,
     ) -> Option<Candidate> {
         let api = self.ask.api;
+        let fits = |target: &Target| target.serves(api) && ripe(target);
         loop {
-            let (target, entry) =
-                self.plan.take_next(services.clock.now_us(), |target| target.serves(api) && ripe(target))?;
+            let now_us = services.clock.now_us();
+            let (target, entry) = match reach {
+                Reach::Open => self.plan.take_next(now_us, fits)?,
+                Reach::Shut => self.plan.take_shut(now_us, fits)?,
+            };
             let translated = match self.fit(&target, &services.buffers) {
                 Ok(translated) => translated,
                 Err(reject) => {
@@ -96,7 +112,7 @@ impl Opened {
         for switches in 0..=MOST_SWITCHES {
             let before = self.plan.clone();
             let mut over = PassedOver::default();
-            if let Some(candidate) = self.next_candidate(services, switches < MOST_SWITCHES, &mut over, |_| true) {
+            if let Some(candidate) = self.first_candidate(services, switches < MOST_SWITCHES, &mut over) {
                 self.first = Some(candidate);
                 return Ok(());
             }
@@ -111,12 +127,12 @@ impl Opened {
             let other = elsewhere(&unpaid).and_then(|model| snapshot.table.find(model));
             let may = |route: &Route<Target>| self.caller.may_call(&route.name) && self.fits(route);
             match other.filter(|route| may(route) && !self.visited(route)) {
-                Some(route) if switches < MOST_SWITCHES => self.switch(services, snapshot, route)?,
+                Some(route) if switches < MOST_SWITCHES => self.switch(services, snapshot, route, &[])?,
                 _ if matches!(unpaid, Unpaid::Elsewhere(_)) => {
                     // It cannot go there: it stays as long as it can be paid.
                     self.plan = before.clone();
                     let mut over = PassedOver::default();
-                    self.first = self.next_candidate(services, false, &mut over, |_| true);
+                    self.first = self.first_candidate(services, false, &mut over);
                     return match (&self.first, over.unpaid) {
                         (Some(_), _) => Ok(()),
                         (None, Some(unpaid)) => Err(self.unpaid(unpaid, services)),
@@ -132,22 +148,53 @@ impl Opened {
         Ok(())
     }
 
+    /// The first candidate. One that is shut is taken only where no other model with a target that takes requests may answer
+    /// instead: else that is found by the attempts.
+    fn first_candidate(&mut self, services: &Services, may_switch: bool, over: &mut PassedOver) -> Option<Candidate> {
+        let open = self.next_candidate(services, may_switch, Reach::Open, over, |_| true);
+        if open.is_some() || matches!(over.unpaid, Some(Unpaid::Elsewhere(_))) {
+            return open;
+        }
+        let only_shut = over.unpaid.is_none() && over.untranslatable.is_none();
+        if only_shut && Course::new(self).has_open_spare(self, services.clock.now_us()) {
+            return None;
+        }
+        self.next_candidate(services, may_switch, Reach::Shut, over, |_| true)
+    }
+
     fn visited(&self, route: &Route<Target>) -> bool {
         self.plan.route().name == route.name || self.model == route.name
     }
 
-    /// Goes on with another model: under its limits and budgets.
+    /// Goes on with another model, under its limits and budgets, but not with its targets of the standings `out`.
+    ///
+    /// # Errors
+    ///
+    /// When no target is for the request, or the model's limits do not let it pass: nothing has changed then.
     pub fn switch(
         &mut self,
         services: &Services,
         snapshot: &Snapshot,
         route: &Arc<Route<Target>>,
+        out: &[Arc<Standing>],
     ) -> Result<(), Reject> {
+        // The last attempt may have left its edits in it.
+        self.ask.body.apply(&Edits::new());
         let plan = self.planned(Arc::clone(route), services.clock.now_us())?;
+        let plan = plan.leaving_out(|target| out.iter().any(|one| Arc::ptr_eq(one, target.standing())));
+        if plan.left().is_empty() {
+            return Err(Reject::NoTarget(format!("the targets of model `{}` have failed already", route.name)));
+        }
+        let mut governing = self.governing.clone();
+        snapshot.governed.with_model(&mut governing, &route.name);
+        let subject = Subject { model: &route.name, ..self.subject() };
+        let permit =
+            governing.admit_model(&services.limits, Permit::default(), &subject, reserved_tokens(&self.ask))?;
+        // Of a model that no attempt was made with.
+        drop(self.permit.take_model_tokens());
+        self.permit.join(permit);
         self.plan.go_on_with(plan);
-        snapshot.governed.with_model(&mut self.governing, &route.name);
-        let (permit, tokens) = (std::mem::take(&mut self.permit), reserved_tokens(&self.ask));
-        self.permit = self.governing.admit_model(&services.limits, permit, &self.subject(), tokens)?;
+        self.governing = governing;
         self.charges = self.facts().charges(self.governing.budgets());
         Ok(())
     }

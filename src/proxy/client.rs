@@ -7,7 +7,8 @@
 //!
 //! What is doubtful makes nobody else out of a client: where the chain cannot be read as far as it is needed, or where both
 //! fields are there and tell of different addresses (one of them was passed through as the client sent it), the socket's
-//! address holds, as if nothing had been said.
+//! address is what is counted and logged, and nobody vouches for it: it is none of those that a key may be used from
+//! ([`vouched`]). Else a client of any address could take the proxy's, by an entry that cannot be read.
 
 use crate::config::Networks;
 use http::HeaderMap;
@@ -16,11 +17,11 @@ use std::net::{IpAddr, SocketAddr};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// What one of the two fields says.
+/// What the fields say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
     Nothing,
-    /// It cannot be read.
+    /// It cannot be read, or the two do not agree.
     Doubtful,
     /// Port 0: none was told.
     Client(SocketAddr),
@@ -33,10 +34,25 @@ pub fn client(peer: SocketAddr, headers: &HeaderMap, trusted: &Networks) -> Sock
     if !trusted.contain(peer.ip()) {
         return peer;
     }
+    match told(headers, trusted) {
+        Told::Client(client) => client,
+        Told::Nothing | Told::Doubtful => peer,
+    }
+}
+
+/// `found` by [`client`] in the same `headers`, if its place in the network may open doors; `None`: it is the trusted proxy's,
+/// which told of somebody else and not clearly of whom.
+pub fn vouched(found: IpAddr, headers: &HeaderMap, trusted: &Networks) -> Option<IpAddr> {
+    let doubtful = trusted.contain(found) && told(headers, trusted) == Told::Doubtful;
+    (!doubtful).then_some(found)
+}
+
+/// What both fields say together.
+fn told(headers: &HeaderMap, trusted: &Networks) -> Told {
     match (x_forwarded_for(headers, trusted), forwarded(headers, trusted)) {
-        (Told::Client(client), Told::Nothing) | (Told::Nothing, Told::Client(client)) => client,
-        (Told::Client(one), Told::Client(other)) if one.ip() == other.ip() => one,
-        _ => peer,
+        (one, Told::Nothing) | (Told::Nothing, one) => one,
+        (Told::Client(one), Told::Client(other)) if one.ip() == other.ip() => Told::Client(one),
+        _ => Told::Doubtful,
     }
 }
 

@@ -69,6 +69,27 @@ fn the_client_is_the_rightmost_address_that_is_no_trusted_proxy() {
     }
 }
 
+#[test]
+fn nobody_vouches_for_the_proxys_address_where_it_told_of_somebody_else() {
+    type Case<'a> = (&'a str, &'a str, &'a [(&'static str, &'a str)], Option<&'a str>);
+    let cases: [Case<'_>; 8] = [
+        ("the proxy itself", "10.0.0.1", &[], Some("10.0.0.1")),
+        ("its client", "10.0.0.1", &[(XFF, "192.0.2.1")], Some("192.0.2.1")),
+        ("another proxy", "10.0.0.1", &[(XFF, "10.0.0.2")], Some("10.0.0.2")),
+        ("a client's Forwarded that was passed on", "10.0.0.1", &[(XFF, "192.0.2.1"), (FWD, "for=unknown")], None),
+        ("the same with an address", "10.0.0.1", &[(XFF, "192.0.2.1"), (FWD, "for=10.0.0.1")], None),
+        ("unknown at the end", "10.0.0.1", &[(XFF, "unknown")], None),
+        ("both unknown", "10.0.0.1", &[(XFF, "unknown"), (FWD, "for=_x")], None),
+        ("what nobody believes", "203.0.113.5", &[(XFF, "unknown"), (FWD, "for=x")], Some("203.0.113.5")),
+    ];
+    for (name, peer, fields, want) in cases {
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        let (peer, headers) = (SocketAddr::new(peer.parse().expect("an address"), 7), headers(&fields));
+        let found = client(peer, &headers, &trusted()).ip();
+        assert_eq!(vouched(found, &headers, &trusted()).map(|one| one.to_string()).as_deref(), want, "{name}");
+    }
+}
+
 proptest! {
     /// Whatever a client sends, what its proxy appends decides.
     #[test]
@@ -86,14 +107,27 @@ proptest! {
         prop_assert_eq!(client(peer, &headers, &trusted()).ip().to_string(), "192.0.2.1");
     }
 
-    /// `Forwarded` of a client never makes it anybody but what its proxy says, or the proxy.
+    /// `Forwarded` of a client never makes it anybody but what its proxy says, or nobody whom a key lets in.
     #[test]
     fn nor_by_forwarded(sent in "[for=\"\\\\;,:\\[\\]0-9a-f. _-]{0,60}") {
         let value = format!("{sent},for=192.0.2.1");
         let Ok(value) = http::HeaderValue::from_bytes(value.as_bytes()) else { return Ok(()) };
         let headers = HeaderMap::from_iter([(FORWARDED, value)]);
         let peer = "10.0.0.1:7".parse().expect("an address");
-        let found = client(peer, &headers, &trusted()).ip().to_string();
-        prop_assert!(found == "192.0.2.1" || found == "10.0.0.1", "{}", found);
+        let found = client(peer, &headers, &trusted()).ip();
+        let vouched = vouched(found, &headers, &trusted());
+        prop_assert!(vouched.is_none_or(|vouched| vouched.to_string() == "192.0.2.1"), "{:?}", vouched);
+        prop_assert!(vouched.is_some() || found.to_string() == "10.0.0.1", "{}", found);
+    }
+
+    /// What a client sends in the field that its proxy does not write never gives it the proxy's place.
+    #[test]
+    fn nor_by_a_field_that_its_proxy_passes_on(sent in "[for=\"\\\\;,:\\[\\]0-9a-z. _-]{0,60}") {
+        let Ok(value) = http::HeaderValue::from_bytes(sent.as_bytes()) else { return Ok(()) };
+        let mut headers = HeaderMap::from_iter([(FORWARDED, value)]);
+        headers.append(XFF, http::HeaderValue::from_static("192.0.2.1"));
+        let found = client("10.0.0.1:7".parse().expect("an address"), &headers, &trusted()).ip();
+        let vouched = vouched(found, &headers, &trusted());
+        prop_assert!(vouched.is_none_or(|vouched| vouched.to_string() == "192.0.2.1"), "{:?}", vouched);
     }
 }

@@ -1,7 +1,7 @@
 //! The course of a request over its attempts: what follows from each failure, one budget of attempts, pauses, and the models
 //! that answer instead. One engine for calls and sessions.
 
-use super::candidate::{Candidate, PassedOver};
+use super::candidate::{Candidate, PassedOver, Reach};
 use super::exchange::Opened;
 use super::gateway::Services;
 use super::guarded;
@@ -9,7 +9,7 @@ use super::reject::{Reject, UpstreamFault};
 use super::target::Target;
 use super::trouble::Trouble;
 use crate::config::{Action, Attempts, Failure, Turn};
-use crate::routing::Route;
+use crate::routing::{Route, Standing, Stands};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -33,6 +33,12 @@ pub struct Course {
     turn: Option<Turn>,
     /// Models that it was with, the one that was asked for first.
     visited: SmallVec<[Arc<Route<Target>>; 2]>,
+    /// Models that did not take the request, and why.
+    refused: Vec<(Arc<str>, Reject)>,
+    /// Targets that are not to be tried again, under no other model either.
+    out: SmallVec<[Arc<Standing>; 2]>,
+    /// An attempt was made with the model under way.
+    tried: bool,
     /// A provider's answer about the request itself, which is told if nothing better comes.
     kept: Option<Kept>,
     /// The pause before the attempt under way.
@@ -123,6 +129,9 @@ impl Course {
             rests: SmallVec::new(),
             turn: None,
             visited: asked.into_iter().chain([route]).cloned().collect(),
+            refused: Vec::new(),
+            out: SmallVec::new(),
+            tried: false,
             kept: None,
             pause: Duration::ZERO,
             until: None,
@@ -155,12 +164,12 @@ impl Course {
     }
 
     /// Which answers about the request itself are withheld from `target`, where an attempt begins.
-    pub fn withholds(&self, opened: &Opened, target: &Target) -> Withholds {
+    pub fn withholds(&self, opened: &Opened, target: &Target, now_us: u64) -> Withholds {
         if opened.plan.attempts_left() == 0 {
             return Withholds::default();
         }
-        let (attempts, api) = (&target.attempts, opened.ask.api);
-        let fresh = opened.plan.has_fresh(|target| target.serves(api));
+        let attempts = &target.attempts;
+        let fresh = self.has_next(opened, now_us);
         let next = |failure, status| fresh && attempts.action(failure, status) == Action::Next;
         let turns = |turn, failure| next(failure, 0) || self.fallback(opened, turn).is_some();
         Withholds {
@@ -177,7 +186,9 @@ impl Course {
         target: Option<&Arc<Target>>,
         (trouble, kept): (Trouble, Option<Kept>),
         may_go_on: bool,
+        now_us: u64,
     ) -> Step {
+        self.tried = true;
         self.all_limited &= trouble.fault() == UpstreamFault::RateLimited;
         if let Some(wait) = trouble.retry_after() {
             self.retry_after = Some(self.retry_after.map_or(wait, |least| least.min(wait)));
@@ -185,24 +196,30 @@ impl Course {
         self.kept = self.kept.take().or(kept);
         let failure = trouble.failure();
         let action = match (failure, target) {
-            (Some(failure), Some(target)) if may_go_on => self.step(opened, target, failure, &trouble),
+            (Some(failure), Some(target)) if may_go_on => self.step(opened, target, (failure, &trouble), now_us),
             _ => Action::Fail.name(),
         };
         self.last = Some(trouble);
         Step { failure, action }
     }
 
-    fn step(&mut self, opened: &mut Opened, target: &Arc<Target>, failure: Failure, trouble: &Trouble) -> &'static str {
+    fn step(
+        &mut self,
+        opened: &mut Opened,
+        target: &Arc<Target>,
+        (failure, trouble): (Failure, &Trouble),
+        now_us: u64,
+    ) -> &'static str {
         let (fail, next) = (Action::Fail.name(), Action::Next.name());
         if opened.plan.attempts_left() == 0 {
             return fail;
         }
-        let api = opened.ask.api;
-        let serves = |target: &Target| target.serves(api);
-        let fresh = opened.plan.has_fresh(serves);
         let action = action(&target.attempts, failure, trouble);
+        if action != Action::Retry {
+            self.out.push(Arc::clone(target.standing()));
+        }
         if let Some(turn) = Turn::of(failure) {
-            if action == Action::Next && fresh {
+            if action == Action::Next && self.has_next(opened, now_us) {
                 return next;
             }
             self.turn = self.fallback(opened, turn).map(|_| turn);
@@ -214,16 +231,38 @@ impl Course {
         if action == Action::Retry {
             self.put_back(opened, target, trouble);
         }
-        let spare = self.fallback(opened, Turn::Failed).is_some();
-        if fresh {
-            next
-        } else if opened.plan.again().any(|target| serves(target)) && may_try_again(opened, spare) {
-            Action::Retry.name()
-        } else if spare {
-            FALLBACK
-        } else {
-            fail
+        let serves = |target: &Target| target.serves(opened.ask.api);
+        let (spare, more) = (self.fallback(opened, Turn::Failed).is_some(), self.may_try_more(opened));
+        match () {
+            () if more && opened.plan.has_fresh(|target| serves(target) && target.standing.takes(now_us)) => next,
+            () if more && self.ripens(opened, Some(now_us)).is_some() => Action::Retry.name(),
+            () if self.has_open_spare(opened, now_us) => FALLBACK,
+            () if more && opened.plan.has_fresh(serves) => next,
+            () if more && self.ripens(opened, None).is_some() => Action::Retry.name(),
+            () if spare => FALLBACK,
+            () => fail,
         }
+    }
+
+    /// Whether a target that was not tried yet comes next, should the one under way fail.
+    fn has_next(&self, opened: &Opened, now_us: u64) -> bool {
+        let serves = |target: &Target| target.serves(opened.ask.api);
+        let open = |target: &Target| serves(target) && target.standing.takes(now_us);
+        let more = opened.plan.attempts_left() > usize::from(self.fallback(opened, Turn::Failed).is_some());
+        more && (opened.plan.has_fresh(open) || opened.plan.has_fresh(serves) && !self.has_open_spare(opened, now_us))
+    }
+
+    /// Whether the model under way may make another attempt: while another model may answer instead, the last attempt is
+    /// kept for it.
+    fn may_try_more(&self, opened: &Opened) -> bool {
+        let kept = self.tried && self.fallback(opened, Turn::Failed).is_some();
+        opened.plan.attempts_left() > usize::from(kept)
+    }
+
+    /// Whether another model may answer instead of targets that are shut: one of its own takes requests.
+    pub fn has_open_spare(&self, opened: &Opened, now_us: u64) -> bool {
+        let mut spare = self.fallbacks(opened, Turn::Failed).flat_map(|route| &route.targets);
+        spare.any(|target| self.may_answer(opened, target) && target.standing.takes(now_us))
     }
 
     /// The target may be tried again, unless it would be too late.
@@ -245,59 +284,110 @@ impl Course {
         self.rests.push(Rest { target: Arc::clone(target), times: times.saturating_add(1), until });
     }
 
-    /// Takes the next target that serves the call, whose provider's rules let an attempt pass, and that can be paid.
+    /// Takes the next target that serves the call, whose provider's rules let an attempt pass, and that can be paid: one that
+    /// takes requests, else one that was put back and will, else one of another model, and only then one that is shut.
     pub fn next(&mut self, opened: &mut Opened, services: &Services) -> Move {
         if let Some(first) = opened.first.take() {
             return Move::Go(Box::new(first));
         }
+        let api = opened.ask.api;
         loop {
-            if let Some(turn) = self.turn.take()
-                && !self.turn(opened, services, turn)
-            {
-                return Move::Over;
+            match self.turn.take() {
+                // What the targets that are left would not mend either.
+                Some(turn) if !self.turn(opened, services, turn) && turn != Turn::Failed => return Move::Over,
+                _ => {}
             }
-            let spare = self.fallback(opened, Turn::Failed).is_some();
-            let (again, now, rests) = (may_try_again(opened, spare), Instant::now(), &self.rests);
-            let rest = |target: &Target| rests.iter().find(|rest| std::ptr::eq(&*rest.target, target));
-            let ripe = |target: &Target| rest(target).is_none_or(|rest| again && rest.until <= now);
-            if let Some(candidate) = opened.next_candidate(services, false, &mut self.over, ripe) {
+            let (more, now) = (self.may_try_more(opened), Instant::now());
+            if more && let Some(candidate) = self.candidate(opened, services, Reach::Open, now) {
                 return Move::Go(Box::new(candidate));
             }
             if opened.plan.attempts_left() == 0 {
                 return Move::Over;
             }
-            let ripen = opened.plan.again().filter_map(|target| rest(target)).map(|rest| rest.until).min();
-            match ripen.filter(|_| again) {
-                Some(until) => return Move::Rest(until),
-                None if spare && (self.last.is_some() || self.over.limited.is_some()) => self.turn = Some(Turn::Failed),
-                None => return Move::Over,
+            let now_us = services.clock.now_us();
+            if let Some(until) = self.ripens(opened, Some(now_us)).filter(|until| more && *until > now) {
+                return Move::Rest(until);
             }
+            let tried = self.last.is_some() || self.over.limited.is_some();
+            let shut = opened.plan.has_fresh(|target| target.serves(api));
+            if (tried || shut) && self.has_open_spare(opened, now_us) {
+                self.turn = Some(Turn::Failed);
+                continue;
+            }
+            if more && let Some(candidate) = self.candidate(opened, services, Reach::Shut, now) {
+                return Move::Go(Box::new(candidate));
+            }
+            if let Some(until) = self.ripens(opened, None).filter(|_| more) {
+                return Move::Rest(until);
+            }
+            if !tried || self.fallback(opened, Turn::Failed).is_none() {
+                return Move::Over;
+            }
+            self.turn = Some(Turn::Failed);
         }
     }
 
-    /// The next model for `turn`: of those that the model under way names, else of those before it. Each is visited once.
+    /// When the first target that was put back may be tried again; with `now_us`: of those that take requests by then.
+    fn ripens(&self, opened: &Opened, now_us: Option<u64>) -> Option<Instant> {
+        let rest = |target: &Arc<Target>| self.rests.iter().find(|rest| Arc::ptr_eq(&rest.target, target));
+        let takes = |rest: &&Rest| {
+            let wait = rest.until.saturating_duration_since(Instant::now()).as_micros();
+            let opens_us = u128::from(rest.target.standing.opens_at_us());
+            now_us.is_none_or(|now_us| opens_us <= u128::from(now_us) + wait)
+        };
+        opened.plan.again().filter_map(rest).filter(takes).map(|rest| rest.until).min()
+    }
+
+    /// Takes the next candidate whose pause, if it has one, is over at `now`.
+    fn candidate(&mut self, opened: &mut Opened, services: &Services, reach: Reach, now: Instant) -> Option<Candidate> {
+        let rests = &self.rests;
+        let rest = |target: &Target| rests.iter().find(|rest| std::ptr::eq(&*rest.target, target));
+        let ripe = |target: &Target| rest(target).is_none_or(|rest| rest.until <= now);
+        opened.next_candidate(services, false, reach, &mut self.over, ripe)
+    }
+
+    /// The next model for `turn`.
     fn fallback(&self, opened: &Opened, turn: Turn) -> Option<Arc<Route<Target>>> {
-        let api = opened.ask.api;
+        self.fallbacks(opened, turn).next().cloned()
+    }
+
+    /// The models for `turn` that are left: those that the model under way names, then those of the ones before it. Each is
+    /// visited once.
+    fn fallbacks<'a>(&'a self, opened: &'a Opened, turn: Turn) -> impl Iterator<Item = &'a Arc<Route<Target>>> {
         let named = self.visited.iter().rev().filter_map(|route| route.targets.first());
-        let mut names = named.flat_map(|target| target.attempts.fallbacks.of(turn));
-        names.find_map(|name| {
-            let new = self.visited.iter().all(|route| route.name != *name) && opened.caller.may_call(name);
+        let names = named.flat_map(move |target| target.attempts.fallbacks.of(turn));
+        names.filter_map(move |name| {
+            let known = self.visited.iter().any(|route| route.name == *name)
+                || self.refused.iter().any(|(refused, _)| refused == name);
+            let new = !known && opened.caller.may_call(name);
             let route = opened.snapshot.table.find(name).filter(|_| new)?;
-            route.targets.iter().any(|target| target.serves(api)).then(|| Arc::clone(route))
+            route.targets.iter().any(|target| self.may_answer(opened, target)).then_some(route)
         })
     }
 
-    /// Goes on with the next model for `turn`; false: there is none, or its limits do not let the request pass.
+    /// Whether `target` serves the call, and has not failed it already.
+    fn may_answer(&self, opened: &Opened, target: &Target) -> bool {
+        target.serves(opened.ask.api) && !self.out.iter().any(|out| Arc::ptr_eq(out, target.standing()))
+    }
+
+    /// Goes on with the next model for `turn` that takes the request; false: there is none, and nothing has changed.
     fn turn(&mut self, opened: &mut Opened, services: &Services, turn: Turn) -> bool {
-        let Some(route) = self.fallback(opened, turn) else { return false };
         let total = opened.plan.route().targets.iter().map(|target| target.timeouts.total).max();
-        if let Some(end) = total.and_then(|total| opened.arrival.at.checked_add(total)) {
-            self.until = Some(self.until.map_or(end, |until| until.min(end)));
-        }
-        self.visited.push(Arc::clone(&route));
-        self.rests.clear();
         let snapshot = Arc::clone(&opened.snapshot);
-        opened.switch(services, &snapshot, &route).is_ok()
+        while let Some(route) = self.fallback(opened, turn) {
+            if let Err(reject) = opened.switch(services, &snapshot, &route, &self.out) {
+                self.refused.push((Arc::clone(&route.name), reject));
+                continue;
+            }
+            if let Some(end) = total.and_then(|total| opened.arrival.at.checked_add(total)) {
+                self.until = Some(self.until.map_or(end, |until| until.min(end)));
+            }
+            self.visited.push(route);
+            self.rests.clear();
+            self.tried = false;
+            return true;
+        }
+        false
     }
 
     /// What the client is told when every target failed (PRODUCT.md §3): `told` are the attempts in words.
@@ -337,6 +427,9 @@ impl Course {
             }
             message.push_str(&format!("; others were passed over: {refusal}"));
         }
+        for (model, reject) in &self.refused {
+            message.push_str(&format!("; model `{model}` did not take the request: {reject}"));
+        }
         Reject::Upstream { kind, message, retry_after }
     }
 }
@@ -350,11 +443,6 @@ fn action(attempts: &Attempts, failure: Failure, trouble: &Trouble) -> Action {
         (Action::Next, Some(true)) if written.is_none() && failure.never_retried().is_none() => Action::Retry,
         _ => action,
     }
-}
-
-/// While another model may answer instead (`spare`), the last attempt is kept for it.
-fn may_try_again(opened: &Opened, spare: bool) -> bool {
-    opened.plan.attempts_left() > usize::from(spare)
 }
 
 /// The pause before a target is tried again that failed `times` times before; `None`: it is `asked` to be longer than the

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::Api;
+use crate::proxy::exchange::Exchange;
 use crate::proxy::staging::{self, Stage};
 use tokio::time::sleep_until;
 
@@ -122,4 +123,91 @@ async fn attempts_are_bounded_and_no_broken_target_is_seen_twice() {
         }
         assert!((1..=4).contains(&attempts), "{seed}: {attempts}");
     }
+}
+
+/// The provider's model of the attempt that begins next.
+fn begun(exchange: &mut Exchange) -> String {
+    let Move::Go(candidate) = exchange.next() else { panic!("a target is left") };
+    let model = candidate.target.model.to_string();
+    exchange.begin(*candidate).expect("journaled");
+    model
+}
+
+#[test]
+fn the_last_attempt_goes_to_the_first_model_that_takes_the_request_and_not_to_a_target_that_failed() {
+    let stage = Stage::new();
+    let mut exchange = stage.exchange("spared", Api::ChatCompletions, CHAT);
+    assert_eq!(begun(&mut exchange), "gpt-4o-mini");
+    assert!(exchange.failed(Trouble::Unresolved), "`llama` is fresh, but the last attempt is kept");
+    assert_eq!(begun(&mut exchange), "mistral");
+    assert_eq!(&*exchange.opened.plan.route().name, "last");
+    assert!(!exchange.failed(Trouble::Unresolved));
+    let told = exchange.verdict().to_string();
+    assert!(told.contains("no target of model `last`"), "{told}");
+    assert!(
+        told.contains(
+            "model `full` did not take the request: the request reserves 262 tokens, more than the limit `model/full/"
+        ),
+        "{told}"
+    );
+    assert!(told.contains("model `narrow` did not take the request"), "{told}");
+}
+
+#[test]
+fn each_models_token_limits_are_charged_with_what_its_own_attempts_used() {
+    let stage = Stage::new();
+    let mut exchange = stage.exchange("spared", Api::ChatCompletions, CHAT);
+    begun(&mut exchange);
+    assert!(exchange.failed(Trouble::Unresolved));
+    assert_eq!(stage.tokens_left_of("spared"), 200_000 - staging::RESERVED);
+    assert_eq!(begun(&mut exchange), "mistral");
+    exchange.attempt_mut().expect("begun").connected(false);
+    drop(exchange.attempt_mut().expect("begun").whole_body());
+    staging::head(&mut exchange, 200, "application/json").expect("JSON");
+    let answer = r#"{"choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1100,"completion_tokens":7,"total_tokens":1107}}"#;
+    staging::piece(&mut exchange, answer).expect("withheld");
+    exchange.end().expect("whole");
+    drop(exchange);
+    let of_key = 1_000_000 - 1_107;
+    assert_eq!((stage.tokens_left(), stage.tokens_left_of("last")), (of_key, 100_000 - 1_107));
+    assert_eq!(stage.tokens_left_of("spared"), of_key, "nothing is taken of its own");
+}
+
+#[test]
+fn another_model_answers_before_targets_that_are_shut() {
+    let stage = Stage::new();
+    (0..2).for_each(|place| stage.shut("spared", place));
+    let mut exchange = stage.exchange("spared", Api::ChatCompletions, CHAT);
+    exchange.opened.reserve(&stage.services, &stage.snapshot).expect("it is let in");
+    assert_eq!(begun(&mut exchange), "mistral", "all other targets are shut");
+    drop(exchange);
+    stage.shut("last", 1);
+    let mut exchange = stage.exchange("spared", Api::ChatCompletions, CHAT);
+    assert_ne!(begun(&mut exchange), "mistral", "nothing better is left anywhere");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_is_tried_again_before_one_that_is_shut() {
+    let stage = Stage::new();
+    stage.shut("two", 1);
+    let mut exchange = stage.exchange("two", Api::ChatCompletions, CHAT);
+    assert_eq!(begun(&mut exchange), "gpt-4o-mini");
+    assert!(exchange.failed(Trouble::Status { status: 500, retry_after: None, again: None }));
+    let Move::Rest(until) = exchange.next() else { panic!("a pause") };
+    sleep_until(until).await;
+    assert_eq!(begun(&mut exchange), "gpt-4o-mini");
+    assert!(exchange.failed(Trouble::Unresolved));
+    assert_eq!(begun(&mut exchange), "llama", "now nothing else is left");
+}
+
+#[test]
+fn a_model_that_answers_instead_is_chosen_by_the_body_as_it_was_sent() {
+    let stage = Stage::new();
+    let mut exchange = stage.exchange("spared", Api::ChatCompletions, CHAT);
+    let sent = exchange.opened.ask.body.as_slice().to_vec();
+    begun(&mut exchange);
+    assert_ne!(exchange.opened.ask.body.as_slice(), sent, "the provider's own name of the model stands in it");
+    assert!(exchange.failed(Trouble::Unresolved));
+    let Move::Go(_) = exchange.next() else { panic!("a target is left") };
+    assert_eq!(exchange.opened.ask.body.as_slice(), sent);
 }

@@ -98,11 +98,19 @@ async fn told(mut stream: Stream) -> Option<(Stream, BytesMut, bool)> {
     }
 }
 
+/// Pingora waits for a connection's first byte as long as its keep-alive is at that moment, which is a minute (pingora-core
+/// 0.9.1, `apps/mod.rs`, `process_new`): where a head may take longer, longer. It says when the connection is to close, too.
+fn outlast(session: &mut ServerSession, head: Duration) {
+    if let Some(seconds) = session.get_keepalive() {
+        session.set_keepalive(Some(seconds.max(head.as_secs().saturating_add(1))));
+    }
+}
+
 #[async_trait]
 impl HttpServerApp for Edge {
     async fn process_new_http(
         self: &Arc<Self>,
-        session: ServerSession,
+        mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         if session.is_http2() {
@@ -111,6 +119,9 @@ impl HttpServerApp for Edge {
         }
         gate::expect_head();
         let kept = FIRST.try_with(|first| !first.replace(false)).unwrap_or(false);
+        if !kept {
+            outlast(&mut session, self.head);
+        }
         let deadline = Instant::now() + self.head + if kept { self.idle } else { Duration::ZERO };
         HEAD_READ
             .scope(Cell::new(false), async {
@@ -144,5 +155,24 @@ impl HttpServerApp for Edge {
         let most = self.limits.bytes.saturating_mul(2);
         options.max_header_list_size(u32::try_from(most).unwrap_or(u32::MAX));
         Some(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pingora::protocols::l4;
+    use tokio::net::{TcpListener, TcpStream};
+
+    #[tokio::test]
+    async fn a_first_head_may_take_as_long_as_it_is_allowed_to() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("a connection");
+        let mut session = ServerSession::new_http1(Box::new(l4::stream::Stream::from(client)));
+        for (before, head, want) in [(Some(60), 10, Some(60)), (Some(60), 300, Some(301)), (None, 300, None)] {
+            session.set_keepalive(before);
+            outlast(&mut session, Duration::from_secs(head));
+            assert_eq!(session.get_keepalive(), want, "{before:?} {head}");
+        }
     }
 }

@@ -132,13 +132,14 @@ pub struct Exchange {
 impl Exchange {
     /// Begins. `overhead` is what the gateway itself spent so far.
     pub fn new(mut opened: Opened, services: Arc<Services>, overhead: Duration) -> Self {
-        let tokens = opened.permit.take_tokens();
         let course = Course::new(&opened);
+        let mut record = Record::new(overhead, opened.permit.take_tokens());
+        record.with_model(&opened.plan.route().name, opened.permit.take_model_tokens());
         Self {
             opened,
             services,
             attempt: None,
-            record: Record::new(overhead, tokens),
+            record,
             found: None,
             course,
             answered: false,
@@ -196,7 +197,10 @@ impl Exchange {
 
     /// What comes next: an attempt, a pause, or nothing.
     pub fn next(&mut self) -> Move {
-        self.course.next(&mut self.opened, &self.services)
+        let next = self.course.next(&mut self.opened, &self.services);
+        // It may go on with another model.
+        self.record.with_model(&self.opened.plan.route().name, self.opened.permit.take_model_tokens());
+        next
     }
 
     /// A pause was made before the next attempt.
@@ -249,7 +253,7 @@ impl Exchange {
         }
         let share = self.services.buffers.take(0).ok_or(Reject::BuffersFull)?;
         let answer = Answer::new(expect, Arc::clone(&target.provider), share).translated(encoder);
-        let mut answer = answer.withholding(self.course.withholds(&self.opened, &target));
+        let mut answer = answer.withholding(self.course.withholds(&self.opened, &target, self.now_us()));
         if self.vigil.is_open() {
             answer.tell_in_stream();
         }
@@ -372,9 +376,13 @@ impl Exchange {
         let Some(attempt) = &mut self.attempt else { return };
         if let Some(entry) = attempt.entry.take() {
             let ended = match &trouble {
+                // What it says of a request that it refuses, and how fast, is no answer.
+                None if attempt.answer.is_refusal() => Ended::Neither,
                 None => Ended::Well(attempt.pace()),
-                // A stream that goes on for longer than a request may is no sick target.
-                Some(Trouble::Total) if attempt.first_output.is_some() => Ended::Neither,
+                // A stream that goes on for longer than a request may is no sick target, nor is one that was asked late.
+                Some(Trouble::Total) if attempt.first_output.is_some() || !attempt.had_its_time(Instant::now()) => {
+                    Ended::Neither
+                }
                 Some(trouble) => trouble.ended(),
             };
             entry.end(ended, now_us);
@@ -424,7 +432,8 @@ impl Exchange {
         let kept = self.attempt.as_mut().and_then(|attempt| attempt.answer.take_kept());
         self.attempt_over();
         let may_go_on = !self.committed();
-        let step = self.course.failed(&mut self.opened, target.as_ref(), (trouble, kept), may_go_on);
+        let now_us = self.now_us();
+        let step = self.course.failed(&mut self.opened, target.as_ref(), (trouble, kept), may_go_on, now_us);
         if let Some(target) = target {
             self.record.took(step.action);
             if let Some(failure) = step.failure {

@@ -122,3 +122,36 @@ fn a_request_that_nobody_serves_is_told_so() {
     let verdict = exchange.verdict();
     assert_eq!((verdict.status(), verdict.code()), (502, "upstream_failed"));
 }
+
+/// How the target of the attempt under way stands: failures in a row, answers and failures, and its expected pace.
+fn stands(stage: &Stage, model: &str) -> (u32, (u64, u64), Option<f64>) {
+    let standing = &stage.snapshot.table.find(model).expect("a known model").targets[0].standing;
+    let health = standing.health(stage.services.clock.now_us());
+    (health.failures, health.window, standing.paces().expected_us(0))
+}
+
+#[test]
+fn a_refusal_says_nothing_of_its_targets_health_and_pace() {
+    let stage = Stage::new();
+    let mut exchange = stage.exchange("counted", Api::ChatCompletions, CHAT);
+    send(&mut exchange);
+    head(&mut exchange, 400, "application/json").expect("an answer");
+    piece(&mut exchange, "{\"error\":{\"message\":\"m\"}}").expect("withheld");
+    exchange.end().expect("an answer");
+    assert_eq!(stands(&stage, "counted"), (0, (0, 0), None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_total_is_blamed_only_on_a_target_that_had_its_time() {
+    let stage = Stage::new();
+    for (late, failures) in [(580, 0), (1, 1)] {
+        let mut exchange = stage.exchange("counted", Api::ChatCompletions, CHAT);
+        exchange.opened.arrival.at -= Duration::from_secs(late);
+        send(&mut exchange);
+        tokio::time::advance(Duration::from_secs(600 - late)).await;
+        let trouble = exchange.expired(Instant::now()).expect("`total` is over");
+        assert_eq!(trouble, Trouble::Total);
+        exchange.failed(trouble);
+        assert_eq!(stands(&stage, "counted").0, failures, "{late}");
+    }
+}

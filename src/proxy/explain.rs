@@ -6,6 +6,7 @@ use super::metadata::Metadata;
 use super::purse::{self, Charge, Facts, Quote};
 use super::routes::Asked;
 use super::target::Target;
+use super::translate;
 use crate::auth::Caller;
 use crate::config::nearest;
 use crate::dialect;
@@ -79,7 +80,7 @@ impl Explainer {
         let charges = facts.charges(governing.budgets());
         let limits = self.limits(&governing, &facts);
         let mut notes = Vec::new();
-        let mut first_unpaid = None;
+        let (mut first_unpaid, mut obstacle) = (None, None);
         let mut candidates = Vec::new();
         let asked = Asked {
             ask,
@@ -107,8 +108,17 @@ impl Explainer {
             if first_unpaid.is_none() && target.serves(ask.api) {
                 first_unpaid.clone_from(&quote.refused);
             }
-            candidates.push(candidate(target, asked.told(&plan, place), &quote));
+            let told = asked.told(&plan, place).and_then(|why| match self.obstacle(target, question, &facts) {
+                None => Ok(why),
+                Some(refusal) => {
+                    let why = refusal.message.clone();
+                    obstacle.get_or_insert(refusal);
+                    Err(why)
+                }
+            });
+            candidates.push((target.standing.takes(now_us), candidate(target, told, &quote)));
         }
+        let candidates = passed_by(candidates);
         notes.dedup();
         let usable = candidates.iter().any(|candidate| candidate.usable);
         let refusal = if !caller.may_call(&route.name) {
@@ -118,26 +128,54 @@ impl Explainer {
         } else if let Some(reject) = no_target {
             Some(refusal(reject.status(), reject.code(), reject.to_string()))
         } else if let Some(full) = limits.iter().find(|limit| is_full(limit, ask)) {
-            let message = format!("limit `{}` is reached: {} of {} used", full.id, full.used, full.limit);
-            Some(refusal(429, "limit_reached", message))
+            Some(self::full(full))
         } else {
             let status = self.snapshot.budgeting.exhausted_status;
-            first_unpaid.filter(|_| !usable).map(|message| refusal(status, "budget_exhausted", message))
+            let unpaid = first_unpaid.map(|message| refusal(status, "budget_exhausted", message));
+            unpaid.or(obstacle).filter(|_| !usable)
         };
         let budgets = view_of(&charges, now_us).into_iter().map(Into::into).collect();
         Explained { limits, budgets, candidates, notes, ..told(caller, request, refusal) }
     }
 
     fn limits(&self, governing: &Governing, facts: &Facts<'_>) -> Vec<LimitView> {
-        let subject = Subject {
-            key: facts.key,
-            team: facts.team,
-            model: facts.model,
-            user: facts.user.map(|user| &**user),
-            metadata: facts.metadata,
-        };
-        governing.view(&self.services.limits, &subject)
+        governing.view(&self.services.limits, &subject(facts))
     }
+
+    /// Why `target` would be passed over: it cannot be told what is asked, or its provider's limits are reached.
+    fn obstacle(&self, target: &Target, question: &Question<'_>, facts: &Facts<'_>) -> Option<Refusal> {
+        if let Err(reject) = translate::look(question.ask, target, facts.model) {
+            return Some(refusal(reject.status(), reject.code(), reject.to_string()));
+        }
+        let limits = self.services.limits.view_of(&[&target.limits], &subject(facts));
+        limits.iter().find(|limit| is_full(limit, question.ask)).map(full)
+    }
+}
+
+fn subject<'a>(facts: &Facts<'a>) -> Subject<'a> {
+    Subject {
+        key: facts.key,
+        team: facts.team,
+        model: facts.model,
+        user: facts.user.map(|user| &**user),
+        metadata: facts.metadata,
+    }
+}
+
+/// Targets that take no requests now are passed by, as long as there is one that does: they stand behind the others then.
+fn passed_by(mut candidates: Vec<(bool, Candidate)>) -> Vec<Candidate> {
+    let open = candidates.iter().any(|(takes, candidate)| *takes && candidate.usable);
+    for (takes, candidate) in &mut candidates {
+        *takes |= !(open && candidate.usable);
+        candidate.usable &= *takes;
+    }
+    candidates.sort_by_key(|(takes, _)| !takes);
+    candidates.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+fn full(limit: &LimitView) -> Refusal {
+    let message = format!("limit `{}` is reached: {} of {} used", limit.id, limit.used, limit.limit);
+    refusal(429, "limit_reached", message)
 }
 
 /// Whether one request more does not fit.

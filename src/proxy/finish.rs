@@ -7,6 +7,7 @@ use super::gateway::{Services, Snapshot};
 use super::governed::{self, Governing};
 use super::metadata::Metadata;
 use super::reject::OVERLOADED;
+use super::tally::Tally;
 use super::target::Target;
 use super::trouble::Trouble;
 use super::used::{Used, used};
@@ -34,34 +35,10 @@ pub struct Record {
     tally: Arc<Mutex<Tally>>,
 }
 
-/// Sums over a request's attempts. Counting may still be going on when the request is over: whoever comes last
-/// writes the access record.
-#[derive(Default)]
-struct Tally {
-    usage: Usage,
-    origin: Option<UsageOrigin>,
-    cost: NanoUsd,
-    unpriced: bool,
-    /// Attempts that are being counted.
-    counting: usize,
-    record: Option<Box<AccessRecord>>,
-    /// Reserved of the limits on tokens; corrected when all attempts are counted.
-    reserved: Option<Tokens>,
-}
-
-/// A request that ends without being recorded was counted as far as it came.
-impl Drop for Tally {
-    fn drop(&mut self) {
-        self.settle_reserved();
-    }
-}
-
 impl Record {
     /// Nothing happened yet; `reserved` is corrected when everything has.
     pub fn new(overhead: Duration, reserved: Tokens) -> Self {
-        let mut tally = Tally::default();
-        tally.reserved = Some(reserved).filter(|tokens| !tokens.is_empty());
-        let tally = Arc::new(Mutex::new(tally));
+        let tally = Arc::new(Mutex::new(Tally::new(reserved)));
         Self { overhead, bytes_out: 0, attempts: Vec::new(), first_output: None, tally }
     }
 
@@ -86,8 +63,13 @@ impl Record {
 
     /// Cost of all attempts, if it is known.
     pub fn cost(&self) -> Option<NanoUsd> {
-        let tally = self.tally.lock();
-        (!tally.unpriced && tally.counting == 0).then_some(tally.cost)
+        self.tally.lock().cost()
+    }
+
+    /// From now on attempts are made with `model`, under whose own limits `reserved` tokens are: they are corrected by what
+    /// those attempts use.
+    pub fn with_model(&mut self, model: &Arc<str>, reserved: Tokens) {
+        self.tally.lock().with_model(model, reserved);
     }
 
     /// The attempts in words, for the client: `openai/gpt-4o-mini: status 503; …`.
@@ -123,6 +105,8 @@ pub struct Booking {
     percent: u32,
     /// Reserved of the provider's limits on tokens.
     reserved: Tokens,
+    /// The model that it was made with, by its number in the tally.
+    model: usize,
 }
 
 /// An attempt that is being counted. Dropping it tells the tally, also when its job panics or is never run.
@@ -168,6 +152,7 @@ impl Booking {
             used,
             percent: bound::percent(&opened.ask.demand),
             reserved,
+            model: 0,
         })
     }
 
@@ -192,10 +177,11 @@ impl Booking {
             self.target.metrics.inconsistent();
         }
         let tally = Arc::clone(&record.tally);
+        self.model = tally.lock().model();
         match std::mem::replace(&mut self.used, Used::nothing()) {
             Used::Known { usage, origin, tier } => self.settle(usage, origin, tier, &tally),
             Used::Count(count) if count.encoding.is_some() => {
-                tally.lock().counting += 1;
+                tally.lock().counts();
                 let counting = Counting { tally, log: Arc::clone(&services.access_log) };
                 let refused = Arc::new(AtomicBool::new(false));
                 let (booking, by_length, bytes) = (self, Arc::clone(&refused), count.bytes());
@@ -222,7 +208,7 @@ impl Booking {
         self.target.metrics.settled(&usage, origin, cost);
         self.team.settled(&usage, cost);
         governed::settle(self.reserved, &usage);
-        tally.lock().add(&usage, origin, cost);
+        tally.lock().add(self.model, &usage, origin, cost);
         self.row.settle(Settlement {
             status: self.status,
             usage,
@@ -280,49 +266,6 @@ pub fn cost_of(target: &Target, usage: &Usage, tier: ServiceTier, percent: u32) 
     }
 }
 
-impl Tally {
-    fn add(&mut self, usage: &Usage, origin: UsageOrigin, cost: Option<NanoUsd>) {
-        self.usage = self.usage.plus(usage);
-        // The least certain origin stands for the sum.
-        self.origin = Some(match (self.origin, origin) {
-            (None | Some(UsageOrigin::None), origin) => origin,
-            (Some(known), UsageOrigin::None | UsageOrigin::Reported) => known,
-            (Some(UsageOrigin::Estimated), _) => UsageOrigin::Estimated,
-            (Some(_), origin) => origin,
-        });
-        match cost {
-            Some(cost) => self.cost = self.cost.saturating_add(cost),
-            None => self.unpriced = true,
-        }
-    }
-
-    fn settle_reserved(&mut self) {
-        if let Some(tokens) = self.reserved.take() {
-            governed::settle(tokens, &self.usage);
-        }
-    }
-
-    /// One attempt was counted.
-    fn counted(tally: &Mutex<Self>, log: &crate::telemetry::AccessLog) {
-        let mut tally = tally.lock();
-        tally.counting = tally.counting.saturating_sub(1);
-        tally.write_if_done(log);
-    }
-
-    fn write_if_done(&mut self, log: &crate::telemetry::AccessLog) {
-        if self.counting > 0 {
-            return;
-        }
-        if let Some(mut record) = self.record.take() {
-            self.settle_reserved();
-            record.usage = self.usage;
-            record.usage_origin = self.origin.unwrap_or(UsageOrigin::None);
-            record.cost = (!self.unpriced).then_some(self.cost);
-            log.write(record);
-        }
-    }
-}
-
 /// Records a request that was admitted. `code`: the gateway's own, if it told the client an error.
 pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'static str>, status: u16) {
     let opened = &exchange.opened;
@@ -364,9 +307,7 @@ pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'sta
     line.bytes_out = record.bytes_out;
     line.guardrails =
         opened.guarding.as_ref().map(|guarding| guarding.verdicts().line()).filter(|said| !said.is_empty());
-    let mut tally = exchange.record.tally.lock();
-    tally.record = Some(line);
-    tally.write_if_done(&services.access_log);
+    exchange.record.tally.lock().over(line, &services.access_log);
 }
 
 /// What is known of a request that was refused before it was admitted, or answered here.

@@ -389,32 +389,6 @@ fn the_access_record_tells_of_figures_that_contradict_themselves() {
     assert_eq!(both, format!("{broken}; usage contradicts itself"));
 }
 
-#[test]
-fn sums_take_the_least_certain_origin_and_one_unknown_price_makes_the_sum_unknown() {
-    use UsageOrigin::{Counted, Estimated, None as Nothing, Reported};
-    let cases: [(&[UsageOrigin], UsageOrigin); 7] = [
-        (&[Nothing], Nothing),
-        (&[Nothing, Reported], Reported),
-        (&[Reported, Nothing], Reported),
-        (&[Reported, Counted], Counted),
-        (&[Counted, Reported], Counted),
-        (&[Estimated, Counted], Estimated),
-        (&[Counted, Nothing, Estimated, Reported], Estimated),
-    ];
-    for (origins, want) in cases {
-        let mut tally = Tally::default();
-        origins.iter().for_each(|origin| tally.add(&Usage::default(), *origin, Some(NanoUsd(2))));
-        assert_eq!(tally.origin, Some(want), "{origins:?}");
-        assert_eq!((tally.cost.0, tally.unpriced), (2 * origins.len() as i64, false));
-        tally.add(&Usage::default(), Reported, None);
-        assert!(tally.unpriced);
-    }
-    let mut tally = Tally::default();
-    tally.add(&Usage { input: u64::MAX, ..Usage::default() }, Reported, Some(NanoUsd(i64::MAX)));
-    tally.add(&Usage { input: 1, ..Usage::default() }, Reported, Some(NanoUsd(1)));
-    assert_eq!((tally.usage.input, tally.cost), (u64::MAX, NanoUsd(i64::MAX)), "sums do not wrap");
-}
-
 /// What a client is told when every target failed.
 #[test]
 fn the_verdict_follows_from_the_attempts() {

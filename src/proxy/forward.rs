@@ -1,5 +1,6 @@
 //! Towards the provider: the next candidate, its head, and what Pingora's errors mean.
 
+use super::answer_head;
 use super::course::Move;
 use super::exchange::{Exchange, Shared};
 use super::reject::Reject;
@@ -11,7 +12,7 @@ use crate::dialect::form;
 use crate::model::Api;
 use crate::providers::codec::{Codec, Framing};
 use crate::routing::Resolver;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::Session;
@@ -57,7 +58,7 @@ pub async fn next_peer(
         };
         let now_us = shared.lock().now_us();
         if let Err(fault) = target.provider.ready(now_us) {
-            shared.lock().failed(Trouble::NoCredentials(fault));
+            go_on(shared, Trouble::NoCredentials(fault))?;
             continue;
         }
         let (host, port) = target.next_hop();
@@ -65,10 +66,15 @@ pub async fn next_peer(
             Ok(address) => return Ok(target.peer(address, fresh)),
             Err(error) => {
                 tracing::warn!(provider = %target.provider_name, %host, error = %error.source, "unresolved");
-                shared.lock().failed(Trouble::Unresolved);
+                go_on(shared, Trouble::Unresolved)?;
             }
         }
     }
+}
+
+/// The attempt failed before anything was sent; `Err`: no other one follows.
+fn go_on(shared: &Shared, trouble: Trouble) -> Result<(), NoPeer> {
+    if shared.lock().failed(trouble) { Ok(()) } else { Err(NoPeer::Exhausted) }
 }
 
 /// What came of looking for a candidate.
@@ -201,6 +207,9 @@ pub fn meaning(error: &Error, begun: bool) -> Trouble {
         return Trouble::ClientGone;
     }
     let what = || error.etype().as_str().to_owned();
+    if tunnel::is_late(error.etype()) {
+        return Trouble::ConnectTimeout;
+    }
     if let Some(told) = tunnel::told(error.etype()) {
         return Trouble::Connect(told);
     }
@@ -232,11 +241,13 @@ pub fn meaning(error: &Error, begun: bool) -> Trouble {
     }
 }
 
-/// Whether the address is at fault for `error`, in which no connection could be made.
-pub fn is_unreachable(error: &Error) -> bool {
+/// Whether the address that `peer` names is at fault for `error`, in which no connection could be made. By a proxy it is the
+/// proxy's, which answers for neither a provider's TLS nor what it is asked itself: others are behind it.
+pub fn is_unreachable(error: &Error, peer: &HttpPeer) -> bool {
     let kind = error.etype();
     let refused = [ErrorType::ConnectRefused, ErrorType::ConnectNoRoute, ErrorType::ConnectError].contains(kind);
-    refused || *kind == ErrorType::ConnectTimedout || tunnel::is_unreachable(kind)
+    let late = *kind == ErrorType::ConnectTimedout && peer.options.custom_l4.is_none();
+    refused || late || tunnel::is_unreachable(kind)
 }
 
 /// Addresses of one target that one attempt may find closed before the next target is tried.
@@ -244,13 +255,13 @@ const MOST_DETOURS: u8 = 3;
 
 /// No connection to an address, which is passed over from now on. Returns whether the attempt goes to another address of
 /// the same host: where this one was closed at once. After a wait the next target is tried instead.
-pub fn detour(error: &Error, exchange: &mut Exchange, resolver: &Resolver) -> bool {
-    if !is_unreachable(error) {
+pub fn detour(error: &Error, peer: &HttpPeer, exchange: &mut Exchange, resolver: &Resolver) -> bool {
+    if !is_unreachable(error, peer) {
         return false;
     }
     let Some(attempt) = exchange.attempt_mut().filter(|attempt| attempt.is_open()) else { return false };
     let (host, port) = attempt.target.next_hop();
-    let waited = *error.etype() == ErrorType::ConnectTimedout;
+    let waited = *error.etype() == ErrorType::ConnectTimedout || tunnel::is_late(error.etype());
     if waited || attempt.detours >= MOST_DETOURS || !resolver.knows_other(host, port) {
         return false;
     }
@@ -266,29 +277,15 @@ pub fn detour(error: &Error, exchange: &mut Exchange, resolver: &Resolver) -> bo
 /// The trouble.
 pub fn head_of(exchange: &mut Exchange, head: &ResponseHeader) -> Result<(), Trouble> {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(Trouble::Garbage("an upgrade that was not asked for".to_owned()));
+        return answer_head::unasked_upgrade();
     }
-    let garbage = |why: &str| Err(Trouble::Garbage(why.to_owned()));
-    let length = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len().saturating_add(value.len());
-    if head.headers.iter().map(length).fold(0, usize::saturating_add) > MOST_HEAD {
-        return garbage("a head of more than 64 KiB");
-    }
-    let coded = |value: &HeaderValue| !value.as_bytes().eq_ignore_ascii_case(b"chunked");
-    if head.headers.get_all(header::TRANSFER_ENCODING).iter().any(coded) {
-        return garbage("a transfer coding that was not asked for");
-    }
+    answer_head::sound(head)?;
     if head.status.is_informational() {
         let Some(attempt) = exchange.attempt_mut() else { return Ok(()) };
-        attempt.interim = attempt.interim.saturating_add(1);
-        return if attempt.interim > MOST_INTERIM { garbage("too many interim answers") } else { Ok(()) };
+        return answer_head::interim(&mut attempt.interim);
     }
     exchange.head(head.status, &head.headers)
 }
-
-/// Largest head of an answer; providers send some KiB. Pingora would take 1 MiB.
-const MOST_HEAD: usize = 64 * 1024;
-/// Interim answers (1xx) before the answer; a 100 and a 103 are what there is.
-const MOST_INTERIM: u16 = 16;
 
 /// Whether `error` is what a pooled connection gives that the provider had closed: then the request is sent again
 /// to the same target on a fresh connection, once, and it is no failure of the target (trap 1).
@@ -312,7 +309,23 @@ pub fn is_stale(error: &Error, found: Option<&Trouble>, exchange: &Exchange) -> 
 
 #[cfg(test)]
 mod tests {
+    use super::tunnel::Tunnel;
     use super::*;
+    use crate::config::EgressProxy;
+    use std::time::Duration;
+
+    #[test]
+    fn a_proxys_address_is_at_fault_only_where_it_takes_no_connection() {
+        let straight = HttpPeer::new("127.0.0.1:1", true, "a".to_owned());
+        let mut by_proxy = straight.clone();
+        let proxy = EgressProxy { host: "p".into(), port: 1, authorization: None };
+        by_proxy.options.custom_l4 = Some(Arc::new(Tunnel::new(&proxy, "a", 443, Duration::from_secs(1))));
+        // As Pingora tells of a TLS handshake that takes too long, too.
+        let late = Error::new(ErrorType::ConnectTimedout);
+        assert!(is_unreachable(&late, &straight) && !is_unreachable(&late, &by_proxy));
+        assert!(is_unreachable(&Error::new(tunnel::TCP_TIMED_OUT), &by_proxy));
+        assert_eq!(meaning(&Error::new(tunnel::TCP_TIMED_OUT), false), Trouble::ConnectTimeout);
+    }
 
     #[test]
     fn a_form_goes_up_with_its_boundary_and_nothing_else_of_the_clients_content_type() {

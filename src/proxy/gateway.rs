@@ -167,7 +167,7 @@ impl Snapshot {
                 match join(config, (model, index), provider, &With { series: &series, prices: &prices, standings }) {
                     Ok(target) => targets.push(Arc::new(target)),
                     Err(message) => {
-                        let path = format!("models.{}.targets[{index}]", model.name);
+                        let path = format!("models.{}.targets[{}]", model.name, model.targets[index].index);
                         errors.push(ConfigError { file: None, line: None, path, message });
                     }
                 }

@@ -8,6 +8,7 @@
 
 mod accept;
 mod admission;
+mod answer_head;
 mod attempt;
 mod beside;
 mod bound;
@@ -49,6 +50,7 @@ mod rows;
 mod stage;
 mod stream;
 mod tail;
+mod tally;
 mod target;
 mod tell;
 mod translate;
@@ -382,7 +384,7 @@ impl ProxyHttp for Gateway {
         mut error: Box<Error>,
     ) -> Box<Error> {
         let address = peer.address().as_inet().copied();
-        if let (Some(address), true) = (address, forward::is_unreachable(&error)) {
+        if let (Some(address), true) = (address, forward::is_unreachable(&error, peer)) {
             self.resolver.avoid(address);
         }
         if let Some(lane) = stage.lane() {
@@ -391,7 +393,7 @@ impl ProxyHttp for Gateway {
         }
         let Ok(shared) = stage.shared() else { return error };
         let mut exchange = shared.lock();
-        if forward::detour(&error, &mut exchange, &self.resolver) {
+        if forward::detour(&error, peer, &mut exchange, &self.resolver) {
             error.set_retry(true);
             return error;
         }

@@ -2,7 +2,7 @@
 
 use super::Gateway;
 use super::accept::{self, Head, Path};
-use super::client::client;
+use super::client::{client, vouched};
 use super::counting::{self, Counted, count, counts_here};
 use super::exchange::{Arrival, Opened};
 use super::finish::Local;
@@ -229,10 +229,11 @@ impl Opening<'_> {
         {
             return Err(full.into());
         }
+        let vouched = address.and_then(|address| vouched(address, headers, &services.trusted));
         if let Ok(caller) = &known
-            && !caller.may_come_from(address)
+            && !caller.may_come_from(vouched)
         {
-            let from = address.map_or_else(|| "an unknown address".to_owned(), |address| format!("`{address}`"));
+            let from = vouched.map_or_else(|| "an address that is not known".to_owned(), |from| format!("`{from}`"));
             let message = format!("key `{}` may not be used from {from}: its `allowed_ips` do not have it", caller.key);
             return Err(Reject::NotAdmitted { code: "address_not_allowed", message });
         }

@@ -242,11 +242,11 @@ impl CustomSession for Replay {
         let mut out = Vec::with_capacity(tasks.len() + 1);
         let ended = self.sort(tasks, &mut out)?;
         if !out.is_empty() {
+            let begun = Instant::now();
             self.write(out).await?;
-            // While a slow reader was written to, nobody listened to the provider: its silence counts from here
-            // (trap 13).
+            // While a slow reader was written to, nobody listened to the provider (trap 13).
             if let Some(attempt) = self.exchange.lock().attempt_mut() {
-                attempt.alive(Instant::now(), false);
+                attempt.written(begun);
             }
         }
         // Trouble after the first piece was told in the body, with the good pieces before it (trap 5); only now is

@@ -1,5 +1,6 @@
 //! The headers of answers, and the only place that makes error bodies.
 
+use super::accept::waits_for_continue;
 use super::edge::framing::Framing;
 use super::exchange::{Arrival, Exchange};
 use super::reject::{Reject, Retry};
@@ -292,7 +293,8 @@ pub async fn reject(
         header.insert_header(header::UPGRADE, HeaderValue::from_static("websocket"))?;
     }
     // A client that waits for the 100 need not send its body now: what it sends next could be taken for it.
-    let waits = session.get_header(header::EXPECT).is_some() && session.response_written().is_none();
+    let head = session.req_header();
+    let waits = waits_for_continue(head.version, &head.headers) && session.response_written().is_none();
     if reject.closes() || waits {
         session.set_keepalive(None);
     } else {

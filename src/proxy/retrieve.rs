@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// # Errors
 ///
 /// [`Reject::BadRequest`] when it is too much for one request, which cannot be parted; [`Reject::Untranslatable`].
-pub fn fit(opened: &Opened, target: &Target, retriever: Retriever<'_>, asked: &Retrieval) -> Result<(), Reject> {
+pub fn fit(model: &str, target: &Target, retriever: Retriever<'_>, asked: &Retrieval) -> Result<(), Reject> {
     let (count, param) = asked.inputs();
     let most = retriever.most(&target.model);
     if count > most {
@@ -37,7 +37,7 @@ pub fn fit(opened: &Opened, target: &Target, retriever: Retriever<'_>, asked: &R
     let (unsupported, _) = retriever.gaps(asked, &target.model);
     match unsupported.first() {
         Some(first) if !target.drops => Err(Reject::Untranslatable {
-            model: opened.plan.route().name.to_string(),
+            model: model.to_owned(),
             target: format!("{target:?}"),
             api: retriever.api(),
             what: first.wish.label(),

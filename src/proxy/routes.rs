@@ -248,6 +248,8 @@ impl Asked<'_> {
         if opens_us > self.now_us {
             let wait_s = (opens_us - self.now_us).div_ceil(1_000_000);
             why.push_str(&format!("; it is passed by for {wait_s} s, unless nothing else is left"));
+        } else if !target.standing().takes(self.now_us) {
+            why.push_str("; it is half open, and the one request that tries it is under way: it is passed by until then, unless nothing else is left");
         }
         Ok(why)
     }

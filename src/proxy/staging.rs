@@ -14,7 +14,7 @@ use crate::guard::Safe;
 use crate::ledger::{Ledger, LedgerMetrics, export};
 use crate::limits::{Addresses, LimitMetrics, Limits, Permit, Steady, Subject};
 use crate::model::{Api, Draft, IdSource, SystemClock};
-use crate::routing::{Plan, Standings};
+use crate::routing::{Ended, Plan, Standings};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
 use bytes::Bytes;
@@ -41,7 +41,8 @@ pub struct Stage {
 
 impl Stage {
     /// Models: `counted` (a tokenizer and a price), `unpriced` (neither), `claude` (a price), `embed`, `two` (`counted`
-    /// and `unpriced`), and `timed` with time-outs of 10 s (send), 4 s (first token), 2 s (idle), 7 s (response) and
+    /// and `unpriced`), `spared` (as `two`, with two attempts, and models that answer instead: `full`, `narrow` and `same`,
+    /// which never can, and `last`), and `timed` with time-outs of 10 s (send), 4 s (first token), 2 s (idle), 7 s (response) and
     /// 30 s (total).
     pub fn new() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
@@ -112,7 +113,8 @@ impl Stage {
             address: None,
             version: http::Version::HTTP_11,
         };
-        let governing = self.snapshot.governed.of(&self.caller);
+        let mut governing = self.snapshot.governed.of(&self.caller);
+        self.snapshot.governed.with_model(&mut governing, model);
         let subject = Subject { key: "k", team: "t", model, user: None, metadata: &[] };
         let permit = governing.admit_request(&self.services.limits, Permit::default(), &subject, RESERVED);
         let opened = Opened {
@@ -148,6 +150,22 @@ impl Stage {
         let caller = Some(Arc::clone(&self.caller));
         let local = Local { caller, governing: Some(self.snapshot.governed.of(&self.caller)), ..Local::default() };
         local.shares(&self.services.limits).tokens.expect("the key has a limit").remaining
+    }
+
+    /// Tokens of today that the rules of `model` leave, where they leave less than the key's.
+    pub fn tokens_left_of(&self, model: &str) -> u64 {
+        let caller = Some(Arc::clone(&self.caller));
+        let mut governing = self.snapshot.governed.of(&self.caller);
+        self.snapshot.governed.with_model(&mut governing, model);
+        let local = Local { caller, governing: Some(governing), ..Local::default() };
+        local.shares(&self.services.limits).tokens.expect("the key has a limit").remaining
+    }
+
+    /// The target of `model` at `place` is shut for longer than any test takes: it fell silent several times.
+    pub fn shut(&self, model: &str, place: usize) {
+        let standing = Arc::clone(&self.snapshot.table.find(model).expect("a known model").targets[place].standing);
+        let now_us = self.services.clock.now_us();
+        (0..5).for_each(|_| standing.enter_shut(now_us).end(Ended::Stalled, now_us));
     }
 
     /// The rows of all attempts, once everything was counted: nothing can be counted afterwards.
@@ -193,6 +211,17 @@ models:
   heard: {{ targets: [{{ provider: openai, model: gpt-4o-transcribe }}] }}
   spoken: {{ targets: [{{ provider: openai, model: gpt-4o-mini-tts }}] }}
   two: {{ targets: [{{ provider: openai, model: gpt-4o-mini }}, {{ provider: local, model: llama }}] }}
+  spared:
+    targets: [{{ provider: openai, model: gpt-4o-mini }}, {{ provider: local, model: llama }}]
+    max_attempts: 2
+    fallbacks: {{ failed: [full, narrow, same, last] }}
+    limits: [{{ tokens: 200000, per: day }}]
+  full: {{ targets: [{{ provider: local, model: qwen }}], limits: [{{ tokens: 10, per: day }}] }}
+  narrow: {{ targets: [{{ provider: local, model: qwen, when: {{ users: [nobody] }} }}] }}
+  same: {{ targets: [{{ provider: openai, model: gpt-4o-mini }}] }}
+  last:
+    targets: [{{ provider: openai, model: gpt-4o-mini }}, {{ provider: local, model: mistral }}]
+    limits: [{{ tokens: 100000, per: day }}]
   timed:
     timeouts: {{ send: 10s, first_token: 4s, idle: 2s, response: 7s, total: 30s }}
     targets: [{{ provider: openai, model: gpt-4o-mini, max_output_tokens: 99 }}]

@@ -7,7 +7,7 @@ use super::reject::Reject;
 use super::retrieve::{self, Retelling};
 use super::target::{Target, Way};
 use crate::dialect::{self, About, AnswerEncoder};
-use crate::model::{Api, Chat, Content, Edits, Feature, Retrieval};
+use crate::model::{Api, Ask, Chat, Content, Edits, Feature, Retrieval};
 use crate::providers::codec::{Codec, Decoded, Gaps, Goal, Meter, StreamDecoder, gaps};
 use crate::providers::{Garbage, OutputText, Provider, Reading, Seen};
 use crate::sse::SseEvent;
@@ -55,21 +55,12 @@ impl Opened {
         }
         if let Some(retriever) = target.retriever(self.ask.api) {
             let asked = self.retrieval(buffers)?;
-            retrieve::fit(self, target, retriever, &asked)?;
+            retrieve::fit(&self.plan.route().name, target, retriever, &asked)?;
             return Ok(Some(Meaning::Retrieval(asked)));
         }
         let Some(codec) = target.provider.codec() else { return Ok(None) };
         let chat = self.conversation(buffers)?;
-        let unsupported = gaps(codec, &chat, &goal(target, None)).unsupported;
-        if let (Some(first), false) = (unsupported.first(), target.drops) {
-            return Err(Reject::Untranslatable {
-                model: self.plan.route().name.to_string(),
-                target: format!("{target:?}"),
-                api: codec.api(),
-                what: first.feature.label(),
-                field: first.path.clone(),
-            });
-        }
+        tells(target, codec, &chat, &self.plan.route().name)?;
         Ok(Some(Meaning::Chat(chat)))
     }
 
@@ -141,6 +132,40 @@ fn bad(message: String, param: Option<String>) -> Reject {
 }
 
 /// What a request is written for that goes to `target`.
+/// Whether `target` of `model` can be told what is asked, of a request that is only looked at.
+///
+/// # Errors
+///
+/// As [`Opened::fit`].
+pub fn look(ask: &Ask, target: &Target, model: &str) -> Result<(), Reject> {
+    if target.way(ask) != Some(Way::Translated) {
+        return Ok(());
+    }
+    if let Some(retriever) = target.retriever(ask.api) {
+        let asked = dialect::decode_retrieval(ask.api, &ask.body.bytes());
+        let asked = asked.map_err(|wrong| bad(wrong.message, wrong.param))?;
+        return asked.map_or(Ok(()), |asked| retrieve::fit(model, target, retriever, &asked));
+    }
+    let Some(codec) = target.provider.codec() else { return Ok(()) };
+    let chat = dialect::decode(ask).map_err(|wrong| bad(wrong.message, wrong.param))?;
+    chat.map_or(Ok(()), |chat| tells(target, codec, &chat, model))
+}
+
+/// Whether all that matters of `chat` can be said, where the model refuses otherwise.
+fn tells(target: &Target, codec: &dyn Codec, chat: &Chat, model: &str) -> Result<(), Reject> {
+    let unsupported = gaps(codec, chat, &goal(target, None)).unsupported;
+    match unsupported.first() {
+        Some(first) if !target.drops => Err(Reject::Untranslatable {
+            model: model.to_owned(),
+            target: format!("{target:?}"),
+            api: codec.api(),
+            what: first.feature.label(),
+            field: first.path.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn goal(target: &Target, cap: Option<u64>) -> Goal<'_> {
     Goal { model: &target.model, cap, most_output: target.max_output_tokens }
 }

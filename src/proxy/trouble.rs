@@ -204,6 +204,8 @@ impl Trouble {
             Self::InBand { status: 429, .. } => Ended::Limited(None),
             Self::InBand { status: 400..=428, .. }
             | Self::Refused { .. }
+            // Nothing was sent.
+            | Self::NoCredentials(_)
             | Self::PastCap
             | Self::BuffersFull
             | Self::Blocked(_)
@@ -211,7 +213,7 @@ impl Trouble {
             | Self::Revoked
             | Self::Stopped
             | Self::Internal(_) => Ended::Neither,
-            Self::NoCredentials(_) | Self::Status { status: 401 | 403, .. } => Ended::Credentials,
+            Self::Status { status: 401 | 403, .. } => Ended::Credentials,
             Self::Status { status: 404, .. } => Ended::NoSuchModel,
             Self::ConnectTimeout | Self::SendTimeout | Self::FirstToken | Self::Idle | Self::Response | Self::Total => {
                 Ended::Stalled

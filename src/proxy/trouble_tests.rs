@@ -68,3 +68,9 @@ fn a_message_of_the_provider_is_not_in_the_words_for_the_trace() {
     let trouble = Trouble::InBand { status: 500, message: "what the provider wrote".to_owned() };
     assert!(!trouble.to_string().contains("wrote"));
 }
+
+#[test]
+fn credentials_that_the_gateway_lacks_say_nothing_of_the_target() {
+    assert_eq!(Trouble::NoCredentials(SignFault::NoCredentials).ended(), Ended::Neither);
+    assert_eq!(Trouble::Status { status: 401, retry_after: None, again: None }.ended(), Ended::Credentials);
+}

@@ -13,7 +13,7 @@ use std::net::Ipv6Addr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 /// Longest head of a proxy's answer; a longer one is refused.
 const MOST_HEAD: usize = 16 * 1024;
@@ -23,6 +23,11 @@ const REFUSED: &str = "WeighbridgeProxyRefused";
 /// The proxy cannot be reached, and why.
 const REFUSED_CONNECTION: ErrorType = ErrorType::Custom("the egress proxy refused the connection");
 const UNREACHABLE: ErrorType = ErrorType::Custom("the egress proxy cannot be reached");
+/// It does not say whether there is a way: that is no fault of its address, behind which other providers are.
+const SILENT: ErrorType = ErrorType::Custom("the egress proxy did not answer in time");
+/// No TCP connection in time, where Pingora does not make it itself: its own `ConnectTimedout` is also told of what comes behind
+/// one.
+pub const TCP_TIMED_OUT: ErrorType = ErrorType::Custom("no TCP connection in time");
 /// It broke off, or its answer is none.
 const BROKEN: ErrorType = ErrorType::Custom("the egress proxy broke off");
 const GARBAGE: ErrorType = ErrorType::Custom("the egress proxy's answer is no HTTP");
@@ -59,18 +64,21 @@ impl Tunnel {
     ///
     /// # Errors
     ///
-    /// What [`told`] has words for, or `ConnectTimedout`.
+    /// What [`told`] has words for, or [`is_late`].
     pub async fn open(&self, address: std::net::SocketAddr) -> Result<TcpStream> {
-        let opened = timeout(self.within, self.connect_and_ask(address)).await;
-        opened.unwrap_or_else(|_| Err(Error::explain(ErrorType::ConnectTimedout, "connecting by the egress proxy")))
+        let deadline = Instant::now() + self.within;
+        let tcp = timeout_at(deadline, TcpStream::connect(address)).await;
+        let tcp =
+            tcp.map_err(|_| Error::explain(TCP_TIMED_OUT, "connecting to the egress proxy"))?.map_err(|error| {
+                let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+                let kind = if refused { REFUSED_CONNECTION } else { UNREACHABLE };
+                Error::because(kind, "connecting", error)
+            })?;
+        let asked = timeout_at(deadline, self.ask(tcp)).await;
+        asked.unwrap_or_else(|_| Err(Error::explain(SILENT, "asking the egress proxy")))
     }
 
-    async fn connect_and_ask(&self, address: std::net::SocketAddr) -> Result<TcpStream> {
-        let mut tcp = TcpStream::connect(address).await.map_err(|error| {
-            let refused = error.kind() == io::ErrorKind::ConnectionRefused;
-            let kind = if refused { REFUSED_CONNECTION } else { UNREACHABLE };
-            Error::because(kind, "connecting", error)
-        })?;
+    async fn ask(&self, mut tcp: TcpStream) -> Result<TcpStream> {
         let broken = |error: io::Error| Error::because(BROKEN, "asking it", error);
         tcp.write_all(&self.request).await.map_err(broken)?;
         let mut head = Vec::with_capacity(512);
@@ -134,9 +142,14 @@ pub fn told(kind: &ErrorType) -> Option<String> {
     }
 }
 
-/// Whether the proxy's address is what failed.
+/// Whether the address that was connected to is what failed: the proxy's, or the provider's own.
 pub fn is_unreachable(kind: &ErrorType) -> bool {
-    [REFUSED_CONNECTION, UNREACHABLE].contains(kind)
+    [REFUSED_CONNECTION, UNREACHABLE, TCP_TIMED_OUT].contains(kind)
+}
+
+/// Whether a connection was waited for in vain.
+pub fn is_late(kind: &ErrorType) -> bool {
+    [SILENT, TCP_TIMED_OUT].contains(kind)
 }
 
 #[cfg(test)]

@@ -54,8 +54,25 @@ async fn what_a_proxy_says_instead_is_named() {
 #[tokio::test]
 async fn a_silent_proxy_and_an_endless_head_are_bounded() {
     let (silent, _) = opened(b"HTTP/1.1 200 OK\r\n", true).await;
-    assert_eq!(*silent.expect_err("no tunnel").etype(), ErrorType::ConnectTimedout);
+    let silent = silent.expect_err("no tunnel");
+    assert!(is_late(silent.etype()) && !is_unreachable(silent.etype()), "others reach it: {silent:?}");
     let endless: &'static [u8] = Vec::leak([b"HTTP/1.1 200 OK\r\nX: ".to_vec(), vec![b'a'; 2 * MOST_HEAD]].concat());
     let (endless, _) = opened(endless, true).await;
     assert_eq!(*endless.expect_err("no tunnel").etype(), GARBAGE);
+}
+
+/// Its queue of connections is full: a SYN is not answered.
+#[tokio::test]
+async fn a_proxy_that_takes_no_connection_in_time_is_unreachable() {
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("bound");
+    let listener = socket.listen(1).expect("it listens");
+    let address = listener.local_addr().expect("bound");
+    let mut queue = Vec::new();
+    while let Ok(Ok(waiting)) = tokio::time::timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+        queue.push(waiting);
+    }
+    let proxy = EgressProxy { host: "p".into(), port: 1, authorization: None };
+    let error = Tunnel::new(&proxy, "a", 443, Duration::from_millis(200)).open(address).await.expect_err("no tunnel");
+    assert!(is_late(error.etype()) && is_unreachable(error.etype()), "{error:?}");
 }

@@ -17,8 +17,9 @@ pub type Order = SmallVec<[u16; 8]>;
 
 /// The candidates of one request, consumed on fail-over.
 ///
-/// Targets that take requests now are tried in order; when there are none, the least bad of those that are
-/// shut ([`Standing::hopeless`]): the pool is never empty. Each is tried once, unless it is put back.
+/// Targets that take requests now are tried in order, those that were put back behind the others. Those that are shut are
+/// taken only where the caller says that nothing better is left, the least bad ([`Standing::hopeless`]) first. Each is
+/// tried once, unless it is put back.
 #[derive(Debug)]
 pub struct Plan<T> {
     route: Arc<Route<T>>,
@@ -75,6 +76,14 @@ impl<T> Plan<T> {
         self.too_small.iter().filter_map(|&place| self.target(place))
     }
 
+    /// Leaves out the targets that are not to be tried.
+    #[must_use]
+    pub fn leaving_out(mut self, out: impl Fn(&T) -> bool) -> Self {
+        let left = std::mem::take(&mut self.left);
+        self.left = left.into_iter().filter(|&place| self.target(place).is_none_or(|target| !out(target))).collect();
+        self
+    }
+
     /// The places that are left, in the order in which they are tried.
     pub fn left(&self) -> &[u16] {
         &self.left
@@ -122,33 +131,49 @@ impl<T> Plan<T> {
 }
 
 impl<T: Stands> Plan<T> {
-    /// Takes the next target that `serves`, and enters it at `now_us`.
+    /// Takes the next target that `serves` and takes requests, and enters it at `now_us`.
     pub fn take_next(&mut self, now_us: u64, serves: impl Fn(&T) -> bool) -> Option<(Arc<T>, Entry)> {
+        self.take(|plan, places| plan.open(places, now_us, &serves))
+    }
+
+    /// Takes the least bad of the targets that serve, although they are shut: nothing better is left.
+    pub fn take_shut(&mut self, now_us: u64, serves: impl Fn(&T) -> bool) -> Option<(Arc<T>, Entry)> {
+        self.take(|plan, places| plan.least_bad(places, now_us, &serves))
+    }
+
+    fn take(&mut self, pick: impl Fn(&Self, &Order) -> Option<(usize, Arc<T>, Entry)>) -> Option<(Arc<T>, Entry)> {
         if self.attempts_left == 0 {
             return None;
         }
-        let fresh = self.pick(&self.left, now_us, &serves);
-        let (again, (at, target, entry)) = match fresh {
+        let (again, (at, target, entry)) = match pick(self, &self.left) {
             Some(fresh) => (false, fresh),
-            None => (true, self.pick(&self.again, now_us, &serves)?),
+            None => (true, pick(self, &self.again)?),
         };
         self.last = Some(if again { self.again.remove(at) } else { self.left.remove(at) });
         self.attempts_left -= 1;
         Some((target, entry))
     }
 
-    /// The first of `places` that takes requests, else the one that opens first; it is entered.
-    fn pick(&self, places: &Order, now_us: u64, serves: &impl Fn(&T) -> bool) -> Option<(usize, Arc<T>, Entry)> {
+    fn fitting<'p>(
+        &'p self,
+        places: &'p Order,
+        serves: &'p impl Fn(&T) -> bool,
+    ) -> impl Iterator<Item = (usize, &'p Arc<T>)> {
         let fits = |place: u16| self.target(place).filter(|target| serves(target));
-        let open = places.iter().enumerate().find_map(|(at, &place)| {
-            let target = fits(place)?;
-            Some((at, Arc::clone(target), target.standing().enter(now_us)?))
-        });
-        open.or_else(|| {
-            let fitting = places.iter().enumerate().filter_map(|(at, &place)| Some((at, fits(place)?)));
-            let (at, target) = fitting.min_by_key(|(_, target)| target.standing().hopeless())?;
-            Some((at, Arc::clone(target), target.standing().enter_shut(now_us)))
-        })
+        places.iter().enumerate().filter_map(move |(at, &place)| Some((at, fits(place)?)))
+    }
+
+    /// The first of `places` that takes requests; it is entered.
+    fn open(&self, places: &Order, now_us: u64, serves: &impl Fn(&T) -> bool) -> Option<(usize, Arc<T>, Entry)> {
+        let mut fitting = self.fitting(places, serves);
+        fitting.find_map(|(at, target)| Some((at, Arc::clone(target), target.standing().enter(now_us)?)))
+    }
+
+    /// The least bad of `places`; it is entered.
+    fn least_bad(&self, places: &Order, now_us: u64, serves: &impl Fn(&T) -> bool) -> Option<(usize, Arc<T>, Entry)> {
+        let fitting = self.fitting(places, serves);
+        let (at, target) = fitting.min_by_key(|(_, target)| target.standing().hopeless())?;
+        Some((at, Arc::clone(target), target.standing().enter_shut(now_us)))
     }
 }
 
@@ -181,7 +206,7 @@ mod tests {
     }
 
     fn take(plan: &mut Plan<Place>, serves: impl Fn(&Place) -> bool) -> Option<u32> {
-        plan.take_next(1, serves).map(|(target, _)| target.0)
+        plan.take_next(1, &serves).or_else(|| plan.take_shut(1, &serves)).map(|(target, _)| target.0)
     }
 
     #[test]
@@ -222,6 +247,18 @@ mod tests {
         assert_eq!(take(&mut plan, |_| true), Some(2));
         assert_eq!(take(&mut plan, |_| true), Some(1));
         assert_eq!(take(&mut plan, |_| true), None);
+    }
+
+    #[test]
+    fn a_target_that_was_put_back_comes_before_one_that_is_shut() {
+        let mut plan = plan(&[1, 2], 9);
+        let second = Arc::clone(plan.route().targets[1].standing());
+        (0..5).for_each(|_| second.enter_shut(1).end(Ended::Stalled, 1));
+        assert_eq!(take(&mut plan, |_| true), Some(1));
+        plan.put_back();
+        assert_eq!(take(&mut plan, |_| true), Some(1));
+        assert!(plan.take_next(1, |_| true).is_none(), "nothing but what is shut");
+        assert_eq!(take(&mut plan, |_| true), Some(2));
     }
 
     #[test]

@@ -78,6 +78,15 @@ pub struct Place<'a> {
     pub canary: Option<Share>,
 }
 
+/// The canary of a route: one target of the file, with a place for each of its provider's accounts, which take turns.
+#[derive(Debug)]
+struct Canary {
+    places: Order,
+    /// Of all places together.
+    share: Share,
+    turns: AtomicU64,
+}
+
 /// The rule of one route.
 #[derive(Debug)]
 pub struct Rule {
@@ -86,14 +95,25 @@ pub struct Rule {
     weights: Box<[u32]>,
     seeds: Box<[u64]>,
     shares: Shares,
-    canary: Option<(u16, Share)>,
+    canary: Option<Canary>,
     picks: Picks,
     turns: AtomicU64,
 }
 
+impl Canary {
+    /// Which of its places a request goes to first, modulo their number.
+    fn turn(&self, wish: &Wish) -> u64 {
+        match wish.affinity {
+            Some(affinity) => affinity.and(b"account").hash(),
+            None if wish.looking => self.turns.load(Relaxed),
+            None => self.turns.fetch_add(1, Relaxed),
+        }
+    }
+}
+
 impl Rule {
-    /// The rule of `kind` over `places`, in the order of the file. Of canaries the first counts: the configuration has
-    /// no second one.
+    /// The rule of `kind` over `places`, in the order of the file. Several canaries are the accounts of one: the
+    /// configuration has no second one.
     pub fn new(kind: RouteKind, sticky: Sticky, places: &[Place<'_>]) -> Self {
         let weight = |place: &Place<'_>| if place.canary.is_some() { 0 } else { place.weight };
         let weights: Box<[u32]> = places.iter().map(weight).collect();
@@ -102,7 +122,10 @@ impl Rule {
             let (provider, model) = place.name;
             Affinity::of(provider.as_bytes()).and(model.as_bytes()).and(&before.to_le_bytes()).hash()
         };
-        let canary = places.iter().zip(0..).find_map(|(place, at)| Some((at, place.canary?)));
+        let canaries: Order =
+            places.iter().zip(0..).filter(|(place, _)| place.canary.is_some()).map(|(_, at)| at).collect();
+        let share = places.iter().find_map(|place| place.canary);
+        let canary = share.map(|share| Canary { places: canaries, share, turns: AtomicU64::new(0) });
         Self {
             kind,
             sticky,
@@ -125,9 +148,9 @@ impl Rule {
         self.sticky
     }
 
-    /// The share of the target at `place`, if it is a canary.
+    /// The share of the canary, if the target at `place` is one, or one of its accounts.
     pub fn canary(&self, place: u16) -> Option<Share> {
-        self.canary.filter(|(at, _)| *at == place).map(|(_, share)| share)
+        self.canary.as_ref().filter(|canary| canary.places.contains(&place)).map(|canary| canary.share)
     }
 
     /// The weight of the target at `place`; 0 for canaries.
@@ -144,11 +167,17 @@ impl Rule {
         wish: &Wish,
         cost: impl Fn(&T) -> Option<u128>,
     ) -> (Order, Routed) {
-        let canary = self.canary.filter(|(place, _)| eligible.contains(place));
-        if let Some((canary, _)) = canary {
-            eligible.retain(|place| *place != canary);
+        let is_canary = |place: &u16| self.canary.as_ref().is_some_and(|canary| canary.places.contains(place));
+        let mut canaries: Order = eligible.iter().copied().filter(is_canary).collect();
+        eligible.retain(|place| !is_canary(place));
+        let picked = match &self.canary {
+            Some(canary) if !canaries.is_empty() => self.picks_canary(canary.share, wish),
+            _ => false,
+        };
+        if let Some(canary) = self.canary.as_ref().filter(|_| picked && canaries.len() > 1) {
+            let first = canary.turn(wish) % canaries.len() as u64;
+            canaries.rotate_left(usize::try_from(first).unwrap_or(0));
         }
-        let picked = canary.is_some_and(|(_, share)| self.picks_canary(share, wish));
         // A step that the canary takes is none of the others'.
         let wish = &Wish { looking: wish.looking || picked, ..*wish };
         let (mut order, routed) = match self.kind {
@@ -157,16 +186,16 @@ impl Rule {
             RouteKind::Latency => self.by_latency(targets, &eligible, wish),
             RouteKind::Cost => (by_cost(targets, eligible, cost), Routed::Cost),
         };
-        match canary {
-            Some((canary, _)) if picked || order.is_empty() => {
-                order.insert(0, canary);
+        match canaries.split_first() {
+            Some((first, others)) if picked || order.is_empty() => {
+                order.insert(0, *first);
+                order.extend_from_slice(others);
                 (order, Routed::Canary)
             }
-            Some((canary, _)) => {
-                order.push(canary);
+            _ => {
+                order.extend_from_slice(&canaries);
                 (order, routed)
             }
-            None => (order, routed),
         }
     }
 

@@ -115,6 +115,22 @@ fn the_canary_gets_its_share_exactly_and_is_the_last_to_stand_in() {
 }
 
 #[test]
+fn the_accounts_of_a_canary_share_its_requests_and_are_the_last_to_stand_in() {
+    let share = Share::new(1_000);
+    let place = |name, canary| Place { name: ("p", name), weight: 1, canary };
+    let places = [place("a", share), place("b", share), place("c", None)];
+    let (rule, targets) = (Rule::new(RouteKind::Priority, Sticky::None, &places), targets(&[None; 3]));
+    let mut firsts = [0_u32; 3];
+    for _ in 0..200 {
+        let (order, routed) = order(&rule, &targets, all(3), &wish(1));
+        assert_eq!(routed == Routed::Canary, order[0] != 2);
+        assert!(order[0] == 2 || order[1] == 2, "{order:?}");
+        firsts[usize::from(order[0])] += 1;
+    }
+    assert_eq!(firsts, [10, 10, 180], "10 % in all");
+}
+
+#[test]
 fn a_session_is_the_canarys_or_it_is_not() {
     let (rule, targets) = (rule(RouteKind::Weighted, &[1, 1], Some((1, 1_000))), targets(&[None; 2]));
     let first = |number| order(&rule, &targets, all(2), &of_session(number)).0[0];

@@ -89,6 +89,11 @@ impl Standing {
         self.gate.until_us()
     }
 
+    /// Whether it would let a request in.
+    pub fn takes(&self, now_us: u64) -> bool {
+        self.gate.takes(now_us)
+    }
+
     /// How little may be hoped of it while it is shut, least first: what it was shut for (limited before failed before
     /// misconfigured), when it opens, how many requests are there.
     pub fn hopeless(&self) -> (u8, u64, u32) {

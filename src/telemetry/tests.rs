@@ -30,6 +30,7 @@ fn assert_line(text: &str, line: &str) {
 fn target(provider: &str, model: &str) -> Target {
     let timeouts = Timeouts::default();
     Target {
+        index: 0,
         provider: provider.into(),
         model: model.into(),
         price_as: None,

@@ -157,3 +157,28 @@ async fn a_client_that_leaves_during_a_pause_ends_the_request() {
     let record = &gateway.access_records()[0];
     assert_eq!((&record["code"], record["attempts"].as_array().map(Vec::len)), (&"client_gone".into(), Some(1)));
 }
+
+#[tokio::test]
+async fn a_target_that_is_not_to_be_gone_on_from_ends_the_request_before_anything_is_sent_too() {
+    let second = Upstream::start().await;
+    let setup = Setup::new().provider("a", "openai", "http://nowhere.invalid:9/v1", "").provider(
+        "b",
+        "openai",
+        &format!("http://{}/v1", second.address),
+        "",
+    );
+    let gateway = setup.model("fast", 2, "attempts: { on: { unresolved: fail } }").start().await;
+    assert_eq!(gateway.post(CHAT, sample::CHAT_ASK).await.openai_error(502), "upstream_failed");
+    assert_eq!(second.count(), 0);
+}
+
+#[tokio::test]
+async fn a_model_whose_targets_are_all_shut_is_passed_by_for_one_that_answers_instead() {
+    let (first, second) = (scripted(Script::error(500)).await, Upstream::start().await);
+    let more = "attempts: { on: { server_error: next } }\nfallbacks: { failed: [big] }";
+    let gateway = two_models(&first, &second, more).start().await;
+    for _ in 0..8 {
+        assert_eq!(gateway.post(CHAT, sample::CHAT_ASK).await.status, 200);
+    }
+    assert_eq!((first.count(), second.count()), (5, 8), "five failures shut it");
+}

@@ -48,6 +48,21 @@ async fn expect_100_continue_is_answered_after_authentication_only() {
 }
 
 #[tokio::test]
+async fn a_client_of_http_1_0_gets_its_answer_and_no_100_before_it() {
+    let upstream = Upstream::start().await;
+    let gateway = Setup::openai(&[&upstream]).start().await;
+    let ask = sample::CHAT_ASK;
+    let mut client = H1::connect(gateway.address).await;
+    let head = format!(
+        "POST {CHAT} HTTP/1.0\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n\
+         expect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        ask.len()
+    );
+    client.raw(format!("{head}{ask}")).await;
+    assert_eq!(client.any_head().await.expect("an answer").status(), 200);
+}
+
+#[tokio::test]
 async fn a_connection_outlives_a_refusal_whose_small_body_was_sent() {
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream]).start().await;

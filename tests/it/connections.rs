@@ -113,6 +113,26 @@ async fn a_key_with_allowed_addresses_is_used_from_there_only() {
     assert_eq!(Call::get("/v1/models").key(KEY).on(from(3).await).await.whole().await.status, 200);
 }
 
+#[tokio::test]
+async fn a_chain_that_is_not_clear_does_not_lend_the_proxys_address_to_a_key() {
+    const INSIDE: &str = "wb-test-key-of-the-inside-0123456789";
+    let setup = Setup::new().key("inside", "search", INSIDE, "allowed_ips: [127.0.0.0/8]");
+    let gateway = setup.server("trusted_proxies", "[127.0.0.1]").start().await;
+    let call = Call::get("/v1/models").key(INSIDE);
+    assert_eq!(call.send(gateway.address).await.status, 200, "the proxy itself may");
+    assert_eq!(call.clone().field("x-forwarded-for", "127.0.0.9").send(gateway.address).await.status, 200);
+    let outside = call.clone().field("x-forwarded-for", "192.0.2.1");
+    for told in ["for=unknown", "for=127.0.0.1", "for=\"", "for=_hidden, for=x"] {
+        let answer = outside.clone().field("forwarded", told).send(gateway.address).await;
+        assert_eq!(answer.openai_error(403), "address_not_allowed", "{told}");
+        assert!(answer.text().contains("from an address that is not known"), "{told}: {}", answer.text());
+    }
+    for chain in ["unknown", "127.0.0.9, unknown"] {
+        let answer = call.clone().field("x-forwarded-for", chain).send(gateway.address).await;
+        assert_eq!(answer.openai_error(403), "address_not_allowed", "{chain}");
+    }
+}
+
 /// A PROXY header of version 2 for 192.0.2.1:4660, with a TLV behind the addresses.
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x13\xc0\0\x02\x01\x0a\0\0\x01\x12\x34\0\x50\x04\0\x04\0\0\0\0";
 const V2_LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";

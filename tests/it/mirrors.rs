@@ -151,3 +151,16 @@ async fn accounts_of_a_provider_are_targets_with_credentials_of_their_own() {
     let call = Call::post(CHAT, sample::CHAT_ASK).key(KEY).send(gateway.address).await;
     assert_eq!(call.status, 200);
 }
+
+#[tokio::test]
+async fn heads_that_nobody_asked_for_end_a_copy_at_once() {
+    let (live, shadow) = (Upstream::start().await, Upstream::start().await);
+    let long = format!("HTTP/1.1 200 OK\r\nx-long: {}\r\n\r\n", "x".repeat(70_000));
+    let upgrade = "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n";
+    shadow.next(Script::new().raw(upgrade).stall()).next(Script::new().raw(long).stall());
+    let gateway = mirrored(&live, &shadow).start().await;
+    for count in [1.0, 2.0] {
+        assert_eq!(gateway.post(CHAT, sample::CHAT_ASK).await.status, 200);
+        counted(&gateway, "failed", count).await;
+    }
+}

@@ -83,14 +83,14 @@ impl Checker<'_> {
         if file.targets.is_empty() {
             self.flag(&join(&path, "targets"), "there must be at least one target");
         }
-        let mut targets = Vec::new();
+        let mut written = Vec::new();
         for (index, target) in file.targets.into_iter().enumerate() {
             if let Some(target) = target {
-                let target = self.target(&path, index, target, file.route, file.timeouts);
-                targets.extend(self.each_account(target));
+                written.push(self.target(&path, index, target, file.route, file.timeouts));
             }
         }
-        self.route(&path, file.route, file.sticky, &targets);
+        self.route(&path, file.route, file.sticky, &written);
+        let targets = written.into_iter().flat_map(|target| self.each_account(target)).collect();
         let drops = file.translation.unsupported == Unsupported::Drop;
         let keep_alive = file.keep_alive.map(|Time(every)| every);
         if keep_alive.is_some_and(|every| every < LEAST_SILENCE) {
@@ -135,6 +135,7 @@ impl Checker<'_> {
         let apis = file.apis.map(|apis| self.apis(&join(&path, "apis"), apis));
         let timeouts = self.timeouts(&join(&path, "timeouts"), file.timeouts, &join(model, "timeouts"), of_model);
         Target {
+            index,
             provider: file.provider.into(),
             model: file.model.into(),
             price_as: file.price_as.map(Arc::from),

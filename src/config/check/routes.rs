@@ -30,7 +30,7 @@ impl Checker<'_> {
             );
         }
         let canaries: Vec<usize> =
-            targets.iter().enumerate().filter(|(_, target)| target.canary.is_some()).map(|(at, _)| at).collect();
+            targets.iter().filter(|target| target.canary.is_some()).map(|target| target.index).collect();
         for index in canaries.iter().skip(1) {
             let path = format!("{path}.targets[{index}].canary");
             self.flag(&path, format!("`targets[{}]` is the canary already; a model has one", canaries[0]));

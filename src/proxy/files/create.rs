@@ -13,6 +13,7 @@ use crate::{
     proxy::{
         accept::{self, Head},
         bounds::Share,
+        edge,
         finish::Local,
         governed::Governing,
         metadata,
@@ -148,7 +149,8 @@ impl Call<'_> {
                 Ok(Ok(piece)) => piece,
                 Ok(Err(_)) => {
                     session.set_keepalive(None);
-                    return Err(self.failed(local, Trouble::ClientGone));
+                    let gone = self.failed(local, Trouble::ClientGone);
+                    return Err(edge::fault().map_or(gone, |fault| Reject::Framing(fault).into()));
                 }
                 Err(_) => {
                     self.failed(local, Trouble::ClientGone);
@@ -329,6 +331,9 @@ impl Begin {
                 Err(error) => {
                     tracing::debug!(%error, "a form broke off");
                     session.set_keepalive(None);
+                    if let Some(fault) = edge::fault() {
+                        return Err(Reject::Framing(fault));
+                    }
                     let message = "the request body ended before it was whole".to_owned();
                     return Err(Reject::BadRequest { message, param: None });
                 }

@@ -2,7 +2,7 @@
 
 use super::call::{Call, Stopped};
 use super::place::{Act, ListQuery, Place, no_query};
-use super::{meter, objects};
+use super::{meter, objects, upstream};
 use crate::{
     files::Kind,
     guard::Direction,
@@ -116,6 +116,9 @@ impl Call<'_> {
             Err(stopped) => return stopped.next(),
         };
         if act == Act::Content && status.is_success() {
+            if let Err(trouble) = upstream::is_file(status, &headers) {
+                return self.failed(local, trouble).next();
+            }
             return self.pass(session, &kept, sent, &headers, local).await;
         }
         let body = match self.whole(session, local, sent, status, &headers).await {

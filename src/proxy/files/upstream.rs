@@ -4,7 +4,7 @@
 use super::account::{Account, SILENCE};
 use crate::{
     model::Api,
-    proxy::{forward, trouble::Trouble},
+    proxy::{answer_head, forward, refusal, trouble::Trouble},
     routing::Resolver,
 };
 use bytes::{Bytes, BytesMut};
@@ -17,10 +17,12 @@ use pingora::protocols::http::client::HttpSession;
 use pingora::server::configuration::ServerConf;
 use std::fmt;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Longest wait for the head of an answer, behind the last byte of the request: large files are looked through first.
 const ANSWER: Duration = Duration::from_secs(300);
+/// Longest wait for the rest of an answer that is read whole, behind the last moment of its head: silences add up else.
+const REST: Duration = Duration::from_secs(60);
 /// What a provider says early, while the request is still being sent, is waited for so long.
 const EARLY: Duration = Duration::from_secs(1);
 /// Large bodies are written in pieces of this size, each within [`SILENCE`].
@@ -63,7 +65,11 @@ pub enum Length {
 }
 
 /// A call under way. Dropping it closes its connection.
-pub struct Sent(HttpSession);
+pub struct Sent {
+    session: HttpSession,
+    /// When an answer that is read whole must be there.
+    until: Instant,
+}
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -95,7 +101,7 @@ impl Upstream {
         let trouble = |error: Box<pingora::Error>| forward::meaning(&error.into_up(), false);
         let connected = self.connector.get_http_session(&peer).await;
         let (mut session, _) = connected.map_err(|error| {
-            if forward::is_unreachable(&error) {
+            if forward::is_unreachable(&error, &peer) {
                 self.resolver.avoid(address);
             }
             trouble(error)
@@ -103,7 +109,7 @@ impl Upstream {
         session.set_read_timeout(Some(SILENCE));
         session.set_write_timeout(Some(SILENCE));
         session.write_request_header(Box::new(head)).await.map_err(trouble)?;
-        Ok(Sent(session))
+        Ok(Sent { session, until: Instant::now() + REST })
     }
 }
 
@@ -146,7 +152,10 @@ impl Sent {
         let mut rest = piece;
         while !rest.is_empty() {
             let piece = rest.split_to(rest.len().min(PIECE));
-            self.0.write_request_body(piece, false).await.map_err(|error| forward::meaning(&error.into_up(), false))?;
+            self.session
+                .write_request_body(piece, false)
+                .await
+                .map_err(|error| forward::meaning(&error.into_up(), false))?;
         }
         Ok(())
     }
@@ -157,7 +166,7 @@ impl Sent {
     ///
     /// As [`Self::write`].
     pub async fn finish(&mut self) -> Result<(), Trouble> {
-        let ended = timeout(SILENCE, self.0.finish_request_body()).await.map_err(|_| Trouble::SendTimeout)?;
+        let ended = timeout(SILENCE, self.session.finish_request_body()).await.map_err(|_| Trouble::SendTimeout)?;
         ended.map_err(|error| forward::meaning(&error.into_up(), false))
     }
 
@@ -167,9 +176,10 @@ impl Sent {
     ///
     /// When none comes.
     pub async fn head(&mut self) -> Result<(StatusCode, HeaderMap), Trouble> {
-        self.0.set_read_timeout(Some(ANSWER));
-        let head = self.any_head().await;
-        self.0.set_read_timeout(Some(SILENCE));
+        self.session.set_read_timeout(Some(ANSWER));
+        self.until = Instant::now() + ANSWER + REST;
+        let head = timeout(ANSWER, self.any_head()).await.unwrap_or(Err(Trouble::Response));
+        self.session.set_read_timeout(Some(SILENCE));
         head
     }
 
@@ -179,6 +189,7 @@ impl Sent {
     ///
     /// `trouble`, when it said nothing.
     pub async fn early_head(&mut self, trouble: Trouble) -> Result<(StatusCode, HeaderMap), Trouble> {
+        self.until = Instant::now() + REST;
         match timeout(EARLY, self.any_head()).await {
             Ok(Ok(head)) => Ok(head),
             Ok(Err(_)) | Err(_) => Err(trouble),
@@ -186,12 +197,18 @@ impl Sent {
     }
 
     async fn any_head(&mut self) -> Result<(StatusCode, HeaderMap), Trouble> {
+        let mut interim = 0;
         loop {
-            self.0.read_response_header().await.map_err(|error| forward::meaning(&error.into_up(), false))?;
-            let head = self.0.response_header().ok_or(Trouble::Empty)?;
+            self.session.read_response_header().await.map_err(|error| forward::meaning(&error.into_up(), false))?;
+            let head = self.session.response_header().ok_or(Trouble::Empty)?;
+            if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                answer_head::unasked_upgrade()?;
+            }
+            answer_head::sound(head)?;
             if !head.status.is_informational() {
                 return Ok((head.status, head.headers.clone()));
             }
+            answer_head::interim(&mut interim)?;
         }
     }
 
@@ -201,15 +218,19 @@ impl Sent {
     ///
     /// When it breaks off, or stays away for a minute.
     pub async fn piece(&mut self) -> Result<Option<Bytes>, Trouble> {
-        self.0.read_response_body().await.map_err(|error| forward::meaning(&error.into_up(), true))
+        self.session.read_response_body().await.map_err(|error| forward::meaning(&error.into_up(), true))
     }
 
     /// The whole answer, of `most` bytes at most.
     ///
     /// # Errors
     ///
-    /// As [`Self::piece`], and for an answer that is longer.
+    /// As [`Self::piece`], and for an answer that is longer, or takes longer.
     pub async fn whole(&mut self, most: usize) -> Result<Bytes, Trouble> {
+        timeout_at(self.until, self.all(most)).await.unwrap_or(Err(Trouble::Response))
+    }
+
+    async fn all(&mut self, most: usize) -> Result<Bytes, Trouble> {
         let mut whole = BytesMut::new();
         while let Some(piece) = self.piece().await? {
             if piece.len() > most - whole.len() {
@@ -220,3 +241,22 @@ impl Sent {
         Ok(whole.freeze())
     }
 }
+
+/// Checks that the answer is a file as it is, before the client learns that there is one.
+///
+/// # Errors
+///
+/// [`Trouble::Garbage`]: for a part of it, for another success, for one that is coded.
+pub fn is_file(status: StatusCode, headers: &HeaderMap) -> Result<(), Trouble> {
+    if status != StatusCode::OK {
+        return Err(Trouble::Garbage(format!("status {} for a file", status.as_u16())));
+    }
+    if refusal::is_compressed(headers) {
+        return Err(Trouble::Garbage("a compressed answer".to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "upstream_tests.rs"]
+mod tests;

@@ -13,13 +13,20 @@ use crate::{
     },
 };
 use http::{HeaderMap, Method, StatusCode};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::{Instant, timeout};
 
 /// Batches that are looked at in one round.
 const MOST: u32 = 1_000;
 /// A batch that was not over after so long is not looked at any more: it lives a day, and its answers a month.
 const LONGEST_US: u64 = 40 * 24 * 3600 * 1_000_000;
+/// Longest look at one batch.
+const LOOK: Duration = Duration::from_secs(60);
+/// A provider at which a look failed after so long is left alone for the rest of the round, so that the batches of others do
+/// not wait for it.
+const SLOW: Duration = Duration::from_secs(5);
 /// Most bytes of a batch.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -49,9 +56,10 @@ impl Watch {
             tracing::error!(%error, "unfinished batches cannot be looked up");
             Vec::new()
         });
+        let mut patience = Patience::default();
         for kept in open {
             let Some(account) = self.snapshot.accounts.at(&kept.provider) else { continue };
-            if let Err(trouble) = self.look(account, &kept).await {
+            if let Err(trouble) = patience.with(&kept.provider, self.look(account, &kept)).await {
                 tracing::warn!(provider = %kept.provider, batch = %kept.id, %trouble, "a batch could not be looked at");
             }
         }
@@ -85,5 +93,53 @@ impl Watch {
         let batch = batch.ok_or_else(super::open::garbage)?;
         let noted = meter::seen(&self.services, &self.snapshot, &account.name, vec![batch]).await;
         noted.map_err(|reject| Trouble::Internal(reject.code().to_owned()))
+    }
+}
+
+/// What one round has left for each provider: the batches of one do not wait for another.
+#[derive(Default)]
+struct Patience {
+    spent: BTreeSet<Arc<str>>,
+}
+
+impl Patience {
+    /// What comes of `look` within [`LOOK`]; nothing is looked at any more where it took too long before.
+    async fn with(
+        &mut self,
+        provider: &Arc<str>,
+        look: impl Future<Output = Result<(), Trouble>>,
+    ) -> Result<(), Trouble> {
+        if self.spent.contains(provider) {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let looked = timeout(LOOK, look).await.unwrap_or(Err(Trouble::Total));
+        if looked.is_err() && begun.elapsed() >= SLOW {
+            self.spent.insert(Arc::clone(provider));
+        }
+        looked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_does_not_answer_holds_the_batches_of_others_up_once_in_a_round() {
+        let (mut patience, silent, other) = (Patience::default(), Arc::from("silent"), Arc::from("other"));
+        let begun = Instant::now();
+        let mut seen = Vec::new();
+        for _ in 0..100 {
+            seen.push(patience.with(&silent, pending()).await.is_ok());
+            assert_eq!(patience.with(&other, ready(Ok(()))).await, Ok(()));
+        }
+        assert_eq!(begun.elapsed(), LOOK);
+        assert_eq!((seen[0], seen[1..].iter().all(|skipped| *skipped)), (false, true));
+        // What fails at once is asked for each of its batches.
+        for _ in 0..3 {
+            assert_eq!(patience.with(&other, ready(Err(Trouble::Empty))).await, Err(Trouble::Empty));
+        }
     }
 }

@@ -7,8 +7,10 @@ use super::session::Live;
 use super::stop::Stop;
 use crate::{
     config::Unit,
-    ledger::budget::{Exhausted, Hold, Why, Worst},
-    ledger::{OpenAttempt, OpenPrice, Settlement},
+    ledger::{
+        OpenAttempt, OpenPrice, Settlement,
+        budget::{Exhausted, Hold, Why, Worst},
+    },
     limits::Permit,
     model::{NanoUsd, ServiceTier, Usage, UsageOrigin},
     providers::session::SessionReader,
@@ -127,6 +129,8 @@ impl Live {
             });
         };
         self.opened.permit.keep();
+        // Of a model that answers instead; tokens are taken as they are reported.
+        drop(self.opened.permit.take_model_tokens());
         permit.keep();
         drop(permit.take_tokens());
         let now = Instant::now();
@@ -437,8 +441,7 @@ impl Live {
         line.attempts = std::mem::take(&mut sums.attempts);
         line.routed = Some(opened.plan.routed().name());
         (line.bytes_in, line.bytes_out) = (sums.bytes_in, sums.bytes_out);
-        line.usage = sums.usage;
-        line.usage_origin = sums.origin.unwrap_or(UsageOrigin::None);
+        (line.usage, line.usage_origin) = (sums.usage, sums.origin.unwrap_or(UsageOrigin::None));
         line.cost = (!sums.unpriced).then_some(sums.cost);
         line.close_code = self.close.or_else(|| self.stop.as_ref().map(Stop::close_code));
         self.services.access_log.write(line);

@@ -5,7 +5,7 @@
 //! first, in order, and the failure goes Pingora's ordinary way (`error_while_proxy`, `fail_to_proxy`), where the client can
 //! still be told.
 
-use crate::proxy::tunnel::Tunnel;
+use crate::proxy::tunnel::{TCP_TIMED_OUT, Tunnel};
 use async_trait::async_trait;
 use pingora::connectors::l4::Connect;
 use pingora::protocols::l4::ext::set_tcp_keepalive;
@@ -59,7 +59,7 @@ impl Leashed {
         match timeout(self.within, TcpStream::connect(address)).await {
             Ok(Ok(tcp)) => Ok(tcp),
             Ok(Err(error)) => Err(Error::because(error_type(&error), "connecting", error)),
-            Err(_) => Err(Error::explain(ErrorType::ConnectTimedout, "connecting")),
+            Err(_) => Err(Error::explain(TCP_TIMED_OUT, "connecting")),
         }
     }
 }
@@ -86,7 +86,7 @@ fn error_type(error: &io::Error) -> ErrorType {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => ErrorType::ConnectNoRoute,
-        io::ErrorKind::TimedOut => ErrorType::ConnectTimedout,
+        io::ErrorKind::TimedOut => TCP_TIMED_OUT,
         _ => ErrorType::ConnectError,
     }
 }

@@ -48,7 +48,7 @@ impl Opening<'_> {
         let governing = self.with_model(governing, &route.name, local);
         // One token: whoever has none left gets no session. It is given back: tokens are taken as they are reported.
         let mut permit = governing.admit_request(&services.limits, permit, &local.subject(&caller), 1)?;
-        drop(permit.take_tokens());
+        drop((permit.take_tokens(), permit.take_model_tokens()));
         let mut opened = Opened {
             arrival: self.arrival.clone(),
             team: Arc::clone(snapshot.series.team(Some(&caller.team))),

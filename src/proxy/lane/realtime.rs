@@ -8,7 +8,7 @@ use super::session::{Begun, Live};
 use crate::{
     model::Api,
     proxy::{
-        edge,
+        answer_head, edge,
         exchange::Opened,
         forward,
         gateway::{Services, Snapshot},
@@ -126,7 +126,9 @@ impl Lane for Realtime {
                 }
                 Err(error) => {
                     tracing::warn!(provider = %target.provider_name, %host, error = %error.source, "unresolved");
-                    self.live.lock().attempt_failed(Trouble::Unresolved);
+                    if !self.live.lock().attempt_failed(Trouble::Unresolved) {
+                        return Err(Error::explain(TROUBLE, "no other candidate is tried"));
+                    }
                 }
             }
         }
@@ -142,6 +144,7 @@ impl Lane for Realtime {
         }
         // How long the client may be silent is the session's to say.
         session.as_downstream_mut().set_read_timeout(None);
+        session.as_downstream_mut().set_ignore_info_resp(true); // all but a 101
         match futures::FutureExt::now_or_never(session.downstream_session.read_body_or_idle(true)) {
             Some(Err(gone)) => Err(gone.into_down()),
             Some(Ok(_)) | None => Ok(()),
@@ -173,11 +176,16 @@ impl Lane for Realtime {
     }
 
     fn answer_head(&mut self, head: &mut ResponseHeader) -> Result<()> {
+        if let Err(trouble) = answer_head::sound(head) {
+            return Err(self.troubled(trouble));
+        }
         if head.status != StatusCode::SWITCHING_PROTOCOLS {
-            // Nothing of the provider's may pass with one but its status. The second of two heads is the answer.
+            // The second of two heads is the answer. The client gets none of the first: see `connected`.
             if head.status.is_informational() {
-                let bare = ResponseHeader::build(head.status, None)?;
-                *head = bare;
+                let counted = answer_head::interim(&mut self.live.lock().interim);
+                counted.map_err(|trouble| self.troubled(trouble))?;
+                // A 100 would pass where the client asked for one.
+                *head = ResponseHeader::build(StatusCode::EARLY_HINTS, None)?;
                 return Ok(());
             }
             return Err(self.troubled(refusal::status(head.status.as_u16(), &head.headers)));

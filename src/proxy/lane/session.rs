@@ -50,6 +50,8 @@ pub struct Live {
     pub(super) sums: Sums,
     /// The head for the provider was just written: see [`super::leash::Holder::holds_back`].
     pub head_written: bool,
+    /// Interim answers of the attempt under way.
+    pub interim: u16,
     /// The trouble that a hook found, to be read by the hook that Pingora calls next.
     pub found: Option<Trouble>,
     pub(super) stop: Option<Stop>,
@@ -76,6 +78,7 @@ impl Live {
             under: None,
             sums: Sums::new(overhead),
             head_written: false,
+            interim: 0,
             found: None,
             stop: None,
             close: None,
@@ -124,6 +127,7 @@ impl Live {
     pub fn begin_next(&mut self) -> Result<Begun, Reject> {
         match self.course.next(&mut self.opened, &self.services) {
             Move::Go(candidate) => {
+                self.interim = 0;
                 let target = Arc::clone(&candidate.target);
                 self.begin(*candidate)?;
                 Ok(Begun::At(target))
@@ -162,7 +166,8 @@ impl Live {
             if self.stop.is_none() && self.closing_at.is_none() && trouble != Trouble::ClientGone {
                 self.end(Stop::Broken(trouble.clone()));
             }
-            self.course.failed(&mut self.opened, None, (trouble, None), false);
+            let now_us = self.now_us();
+            self.course.failed(&mut self.opened, None, (trouble, None), false, now_us);
             return false;
         }
         self.attempt_failed(trouble)
@@ -173,7 +178,8 @@ impl Live {
         let target = self.target().cloned();
         self.settle_failed(&trouble);
         let pause = self.course.take_pause();
-        let step = self.course.failed(&mut self.opened, target.as_ref(), (trouble, None), true);
+        let now_us = self.now_us();
+        let step = self.course.failed(&mut self.opened, target.as_ref(), (trouble, None), true, now_us);
         if let (Some(target), Some(last)) = (target, self.sums.attempts.last_mut()) {
             (last.action, last.pause_us) = (Some(step.action), finish::micros(pause));
             if let Some(failure) = step.failure {

@@ -21,14 +21,12 @@ use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::client::HttpSession;
 use pingora::server::configuration::ServerConf;
-use pingora::upstreams::peer::HttpPeer;
+use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use pingora::{Error, ErrorType, Result};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// 1xx heads that an answer may have before its own.
-const MOST_INFORMATIONAL: usize = 16;
 /// A body is written in pieces of this size.
 const PIECE: usize = 64 * 1024;
 
@@ -79,6 +77,15 @@ impl Driver {
             let Err(error) = self.attempt(shared, job, &peer).await else { return };
             let mut exchange = shared.lock();
             let found = exchange.take_found();
+            if let (true, None) = (error.unconnected, &found) {
+                let address = peer.address().as_inet().copied();
+                if let Some(address) = address.filter(|_| forward::is_unreachable(&error.error, &peer)) {
+                    self.resolver.avoid(address);
+                }
+                if forward::detour(&error.error, &peer, &mut exchange, &self.resolver) {
+                    continue;
+                }
+            }
             if error.reused && forward::is_stale(&error.error, found.as_ref(), &exchange) {
                 if let Some(attempt) = exchange.attempt_mut() {
                     attempt.fresh = true;
@@ -94,8 +101,8 @@ impl Driver {
 
     async fn attempt(&self, shared: &Shared, job: &Job, peer: &HttpPeer) -> std::result::Result<(), Failed> {
         let connected = within(shared, self.connector.get_http_session(peer)).await;
-        let (mut session, reused) = connected.map_err(|error| Failed { error, reused: false })?;
-        let failed = |error: Box<Error>| Failed { error, reused };
+        let (mut session, reused) = connected.map_err(|error| Failed { error, reused: false, unconnected: true })?;
+        let failed = |error: Box<Error>| Failed { error, reused, unconnected: false };
         let durable = shared.lock().attempt().and_then(|attempt| attempt.durable());
         if let Some(durable) = durable {
             let lost = |error| Error::because(ErrorType::InternalError, "the attempt's row is not durable", error);
@@ -131,18 +138,15 @@ impl Driver {
             within(shared, session.write_request_body(slice, false)).await?;
         }
         within(shared, session.finish_request_body()).await?;
-        for informational in 0.. {
+        loop {
             within(shared, session.read_response_header()).await?;
-            if !session.response_header().is_some_and(|head| head.status.is_informational()) {
+            let Some(head) = session.response_header() else { return Err(Error::new(ErrorType::InvalidHTTPHeader)) };
+            let judged = forward::head_of(&mut shared.lock(), head);
+            judged.map_err(|trouble| found(shared, trouble))?;
+            if !head.status.is_informational() {
                 break;
             }
-            if informational >= MOST_INFORMATIONAL {
-                return Err(found(shared, Trouble::Garbage("too many informational answers".to_owned())));
-            }
         }
-        let Some(head) = session.response_header() else { return Err(Error::new(ErrorType::InvalidHTTPHeader)) };
-        let judged = shared.lock().head(head.status, &head.headers);
-        judged.map_err(|trouble| found(shared, trouble))?;
         if let HttpSession::H1(session) = session {
             session.respect_keepalive(); // else Pingora never keeps the connection
         }
@@ -158,10 +162,13 @@ impl Driver {
     }
 }
 
-/// Why an attempt failed, and whether its connection had been used before.
+/// Why an attempt failed.
 struct Failed {
     error: Box<Error>,
+    /// Its connection had been used before.
     reused: bool,
+    /// There was none.
+    unconnected: bool,
 }
 
 fn next_slice(shared: &Shared) -> Option<Bytes> {

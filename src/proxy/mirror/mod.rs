@@ -109,9 +109,10 @@ fn count(metrics: &ProxyMetrics, model: &str, result: Result) {
 }
 
 impl Opened {
-    /// Leaves a copy for the mirror of the model that was asked for, if it has one and this request is drawn.
+    /// Leaves a copy for the mirror of the model that was asked for, if it has one and this request is drawn. It does not
+    /// matter which model answers.
     pub fn mirror(&self, services: &Services, headers: &HeaderMap) {
-        let mirror = self.snapshot.mirrors.get(&self.plan.route().name);
+        let mirror = self.snapshot.mirrors.get(&self.model);
         let Some(mirror) = mirror.filter(|mirror| drawn(mirror, self.arrival.id)) else { return };
         // What a form holds, or a session, is not what a shadow is measured by.
         if self.ask.form || !self.ask.api.takes_json() || !self.ask.api.billed() {
@@ -122,14 +123,14 @@ impl Opened {
             services.mirrors.0.try_send(job).ok()
         });
         if job.is_none() {
-            count(&services.metrics, &self.plan.route().name, Result::Dropped);
+            count(&services.metrics, &self.model, Result::Dropped);
         }
     }
 
     fn job(&self, mirror: Arc<Mirror>, headers: &HeaderMap, share: Share) -> Job {
         Job {
             snapshot: Arc::clone(&self.snapshot),
-            from: Arc::clone(&self.plan.route().name),
+            from: Arc::clone(&self.model),
             mirror,
             api: self.ask.api,
             generate: (self.ask.api == Api::Generate).then(|| (self.ask.model.clone(), self.ask.stream)),

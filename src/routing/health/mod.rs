@@ -225,6 +225,12 @@ impl Gate {
         Some(Ticket { generation, lease })
     }
 
+    /// Whether [`Self::enter`] would let a request in.
+    pub(super) fn takes(&self, now_us: u64) -> bool {
+        let until = self.until_us.load(SeqCst);
+        until == 0 || now_us >= until && now_us >= self.lease_us.load(SeqCst)
+    }
+
     /// Lets a request in although the target is shut.
     pub(super) fn enter_shut(&self) -> Ticket {
         Ticket { generation: self.generation.load(SeqCst), lease: 0 }

@@ -57,6 +57,8 @@ fn rows() -> Vec<(&'static str, String, u16, &'static str)> {
         row("a list that drops the host", post("host: x\r\nconnection: Host\r\n")),
         row("a foreign upgrade", post("host: x\r\nconnection: upgrade\r\nupgrade: foo\r\ncontent-length: 0\r\n")),
         row("a websocket elsewhere", post("host: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n")),
+        row("an upgrade behind an offer of h2c", post("host: x\r\nupgrade: h2c\r\nupgrade: websocket\r\n")),
+        row("an offer of h2c, twice", post("host: x\r\nupgrade: h2c\r\nupgrade: h2c\r\n")),
         row("a body on GET", get("GET /v1/models HTTP/1.1\r\ncontent-length: 3")),
         row("chunks on GET", get("GET /v1/models HTTP/1.1\r\ntransfer-encoding: chunked")),
         row("version 1.2", get("GET /v1/models HTTP/1.2")),

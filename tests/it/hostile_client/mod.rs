@@ -6,6 +6,7 @@ mod frames;
 mod headers;
 mod heads;
 mod order;
+mod uploads;
 
 use crate::support::call::{Call, encrypt};
 use crate::support::config::{KEY, Setup};

@@ -2,11 +2,17 @@
 
 use super::{LEAK, Siege, Way, assert_no_leak};
 use crate::support::sample;
-use crate::support::script::Script;
+use crate::support::script::{Script, Step};
 use crate::support::upstream::Upstream;
 
 fn begun() -> Script {
     Script::sse().body(sample::CHAT_ROLE).body(sample::chat_delta("Hel"))
+}
+
+/// The same over HTTP/1.0, whose end is that of the connection.
+fn older() -> Script {
+    let head = "HTTP/1.0 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+    Script::new().raw(format!("{head}{}{}", sample::CHAT_ROLE, sample::chat_delta("Hel")))
 }
 
 async fn assert_cut(siege: &Siege, name: &str, script: Script) {
@@ -39,6 +45,10 @@ async fn cut_off_streams_end_in_an_error_and_never_cleanly() {
         ("a chunk past 64 bits", begun().raw("ffffffffffffffffff\r\n").close()),
         ("no JSON", begun().body(format!("data: {LEAK}\n\n")).end()),
         ("nested 10,000 deep", begun().body(deep).end()),
+        ("invalid UTF-8", begun().body(&b"data: {\"choices\":[{\"delta\":{\"content\":\"\xff\xfe\"}}]}\n\n"[..]).end()),
+        ("invalid UTF-8 outside of a text", begun().body(&b"data: {\"choices\":[\xc3]}\n\n"[..]).end()),
+        ("trailers", begun().step(Step::Trailers(vec![("x-leak".to_owned(), LEAK.to_owned())]))),
+        ("the end of HTTP/1.0", older().close()),
         ("half an event", begun().body("data: {\"choices\":[{\"delta\":{\"content\":\"").close()),
         ("half an end marker", begun().body("data: [DON").end()),
         ("an error", begun().body(sample::CHAT_ERROR).end()),

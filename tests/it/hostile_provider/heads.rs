@@ -1,6 +1,6 @@
 //! Heads that are none, lie, or are too much.
 
-use super::{LEAK, Siege, WAYS, raw};
+use super::{LEAK, Siege, WAYS, Way, raw};
 use crate::support::sample;
 use crate::support::script::Script;
 use crate::support::upstream::Upstream;
@@ -111,9 +111,62 @@ async fn connections_that_break_or_stall_at_any_phase_move_on() {
         siege.assert_held(&format!("closed behind {name}"), sent().close(), 502, &WAYS).await;
         siege.assert_held(&format!("reset behind {name}"), sent().reset(), 502, &WAYS).await;
         // Streams find that the answer is none before they find that it is late.
-        let whole = [super::Way::Chat, super::Way::Messages];
+        let whole = [Way::Chat, Way::Messages];
         siege.assert_held(&format!("silent behind {name}"), sent().stall(), 504, &whole).await;
     }
     siege.assert_held("reset before the request is read", Script::new().reset().early(), 502, &WAYS).await;
+    siege.assert_over().await;
+}
+
+/// Odd, but whole and to be read in one way only: nobody else is asked, and the books have it.
+#[tokio::test]
+async fn answers_of_an_older_time_and_with_trailers_are_answers() {
+    const ZERO: &str = "HTTP/1.0 200 OK";
+    const CHUNKED: &str = "transfer-encoding: chunked";
+    let siege = Siege::with(Upstream::start().await).await;
+    let chunks = |body: &str| format!("{:x}\r\n{body}\r\n0\r\n", body.len());
+    let trailed = |body: &str| format!("{}x-leak: {LEAK}\r\ncontent-length: 3\r\n\r\n", chunks(body));
+    let rows = |kind: &str, body: &str| {
+        let own = format!("content-length: {}", body.len());
+        [
+            ("trailers", raw(OK, &[kind, CHUNKED], &trailed(body))),
+            // The chunks decide (RFC 9112 §6.3), whatever the length says.
+            ("a length and chunks", raw(OK, &[kind, "content-length: 3", CHUNKED], &format!("{}\r\n", chunks(body)))),
+            ("chunks and a length", raw(OK, &[kind, CHUNKED, "content-length: 3"], &format!("{}\r\n", chunks(body)))),
+            ("HTTP/1.0 with a length", raw(ZERO, &[kind, &own], body)),
+            ("HTTP/1.0 to its end", raw(ZERO, &[kind], body)),
+        ]
+    };
+    let events = sample::chat_events().concat();
+    let whole = rows(JSON, sample::CHAT).map(|row| (Way::Chat, sample::CHAT.to_owned(), row));
+    let shown = sample::chat_events_without_usage().concat();
+    let streamed = rows("content-type: text/event-stream", &events).map(|row| (Way::ChatStream, shown.clone(), row));
+    let mut asked = 0;
+    for (way, want, (name, script)) in whole.into_iter().chain(streamed) {
+        siege.hostile.always(script);
+        let answer = way.call("fast").send(siege.gateway.address).await;
+        asked += 1;
+        assert_eq!((answer.status, answer.text()), (200, &*want), "{name} {way:?}");
+        assert_eq!(answer.broken, None, "{name} {way:?}");
+        super::assert_no_leak(name, &answer);
+        assert_eq!((siege.hostile.count(), siege.sound.count()), (asked, 0), "{name} {way:?}");
+    }
+    let rows = siege.gateway.settled(asked).await;
+    assert!(rows.iter().all(|row| row.tokens() == (sample::INPUT, sample::OUTPUT)), "{rows:?}");
+    siege.gateway.assert_verified().await;
+}
+
+#[tokio::test]
+async fn answers_of_an_older_time_that_are_cut_are_none() {
+    let mut siege = Siege::with(Upstream::start().await).await;
+    let half = &sample::CHAT[..90];
+    let chunked = format!("{:x}\r\n{}\r\n", sample::CHAT.len(), sample::CHAT);
+    for (name, script) in [
+        ("HTTP/1.0 that ends too soon", raw("HTTP/1.0 200 OK", &[JSON], half)),
+        ("HTTP/1.0 with a length that does not come", raw("HTTP/1.0 200 OK", &[JSON, "content-length: 9999"], half)),
+        ("half a trailer", raw(OK, &[JSON, "transfer-encoding: chunked"], &format!("{chunked}0\r\nx: {LEAK}"))),
+    ] {
+        siege.assert_held(name, script, 502, &WAYS).await;
+    }
     siege.assert_over().await;
 }

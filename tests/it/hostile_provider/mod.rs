@@ -2,14 +2,18 @@
 //! provider's leaks, the books close, and nobody else notices.
 //!
 //! `heads` and `bodies` are tables of raw bytes over HTTP/1.1, `cuts` breaks streams that had begun, `frames` is HTTP/2 and
-//! TLS, `figures` is what cannot be true in usage, `egress` the way there.
+//! TLS, `figures` is what cannot be true in usage, `egress` the way there; `secrets` is what it knows of us; `files` and `sessions` are the calls beside the
+//! models'.
 
 mod bodies;
 mod cuts;
 mod egress;
 mod figures;
 mod frames;
+mod files;
 mod heads;
+mod secrets;
+mod sessions;
 
 use crate::support::call::{Answer, Call};
 use crate::support::config::{KEY, Setup, secret};

@@ -72,6 +72,18 @@ impl Sessions {
         Talk { socket, head, target }
     }
 
+    /// Answers the next session with these bytes, and closes when the gateway does.
+    pub async fn say(&self, bytes: &[u8]) {
+        let mut connection = self.connection().await;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(within("a request", connection.read_u8()).await.expect("a whole head"));
+        }
+        // The gateway may have heard enough before the end.
+        let _ = connection.write_all(bytes).await;
+        tokio::spawn(async move { connection.read_to_end(&mut Vec::new()).await });
+    }
+
     /// Refuses the next session with `status`.
     pub async fn refuse(&self, status: u16) {
         let mut connection = self.connection().await;
