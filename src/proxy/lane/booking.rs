@@ -3,7 +3,7 @@
 //! A row is always open while a session is, and one for each response that runs or is asked for: journaled with what is held for the dearest response, before anything is sent and
 //! again behind each response. So nothing is used that has no row, whatever becomes of the process.
 
-use super::session::Live;
+use super::session::{Live, possible};
 use super::stop::Stop;
 use crate::{
     config::Unit,
@@ -478,20 +478,6 @@ fn settlement(
         overhead_us: None,
         error: error.map(str::to_owned),
     }
-}
-
-/// An estimate, cut to what the model can read and say: that much is held for it.
-fn possible(target: &Target, mut usage: Usage) -> Usage {
-    let cut = |classes: [&mut u64; 3], most: Option<u64>| {
-        let mut left = most.unwrap_or(u64::MAX);
-        for class in classes {
-            *class = (*class).min(left);
-            left -= *class;
-        }
-    };
-    cut([&mut usage.audio_input, &mut usage.image_input, &mut usage.input], target.max_input_tokens);
-    cut([&mut usage.audio_output, &mut usage.output, &mut usage.reasoning], target.max_output_tokens);
-    usage
 }
 
 /// What a row that is found open after a crash is charged by: what was said may have been sound.

@@ -6,6 +6,7 @@ use super::stop::Stop;
 use crate::{
     ledger::LedgerError,
     limits::Shares,
+    model::Usage,
     providers::session::Heard,
     proxy::{
         course::{Course, Move},
@@ -365,4 +366,18 @@ impl Live {
             _ => Some(stop.close().into()),
         }
     }
+}
+
+/// An estimate, cut to what the model can read and say: that much is held for it.
+pub(super) fn possible(target: &Target, mut usage: Usage) -> Usage {
+    let cut = |classes: [&mut u64; 3], most: Option<u64>| {
+        let mut left = most.unwrap_or(u64::MAX);
+        for class in classes {
+            *class = (*class).min(left);
+            left -= *class;
+        }
+    };
+    cut([&mut usage.audio_input, &mut usage.image_input, &mut usage.input], target.max_input_tokens);
+    cut([&mut usage.audio_output, &mut usage.output, &mut usage.reasoning], target.max_output_tokens);
+    usage
 }
