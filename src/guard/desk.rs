@@ -81,6 +81,20 @@ impl Desk {
         Ok(())
     }
 
+    /// Looks at a field of a form.
+    ///
+    /// # Errors
+    ///
+    /// A guardrail refuses it.
+    pub fn field(&mut self, api: Api, name: &str, value: &str) -> Result<(), Refused> {
+        let set = Arc::clone(&self.set);
+        for (guard, policy) in set.policies() {
+            let checked = catch_unwind(AssertUnwindSafe(|| policy.check_field(api, name, value)));
+            self.judged(guard, Hook::Input, checked.ok())?;
+        }
+        Ok(())
+    }
+
     /// Looks at a whole text of a request; returns it as it may go out, if it may not go as it is.
     ///
     /// # Errors
@@ -102,6 +116,62 @@ impl Desk {
         Ok(if out == text { None } else { Some(out) })
     }
 
+    /// Looks at all texts of a request together: by who speaks, and decoded.
+    ///
+    /// # Errors
+    ///
+    /// A guardrail refuses them.
+    pub fn together(&mut self, texts: &[(Speech, String)]) -> Result<(), Refused> {
+        let set = Arc::clone(&self.set);
+        for guard in &set.guards {
+            let Body::Judge(judges) = &guard.body else { continue };
+            let mine = texts.iter().filter_map(|(speech, text)| {
+                guard.hook(Direction::Request, *speech).map(|hook| (hook, super::fold(text)))
+            });
+            let (hooks, mine): (Vec<Hook>, Vec<String>) = mine.unzip();
+            for judge in judges {
+                let judged = catch_unwind(AssertUnwindSafe(|| judge.judge_all(&mine)));
+                self.judged(guard, hooks.first().copied().unwrap_or(Hook::Input), judged.ok())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something looks at all texts of a request together.
+    pub fn looks_together(&self) -> bool {
+        self.set.guards.iter().any(|guard| guard.kind == "length")
+    }
+
+    /// A service wants a text to be refused.
+    ///
+    /// # Errors
+    ///
+    /// The guardrail lets it.
+    pub fn blocked_by(&mut self, guard: &Guard, hook: Hook, entity: &str, why: Option<String>) -> Result<(), Refused> {
+        let action = if guard.action == GuardAction::Flag { GuardAction::Flag } else { GuardAction::Block };
+        self.verdicts.note(&guard.name, hook, entity, (action, guard.audit));
+        match guard.decides() {
+            true => Err(Refused { guard: Arc::clone(&guard.name), hook, entity: entity.into(), why }),
+            false => Ok(()),
+        }
+    }
+
+    /// A service found something; `replaced`: it says what stands there instead.
+    pub fn noted(&mut self, guard: &Guard, hook: Hook, entity: &str, replaced: bool) {
+        let action = if replaced { GuardAction::Redact } else { guard.action };
+        self.verdicts.note(&guard.name, hook, entity, (action, guard.audit));
+    }
+
+    /// What stands in the place of `value`, which a service found in a request.
+    pub fn instead_of(&mut self, guard: &Guard, entity: &str, value: &str, fold: Fold) -> String {
+        let found =
+            Found { spotter: 0, entity: super::vault::lasting(entity), value, folded: value, fold, partial: false };
+        let set = Arc::clone(&self.set);
+        let (direction, speech) = (Direction::Request, Speech::User);
+        let mut clerk = Clerk { desk: self, owners: &[], set: &set, direction, speech, restorer: None };
+        clerk.instead(guard.action, &found)
+    }
+
     /// A text of an answer that is about to come.
     pub fn channel(&self, speech: Speech, fold: Fold) -> Channel {
         let plan = self.set.plan(Direction::Answer, speech);
@@ -120,9 +190,12 @@ impl Desk {
         folder.finish();
         for &at in judges {
             let guard = &set.guards[at];
-            let (Body::Judge(judge), Some(hook)) = (&guard.body, guard.hook(direction, speech)) else { continue };
-            let judged = catch_unwind(AssertUnwindSafe(|| judge.judge(folder.text(), speech)));
-            self.judged(guard, hook, judged.ok())?;
+            let (Body::Judge(judges), Some(hook)) = (&guard.body, guard.hook(direction, speech)) else { continue };
+            for judge in judges {
+                let seen = if judge.wants_original() { text } else { folder.text() };
+                let judged = catch_unwind(AssertUnwindSafe(|| judge.judge(seen, speech)));
+                self.judged(guard, hook, judged.ok())?;
+            }
         }
         Ok(())
     }

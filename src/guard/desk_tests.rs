@@ -1,7 +1,8 @@
-use super::super::set::Guards;
-use super::super::{Hit, Judge, Judgement, Mask, Spotter, tail_of};
 use super::*;
-use crate::config::GuardAction::{Block, Flag, Hash, Mask as Stars, Redact, Tokenize};
+use crate::{
+    config::GuardAction::{Block, Flag, Hash, Mask as Stars, Redact, Tokenize},
+    guard::{Guards, Hit, Judge, Judgement, Mask, Spotter, tail_of},
+};
 use std::time::Duration;
 
 /// Finds one word.
@@ -151,7 +152,7 @@ fn what_is_refused_in_a_stream_ends_it_and_what_stood_before_went_out_as_edited(
 #[test]
 fn what_decides_about_whole_texts_is_asked_at_their_end() {
     let mut one = guard("short", Block, &BOTH, &[]);
-    one.body = Body::Judge(Arc::new(Short));
+    one.body = Body::Judge(vec![Arc::new(Short)]);
     let mut desk = desk(vec![one]);
     let long = "x".repeat(41);
     assert_eq!(desk.request(Speech::User, Fold::Text, "short").expect("short enough"), None);

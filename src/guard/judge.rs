@@ -10,6 +10,12 @@ pub trait Judge: Send + Sync {
     /// What is wrong with `text`, which is `speech`; `None`: nothing.
     fn judge(&self, text: &str, speech: Speech) -> Option<Judgement>;
 
+    /// What is wrong with the texts of a request together; `None`: nothing.
+    fn judge_all(&self, texts: &[String]) -> Option<Judgement> {
+        let _ = texts;
+        None
+    }
+
     /// It is given texts decoded but not folded: accents tell languages apart, and a curly quote inside of JSON folded to
     /// a straight one would end a string.
     fn wants_original(&self) -> bool {

@@ -1,9 +1,20 @@
 //! The kinds of guardrails: one row a kind.
 
-use super::{Judge, Judgement, Spotter};
+use super::{
+    Judge, Spotter, injection, language, length,
+    policy::{self, ModelPolicy},
+    regex,
+    remote::{REMOTE_GUARDS, RemoteGuard},
+    schema, secrets, words,
+};
 use crate::{
-    config::{ConfigError, GuardAction, Hook, Section},
-    model::Api,
+    config::{
+        ConfigError,
+        GuardAction::{self, Block, Flag, Hash, Mask, Redact, Tokenize},
+        Hook::{self, Input, Output, ToolCall, ToolResult},
+        Section,
+    },
+    guard::pii,
 };
 use std::sync::Arc;
 
@@ -12,16 +23,12 @@ use std::sync::Arc;
 pub enum Body {
     /// Finds places in texts; any action.
     Spot(Vec<Arc<dyn Spotter>>),
-    /// Decides about whole texts: blocks or flags.
-    Judge(Arc<dyn Judge>),
+    /// Decide about whole texts: block or flag.
+    Judge(Vec<Arc<dyn Judge>>),
     /// Decides about a request's parameters: blocks or flags.
-    Policy(Arc<dyn Policy>),
-}
-
-/// Decides about the parameters of a request.
-pub trait Policy: Send + Sync {
-    /// What is wrong with the body of a call of `api`, which was parsed strictly; `None`: nothing.
-    fn check(&self, api: Api, body: &[u8]) -> Option<Judgement>;
+    Policy(Arc<ModelPolicy>),
+    /// A service outside that is asked.
+    Remote(Arc<dyn RemoteGuard>),
 }
 
 /// A kind of guardrails.
@@ -40,24 +47,115 @@ pub struct Kind {
     pub cost: &'static str,
 }
 
-/// What spotters may do.
-const EDITS: &[GuardAction] = &[
-    GuardAction::Redact,
-    GuardAction::Block,
-    GuardAction::Mask,
-    GuardAction::Hash,
-    GuardAction::Tokenize,
-    GuardAction::Flag,
+const ANYWHERE: &[Hook] = &[Input, Output, ToolCall, ToolResult];
+const REQUESTS: &[Hook] = &[Input, ToolResult];
+const EDITS: &[GuardAction] = &[Redact, Block, Mask, Hash, Tokenize, Flag];
+const JUDGES: &[GuardAction] = &[Block, Flag];
+
+/// All kinds that need no service.
+pub const GUARDS: &[Kind] = &[
+    Kind {
+        name: "pii",
+        build: |section| pii::build(section).map(Body::Spot),
+        hooks: ANYWHERE,
+        usual: 2,
+        actions: EDITS,
+        cost: "a few µs for 2 KB",
+    },
+    Kind {
+        name: "secrets",
+        build: |section| secrets::build(section).map(Body::Spot),
+        hooks: ANYWHERE,
+        usual: 2,
+        actions: EDITS,
+        cost: "a few µs for 2 KB",
+    },
+    Kind {
+        name: "words",
+        build: |section| words::build(section).map(Body::Spot),
+        hooks: ANYWHERE,
+        usual: 2,
+        actions: &[Block, Redact, Mask, Hash, Tokenize, Flag],
+        cost: "a few µs for 2 KB",
+    },
+    Kind {
+        name: "regex",
+        build: |section| regex::build(section).map(Body::Spot),
+        hooks: ANYWHERE,
+        usual: 2,
+        actions: EDITS,
+        cost: "about 1 µs a KiB for 64 patterns",
+    },
+    Kind {
+        name: "injection",
+        build: |section| injection::build(section).map(|judge| Body::Judge(vec![judge])),
+        hooks: REQUESTS,
+        usual: 1,
+        actions: JUDGES,
+        cost: "tens of µs for 2 KB",
+    },
+    Kind {
+        name: "length",
+        build: |section| length::build(section).map(Body::Judge),
+        hooks: ANYWHERE,
+        usual: 1,
+        actions: JUDGES,
+        cost: "under 1 µs for 2 KB",
+    },
+    Kind {
+        name: "language",
+        build: |section| language::build(section).map(Body::Judge),
+        hooks: ANYWHERE,
+        usual: 1,
+        actions: JUDGES,
+        cost: "tens of µs a text",
+    },
+    Kind {
+        name: "json_schema",
+        build: |section| schema::build(section).map(Body::Judge),
+        hooks: &[Output, ToolCall, ToolResult],
+        usual: 1,
+        actions: JUDGES,
+        cost: "by schema and text",
+    },
+    Kind {
+        name: "model_policy",
+        build: |section| policy::build(section).map(|policy| Body::Policy(Arc::new(policy))),
+        hooks: &[Input],
+        usual: 1,
+        actions: JUDGES,
+        cost: "0.3 µs a KiB of body",
+    },
 ];
 
-/// All kinds.
-pub const GUARDS: &[Kind] = &[];
+/// A row, as a guardrail needs it.
+pub struct Row {
+    /// The word of the configuration.
+    pub name: &'static str,
+    /// What it may look at; the first `usual` of them if nothing is said.
+    pub hooks: &'static [Hook],
+    /// See `hooks`.
+    pub usual: usize,
+    /// What it may do; the first if nothing is said.
+    pub actions: &'static [GuardAction],
+    /// What it costs, for people.
+    pub cost: &'static str,
+}
 
-/// The row of `kind`.
-///
-/// # Errors
-///
-/// There is none.
-pub fn kind(name: &str) -> Option<&'static Kind> {
-    GUARDS.iter().find(|row| row.name == name)
+/// The names of all kinds.
+pub fn names() -> Vec<&'static str> {
+    GUARDS.iter().map(|row| row.name).chain(REMOTE_GUARDS.iter().map(|(name, _)| *name)).collect()
+}
+
+/// The row of `kind`, and its body out of its settings; `None`: there is no such kind.
+pub fn build(kind: &str, section: &Section) -> Option<(Row, Result<Body, ConfigError>)> {
+    if let Some(row) = GUARDS.iter().find(|row| row.name == kind) {
+        let Kind { name, hooks, usual, actions, cost, .. } = *row;
+        return Some((Row { name, hooks, usual, actions, cost }, (row.build)(section)));
+    }
+    let (name, build) = REMOTE_GUARDS.iter().find(|(name, _)| *name == kind)?;
+    // What a service finds may be edited; what else it wants is its own word.
+    let actions: &[GuardAction] = if *name == "presidio" { EDITS } else { JUDGES };
+    let row = Row { name, hooks: REQUESTS, usual: 1, actions, cost: "a call of a service" };
+    Some((row, build(section).map(Body::Remote)))
 }

@@ -31,10 +31,9 @@ pub mod remote;
 pub mod schema;
 
 pub use desk::{Channel, Desk, Refused};
-pub use fold::{Fold, Folder, fold};
 pub use fold::{Fold, Folder, fold, prepare};
 pub use judge::{Judge, Judgement};
-pub use kinds::{Body, GUARDS, Kind, Policy};
+pub use kinds::{Body, GUARDS, Kind};
 pub use set::{Direction, Guard, Guards, Mask, Plan, Set, Watch};
 pub use spot::{CONTEXT, Grow, Hit, LONGEST, Spotter, tail_of};
 pub use vault::{Safe, Vault};

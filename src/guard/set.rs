@@ -1,6 +1,6 @@
 //! Which guardrails a request is under, and what they look at in it.
 
-use super::{Spotter, kinds, kinds::Body, vault::Safe};
+use super::{Spotter, kinds, kinds::Body, policy::ModelPolicy, remote::RemoteGuard, vault::Safe};
 use crate::{
     config::{ConfigError, GuardAction, GuardMode, Guardrail, Guardrails, Hook, OnFailure, When},
     model::Speech,
@@ -62,8 +62,8 @@ pub enum Direction {
 impl Guard {
     fn build(config: &Guardrail) -> Result<Self, ConfigError> {
         let settings = &config.settings;
-        let Some(kind) = kinds::kind(&config.kind) else {
-            let names: Vec<&str> = kinds::GUARDS.iter().map(|row| row.name).collect();
+        let Some((kind, body)) = kinds::build(&config.kind, settings) else {
+            let names = kinds::names();
             let meant = crate::config::nearest(&config.kind, names.iter().copied());
             let hint = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
             let message = format!("there is no such kind; there are `{}`{hint}", names.join("`, `"));
@@ -99,7 +99,7 @@ impl Guard {
             open: config.on_failure == OnFailure::Open,
             when: config.when.clone(),
             session_ttl: config.session_ttl,
-            body: (kind.build)(settings)?,
+            body: body?,
             cost: kind.cost,
         })
     }
@@ -314,10 +314,18 @@ impl Set {
     }
 
     /// Places of the guardrails that decide about parameters.
-    pub fn policies(&self) -> impl Iterator<Item = (&Guard, &Arc<dyn kinds::Policy>)> {
+    pub fn policies(&self) -> impl Iterator<Item = (&Guard, &ModelPolicy)> {
         self.guards.iter().filter_map(|guard| match &guard.body {
-            Body::Policy(policy) => Some((&**guard, policy)),
-            Body::Spot(_) | Body::Judge(_) => None,
+            Body::Policy(policy) => Some((&**guard, &**policy)),
+            Body::Spot(_) | Body::Judge(_) | Body::Remote(_) => None,
+        })
+    }
+
+    /// The guardrails that ask a service.
+    pub fn remotes(&self) -> impl Iterator<Item = (&Arc<Guard>, &Arc<dyn RemoteGuard>)> {
+        self.guards.iter().filter_map(|guard| match &guard.body {
+            Body::Remote(remote) => Some((guard, remote)),
+            Body::Spot(_) | Body::Judge(_) | Body::Policy(_) => None,
         })
     }
 
@@ -334,7 +342,7 @@ fn plan(guards: &[Arc<Guard>], direction: Direction, speech: Speech) -> Plan {
             continue;
         }
         match &guard.body {
-            Body::Policy(_) => {}
+            Body::Policy(_) | Body::Remote(_) => {}
             Body::Judge(_) => plan.judges.push(at),
             Body::Spot(spotters) => {
                 let mine = spotters.iter().map(|spotter| (Arc::clone(spotter), at));

@@ -1,6 +1,5 @@
-use super::super::laws::assert_cuts_do_not_matter;
-use super::super::{Fold, Found, Verdict, Window, Words};
 use super::*;
+use crate::guard::{Fold, Found, Verdict, Window, Words, laws::assert_cuts_do_not_matter};
 
 struct Back(Restorer);
 

@@ -1,6 +1,9 @@
-use super::super::laws::{assert_cuts_do_not_matter, edited};
-use super::super::spot::{LONGEST, tail_of};
 use super::*;
+use crate::guard::{
+    LONGEST,
+    laws::{Brackets, assert_cuts_do_not_matter, edited},
+    tail_of,
+};
 use proptest::prelude::*;
 
 /// Four digits that stand apart; spaces and dashes may part them.
@@ -109,7 +112,7 @@ fn hits_are_replaced_in_order_and_the_first_of_overlapping_ones_counts() {
 #[test]
 fn ordinary_text_passes_at_once() {
     let mut window = Window::new(spotters(word()), Fold::Text);
-    let (mut words, mut out) = (super::super::laws::Brackets(""), String::new());
+    let (mut words, mut out) = (Brackets(""), String::new());
     for (piece, held) in [("Hello", 0), (" wor", 0), ("ld 12", 3), ("3", 4), (" a ke", 2)] {
         window.push(piece, &mut words, &mut out).expect("nothing blocks");
         assert_eq!(window.held(), held, "{piece:?}");

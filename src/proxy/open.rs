@@ -8,7 +8,7 @@ use super::exchange::{Arrival, Opened};
 use super::finish::Local;
 use super::gateway::{Services, Snapshot};
 use super::governed::{Governing, reserved_tokens};
-use super::guarded::{self, Guarding, Looked};
+use super::guarded::{self, Guarding, Looked, Who};
 use super::lane::Lane;
 use super::metadata;
 use super::reject::{Fault, Reject, shown};
@@ -190,6 +190,14 @@ impl Opening<'_> {
             generate: match &head.path {
                 Path::Generate { model, stream } => Some((model, *stream)),
                 _ => None,
+            },
+            who: Who {
+                request_id: &self.arrival.label,
+                model: &route.name,
+                team: &caller.team,
+                key: &caller.key,
+                user: local.user.as_deref(),
+                metadata: &local.metadata,
             },
         };
         let facts = local.facts(caller, &ask);

@@ -110,6 +110,10 @@ impl Judge for Length {
         let words = self.each.max_words.is_some() || self.each.min_words.is_some();
         self.each.judge(Measure::of(text, words), "the text has")
     }
+
+    fn judge_all(&self, texts: &[String]) -> Option<Judgement> {
+        self.judge_total(texts.iter().map(|text| &**text))
+    }
 }
 
 impl Bounds {

@@ -1,6 +1,6 @@
 //! A request's texts, before anything of it leaves.
 
-use super::{Guarded, Guarding, refuse, unseen};
+use super::{Guarded, Guarding, refuse, remote::{self, Who}, unseen};
 use crate::{
     auth::Caller,
     config::{Hook, OnExhausted, Turn, When},
@@ -40,6 +40,8 @@ pub struct Looked<'a> {
     pub form: Option<&'a str>,
     /// The model and whether a stream is asked for, where the path says so.
     pub generate: Option<(&'a str, bool)>,
+    /// What guards outside are told.
+    pub who: Who<'a>,
 }
 
 /// The guardrails of a request of `model`: of its team and key, of the models that may answer, and those that its client
@@ -134,26 +136,40 @@ impl Looked<'_> {
     /// A guardrail refuses it, or cannot look at it.
     pub async fn look(&self, (set, mask): (Arc<Set>, Mask), ask: Ask) -> Result<(Ask, Box<Guarding>), Reject> {
         let desk = self.desk(&set);
-        let form = self.form.map(str::to_owned);
-        let long = ask.text_bytes > MOST_AT_ONCE;
-        let generate = self.generate.map(|(model, stream)| (model.to_owned(), stream));
-        let look = move || inspect(desk, mask, ask, form.as_deref(), generate.as_ref().map(|(m, s)| (&**m, *s)));
-        if !long {
-            return look();
+        let (ask, mut guarding) = match ask.text_bytes > MOST_AT_ONCE {
+            false => inspect(desk, mask, ask, self.form, self.generate)?,
+            true => {
+                let form = self.form.map(str::to_owned);
+                let generate = self.generate.map(|(model, stream)| (model.to_owned(), stream));
+                let generate = move || generate.as_ref().map(|(model, stream)| (&**model, *stream));
+                let look = move || inspect(desk, mask, ask, form.as_deref(), generate());
+                // A panic of the gateway's own, for those of guards are caught: nothing goes out.
+                let looked = tokio::task::spawn_blocking(look).await;
+                let failed = || Guarded::Failed { guard: Arc::clone(&set.guards[0].name), hook: Hook::Input };
+                looked.unwrap_or_else(|_| Err(Reject::Guard(failed())))?
+            }
+        };
+        let mut ask = ask;
+        for (guard, service) in set.remotes() {
+            let boundary = self.form.filter(|_| ask.form).and_then(|kind| form::boundary(kind).ok());
+            let edits = remote::ask(&mut guarding.desk, (guard, &**service), (&ask, boundary), &self.who).await?;
+            if !edits.is_empty() {
+                ask = rewritten(ask, &edits, self.form, self.generate)?;
+            }
         }
-        // A panic of the gateway's own, for those of guards are caught: nothing goes out.
-        let looked = tokio::task::spawn_blocking(look).await;
-        let failed = || Guarded::Failed { guard: Arc::clone(&set.guards[0].name), hook: Hook::Input };
-        looked.unwrap_or_else(|_| Err(Reject::Guard(failed())))
+        Ok((ask, guarding))
     }
 
-    /// The same, at once.
+    /// The same, at once: where nobody outside is to be asked.
     ///
     /// # Errors
     ///
-    /// As [`Self::look`].
+    /// As [`Self::look`]; a guardrail would ask somebody outside.
     pub fn look_at_once(&self, (set, mask): (Arc<Set>, Mask), ask: Ask) -> Result<(Ask, Box<Guarding>), Reject> {
-        inspect(self.desk(&set), mask, ask, self.form, self.generate)
+        match set.remotes().find(|(guard, _)| guard.decides()) {
+            Some((guard, _)) => Err(Reject::Guard(Guarded::Failed { guard: Arc::clone(&guard.name), hook: Hook::Input })),
+            None => inspect(self.desk(&set), mask, ask, self.form, self.generate),
+        }
     }
 
     fn desk(&self, set: &Arc<Set>) -> Desk {
@@ -174,9 +190,7 @@ fn inspect(
     generate: Option<(&str, bool)>,
 ) -> Result<(Ask, Box<Guarding>), Reject> {
     let api = ask.api;
-    if !ask.form {
-        desk.parameters(api, ask.body.as_slice()).map_err(refuse)?;
-    }
+    parameters(&mut desk, &ask, form)?;
     may_look(desk.set(), &ask)?;
     let edits = match desk.set().looks(Direction::Request) {
         true => texts(&mut desk, &ask, form)?,
@@ -184,6 +198,20 @@ fn inspect(
     };
     let ask = if edits.is_empty() { ask } else { rewritten(ask, &edits, form, generate)? };
     Ok((ask, Box::new(Guarding { desk, mask, api, stream: None, marker: None })))
+}
+
+/// Looks at the parameters of a request: members of its body, or fields of a form.
+fn parameters(desk: &mut Desk, ask: &Ask, form: Option<&str>) -> Result<(), Reject> {
+    let body = ask.body.bytes();
+    if !ask.form {
+        return desk.parameters(ask.api, &body).map_err(refuse);
+    }
+    let boundary = form.and_then(|kind| form::boundary(kind).ok()).unwrap_or_default();
+    for part in form::parts(&body, boundary).unwrap_or_default().iter().filter(|part| !part.file) {
+        let value = String::from_utf8_lossy(&body[part.value.range()]);
+        desk.field(ask.api, part.name, &value).map_err(refuse)?;
+    }
+    Ok(())
 }
 
 /// Nothing passes that a guardrail must see and cannot.
@@ -207,6 +235,10 @@ fn texts(desk: &mut Desk, ask: &Ask, form: Option<&str>) -> Result<Vec<(std::ops
             };
         }
     };
+    if desk.looks_together() {
+        let said = texts.iter().map(|text| (text.speech, view::decoded(text.form, &body[text.at.clone()]).into_owned()));
+        desk.together(&said.collect::<Vec<_>>()).map_err(refuse)?;
+    }
     let mut edits = Vec::new();
     for Text { at, form, speech } in texts {
         if desk.set().plan(Direction::Request, speech).is_empty() {

@@ -7,10 +7,12 @@
 
 mod input;
 mod output;
+mod remote;
 mod stream;
 
 pub use input::{Looked, guards_of, mask, unless_unseen};
 pub use output::Ends;
+pub use remote::Who;
 
 use super::{
     reject::{Fault, Reject},

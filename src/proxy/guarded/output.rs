@@ -110,10 +110,14 @@ impl Guarding {
             }
         }
         if self.desk.edits_answers() {
-            let null = Bytes::from_static(b"null");
-            edits.extend(seen.echoes.into_iter().map(|at| (at, null.clone())));
+            edits.extend(seen.echoes.into_iter().map(|at| (at.clone(), silence(body, &at))));
             edits.sort_by_key(|(at, _)| at.start);
         }
         Ok(view::edited(body, &edits))
     }
+}
+
+/// What stands in the place of an echo of a text: an empty one.
+pub(super) fn silence(data: &[u8], at: &std::ops::Range<usize>) -> Bytes {
+    Bytes::from_static(if data.get(at.start) == Some(&b'[') { b"[]" } else { b"null" })
 }

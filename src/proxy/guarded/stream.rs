@@ -1,7 +1,10 @@
 //! A stream's events, with the texts in them edited as they come. What is held back of a text goes out with its next
 //! piece, or in an event of its own in front of what ends it.
 
-use super::{input::folds, output::Ends};
+use super::{
+    input::folds,
+    output::{Ends, silence},
+};
 use crate::{
     config::Hook,
     dialect::view::{self, Events, Refusal},
@@ -233,8 +236,7 @@ impl Streamed {
     /// Writes the event with its edits.
     fn write(&mut self, desk: &Desk, event: &SseEvent, seen: &EventView, mut edits: Edits, out: &mut Vec<u8>) {
         if desk.edits_answers() {
-            let null = Bytes::from_static(b"null");
-            edits.extend(seen.echoes.iter().map(|at| (at.clone(), null.clone())));
+            edits.extend(seen.echoes.iter().map(|at| (at.clone(), silence(&event.data, at))));
         }
         if self.put_in > 0
             && let (Some(at), Some(number)) = (&seen.sequence, numbered(event, seen.sequence.as_ref()))

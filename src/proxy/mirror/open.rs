@@ -10,7 +10,7 @@ use crate::{
         exchange::Opened,
         gateway::{Services, Snapshot},
         governed::{Governing, reserved_tokens},
-        guarded::{self, Guarding, Looked},
+        guarded::{self, Guarding, Looked, Who},
         reject::{Reject, shown},
     },
     routing::Plan,
@@ -98,6 +98,14 @@ fn looked(
         session: job.session.as_ref(),
         form: None,
         generate: job.generate.as_ref().map(|(model, stream)| (&**model, *stream)),
+        who: Who {
+            request_id: &job.label,
+            model: &job.mirror.to,
+            team: &caller.team,
+            key: &caller.key,
+            user: job.user.as_deref(),
+            metadata: &job.metadata,
+        },
     };
     let Some(set) = looked.set(|_| true) else { return Ok((ask, None)) };
     let (ask, guarding) = looked.look_at_once(set, ask)?;
