@@ -1,6 +1,10 @@
 //! A request's texts, before anything of it leaves.
 
-use super::{Guarded, Guarding, refuse, remote::{self, Who}, unseen};
+use super::{
+    Guarded, Guarding, refuse,
+    remote::{self, Who},
+    unseen,
+};
 use crate::{
     auth::Caller,
     config::{Hook, OnExhausted, Turn, When},
@@ -167,7 +171,9 @@ impl Looked<'_> {
     /// As [`Self::look`]; a guardrail would ask somebody outside.
     pub fn look_at_once(&self, (set, mask): (Arc<Set>, Mask), ask: Ask) -> Result<(Ask, Box<Guarding>), Reject> {
         match set.remotes().find(|(guard, _)| guard.decides()) {
-            Some((guard, _)) => Err(Reject::Guard(Guarded::Failed { guard: Arc::clone(&guard.name), hook: Hook::Input })),
+            Some((guard, _)) => {
+                Err(Reject::Guard(Guarded::Failed { guard: Arc::clone(&guard.name), hook: Hook::Input }))
+            }
             None => inspect(self.desk(&set), mask, ask, self.form, self.generate),
         }
     }
@@ -236,7 +242,8 @@ fn texts(desk: &mut Desk, ask: &Ask, form: Option<&str>) -> Result<Vec<(std::ops
         }
     };
     if desk.looks_together() {
-        let said = texts.iter().map(|text| (text.speech, view::decoded(text.form, &body[text.at.clone()]).into_owned()));
+        let said =
+            texts.iter().map(|text| (text.speech, view::decoded(text.form, &body[text.at.clone()]).into_owned()));
         desk.together(&said.collect::<Vec<_>>()).map_err(refuse)?;
     }
     let mut edits = Vec::new();

@@ -136,7 +136,9 @@ fn follow(
         }
         let (mut out, mut from) = (String::with_capacity(one.says.len()), 0);
         for (_, at, entity) in mine {
-            let (Some(before), Some(value)) = (one.says.get(from..at.start), one.says.get(at.clone())) else { continue };
+            let (Some(before), Some(value)) = (one.says.get(from..at.start), one.says.get(at.clone())) else {
+                continue;
+            };
             out.push_str(before);
             out.push_str(&desk.instead_of(guard, entity, value, folds(one.text.form)));
             from = at.end;
