@@ -206,7 +206,7 @@ impl Deny {
         let bytes = text.as_bytes();
         let all = self.split || self.short.contains(&true);
         let few = (!all).then(|| self.begins.candidates(bytes, from)).into_iter().flatten();
-        let many = all.then(|| from..bytes.len()).into_iter().flatten();
+        let many = all.then_some(from..bytes.len()).into_iter().flatten();
         few.chain(many.filter(|&at| bytes.get(at).is_some_and(|&byte| self.first[usize::from(byte)])))
     }
 }
