@@ -24,7 +24,9 @@ fn section(text: &str) -> Section {
     Section::from_yaml("guards.bench", text).expect("YAML")
 }
 
-fn guards() -> Vec<(&'static str, Arc<[Arc<dyn Spotter>]>)> {
+type Spotters = Arc<[Arc<dyn Spotter>]>;
+
+fn guards() -> Vec<(&'static str, Spotters)> {
     // As words of a language begin: many share three letters with ordinary ones.
     let list: Vec<String> = (0..1_000)
         .map(|at| format!("{}{at}", ["con", "bad", "xyl", "pro", "zeb", "qui", "mur", "fla"][at % 8]))

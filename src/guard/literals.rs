@@ -14,8 +14,8 @@ pub(super) struct Literals {
     sorted: Vec<(Box<[u8]>, usize)>,
     /// The first three bytes of literals, in order, and which ones these are.
     keys: Vec<(u32, Range<usize>)>,
-    /// Whether a literal begins with this byte.
-    first: [bool; 256],
+    /// Whether a literal begins with these two bytes, of which the second may be to come.
+    begins: Box<[[u64; 4]; 256]>,
     longest: usize,
 }
 
@@ -23,7 +23,7 @@ impl Literals {
     /// Panics never: literals of less than three bytes are left out.
     pub(super) fn new(literals: impl IntoIterator<Item = (Vec<u8>, usize)>) -> Self {
         let mut filter = Box::new([0_u64; 1 << (BITS - 6)]);
-        let mut first = [false; 256];
+        let mut begins = Box::new([[0_u64; 4]; 256]);
         let mut sorted: Vec<(Box<[u8]>, usize)> =
             literals.into_iter().map(|(bytes, owner)| (bytes.into_boxed_slice(), owner)).collect();
         sorted.retain(|(bytes, _)| bytes.len() >= 3);
@@ -33,7 +33,7 @@ impl Literals {
             if let [one, two, three, ..] = **bytes {
                 let hash = hash(u32::from_le_bytes([one, two, three, 0]));
                 filter[hash >> 6] |= 1 << (hash & 63);
-                first[usize::from(one)] = true;
+                begins[usize::from(one)][usize::from(two >> 6)] |= 1 << (two & 63);
             }
             let Some(key) = key(bytes) else { continue };
             match keys.last_mut() {
@@ -42,7 +42,7 @@ impl Literals {
             }
         }
         let longest = sorted.iter().map(|(bytes, _)| bytes.len()).max().unwrap_or(0);
-        Self { filter, sorted, keys, first, longest }
+        Self { filter, sorted, keys, begins, longest }
     }
 
     /// Places at or behind `from` where one may begin: all where one does, and few others.
@@ -67,7 +67,11 @@ impl Literals {
 
     /// The numbers of the literals that `tail` is the beginning of, and not all.
     pub(super) fn begun(&self, tail: &[u8]) -> impl Iterator<Item = usize> {
-        let may = tail.first().is_some_and(|&first| self.first[usize::from(first)]);
+        let may = match *tail {
+            [one, two, ..] => self.begins[usize::from(one)][usize::from(two >> 6)] >> (two & 63) & 1 == 1,
+            [one] => self.begins[usize::from(one)] != [0; 4],
+            [] => false,
+        };
         let from = if may { self.sorted.partition_point(|(one, _)| **one < *tail) } else { self.sorted.len() };
         self.sorted[from..]
             .iter()

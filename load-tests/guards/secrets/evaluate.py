@@ -18,14 +18,20 @@ def ours(spot, texts):
 
 
 def other(texts):
-    """The plugins of detect-secrets as its default settings have them, line by line."""
-    from detect_secrets.core.scan import scan_line
+    """detect-secrets with its default settings, as it scans files."""
+    import os, tempfile
+    from detect_secrets import SecretsCollection
     from detect_secrets.settings import default_settings
     found = []
     begin = time.time()
-    with default_settings():
+    with default_settings(), tempfile.TemporaryDirectory() as where:
+        path = os.path.join(where, "text.txt")
         for text in texts:
-            found.append([(hit.type, hit.secret_value or "") for line in text.splitlines() for hit in scan_line(line)])
+            with open(path, "w") as out:
+                out.write(text)
+            hits = SecretsCollection()
+            hits.scan_file(path)
+            found.append([(hit.type, hit.secret_value or "") for _, hit in hits])
     print(f"    detect-secrets: {time.time() - begin:.1f} s")
     return found
 
@@ -77,7 +83,9 @@ def main():
     false("weighbridge", benign, ours(spot, [row["text"] for row in benign]), "--false" in sys.argv)
     if "--other" in sys.argv:
         report("detect-secrets", secrets, other([row["text"] for row in secrets]))
-        false("detect-secrets", benign, other([row["text"] for row in benign]), False)
+        # Long lines of base64 take it minutes.
+        few = [row for at, row in enumerate(benign) if at % 5 == 0 and row["kind"] != "image"]
+        false("detect-secrets", few, other([row["text"] for row in few]), False)
 
 
 main()

@@ -1,16 +1,20 @@
 //! Clouds, hosting, vaults and networks.
 
-use super::super::reader::{alnum, any64, base64, dotted, hex, lower, percent, upper, url, uuid};
-use super::super::rule::Part::{Lit, Open, Run};
-use super::super::rule::{Rule, rule};
-use super::super::strength::{mixed, mixed_case, varied};
+use crate::guard::secrets::{
+    reader::{alnum, any64, base64, dotted, hex, lower, percent, upper, url, uuid},
+    rule::{
+        Part::{Lit, Open, Run},
+        Rule, rule,
+    },
+    strength::{mixed, mixed_case, varied},
+};
 
 /// What stands in front of Entra's marker in a client secret.
 const fn entra(byte: u8) -> bool {
     url(byte) || matches!(byte, b'.' | b'~')
 }
 
-pub(in super::super) const RULES: &[Rule] = &[
+pub(in crate::guard::secrets) const RULES: &[Rule] = &[
     // <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html>
     rule("aws_access_key", &["AKIA", "ASIA", "ABIA", "ACCA"], &[Run(upper, 16, 16)]),
     rule("aws_bedrock_key", &["ABSK"], &[Open(any64, 100)]),

@@ -1,11 +1,15 @@
 //! Source hosting, CI, packages and tools of developers.
 
-use super::super::reader::{alnum, any64, dotted, hex, lower, upper, url};
-use super::super::rule::Part::{Lit, Open, Run};
-use super::super::rule::{Rule, rule};
-use super::super::strength::{mixed, mixed_case, summed, varied};
+use crate::guard::secrets::{
+    reader::{alnum, any64, dotted, hex, lower, upper, url},
+    rule::{
+        Part::{Lit, Open, Run},
+        Rule, rule,
+    },
+    strength::{mixed, mixed_case, summed, varied},
+};
 
-pub(in super::super) const RULES: &[Rule] = &[
+pub(in crate::guard::secrets) const RULES: &[Rule] = &[
     // <https://github.blog/engineering/platform-security/behind-githubs-new-authentication-token-formats/>
     rule("github_token", &["ghp_", "gho_", "ghu_", "ghs_", "ghr_"], &[Open(alnum, 36)]).check(summed),
     rule("github_fine_grained_token", &["github_pat_"], &[Run(alnum, 22, 22), Lit("_"), Run(alnum, 59, 59)]),

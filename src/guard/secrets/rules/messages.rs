@@ -1,11 +1,15 @@
 //! Chat, mail and social networks.
 
-use super::super::reader::{alnum, any64, digit, dotted, hex, lower, percent, url};
-use super::super::rule::Part::{Lit, Open, Run};
-use super::super::rule::{Rule, rule};
-use super::super::strength::{mixed, mixed_case, varied};
+use crate::guard::secrets::{
+    reader::{alnum, any64, digit, dotted, hex, lower, percent, url},
+    rule::{
+        Part::{Lit, Open, Run},
+        Rule, rule,
+    },
+    strength::{mixed, mixed_case, varied},
+};
 
-pub(in super::super) const RULES: &[Rule] = &[
+pub(in crate::guard::secrets) const RULES: &[Rule] = &[
     // <https://docs.slack.dev/authentication/tokens>
     rule(
         "slack_token",

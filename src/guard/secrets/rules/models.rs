@@ -1,11 +1,15 @@
 //! Model providers, and what surrounds them. The gateway's own keys too.
 
-use super::super::reader::{alnum, alpha, any64, hex, lower, url, uuid};
-use super::super::rule::Part::{Lit, Open, Run};
-use super::super::rule::{Rule, rule};
-use super::super::strength::{mixed, mixed_case, varied};
+use crate::guard::secrets::{
+    reader::{alnum, alpha, any64, hex, lower, url, uuid},
+    rule::{
+        Part::{Lit, Open, Run},
+        Rule, rule,
+    },
+    strength::{mixed, mixed_case, varied},
+};
 
-pub(in super::super) const RULES: &[Rule] = &[
+pub(in crate::guard::secrets) const RULES: &[Rule] = &[
     // As `auth::new_key` makes them.
     rule("weighbridge_key", &["wb-"], &[Run(url, 43, 43)]).check(mixed_case),
     rule("openai_key", &["sk-proj-", "sk-svcacct-", "sk-admin-", "sk-service-"], &[Open(url, 20)]).check(mixed),

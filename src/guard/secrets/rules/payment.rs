@@ -1,16 +1,20 @@
 //! Payment, shops and wallets.
 
-use super::super::reader::{alnum, any64, hex, lower, upper, url, uuid};
-use super::super::rule::Part::{Lit, Open, Run};
-use super::super::rule::{Rule, rule};
-use super::super::strength::{mixed, mixed_case};
+use crate::guard::secrets::{
+    reader::{alnum, any64, hex, lower, upper, url, uuid},
+    rule::{
+        Part::{Lit, Open, Run},
+        Rule, rule,
+    },
+    strength::{mixed, mixed_case},
+};
 
 /// Bitcoin's base58.
 fn base58(byte: u8) -> bool {
     alnum(byte) && !matches!(byte, b'0' | b'O' | b'I' | b'l')
 }
 
-pub(in super::super) const RULES: &[Rule] = &[
+pub(in crate::guard::secrets) const RULES: &[Rule] = &[
     // <https://docs.stripe.com/keys>; Paystack and Clerk use the same prefixes.
     rule("stripe_key", &["sk_live_", "sk_test_", "rk_live_", "rk_test_", "sk_prod_"], &[Open(alnum, 16)]).check(mixed),
     rule("webhook_secret", &["whsec_"], &[Open(any64, 24)]).check(mixed),

@@ -1,11 +1,15 @@
 //! Monitoring, analytics, data and office.
 
-use super::super::reader::{alnum, any64, base64, digit, dotted, hex, lower, upper, url, uuid};
-use super::super::rule::Part::{Lit, Open, Run};
-use super::super::rule::{Rule, rule};
-use super::super::strength::{mixed, mixed_case};
+use crate::guard::secrets::{
+    reader::{alnum, any64, base64, digit, dotted, hex, lower, upper, url, uuid},
+    rule::{
+        Part::{Lit, Open, Run},
+        Rule, rule,
+    },
+    strength::{mixed, mixed_case},
+};
 
-pub(in super::super) const RULES: &[Rule] = &[
+pub(in crate::guard::secrets) const RULES: &[Rule] = &[
     rule("sentry_token", &["sntrys_eyJ"], &[Open(any64, 60)]),
     rule("sentry_token", &["sntryu_"], &[Run(hex, 64, 64)]),
     rule("grafana_token", &["glsa_"], &[Run(alnum, 32, 32), Lit("_"), Run(hex, 8, 8)]),

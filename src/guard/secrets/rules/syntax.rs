@@ -1,17 +1,18 @@
 //! What is a secret by its syntax or by what stands in front: keys, signed tokens, headers, URLs, assignments.
 
-use super::super::reader::upper;
-use super::super::rule::Part::Run;
-use super::super::rule::{Rule, own, rule};
-use super::super::{assign, jwt, links, pem};
+use crate::guard::secrets::{
+    assign, jwt, links, pem,
+    reader::upper,
+    rule::{Part::Run, Rule, own, rule},
+};
 
-pub(in super::super) const KEYS: &[Rule] = &[
+pub(in crate::guard::secrets) const KEYS: &[Rule] = &[
     own("private_key", &["-----BEGIN "], pem::find),
     own("private_key", &["Private-Lines: "], pem::find_putty),
     rule("age_secret_key", &["AGE-SECRET-KEY-1", "AGE-PLUGIN-YUBIKEY-1"], &[Run(upper, 58, 58)]),
 ];
 
-pub(in super::super) const CREDENTIALS: &[Rule] = &[
+pub(in crate::guard::secrets) const CREDENTIALS: &[Rule] = &[
     own("jwt", &["eyJ"], jwt::find),
     own("bearer_token", &["Bearer ", "bearer ", "BEARER "], links::find_bearer).skip(7),
     own("basic_auth", &["Basic ", "basic ", "BASIC "], links::find_basic).skip(6),
@@ -22,7 +23,7 @@ pub(in super::super) const CREDENTIALS: &[Rule] = &[
 const BEHIND: usize = 64;
 
 /// More literals for the same search, which tells its hits apart for itself.
-pub(in super::super) const GENERIC: &[Rule] = &[
+pub(in crate::guard::secrets) const GENERIC: &[Rule] = &[
     own("password", &["pass", "Pass", "PASS", "pwd", "Pwd", "PWD"], assign::find).skip(BEHIND),
     own("password", &["password", "Password", "PASSWORD", "passwd", "Passwd", "PASSWD"], assign::find).skip(BEHIND),
     own("password", &["passphrase", "Passphrase", "PASSPHRASE", "passcode"], assign::find).skip(BEHIND),
