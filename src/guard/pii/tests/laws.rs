@@ -166,7 +166,7 @@ fn time_is_linear() {
         "@", "1", "a", "1 ", "12-", "a.", "a@", "a@a.", "+1 ", "(0)", ":", "1.", "ab12", "é", "phone 1 ", "A ", "Mr. ",
         "0x", "is ", "=", "a1:",
     ] {
-        let text = unit.repeat(100_000 / unit.len());
+        let text = unit.repeat(40_000 / unit.len());
         let time = |text: &str| {
             elapsed(|| {
                 for spotter in spotters.iter() {
