@@ -11,7 +11,7 @@
 //! Each one's file says what is sent and what answers mean.
 //!
 //! Each sees the texts, the hook and the request's id, and of who asks only what its `send` lists.
-//! Catches and misses what the service does. Cost: a connection and an answer a check, `timeout` at most, waits and
+//! Catches and misses what the service does. Cost: an answer a check, over a connection that is kept; `timeout` at most, waits and
 //! retries included. Failure: [`RemoteError`], which holds no text and no secret; what becomes of the request then is its
 //! caller's rule (`on_failure`). An answer that makes no sense is a failure, never a verdict.
 
