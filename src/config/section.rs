@@ -48,8 +48,8 @@ impl Section {
         self.node.entries().iter().any(|(name, _)| &**name == key)
     }
 
-    /// The value of `key` as JSON, for what is handed on as it is written (a schema, parameters of a service): numbers with
-    /// a point are numbers, and what is quoted, or comes by a reference, is a text.
+    /// The value of `key` as JSON, for what is handed on as it is written (a schema, parameters of a service): numbers
+    /// with a point are numbers, and what is quoted, or comes by a reference, is a text.
     pub fn json(&self, key: &str) -> Option<serde_json::Value> {
         self.node.get(key).map(json)
     }

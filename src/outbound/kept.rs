@@ -1,8 +1,8 @@
-//! Connections that stay open between calls to one place, for what is called with each request: else a busy gateway would
-//! run out of ports, and pay for a handshake each time.
+//! Connections that stay open between calls to one place, for what is called with each request: else a busy gateway
+//! would run out of ports, and pay for a handshake each time.
 //!
-//! Nothing runs between calls: a connection that nobody uses is not polled. What the other end did to it meanwhile shows
-//! when it is taken, and one that fails before anything of an answer came is replaced by a new one, once.
+//! Nothing runs between calls: a connection that nobody uses is not polled. What the other end did to it meanwhile
+//! shows when it is taken, and one that fails before anything of an answer came is replaced by a new one, once.
 
 use super::{Client, Failed, OutboundError, Place, host_of, place};
 use bytes::Bytes;
@@ -58,8 +58,8 @@ impl Kept {
 }
 
 impl Client {
-    /// As [`Self::send`], over an idle connection of `kept`, or a new one, which stays there. All calls with the same `kept` go to
-    /// the same host.
+    /// As [`Self::send`], over an idle connection of `kept`, or a new one, which stays there. All calls with the same
+    /// `kept` go to the same host.
     ///
     /// # Errors
     ///

@@ -1,14 +1,15 @@
 //! Characters folded to what they look like, each for itself.
 //!
 //! What is done, in this order: characters that nobody sees are none; tag characters are the ASCII that they stand for;
-//! digits of all scripts are `0` to `9`; what looks like ASCII is ASCII ([`looks`](super::looks)); the rest goes by Unicode's
-//! compatibility composition (NFKC, UAX #15) of the single character, and letters of Latin, Greek, Cyrillic and Armenian
-//! lose their accents, whether those are characters of their own or not. Case is kept.
+//! digits of all scripts are `0` to `9`; what looks like ASCII is ASCII ([`looks`](super::looks)); the rest goes by
+//! Unicode's compatibility composition (NFKC, UAX #15) of the single character, and letters of Latin, Greek, Cyrillic
+//! and Armenian lose their accents, whether those are characters of their own or not. Case is kept.
 //!
-//! So a word in Cyrillic or Greek becomes a mixture (`пароль` is `пapoлb`): no use to read, but the same each time. Whatever
-//! is compared with folded text is folded, too: a user's list of words works in each script, and finds a word whether it
-//! is written with letters of one script or of several. Two words of different scripts that look alike (`сор`, `cop`) are
-//! one. Kana, ideographs, Hangul, and the scripts of the Near East and of India keep their letters and marks.
+//! So a word in Cyrillic or Greek becomes a mixture (`пароль` is `пapoлb`): no use to read, but the same each time.
+//! Whatever is compared with folded text is folded, too: a user's list of words works in each script, and finds a word
+//! whether it is written with letters of one script or of several. Two words of different scripts that look alike
+//! (`сор`, `cop`) are one. Kana, ideographs, Hangul, and the scripts of the Near East and of India keep their letters
+//! and marks.
 //!
 //! Not done: what only a reader puts together (`|\/|`, `vv`), letters turned over, pictures of letters in emoji.
 
@@ -221,8 +222,8 @@ const fn nobody_sees(character: char) -> bool {
         | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}')
 }
 
-/// Ideographs, Hangul (whose decomposition is of no use to lists of words), what is for private use, and large scripts that
-/// have no compatibility characters.
+/// Ideographs, Hangul (whose decomposition is of no use to lists of words), what is for private use, and large scripts
+/// that have no compatibility characters.
 const fn stays(code: u32) -> bool {
     matches!(code,
         0x3130..=0x318f | 0x3200..=0x321e | 0x3260..=0x327e | 0x3400..=0x9fff | 0xac00..=0xf8ff | 0xffa0..=0xffdc

@@ -3,8 +3,8 @@
 
 use whatlang::Lang;
 
-/// The codes of two letters of what can be told. Languages with several codes of three letters stand for the one that the
-/// crate tells (`zh`: Mandarin).
+/// The codes of two letters of what can be told. Languages with several codes of three letters stand for the one that
+/// the crate tells (`zh`: Mandarin).
 const TWO_LETTERS: &[(&str, &str)] = &[
     ("af", "afr"),
     ("ak", "aka"),

@@ -1,18 +1,19 @@
 //! `language`: texts in a language that is not allowed.
 //!
 //! By the crate `whatlang`: the script first, then trigrams and letters of 70 languages; no model, no network. It is
-//! given original texts, since folding takes accents away. Tool arguments, definitions and refusals are not looked at: they are
-//! no prose of the application.
+//! given original texts, since folding takes accents away. Tool arguments, definitions and refusals are not looked at:
+//! they are no prose of the application.
 //!
-//! Catches: a text that is as a whole in such a language, of at least `min_chars` characters (default 40) and known with
-//! `min_confidence` (default 0.8). The sentences of its tests, one in each of 20 languages, are all told; pieces of source
-//! code came to 0.70 at most.
-//! Misses: short texts; languages that are near each other (Norwegian and Danish, Serbian and Croatian) are taken for each
-//! other, at a low confidence; a text in two languages is the one that it has more of; source code and lists of names
-//! have no language, but may be taken for one, which is why `unsure: flag` is worth more than `refuse` there; what is
-//! hidden in another alphabet or encoding. Of a text above 4 KiB the first 2 KiB and the last 2 KiB are judged, each for itself.
-//! Cost: 85 µs per KiB of English, 26 µs of Russian, 3 µs of Chinese (the crate at `opt-level = 1`), 350 µs a text at most.
-//! Never fails.
+//! Catches: a text that is as a whole in such a language, of at least `min_chars` characters (default 40) and known
+//! with `min_confidence` (default 0.8). The sentences of its tests, one in each of 20 languages, are all told; pieces
+//! of source code came to 0.70 at most.
+//! Misses: short texts; languages that are near each other (Norwegian and Danish, Serbian and Croatian) are taken for
+//! each other, at a low confidence; a text in two languages is the one that it has more of; source code and lists of
+//! names have no language, but may be taken for one, which is why `unsure: flag` is worth more than `refuse` there;
+//! what is hidden in another alphabet or encoding. Of a text above 4 KiB the first 2 KiB and the last 2 KiB are judged,
+//! each for itself.
+//! Cost: 85 µs per KiB of English, 26 µs of Russian, 3 µs of Chinese (the crate at `opt-level = 1`), 350 µs a text at
+//! most. Never fails.
 
 mod codes;
 

@@ -3,12 +3,13 @@
 //! One name stands for a parameter in all dialects (`max_tokens` is Google's `generationConfig.maxOutputTokens`, too);
 //! `/generationConfig/speechConfig` names a member by its place. It is no judge of texts, but of a request's body.
 //!
-//! Catches: members of the body by name, nested ones, and hosted tools by their type. Names are compared without case and
-//! underscores, since Google takes `max_output_tokens` as well; `null` is as if it were not there.
-//! Misses: what a provider adds by itself; limits of what is not asked for (`max: {max_tokens: 4096}` says nothing of a request
-//! without a cap: add `require: [max_tokens]`); instructions in texts that ask for the same thing; what a beta header switches on;
-//! Google's streams, which go by the path.
-//! Cost: 0.3 µs per KiB of body, which is skimmed; only the members that count are read. A body that cannot be read is refused.
+//! Catches: members of the body by name, nested ones, and hosted tools by their type. Names are compared without case
+//! and underscores, since Google takes `max_output_tokens` as well; `null` is as if it were not there.
+//! Misses: what a provider adds by itself; limits of what is not asked for (`max: {max_tokens: 4096}` says nothing of a
+//! request without a cap: add `require: [max_tokens]`); instructions in texts that ask for the same thing; what a beta
+//! header switches on; Google's streams, which go by the path.
+//! Cost: 0.3 µs per KiB of body, which is skimmed; only the members that count are read. A body that cannot be read is
+//! refused.
 
 mod body;
 mod names;

@@ -7,13 +7,13 @@
 /// A parameter.
 pub(super) struct Parameter {
     pub name: &'static str,
-    /// Where OpenAI's calls have it, chat completions, responses and the others: paths with dots. A call that knows only
-    /// some of them is not asked for the others by anybody.
+    /// Where OpenAI's calls have it, chat completions, responses and the others: paths with dots. A call that knows
+    /// only some of them is not asked for the others by anybody.
     pub openai: &'static [&'static str],
     pub anthropic: &'static [&'static str],
     pub gemini: &'static [&'static str],
-    /// Types of tools (`tools[].type`) that are the same as the parameter; a dated name goes on behind (`web_search_20250305`).
-    /// Google's tools have no type: what stands for it is the name of the tool's member.
+    /// Types of tools (`tools[].type`) that are the same as the parameter; a dated name goes on behind
+    /// (`web_search_20250305`). Google's tools have no type: what stands for it is the name of the tool's member.
     pub tools: &'static [&'static str],
 }
 

@@ -1,4 +1,5 @@
-//! Why an outside guard said nothing that counts. No text of a request, nothing of an answer, and no secret stands here.
+//! Why an outside guard said nothing that counts. No text of a request, nothing of an answer, and no secret stands
+//! here.
 
 use http::StatusCode;
 use std::time::Duration;

@@ -112,7 +112,8 @@ pub(super) struct Turn<'a> {
 }
 
 impl Link {
-    /// The way of `file`; without a `url`: to `default`. `path` is put behind the URL's, unless it ends with it already.
+    /// The way of `file`; without a `url`: to `default`. `path` is put behind the URL's, unless it ends with it
+    /// already.
     ///
     /// # Errors
     ///

@@ -1,10 +1,10 @@
 //! `litellm`: a service that speaks LiteLLM's generic guardrail API.
 //! <https://docs.litellm.ai/docs/adding_provider/generic_guardrail_api>
 //!
-//! `POST {url}/beta/litellm_basic_guardrail_api` with `texts`, `input_type` (`request` or `response`), the request's id and
-//! what `send` lists; `params` are the service's own. `BLOCKED` blocks, `GUARDRAIL_INTERVENED` replaces (as many texts as
-//! were asked must come), `NONE` allows. Pictures, definitions of tools and calls are not sent apart: what of them is text
-//! stands among the texts. `stream_holdback_chars` is passed over.
+//! `POST {url}/beta/litellm_basic_guardrail_api` with `texts`, `input_type` (`request` or `response`), the request's id
+//! and what `send` lists; `params` are the service's own. `BLOCKED` blocks, `GUARDRAIL_INTERVENED` replaces (as many
+//! texts as were asked must come), `NONE` allows. Pictures, definitions of tools and calls are not sent apart: what of
+//! them is text stands among the texts. `stream_holdback_chars` is passed over.
 
 use super::link::{Built, Link, settings};
 use super::who::{Send, Who};

@@ -10,9 +10,9 @@
 //!
 //! Each one's file says what is sent and what answers mean.
 //!
-//! Each sees the texts, the hook and the request's id, and of who asks only what its `send` lists.
-//! Catches and misses what the service does. Cost: a connection and an answer a check, `timeout` at most, waits and
-//! retries included. Failure: [`RemoteError`], which holds no text and no secret; what becomes of the request then is its
+//! Each sees the texts, the hook and the request's id, and of who asks only what its `send` lists. Catches and misses
+//! what the service does. Cost: an answer a check, over a connection that is kept; `timeout` at most, waits and retries
+//! included. Failure: [`RemoteError`], which holds no text and no secret; what becomes of the request then is its
 //! caller's rule (`on_failure`). An answer that makes no sense is a failure, never a verdict.
 
 mod error;
@@ -115,14 +115,15 @@ pub struct AskedText<'a> {
 pub struct Told {
     /// What is to be done.
     pub action: Action,
-    /// Why, in the service's words: one line of at most 300 characters. It may tell of the texts, so it is nothing for logs.
+    /// Why, in the service's words: one line of at most 300 characters. It may tell of the texts, so it is nothing for
+    /// logs.
     pub reason: Option<String>,
     /// What was found, and how often: lower case, `a-z0-9_`. Of an open set: nothing for the labels of metrics.
     pub entities: Vec<(String, usize)>,
     /// With [`Action::Replace`]: texts by their places in the list that was asked, in order, each at most once.
     pub replacements: Vec<(usize, String)>,
-    /// With [`Action::Flag`]: what was found where, in bytes of a text; in order, never overlapping within a text. The rule's own
-    /// action may be taken on them.
+    /// With [`Action::Flag`]: what was found where, in bytes of a text; in order, never overlapping within a text. The
+    /// rule's own action may be taken on them.
     pub spans: Vec<(usize, Range<usize>, String)>,
 }
 

@@ -1,8 +1,8 @@
 //! `openai_moderations`: OpenAI's moderation endpoint, or one that speaks like it.
 //! <https://platform.openai.com/docs/api-reference/moderations/create>
 //!
-//! A category counts if the service says so, or, where `thresholds` names it, from that score on. A category that counts
-//! blocks, unless `flag` lists it. `categories` are the only ones that are looked at; without it, all are.
+//! A category counts if the service says so, or, where `thresholds` names it, from that score on. A category that
+//! counts blocks, unless `flag` lists it. `categories` are the only ones that are looked at; without it, all are.
 
 use super::link::{Built, Link, settings};
 use super::{Action, Asked, Flaw, RemoteError, RemoteGuard, Told, told};

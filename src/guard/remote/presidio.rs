@@ -1,8 +1,8 @@
 //! `presidio`: the analyzer of Presidio, asked once a text, at most four at a time.
 //! <https://microsoft.github.io/presidio/api-docs/api-docs.html#tag/Analyzer/paths/~1analyze/post>
 //!
-//! What it finds is told with its place, so that the rule's action (redact, mask, tokenize …) can be taken on it. It counts
-//! places in code points, as Python does.
+//! What it finds is told with its place, so that the rule's action (redact, mask, tokenize …) can be taken on it. It
+//! counts places in code points, as Python does.
 
 use super::link::{Built, Link, Turn, settings};
 use super::places::{Spot, in_bytes};

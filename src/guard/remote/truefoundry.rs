@@ -1,12 +1,13 @@
 //! `truefoundry`: a service that speaks TrueFoundry's contract of custom guardrails.
 //! <https://www.truefoundry.com/docs/ai-gateway/custom-guardrails>
 //!
-//! `POST url` with `requestBody`, for an answer's texts `responseBody`, `context` and `config`. The bodies are made of the
-//! texts, in the shape of a chat completion: one message, or one choice, a text; so the service sees no more than the rule
-//! says, whatever API the client speaks. `{"verdict": true}` allows, `{"verdict": false, "message": …}` blocks, and
-//! `{"verdict": true, "transformed": true, "result": {…}}` replaces: the result has as many messages, or choices, as were
-//! sent. Servers made after the older template answer `null` (allow) or the body that takes the place of the one sent; these
-//! are understood. Another status than 200 is an error, also 400, by which the older template blocks.
+//! `POST url` with `requestBody`, for an answer's texts `responseBody`, `context` and `config`. The bodies are made of
+//! the texts, in the shape of a chat completion: one message, or one choice, a text; so the service sees no more than
+//! the rule says, whatever API the client speaks. `{"verdict": true}` allows, `{"verdict": false, "message": …}`
+//! blocks, and `{"verdict": true, "transformed": true, "result": {…}}` replaces: the result has as many messages, or
+//! choices, as were sent. Servers made after the older template answer `null` (allow) or the body that takes the place
+//! of the one sent; these are understood. Another status than 200 is an error, also 400, by which the older template
+//! blocks.
 
 use super::link::{Built, Link, settings};
 use super::litellm::replaced;

@@ -8,8 +8,9 @@
 //!  "texts": [{"id": 0, "role": "user", "text": "…"}]}
 //! ```
 //!
-//! `hook` is `input`, `output`, `tool_call` or `tool_result`; `role` is `system`, `user`, `assistant`, `reasoning`, `refusal`,
-//! `tool_call`, `tool_result`, `definition` or `document`. The answer has status 200; only `action` must be there:
+//! `hook` is `input`, `output`, `tool_call` or `tool_result`; `role` is `system`, `user`, `assistant`, `reasoning`,
+//! `refusal`, `tool_call`, `tool_result`, `definition` or `document`. The answer has status 200; only `action` must be
+//! there:
 //!
 //! ```json
 //! {"action": "replace", "reason": "…", "entities": [{"entity": "project_name", "count": 2}],
@@ -17,7 +18,8 @@
 //! ```
 //!
 //! `action` is `allow`, `block`, `replace` or `flag`; `texts` stands with `replace` only, and has the texts that become
-//! others, by their ids. Members that are not known are passed over. Anything else is an error, and so is another status.
+//! others, by their ids. Members that are not known are passed over. Anything else is an error, and so is another
+//! status.
 
 use super::link::{Built, Link, settings};
 use super::who::{Send, Who};

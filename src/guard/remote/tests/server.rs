@@ -1,4 +1,5 @@
-//! The scripted server: one connection a request, unless an answer keeps it; it writes down what it is asked and answers by a list.
+//! The scripted server: one connection a request, unless an answer keeps it; it writes down what it is asked and
+//! answers by a list.
 
 use parking_lot::Mutex;
 use std::sync::Arc;
