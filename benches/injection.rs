@@ -34,8 +34,13 @@ fn readme(length: usize) -> String {
         if text.len() >= length {
             break;
         }
-        text += &format!("## Section {number}\n\n{}\n\n- item `option_{number}`: see <https://example.org/docs/{number}.html>\n", prose(300));
-        text += &format!("```rust\nlet value = client.get(\"key-{number}\")?.parse::<u64>()?;\nassert_eq!(value, {number});\n```\n\n");
+        text += &format!(
+            "## Section {number}\n\n{}\n\n- item `option_{number}`: see <https://example.org/docs/{number}.html>\n",
+            prose(300)
+        );
+        text += &format!(
+            "```rust\nlet value = client.get(\"key-{number}\")?.parse::<u64>()?;\nassert_eq!(value, {number});\n```\n\n"
+        );
     }
     text.truncate(length);
     text

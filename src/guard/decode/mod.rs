@@ -150,7 +150,8 @@ impl Traces {
             return;
         }
         // `"ig" + "nore"`: the mark between two strings.
-        let quote = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|byte| matches!(byte, b'"' | b'\''));
+        let quote =
+            |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(|byte| matches!(byte, b'"' | b'\''));
         self.joints |= length == 1 && bytes[begin] == b'+' && quote(begin.checked_sub(2)) && quote(Some(end + 1));
         if length > 0 {
             self.odd_word(word, begin, counts);

@@ -59,7 +59,8 @@ pub fn hex(text: &str) -> Option<String> {
         while let Some(byte) = pair(bytes, at) {
             decoded.push(byte);
             at += 2;
-            let between = bytes[at..].iter().take(4).take_while(|byte| matches!(byte, b' ' | b':' | b',' | b'\n')).count();
+            let between =
+                bytes[at..].iter().take(4).take_while(|byte| matches!(byte, b' ' | b':' | b',' | b'\n')).count();
             let mark = bytes.get(at + between..at + between + 2);
             let mark = if mark.is_some_and(|mark| matches!(mark, b"0x" | b"\\x" | b"0X")) { 2 } else { 0 };
             if pair(bytes, at + between + mark).is_some() {

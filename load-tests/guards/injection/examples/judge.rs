@@ -14,7 +14,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let text = fold(value["text"].as_str().ok_or("`text` is missing")?);
         let speech = if value["speech"] == "tool" { Speech::ToolResult } else { Speech::User };
         let judgements = guards.each_ref().map(|guard| guard.judge(&text, speech));
-        let verdicts = judgements.each_ref().map(|found| found.as_ref().map_or(0, |found| if found.flag_only { 1 } else { 2 }));
+        let verdicts =
+            judgements.each_ref().map(|found| found.as_ref().map_or(0, |found| if found.flag_only { 1 } else { 2 }));
         let evidence = guards[1].evidence(&text);
         let balanced = judgements[1].as_ref();
         let out = serde_json::json!({
