@@ -93,24 +93,13 @@ def obfuscated(rows):
         print(f"| {name} | {both[0]:.1f} | {both[1]:.1f} |", flush=True)
 
 
-def load(name, file):
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location(name, file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def others():
     """Libraries that judge without a model from elsewhere."""
-    rebuff = load("rebuff_heuristics", sources.path("rebuff/rebuff/detect_pi_heuristics.py"))
     sys.path.insert(0, sources.path("ai_injection_guard"))
     from prompt_shield import PromptScanner
 
     scanner = PromptScanner()
     return {
-        "rebuff 0.1.1 (heuristics, 0.75)": lambda t: rebuff.detect_prompt_injection_using_heuristic_on_input(t) > 0.75,
         "ai-injection-guard 0.3.0 (defaults)": lambda t: not scanner.scan(t).is_safe,
     }
 

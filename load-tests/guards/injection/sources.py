@@ -211,10 +211,6 @@ def evals_short():
         yield row(item["confirmed_task"], 0, "mind2web", item["confirmed_task"])
     for at, item in enumerate(json.loads(read(path(EVALS + "agent_bench/data/agent_bench_os_test.json")))):
         yield row(item["description"], 0, "agent_bench", f"ab{at}")
-    for at, item in enumerate(json.loads(read(path(EVALS + "cyberseceval_4/malware_analysis/questions.json")))):
-        yield row(item["question"] + "\n" + "\n".join(item["options"]), 0, "cyberseceval", f"ma{at}")
-    for at, item in enumerate(json.loads(read(path(EVALS + "cyberseceval_4/threat_intel_reasoning/report_questions.json")))):
-        yield row(item["question_text"] + "\n" + "\n".join(item["options"]), 0, "cyberseceval", f"ti{at}")
     for at, item in enumerate(json.loads(read(path(EVALS + "gdm_stealth/solver/strategic_rule_breaking/tickets.json")))):
         yield row(item["subject"] + "\n" + item["description"], 0, "tickets", f"ti{at}")
 
@@ -323,11 +319,25 @@ def info_and_help():
     yield from some_files(["/usr/share/info/*.gz", "/usr/share/cmake*/Help/**/*.rst"], 150, "info_and_help")
 
 
-TRAIN_BENIGN = [manuals, modules, tau2, evals_short, humaneval, evals_readme, presidio, stdlib, man_pages]
+def books(names, source):
+    for name in names:
+        found = list(chapters(os.environ.get("BOOKS", "books") + "/" + name, source))
+        yield from random.Random(9).sample(found, min(250, len(found)))
+
+
+def other_handbooks():
+    yield from books(["git-doc", "python3.11-doc"], "other_handbooks")
+
+
+def apache_handbook():
+    yield from books(["apache2-doc"], "apache_handbook")
+
+
+TRAIN_BENIGN = [other_handbooks, manuals, modules, tau2, evals_short, humaneval, evals_readme, presidio, stdlib, man_pages]
 # Half of each group's texts train, the others calibrate.
 SPLIT_BENIGN = [writingbench, crates, tau2_documents, packages]
 # Calibration only: sources that no training text is from.
-CALIBRATE_BENIGN = [persistbench, freshqa, swe_lancer, python_docs, info_and_help]
+CALIBRATE_BENIGN = [persistbench, freshqa, swe_lancer, python_docs, info_and_help, apache_handbook]
 
 
 # ---- sealed: never looked at before the last evaluation ------------------------------------------------------------------
@@ -403,19 +413,24 @@ def sealed_documents():
             yield row(text, 0, "documents", speech="tool")
 
 
-def sealed_handbooks():
-    """Chapters of the Debian packages debian-faq, debian-reference-en, developers-reference and maint-guide, in pieces."""
+def chapters(folder, source):
+    """Chapters of handbooks in HTML, in pieces of 4 to 16 KB."""
     import html
 
     rng = random.Random(5)
-    for name in sorted(glob.glob(os.environ.get("DEBS", "debs") + "/**/*.html", recursive=True)):
+    for name in sorted(glob.glob(folder + "/**/*.html", recursive=True)):
         text = re.sub(r"(?s)<(script|style).*?</\1>|<[^>]+>", " ", read(name))
         text = re.sub(r"[ \t]+", " ", re.sub(r"\s*\n\s*\n\s*", "\n\n", html.unescape(text)))
         at = 0
         while len(text) - at >= 4_096:
             length = rng.randrange(4_096, 16_385)
-            yield row(text[at : at + length], 0, "handbooks", os.path.basename(name), "tool")
+            yield row(text[at : at + length], 0, source, os.path.basename(name), "tool")
             at += length
+
+
+def sealed_handbooks():
+    """Of the Debian packages debian-faq, debian-reference-en, developers-reference and maint-guide."""
+    yield from chapters(os.environ.get("DEBS", "debs"), "handbooks")
 
 
 SEALED = {

@@ -182,7 +182,7 @@ def weights_of(texts, rows_mask):
     return weight
 
 
-def train(texts, mask, rounds=(20, 60)):
+def train(texts, mask, rounds=(15, 45)):
     owner, y = texts.owner, texts.label[texts.owner]
     chosen = np.flatnonzero(mask[owner])
     weight = weights_of(texts, mask)

@@ -6,7 +6,7 @@
 //! (base64 of rot13) is not found; nor are ciphers with a key, other languages backwards or in rot13, and words that are
 //! split by spaces alone.
 //!
-//! Cost: about 2 µs per KiB of prose (one pass for the letters, one for the words); a view costs as much again.
+//! Cost: 3 to 10 µs per KiB (one pass for the letters, one for the words); a view costs as much again to make.
 
 mod letters;
 mod runs;
