@@ -37,9 +37,15 @@ impl Section {
         read_one(&self.node, &self.places, self.elsewhere)
     }
 
-    /// An error about `key` of this section (empty: about the section itself), with the line of that key.
+    /// An error about `key` of this section (empty: about the section itself; `words[3]`, `custom.id.regex`: about what is
+    /// further down), with the line of that key.
     pub fn error(&self, key: &str, message: String) -> ConfigError {
-        let path = if key.is_empty() { self.node.path.clone() } else { join(&self.node.path, key) };
+        let path = match key {
+            "" => self.node.path.clone(),
+            // A place further down, such as `words[3]`, is no name that needs quotes.
+            _ if key.contains(['.', '[']) && !self.has(key) => format!("{}.{key}", self.node.path),
+            _ => join(&self.node.path, key),
+        };
         self.places.error(&path, message)
     }
 

@@ -28,6 +28,7 @@ mod jwt;
 mod metering;
 mod media;
 mod mirrors;
+mod guardrails;
 mod ledger;
 mod kill;
 mod bounds;

@@ -60,7 +60,7 @@ const PREFIXES: &[&str] = &[
     "place ",
     "chemin ",
     "impasse ",
-    "allée ",
+    "allee ",
     "quai ",
     "route ",
     "calle ",
@@ -74,7 +74,7 @@ const PREFIXES: &[&str] = &[
     "corso ",
     "rua ",
     "travessa ",
-    "praça ",
+    "praca ",
 ];
 
 /// Ends of German and Dutch names of streets.

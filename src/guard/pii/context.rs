@@ -75,19 +75,19 @@ static WORDS: LazyLock<Words> = LazyLock::new(|| {
 /// Words, and what they speak of; nothing: of other numbers.
 const TABLE: &[(&str, &[Entity])] = &[
     (
-        "phone|telephone|tel|mobile|cell|cellphone|fax|call|calling|called|dial|dialed|whatsapp|sms|text me|texted|reach me|reach us|reach him|reach her|reach out|contact|hotline|ring|landline|voicemail|extension|signal|callback|telefon|telefono|teléfono|téléphone|handy|mobil|mobiltelefon|rufnummer|anrufen|ruf mich|erreichbar|portable|appelez|appeler|appelle|móvil|movil|celular|llamar|llama|llame|llámame|telefone|telemóvel|ligue|ligar|cellulare|chiamare|chiama|chiamami|numero di telefono|phone number|mobile number|contact number",
+        "phone|telephone|tel|mobile|cell|cellphone|fax|call|calling|called|dial|dialed|whatsapp|sms|text me|texted|reach me|reach us|reach him|reach her|reach out|contact|hotline|ring|landline|voicemail|extension|signal|callback|telefon|telefono|telefono|telephone|handy|mobil|mobiltelefon|rufnummer|anrufen|ruf mich|erreichbar|portable|appelez|appeler|appelle|movil|movil|celular|llamar|llama|llame|llamame|telefone|telemovel|ligue|ligar|cellulare|chiamare|chiama|chiamami|numero di telefono|phone number|mobile number|contact number",
         &[Phone],
     ),
     (
-        "credit card|debit card|card|card number|visa|mastercard|amex|cc|pan|kreditkarte|carte|tarjeta|cartão|carta",
+        "credit card|debit card|card|card number|visa|mastercard|amex|cc|pan|kreditkarte|carte|tarjeta|cartao|carta",
         &[CreditCard],
     ),
     (
-        "cvv|cvv2|cvc|cvc2|cvn|security code|card code|verification code on the back|prüfziffer|cryptogramme|código de seguridad|código de segurança|codice di sicurezza",
+        "cvv|cvv2|cvc|cvc2|cvn|security code|card code|verification code on the back|prufziffer|cryptogramme|codigo de seguridad|codigo de seguranca|codice di sicurezza",
         &[CardCvv],
     ),
     (
-        "exp|expiry|expires|expiration|expire|expiring|exp date|valid thru|valid through|valid until|valid to|good thru|gültig bis|ablaufdatum|expire fin|caducidad|vencimiento|validade|scadenza",
+        "exp|expiry|expires|expiration|expire|expiring|exp date|valid thru|valid through|valid until|valid to|good thru|gultig bis|ablaufdatum|expire fin|caducidad|vencimiento|validade|scadenza",
         &[CardExpiry],
     ),
     ("iban", &[Iban]),
@@ -103,7 +103,7 @@ const TABLE: &[(&str, &[Entity])] = &[
     ("itin|individual taxpayer|taxpayer identification|taxpayer id|tin", &[UsItin, UsSsn]),
     ("passport|passeport|reisepass|pasaporte|passaporto|passaporte", &[UsPassport, UkPassport]),
     (
-        "driver's license|drivers license|driver license|driver's licence|driving licence|driving license|driver licence|license number|licence number|dl|dl#|dln|driver's lic|fuhrerschein|führerschein|permis de conduire",
+        "driver's license|drivers license|driver license|driver's licence|driving licence|driving license|driver licence|license number|licence number|dl|dl#|dln|driver's lic|fuhrerschein|fuhrerschein|permis de conduire",
         &[UsDriverLicense],
     ),
     ("routing|routing number|aba|rtn|aba number|routing transit|transit number", &[UsRouting]),
@@ -121,7 +121,7 @@ const TABLE: &[(&str, &[Entity])] = &[
         &[DeIdCard],
     ),
     (
-        "nir|numéro de sécurité sociale|sécurité sociale|securite sociale|insee|numéro insee|sécu|social security",
+        "nir|numero de securite sociale|securite sociale|securite sociale|insee|numero insee|secu|social security",
         &[FrNir],
     ),
     ("nif|dni|documento nacional|identidad", &[EsNif]),
@@ -129,7 +129,7 @@ const TABLE: &[(&str, &[Entity])] = &[
     ("codice fiscale|c.f.|fiscal code", &[ItCodiceFiscale]),
     ("pesel", &[PlPesel]),
     ("bsn|burgerservicenummer|sofi|sofinummer|citizen service", &[NlBsn]),
-    ("hetu|henkilötunnus|personal identity code", &[FiHetu]),
+    ("hetu|henkilotunnus|personal identity code", &[FiHetu]),
     ("personnummer|personnr|personal number|samordningsnummer|swedish id", &[SePersonnummer]),
     ("cpf|cadastro de pessoas|contribuinte", &[BrCpf]),
     ("cnpj|empresa|cadastro nacional", &[BrCnpj]),
@@ -139,7 +139,7 @@ const TABLE: &[(&str, &[Entity])] = &[
     ("aadhaar|aadhar|adhaar|uidai|uid|आधार", &[InAadhaar]),
     ("permanent account|pan card|pan number|pan", &[InPan]),
     ("nric|fin number|identity card", &[SgNric]),
-    ("rrn|resident registration|주민등록번호|주민번호", &[KrRrn]),
+    ("rrn|resident registration|주민등록번호|주민번호", &[KrRrn]),
     ("tc kimlik|t.c. kimlik|kimlik|tckn|tckno|turkish id", &[TrId]),
     ("rsa id|south african id|sa id|id number", &[ZaId]),
     (
@@ -147,20 +147,20 @@ const TABLE: &[(&str, &[Entity])] = &[
         &[PlPesel, NlBsn, BrCpf, TrId, InAadhaar, SePersonnummer, DeIdCard],
     ),
     (
-        "born|dob|d.o.b.|date of birth|birth date|birthdate|birthday|geboren|geburtsdatum|geb.|geburtstag|date de naissance|né le|née le|naissance|fecha de nacimiento|nacido|nacida|nacimiento|data di nascita|nato il|nata il|data de nascimento|nascido|nascida|nascimento",
+        "born|dob|d.o.b.|date of birth|birth date|birthdate|birthday|geboren|geburtsdatum|geb.|geburtstag|date de naissance|ne le|nee le|naissance|fecha de nacimiento|nacido|nacida|nacimiento|data di nascita|nato il|nata il|data de nascimento|nascido|nascida|nascimento",
         &[DateOfBirth],
     ),
     ("vin|vehicle identification|chassis|fahrgestellnummer|fin|frame number", &[Vin]),
     (
-        "license plate|licence plate|number plate|plate|plates|plate number|registration plate|vehicle registration|reg no|kennzeichen|plaque|immatriculation|matrícula|targa|placa",
+        "license plate|licence plate|number plate|plate|plates|plate number|registration plate|vehicle registration|reg no|kennzeichen|plaque|immatriculation|matricula|targa|placa",
         &[VehiclePlate],
     ),
     (
-        "username|user name|user id|userid|login|login name|benutzername|nutzername|nom d'utilisateur|usuario|usuário|nome utente|utilisateur|screen name|user",
+        "username|user name|user id|userid|login|login name|benutzername|nutzername|nom d'utilisateur|usuario|usuario|nome utente|utilisateur|screen name|user",
         &[Username],
     ),
     (
-        "password|passwd|pwd|passwort|kennwort|mot de passe|contraseña|senha|parola d'ordine|passphrase|pass phrase|passcode|pass",
+        "password|passwd|pwd|passwort|kennwort|mot de passe|contrasena|senha|parola d'ordine|passphrase|pass phrase|passcode|pass",
         &[Password],
     ),
     ("postcode|post code|postal code", &[UkPostcode]),

@@ -9,9 +9,9 @@ use super::look::Look;
 
 /// Names of months from their beginnings, in English, German, French, Spanish, Italian, Portuguese and Dutch.
 const MONTHS: &[&str] = &[
-    "jan", "feb", "fév", "fev", "mar", "mär", "apr", "avr", "abr", "may", "mai", "mag", "mei", "maj", "jun", "juin",
-    "giu", "jul", "juil", "lug", "aug", "août", "aout", "ago", "sep", "set", "oct", "okt", "oto", "ott", "out", "nov",
-    "dec", "dez", "déc", "dic", "ene", "gen", "maggio", "mayo", "maio",
+    "jan", "feb", "fev", "fev", "mar", "mar", "apr", "avr", "abr", "may", "mai", "mag", "mei", "maj", "jun", "juin",
+    "giu", "jul", "juil", "lug", "aug", "aout", "aout", "ago", "sep", "set", "oct", "okt", "oto", "ott", "out", "nov",
+    "dec", "dez", "dec", "dic", "ene", "gen", "maggio", "mayo", "maio",
 ];
 
 /// A date at the start.
@@ -57,7 +57,7 @@ fn day_first(look: &Look<'_>) -> Option<usize> {
     if at - look.start() > 2 {
         return None;
     }
-    let at = ["st", "nd", "rd", "th", ".", "º", "er"]
+    let at = ["st", "nd", "rd", "th", ".", "o", "er"]
         .iter()
         .find(|word| look.word_at(at, word))
         .map_or(at, |word| at + word.len());

@@ -9,13 +9,13 @@ use std::sync::LazyLock;
 /// Titles: one name is enough behind them.
 const TITLES: &str = "\
     mr. |mr |mrs. |mrs |ms. |ms |miss |dr. |dr |prof. |professor |herr |herrn |frau |mme |m. |monsieur |\
-    madame |señor |señora |sr. |sra. |sig. |signor |signora |sir |lady |doña |don |dona |senhor |senhora ";
+    madame |senor |senora |sr. |sra. |sig. |signor |signora |sir |lady |dona |don |dona |senhor |senhora ";
 
 /// What introduces a name: one word is enough behind these.
 const INTRODUCTIONS: &str = "\
     my name is |name is |name's |name: |name:|\"name\": \"|\"name\":\"|name\": \"|full name: |mein name ist |\
-    ich heiße |je m'appelle |me llamo |mi nombre es |mi chiamo |meu nome é |me chamo |regards,\n|\
-    sincerely,\n|cheers,\n|thanks,\n|dear |patient: |customer: |employee: |client: |grüße\n|liebe |lieber |\
+    ich heisse |je m'appelle |me llamo |mi nombre es |mi chiamo |meu nome e |me chamo |regards,\n|\
+    sincerely,\n|cheers,\n|thanks,\n|dear |patient: |customer: |employee: |client: |grusse\n|liebe |lieber |\
     cardholder: |beneficiary: |signed by |my wife |my husband |my son |my daughter |my friend |my boss |\
     my colleague |my brother |my sister ";
 

@@ -19,8 +19,9 @@ fn patterns_match_as_written_wherever_the_text_is_cut() {
         ("words", r"\bcat\b", false, "cat concat cat's", "[p cat] concat [p cat]'s"),
         ("lines", r"(?m)^x+$", false, "xx\nxy\nx", "[p xx]\nxy\n[p x]"),
         ("any case", "(?i)apollo", false, "APOLLO Apollo", "[p APOLLO] [p Apollo]"),
-        ("a byte is rounded to its character", "a.", false, "aé ab", "[p aé] [p ab]"),
-        ("inside of a character", r"[\x80-\xff]b", false, "éb", "[p éb]"),
+        ("a byte is rounded to its character", "a.", false, "a日 ab", "[p a日] [p ab]"),
+        ("inside of a character", r"[\x80-\xff]b", false, "日b", "[p 日b]"),
+        ("an accent is folded away", "eb", false, "éb", "[p éb]"),
         ("Unicode", r"\p{Greek}+", true, "αβγ a δ", "[p αβγ] a [p δ]"),
         ("folded", "TKT-1", false, "ＴＫＴ-1 T\u{200b}KT-1", "[p ＴＫＴ-1] [p T\u{200b}KT-1]"),
     ];

@@ -17,7 +17,12 @@ fn words_are_found_as_the_settings_say_wherever_the_text_is_cut() {
         ("the longest", "words: [bad, bad word]", "bad word, bad  WORDS", "[word bad word], [word bad]  WORDS"),
         ("spaces", "words: [a bad word]", "a\n bad   word", "[word a\n bad   word]"),
         ("case", "words: [Bad]\ncase_sensitive: true", "bad Bad BAD", "bad [word Bad] BAD"),
-        ("accents", "words: [ÉTÉ, straße]", "été Été STRASSE Straße", "[word été] [word Été] STRASSE [word Straße]"),
+        (
+            "accents",
+            "words: [ÉTÉ, straße]",
+            "été Été STRASSE Straße",
+            "[word été] [word Été] [word STRASSE] [word Straße]",
+        ),
         ("another script", "words: [слово]\nmatch: substring", "СЛОВО и слова", "[word СЛОВО] и слова"),
         (
             "folded",

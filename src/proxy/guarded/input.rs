@@ -145,8 +145,10 @@ impl Looked<'_> {
             true => {
                 let form = self.form.map(str::to_owned);
                 let generate = self.generate.map(|(model, stream)| (model.to_owned(), stream));
-                let generate = move || generate.as_ref().map(|(model, stream)| (&**model, *stream));
-                let look = move || inspect(desk, mask, ask, form.as_deref(), generate());
+                let look = move || {
+                    let generate = generate.as_ref().map(|(model, stream)| (&**model, *stream));
+                    inspect(desk, mask, ask, form.as_deref(), generate)
+                };
                 // A panic of the gateway's own, for those of guards are caught: nothing goes out.
                 let looked = tokio::task::spawn_blocking(look).await;
                 let failed = || Guarded::Failed { guard: Arc::clone(&set.guards[0].name), hook: Hook::Input };
