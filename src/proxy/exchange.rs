@@ -236,6 +236,7 @@ impl Exchange {
             None => None,
         };
         let ask = &self.opened.ask;
+        let looked = self.opened.guarding.as_mut().is_some_and(|guarding| guarding.begin(ask.stream));
         let hide_usage = ask.include_usage.is_some_and(|include| !include.asked());
         let expect = Expect {
             label: Arc::clone(&self.opened.arrival.label),
@@ -246,11 +247,8 @@ impl Exchange {
             most: terms.most,
             text: ask.demand.media.as_ref().is_some_and(|media| media.wants_text()),
             pictures: ask.demand.units.images,
-            whole: self.opened.guarding.as_ref().is_some_and(|guarding| guarding.looks()),
+            whole: looked,
         };
-        if let Some(guarding) = &mut self.opened.guarding {
-            guarding.begin(ask.stream);
-        }
         let share = self.services.buffers.take(0).ok_or(Reject::BuffersFull)?;
         let answer = Answer::new(expect, Arc::clone(&target.provider), share).translated(encoder);
         let mut answer = answer.withholding(self.course.withholds(&self.opened, &target, self.now_us()));

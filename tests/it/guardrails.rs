@@ -3,7 +3,7 @@
 use crate::support::call::Call;
 use crate::support::config::{KEY, Setup};
 use crate::support::sample;
-use crate::support::script::Script;
+use crate::support::script::{Gate, Script};
 use crate::support::upstream::Upstream;
 use serde_json::{Value, json};
 
@@ -40,15 +40,21 @@ async fn what_is_said_up_and_down_is_redacted_and_everything_else_stays() {
 
 #[tokio::test]
 async fn a_request_without_finds_passes_byte_for_byte() {
-    let upstream = Upstream::start().await;
-    let gateway = Setup::openai(&[&upstream]).top(PII).search("guardrails: [no-pii]").start().await;
-    for (path, ask, want) in sample::CALLS {
-        upstream.next(Script::json(200, want));
-        let said = Call::post(path, ask).key(KEY).send(gateway.address).await;
-        assert_eq!((said.status, said.text()), (200, want), "{path}");
-    }
-    for (seen, (_, ask, _)) in upstream.requests().iter().zip(sample::CALLS) {
-        assert!(seen.body == sample::renamed(ask.as_bytes(), "model-a"), "{}", seen.text());
+    let (openai, anthropic) = (Upstream::start().await, Upstream::start().await);
+    let rows = [
+        (&openai, Setup::openai(&[&openai]), &sample::CALLS[..4]),
+        (&anthropic, Setup::anthropic(&[&anthropic]), &sample::CALLS[4..]),
+    ];
+    for (upstream, setup, calls) in rows {
+        let gateway = setup.top(PII).search("guardrails: [no-pii]").start().await;
+        for (path, ask, want) in calls {
+            upstream.next(Script::json(200, *want));
+            let said = Call::post(path, *ask).key(KEY).send(gateway.address).await;
+            assert_eq!((said.status, said.text()), (200, *want), "{path}");
+        }
+        for (seen, (_, ask, _)) in upstream.requests().iter().zip(calls) {
+            assert!(seen.body == sample::renamed(ask.as_bytes(), "model-a"), "{}", seen.text());
+        }
     }
 }
 
@@ -130,11 +136,20 @@ async fn a_stream_that_is_blocked_ends_with_its_dialects_refusal_and_stops_the_p
         .search("guardrails: [no-pii]")
         .start()
         .await;
-    upstream.next(stream(&["write to ", "ann.lee@example.com", " and more"]));
-    let said = gateway.post(CHAT, sample::CHAT_STREAM_ASK).await;
-    assert_eq!((said.status, &*delta_text(said.text())), (200, "write to "), "{}", said.text());
-    assert!(said.text().contains(r#""finish_reason":"content_filter""#), "{}", said.text());
-    assert!(said.text().ends_with("data: [DONE]\n\n"), "{}", said.text());
+    let gate = Gate::new();
+    let begin = Script::sse().body(sample::CHAT_ROLE).body(sample::chat_delta("write to "));
+    upstream.next(begin.wait(&gate).body(sample::chat_delta("ann.lee@example.com and more")).stall());
+    let mut open = Call::post(CHAT, sample::CHAT_STREAM_ASK).key(KEY).open(gateway.address).await;
+    let mut first = String::new();
+    while !first.contains("write to ") {
+        first.push_str(&open.event().await.expect("what came before"));
+    }
+    gate.open();
+    let rest = open.whole().await;
+    let said = first + rest.text();
+    assert_eq!(delta_text(&said), "write to ", "{said}");
+    assert!(said.contains(r#""finish_reason":"content_filter""#), "{said}");
+    assert!(said.ends_with("data: [DONE]\n\n"), "{said}");
     let rows = gateway.settled(1).await;
     assert_eq!(rows[0].text("error"), "guardrail_blocked", "{rows:?}");
     upstream.next(answer(MAIL));

@@ -23,15 +23,15 @@ pub struct Ends<'a> {
 }
 
 impl Guarding {
-    /// A new attempt begins: nothing of the last one went out.
-    pub fn begin(&mut self, is_stream: bool) {
-        let looks = self.desk.looks(Direction::Answer);
+    /// A new attempt begins: nothing of the last one went out. Tells whether its answer is looked at.
+    pub fn begin(&mut self, is_stream: bool) -> bool {
+        let looks = self.looks();
         self.stream = (looks && is_stream).then(|| Box::new(Streamed::new(self.api)));
         self.marker = None;
+        looks
     }
 
-    /// Whether answers are looked at.
-    pub fn looks(&self) -> bool {
+    fn looks(&self) -> bool {
         self.desk.looks(Direction::Answer)
     }
 
