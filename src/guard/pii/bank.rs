@@ -25,10 +25,13 @@ pub(super) fn vote(ballot: &mut Ballot<'_>) {
     if !look.at(start + 1).is_ascii_alphabetic() {
         return;
     }
-    if ballot.wants(Iban) && look.at(start + 2).is_ascii_digit() && look.at(start + 3).is_ascii_digit() && opens(look) {
-        if let Some(end) = iban(look) {
-            ballot.offer(Iban, end, Strength::Sure);
-        }
+    if ballot.wants(Iban)
+        && look.at(start + 2).is_ascii_digit()
+        && look.at(start + 3).is_ascii_digit()
+        && opens(look)
+        && let Some(end) = iban(look)
+    {
+        ballot.offer(Iban, end, Strength::Sure);
     }
     if ballot.wants(SwiftBic) {
         let end = look.run(start, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());

@@ -106,19 +106,25 @@ fn parted(ballot: &mut Ballot<'_>, code: Code<'_>) {
             ballot.offer(EsNif, code.end + 2, Strength::Sure);
         }
     }
-    if next == b'-' && matches!(code.text, [b'X' | b'Y' | b'Z', ..]) && matches!(code.text.len(), 1 | 8) {
-        if let Some((whole, end)) = undashed::<9>(look) {
-            if is_nie(&whole) && closes(look, end) {
-                ballot.offer(EsNie, end, Strength::Sure);
-            }
-        }
+    if next == b'-'
+        && matches!(code.text, [b'X' | b'Y' | b'Z', ..])
+        && matches!(code.text.len(), 1 | 8)
+        && let Some((whole, end)) = undashed::<9>(look)
+        && is_nie(&whole)
+        && closes(look, end)
+    {
+        ballot.offer(EsNie, end, Strength::Sure);
     }
-    if next == b'-' && code.text.len() == 4 && code.upper {
-        if let Some((whole, end)) = undashed::<11>(look) {
-            if is_mbi(&whole) && end == start + 13 && look.at(start + 8) == b'-' && closes(look, end) {
-                ballot.offer(UsMbi, end, Strength::Sure);
-            }
-        }
+    if next == b'-'
+        && code.text.len() == 4
+        && code.upper
+        && let Some((whole, end)) = undashed::<11>(look)
+        && is_mbi(&whole)
+        && end == start + 13
+        && look.at(start + 8) == b'-'
+        && closes(look, end)
+    {
+        ballot.offer(UsMbi, end, Strength::Sure);
     }
     if ballot.wants(UkPostcode) {
         postcode(ballot, code);
@@ -131,14 +137,14 @@ fn parted(ballot: &mut Ballot<'_>, code: Code<'_>) {
 /// `N` letters and digits from the start, dashes left out, and where they end.
 fn undashed<const N: usize>(look: &Look<'_>) -> Option<([u8; N], usize)> {
     let (mut whole, mut at) = ([0; N], look.start());
-    for place in 0..N {
+    for (place, byte) in whole.iter_mut().enumerate() {
         if place > 0 && look.at(at) == b'-' {
             at += 1;
         }
         if !look.at(at).is_ascii_alphanumeric() {
             return None;
         }
-        whole[place] = look.at(at);
+        *byte = look.at(at);
         at += 1;
     }
     Some((whole, at))

@@ -12,13 +12,14 @@ pub(super) fn vote(ballot: &mut Ballot<'_>) {
         return;
     }
     let first = look.at(look.start());
-    if ballot.wants(Ip) && first.is_ascii_digit() {
-        if let Some((end, address)) = v4(look) {
-            // `4.5.3.1` is a section or a version, but `8.8.8.8` is not.
-            let octets = address.octets();
-            let section = octets.iter().all(|&octet| octet < 10) && octets.iter().any(|&octet| octet != octets[0]);
-            ballot.offer(Ip, end, if section { Strength::Word } else { Strength::Sure });
-        }
+    if ballot.wants(Ip)
+        && first.is_ascii_digit()
+        && let Some((end, address)) = v4(look)
+    {
+        // `4.5.3.1` is a section or a version, but `8.8.8.8` is not.
+        let octets = address.octets();
+        let section = octets.iter().all(|&octet| octet < 10) && octets.iter().any(|&octet| octet != octets[0]);
+        ballot.offer(Ip, end, if section { Strength::Word } else { Strength::Sure });
     }
     if !(first.is_ascii_hexdigit() || first == b':') {
         return;
@@ -33,15 +34,17 @@ pub(super) fn vote(ballot: &mut Ballot<'_>) {
         }
         _ => {}
     }
-    if ballot.wants(Mac) && matches!((run, next), (2, b':' | b'-') | (4, b'.')) {
-        if let Some(end) = mac(look) {
-            ballot.offer(Mac, end, Strength::Sure);
-        }
+    if ballot.wants(Mac)
+        && matches!((run, next), (2, b':' | b'-') | (4, b'.'))
+        && let Some(end) = mac(look)
+    {
+        ballot.offer(Mac, end, Strength::Sure);
     }
-    if ballot.wants(Uuid) && (run, next) == (8, b'-') {
-        if let Some(end) = uuid(look) {
-            ballot.offer(Uuid, end, Strength::Sure);
-        }
+    if ballot.wants(Uuid)
+        && (run, next) == (8, b'-')
+        && let Some(end) = uuid(look)
+    {
+        ballot.offer(Uuid, end, Strength::Sure);
     }
 }
 

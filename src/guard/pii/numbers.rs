@@ -254,7 +254,7 @@ fn fourteen(ballot: &mut Ballot<'_>, number: Number<'_>) {
 /// `codes`.
 fn nir(ballot: &mut Ballot<'_>, number: Number<'_>) {
     let digits = number.digits;
-    let spaced = number.is_of(0x122_2332, b" ") || number.is_of(0xd2, b" ") || number.is_of(0x1_2223_32, b" .-");
+    let spaced = number.is_of(0x122_2332, b" ") || number.is_of(0xd2, b" ") || number.is_of(0x122_2332, b" .-");
     if (number.is_plain() || spaced) && is_nir(digits) {
         ballot.offer(FrNir, number.end, Strength::Sure);
     }

@@ -79,10 +79,9 @@ pub(super) fn vote(ballot: &mut Ballot<'_>) {
                 && look.at(start) == b'0'
                 && look.at(start + 1) == b'0'
                 && matches!(look.at(start + 2), b'1'..=b'9')
+                && let Some(end) = international(look, start + 2)
             {
-                if let Some(end) = international(look, start + 2) {
-                    ballot.offer(Phone, extended(look, end), Strength::Shape);
-                }
+                ballot.offer(Phone, extended(look, end), Strength::Shape);
             }
             national(ballot);
         }
@@ -273,9 +272,10 @@ fn leading_one(ballot: &mut Ballot<'_>) {
         return;
     }
     let open = start + 1 + usize::from(look.at(start + 1) != b'(');
-    if look.at(open) == b'(' && is_area(look.at(open + 1)) {
-        if let Some(end) = international(look, start) {
-            ballot.offer(Phone, extended(look, end), Strength::Shape);
-        }
+    if look.at(open) == b'('
+        && is_area(look.at(open + 1))
+        && let Some(end) = international(look, start)
+    {
+        ballot.offer(Phone, extended(look, end), Strength::Shape);
     }
 }

@@ -119,8 +119,8 @@ pub fn guards_of(guards: &Guards, table: &Table<Target>) -> HashMap<Arc<str>, Ma
         }
         seen.iter().fold(0, |mask, name| mask | guards.of_model(name))
     };
-    let masks = table.names().into_iter().filter_map(|name| {
-        let route = table.find(&name)?;
+    let masks = table.names().iter().filter_map(|name| {
+        let route = table.find(name)?;
         Some((Arc::clone(&route.name), of(route)))
     });
     masks.filter(|(_, mask)| *mask != 0).collect()
