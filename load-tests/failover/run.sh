@@ -9,6 +9,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 export BIN=${CARGO_TARGET_DIR:-$root/target}/${PROFILE:-release} RATE=${RATE:-50}
 if [ -n "${OUT:-}" ]; then
-  exec python3 "$here/failover.py" "$@" | tee "$OUT"
+  python3 "$here/failover.py" "$@" | tee "$OUT"
+  exit
 fi
 exec python3 "$here/failover.py" "$@"

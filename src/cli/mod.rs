@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod demo;
 mod explain;
+mod guard;
 mod keys;
 mod ledger;
 mod run;
@@ -83,6 +84,7 @@ enum Command {
     Teams(teams::Teams),
     Budgets(budgets::Budgets),
     Explain(explain::Args),
+    Guard(guard::Guard),
     Audit(audit::Args),
     #[command(after_help = LEDGER_EXAMPLES)]
     Ledger(ledger::Args),
@@ -149,6 +151,7 @@ fn execute(command: Command) -> Result<ExitCode, CliError> {
         Command::Teams(teams) => done(teams.run(&mut io::stdout().lock())),
         Command::Budgets(budgets) => done(budgets.run(&mut io::stdout().lock())),
         Command::Explain(explain) => done(explain.run(&mut io::stdout().lock())),
+        Command::Guard(guard) => done(guard.run(&mut io::stdout().lock(), &mut io::stderr().lock())),
         Command::Audit(args) => {
             let state = state_dir(args.state.as_deref(), args.config.as_deref())?;
             audit::run(&args, &state, &mut io::stdout().lock())

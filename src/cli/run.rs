@@ -33,7 +33,8 @@ pub(super) fn check(path: &Path) -> Result<(), CliError> {
         Ok((config, snapshot)) => {
             let target = |model: &crate::config::Model, target: &crate::config::Target| snapshot.notes(model, target);
             let provider = |provider: &crate::config::Provider| snapshot.endpoint(&config, provider);
-            let notes = Notes { provider: &provider, target: &target };
+            let guardrail = |guardrail: &crate::config::Guardrail| snapshot.guard_notes(guardrail);
+            let notes = Notes { provider: &provider, target: &target, guardrail: &guardrail };
             // The store of another user's gateway cannot be read, and need not be.
             let misfits = auth::misfits(&config, &config.state.dir).unwrap_or_default();
             super::check::print_misfits(&misfits, &mut io::stderr().lock())?;

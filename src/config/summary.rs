@@ -3,11 +3,12 @@
 
 use super::quantity::{show_size, show_time};
 use super::{
-    AccessLog, Allowed, Calendar, Config, Durability, Health, Key, LimitWhat, Listen, Mode, Model, OnRevoke, Passive,
-    Probe, Protocol, Provider, RouteKind, Rules, Sticky, Target, Timeouts, Unit,
+    AccessLog, Allowed, Calendar, Config, Durability, Guardrail, Guardrails, Health, Key, LimitWhat, Listen, Mode,
+    Model, OnRevoke, Passive, Probe, Protocol, Provider, RouteKind, Rules, Sticky, Target, Timeouts, Unit,
 };
 use crate::model::NanoUsd;
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
 /// What others have to say about parts of the configuration; each line is printed below its part.
 pub struct Notes<'a> {
@@ -15,11 +16,13 @@ pub struct Notes<'a> {
     pub provider: &'a dyn Fn(&Provider) -> Vec<String>,
     /// About a target: its row of prices, or that it has none; what it does not speak.
     pub target: &'a dyn Fn(&Model, &Target) -> Vec<String>,
+    /// About a guardrail: what it looks at, what it does, what it costs.
+    pub guardrail: &'a dyn Fn(&Guardrail) -> Vec<String>,
 }
 
 impl Notes<'_> {
     /// Nothing to say.
-    pub const NONE: Self = Self { provider: &|_| Vec::new(), target: &|_, _| Vec::new() };
+    pub const NONE: Self = Self { provider: &|_| Vec::new(), target: &|_, _| Vec::new(), guardrail: &|_| Vec::new() };
 }
 
 impl Config {
@@ -48,6 +51,7 @@ impl Config {
             write_health(out, &provider.health)?;
             write_notes(out, &(notes.provider)(provider))?;
         }
+        self.write_guardrails(out, notes)?;
         let own = self.files.teams.iter().map(|(team, provider)| format!("of team {team} at {provider}"));
         let all = self.files.provider.iter().map(|provider| format!("at {provider}"));
         let places = own.chain(all).collect::<Vec<_>>();
@@ -91,6 +95,27 @@ impl Config {
             Some(jwt) => writeln!(out, "  JWTs of {} for {} are callers", jwt.issuer, jwt.audience),
             None => Ok(()),
         }
+    }
+
+    fn write_guardrails(&self, out: &mut String, notes: &Notes<'_>) -> fmt::Result {
+        let Guardrails { all, everywhere, models, teams, keys } = &self.guardrails;
+        if all.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\nguardrails ({}), in this order", all.len())?;
+        for guardrail in all.values() {
+            let named = |list: &[Arc<str>]| list.contains(&guardrail.name);
+            let lists = [("model", models), ("team", teams), ("key", keys)];
+            let of = lists.into_iter().flat_map(|(what, lists)| {
+                lists.iter().filter(|(_, list)| named(list)).map(move |(name, _)| format!("{what} {name}"))
+            });
+            let all = named(everywhere).then(|| "everybody".to_owned());
+            let whom: Vec<String> = all.into_iter().chain(of).collect();
+            let whom = if whom.is_empty() { "whoever asks for it".to_owned() } else { whom.join(", ") };
+            writeln!(out, "  {}: {}, for {whom}", guardrail.name, guardrail.kind)?;
+            write_notes(out, &(notes.guardrail)(guardrail))?;
+        }
+        Ok(())
     }
 
     fn write_server(&self, out: &mut String) -> fmt::Result {

@@ -149,7 +149,7 @@ impl Desk {
     /// The guardrail lets it.
     pub fn blocked_by(&mut self, guard: &Guard, hook: Hook, entity: &str, why: Option<String>) -> Result<(), Refused> {
         let action = if guard.action == GuardAction::Flag { GuardAction::Flag } else { GuardAction::Block };
-        self.verdicts.note(&guard.name, hook, entity, (action, guard.audit));
+        self.verdicts.note_foreign(&guard.name, hook, entity, (action, guard.audit));
         match guard.decides() {
             true => Err(Refused { guard: Arc::clone(&guard.name), hook, entity: entity.into(), why }),
             false => Ok(()),
@@ -159,7 +159,7 @@ impl Desk {
     /// A service found something; `replaced`: it says what stands there instead.
     pub fn noted(&mut self, guard: &Guard, hook: Hook, entity: &str, replaced: bool) {
         let action = if replaced { GuardAction::Redact } else { guard.action };
-        self.verdicts.note(&guard.name, hook, entity, (action, guard.audit));
+        self.verdicts.note_foreign(&guard.name, hook, entity, (action, guard.audit));
     }
 
     /// What stands in the place of `value`, which a service found in a request.

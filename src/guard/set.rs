@@ -159,6 +159,9 @@ impl Guards {
         if !errors.is_empty() {
             return Err(errors);
         }
+        if !all.is_empty() {
+            super::prepare(); // not on the first request
+        }
         let bit = |name: &Arc<str>| {
             let at = config.all.keys().position(|one| one == name);
             at.and_then(|at| 1_u128.checked_shl(u32::try_from(at).ok()?)).unwrap_or(0)

@@ -19,6 +19,8 @@ pub struct Said {
     pub audited: bool,
     /// How often.
     pub count: u32,
+    /// The entity was named by a service: of no closed set.
+    pub foreign: bool,
 }
 
 /// The entity of a guardrail that could not say.
@@ -33,7 +35,22 @@ const MOST: usize = 64;
 
 impl Verdicts {
     /// Counts one more.
-    pub fn note(&mut self, guard: &Arc<str>, hook: Hook, entity: &str, (action, audited): (GuardAction, bool)) {
+    pub fn note(&mut self, guard: &Arc<str>, hook: Hook, entity: &str, done: (GuardAction, bool)) {
+        self.add(guard, hook, (entity, false), done);
+    }
+
+    /// Counts one more, which a service named.
+    pub fn note_foreign(&mut self, guard: &Arc<str>, hook: Hook, entity: &str, done: (GuardAction, bool)) {
+        self.add(guard, hook, (entity, true), done);
+    }
+
+    fn add(
+        &mut self,
+        guard: &Arc<str>,
+        hook: Hook,
+        (entity, foreign): (&str, bool),
+        (action, audited): (GuardAction, bool),
+    ) {
         let same = |said: &&mut Said| {
             *said.guard == **guard && said.hook == hook && *said.entity == *entity && said.action == action
         };
@@ -41,7 +58,7 @@ impl Verdicts {
             said.count = said.count.saturating_add(1);
         } else if self.0.len() < MOST {
             let (guard, entity) = (Arc::clone(guard), Arc::from(entity));
-            self.0.push(Said { guard, hook, entity, action, audited, count: 1 });
+            self.0.push(Said { guard, hook, entity, action, audited, count: 1, foreign });
         }
     }
 
@@ -59,7 +76,7 @@ impl Verdicts {
     pub fn line(&self) -> String {
         let mut line = String::new();
         for said in &self.0 {
-            let Said { guard, hook, entity, action, audited, count } = said;
+            let Said { guard, hook, entity, action, audited, count, .. } = said;
             let comma = if line.is_empty() { "" } else { ", " };
             let audit = if *audited { "audit:" } else { "" };
             let written = write!(line, "{comma}{guard};{};{audit}{};{entity}={count}", hook.name(), action.name());

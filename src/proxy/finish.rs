@@ -5,6 +5,7 @@ use super::bound;
 use super::exchange::{Arrival, Exchange, Opened};
 use super::gateway::{Services, Snapshot};
 use super::governed::{self, Governing};
+use super::guarded;
 use super::metadata::Metadata;
 use super::reject::OVERLOADED;
 use super::tally::Tally;
@@ -305,8 +306,10 @@ pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'sta
     line.too_small = opened.too_small();
     line.bytes_in = opened.bytes_in as u64;
     line.bytes_out = record.bytes_out;
-    line.guardrails =
-        opened.guarding.as_ref().map(|guarding| guarding.verdicts().line()).filter(|said| !said.is_empty());
+    if let Some(said) = opened.guarding.as_ref().map(|guarding| guarding.verdicts()).filter(|said| !said.is_empty()) {
+        guarded::count(&services.metrics, said);
+        line.guardrails = Some(said.line());
+    }
     exchange.record.tally.lock().over(line, &services.access_log);
 }
 
@@ -329,6 +332,8 @@ pub struct Local {
     pub code: Option<&'static str>,
     /// Calls of a provider that keeps files.
     pub attempts: Vec<AccessAttempt>,
+    /// What guardrails said.
+    pub guardrails: Option<String>,
     /// How long it waited for a place.
     pub queued: Duration,
     /// Bytes of the request's body, where it was a file.
@@ -355,6 +360,7 @@ pub fn conclude_local(services: &Services, snapshot: &Snapshot, arrival: &Arriva
     line.api = local.api;
     line.model = local.model;
     line.cost = Some(NanoUsd::ZERO);
+    line.guardrails = local.guardrails;
     line.queued_us = micros(local.queued);
     line.provider = local.attempts.last().map(|attempt| Arc::clone(&attempt.provider));
     line.attempts = local.attempts;

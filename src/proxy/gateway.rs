@@ -18,7 +18,7 @@ use super::uplink::Uplink;
 use crate::auth::Callers;
 use crate::catalogue::{self, Price};
 use crate::config::{
-    Budgeting, Config, ConfigError, Health, Mirror, Model, Networks, PriceOverride, Protocol,
+    Budgeting, Config, ConfigError, Guardrail, Health, Mirror, Model, Networks, PriceOverride, Protocol,
     Provider as ProviderConfig, Scope, Target as TargetConfig, nearest,
 };
 use crate::guard::{Guards, Mask, Safe};
@@ -244,6 +244,16 @@ impl Snapshot {
         let (input, output) = (most(joined.max_input_tokens), most(joined.max_output_tokens));
         let limits = format!("at most: input {input}, output {output} tokens");
         vec![format!("price: {price}"), limits, format!("answers: {answers}")]
+    }
+
+    /// What a guardrail looks at and does, for `weighbridge check`.
+    pub fn guard_notes(&self, guardrail: &Guardrail) -> Vec<String> {
+        let Some(guard) = self.guards.named(&guardrail.name) else { return Vec::new() };
+        let hooks: Vec<&str> = guard.hooks.iter().map(|hook| hook.name()).collect();
+        let mode = if guard.audit { ", only told" } else { "" };
+        let failure = if guard.open { "passes" } else { "does not pass" };
+        let does = format!("on {}: {}{mode}; what it cannot judge {failure}", hooks.join(", "), guard.action.name());
+        vec![does, format!("costs {}", guard.cost)]
     }
 
     /// The names of the dialects that the targets of `route` speak.

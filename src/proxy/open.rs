@@ -8,7 +8,7 @@ use super::exchange::{Arrival, Opened};
 use super::finish::Local;
 use super::gateway::{Services, Snapshot};
 use super::governed::{Governing, reserved_tokens};
-use super::guarded::{self, Guarding, Looked, Who};
+use super::guarded::{self, Guarding, Looked, Stopped, Who};
 use super::lane::Lane;
 use super::metadata;
 use super::reject::{Fault, Reject, shown};
@@ -202,8 +202,12 @@ impl Opening<'_> {
         };
         let facts = local.facts(caller, &ask);
         let Some(set) = looked.set(|when| routing::failing(when, &facts).is_none()) else { return Ok((ask, None)) };
-        let (ask, guarding) = looked.look(set, ask).await?;
-        Ok((ask, Some(guarding)))
+        let looked = looked.look(set, ask).await.map_err(|Stopped { reject, verdicts }| {
+            guarded::count(&self.gateway.services.metrics, &verdicts);
+            local.guardrails = Some(verdicts.line()).filter(|line| !line.is_empty());
+            reject
+        });
+        looked.map(|(ask, guarding)| (ask, Some(guarding)))
     }
 
     fn readiness(&self) -> Next {

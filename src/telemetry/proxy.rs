@@ -25,6 +25,7 @@ pub struct ProxyMetrics {
     rejects: IntCounterVec,
     /// Copies of requests for another model, by the model that was asked for and how they ended.
     pub mirrored: IntCounterVec,
+    guard_finds: IntCounterVec,
     refused_connections: IntCounterVec,
     /// Connections of clients that are open now.
     pub open_connections: IntGauge,
@@ -47,6 +48,11 @@ pub struct ProxyMetrics {
 }
 
 impl ProxyMetrics {
+    /// Counts what a guardrail found; `action`: what it did, or `audit` where it only told. `entity` is of a closed set.
+    pub fn guarded(&self, guard: &str, hook: &str, action: &str, entity: &str, count: u32) {
+        self.guard_finds.with_label_values(&[guard, hook, action, entity]).inc_by(count.into());
+    }
+
     /// Registers the stage's metrics.
     ///
     /// # Errors
@@ -84,6 +90,11 @@ impl ProxyMetrics {
             team_tokens: counters(TEAM_TOKENS.0, TEAM_TOKENS.1, &["team", "class"])?,
             team_units: floats(TEAM_UNITS.0, TEAM_UNITS.1, &["team", "unit"])?,
             team_cost_usd: floats(TEAM_COST.0, TEAM_COST.1, &["team"])?,
+            guard_finds: counters(
+                "weighbridge_guard_finds_total",
+                "What guardrails found; `failed`: they could not say",
+                &["guard", "hook", "action", "entity"],
+            )?,
             mirrored: counters(
                 "weighbridge_proxy_mirrored_total",
                 "Copies of requests for another model, by the model that was asked for and how they ended",

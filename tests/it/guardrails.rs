@@ -92,6 +92,12 @@ async fn each_dialect_is_covered_and_what_is_blocked_is_not_sent() {
     let refused = gateway.post(CHAT, ask(MAIL)).await;
     assert_eq!(refused.json()["error"]["code"], "guardrail_blocked");
     assert_eq!(upstream.count(), 0, "nothing was sent");
+    let finds = |hook| {
+        format!("weighbridge_guard_finds_total{{action=\"block\",entity=\"email\",guard=\"no-pii\",hook=\"{hook}\"}}")
+    };
+    assert_eq!(gateway.metric(&finds("input")).await, 7.0);
+    let records = gateway.access_records();
+    assert!(records.iter().all(|record| record["guardrails"] == "no-pii;input;block;email=1"), "{records:?}");
 }
 
 fn delta_text(stream: &str) -> String {
@@ -221,4 +227,26 @@ async fn audit_only_tells_and_the_record_says_what_was_found_but_never_the_text(
     gateway.stop().await;
     let log = gateway.log();
     assert!(!log.contains(MAIL), "{log}");
+}
+
+#[tokio::test]
+async fn a_guardrail_can_be_tried_from_the_command_line_and_check_tells_what_holds() {
+    let upstream = Upstream::start().await;
+    let more = format!("{PII}\n  no-words: {{ kind: words, words: [nightjar], action: block }}");
+    let gateway = Setup::openai(&[&upstream]).top(&more).search("guardrails: [no-pii]").start().await;
+    let tried = gateway.piped(&["guard", "test", "--guard", "no-pii"], &format!("to {MAIL}\n")).await;
+    assert_eq!(
+        (tried.code, &*tried.stdout, &*tried.stderr),
+        (Some(0), "to [EMAIL]\n", "no-pii;input;redact;email=1\n")
+    );
+    let refused = gateway.piped(&["guard", "test", "--guard", "no-words"], "a nightjar").await;
+    assert_eq!((refused.code, &*refused.stdout), (Some(1), ""));
+    assert!(refused.stderr.contains("guardrail `no-words` found `word`"), "{refused:?}");
+    let unknown = gateway.piped(&["guard", "test", "--guard", "no-pi"], "").await;
+    assert!(unknown.code == Some(1) && unknown.stderr.contains("did you mean `no-pii`?"), "{unknown:?}");
+    let checked = gateway.piped(&["check"], "").await;
+    for line in ["no-pii: pii, for team search", "on input, output: redact", "no-words: words, for whoever asks for it"]
+    {
+        assert!(checked.stdout.contains(line), "{line}: {}", checked.stdout);
+    }
 }

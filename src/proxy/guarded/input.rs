@@ -1,7 +1,7 @@
 //! A request's texts, before anything of it leaves.
 
 use super::{
-    Guarded, Guarding, refuse,
+    Guarded, Guarding, Stopped, refuse,
     remote::{self, Who},
     unseen,
 };
@@ -138,7 +138,7 @@ impl Looked<'_> {
     /// # Errors
     ///
     /// A guardrail refuses it, or cannot look at it.
-    pub async fn look(&self, (set, mask): (Arc<Set>, Mask), ask: Ask) -> Result<(Ask, Box<Guarding>), Reject> {
+    pub async fn look(&self, (set, mask): (Arc<Set>, Mask), ask: Ask) -> Result<(Ask, Box<Guarding>), Stopped> {
         let desk = self.desk(&set);
         let (ask, mut guarding) = match ask.text_bytes > MOST_AT_ONCE {
             false => inspect(desk, mask, ask, self.form, self.generate)?,
@@ -152,13 +152,14 @@ impl Looked<'_> {
                 // A panic of the gateway's own, for those of guards are caught: nothing goes out.
                 let looked = tokio::task::spawn_blocking(look).await;
                 let failed = || Guarded::Failed { guard: Arc::clone(&set.guards[0].name), hook: Hook::Input };
-                looked.unwrap_or_else(|_| Err(Reject::Guard(failed())))?
+                looked.unwrap_or_else(|_| Err(Reject::Guard(failed()).into()))?
             }
         };
         let mut ask = ask;
         for (guard, service) in set.remotes() {
             let boundary = self.form.filter(|_| ask.form).and_then(|kind| form::boundary(kind).ok());
-            let edits = remote::ask(&mut guarding.desk, (guard, &**service), (&ask, boundary), &self.who).await?;
+            let asked = remote::ask(&mut guarding.desk, (guard, &**service), (&ask, boundary), &self.who).await;
+            let edits = asked.map_err(|reject| Stopped { reject, verdicts: guarding.verdicts().clone() })?;
             if !edits.is_empty() {
                 ask = rewritten(ask, &edits, self.form, self.generate)?;
             }
@@ -171,7 +172,7 @@ impl Looked<'_> {
     /// # Errors
     ///
     /// As [`Self::look`]; a guardrail would ask somebody outside.
-    pub fn look_at_once(&self, (set, mask): (Arc<Set>, Mask), ask: Ask) -> Result<(Ask, Box<Guarding>), Reject> {
+    pub fn look_at_once(&self, (set, mask): (Arc<Set>, Mask), ask: Ask) -> Result<(Ask, Box<Guarding>), Stopped> {
         match set.remotes().find(|(guard, _)| guard.decides()) {
             Some((guard, _)) => {
                 Err(Reject::Guard(Guarded::Failed { guard: Arc::clone(&guard.name), hook: Hook::Input }))
@@ -196,16 +197,22 @@ fn inspect(
     ask: Ask,
     form: Option<&str>,
     generate: Option<(&str, bool)>,
-) -> Result<(Ask, Box<Guarding>), Reject> {
+) -> Result<(Ask, Box<Guarding>), Stopped> {
     let api = ask.api;
-    parameters(&mut desk, &ask, form)?;
+    match looked(&mut desk, ask, form, generate) {
+        Ok(ask) => Ok((ask, Box::new(Guarding { desk, mask, api, stream: None, marker: None }))),
+        Err(reject) => Err(Stopped { reject, verdicts: desk.verdicts().clone() }),
+    }
+}
+
+fn looked(desk: &mut Desk, ask: Ask, form: Option<&str>, generate: Option<(&str, bool)>) -> Result<Ask, Reject> {
+    parameters(desk, &ask, form)?;
     may_look(desk.set(), &ask)?;
     let edits = match desk.set().looks(Direction::Request) {
-        true => texts(&mut desk, &ask, form)?,
+        true => texts(desk, &ask, form)?,
         false => Vec::new(),
     };
-    let ask = if edits.is_empty() { ask } else { rewritten(ask, &edits, form, generate)? };
-    Ok((ask, Box::new(Guarding { desk, mask, api, stream: None, marker: None })))
+    if edits.is_empty() { Ok(ask) } else { rewritten(ask, &edits, form, generate) }
 }
 
 /// Looks at the parameters of a request: members of its body, or fields of a form.

@@ -23,6 +23,7 @@ use crate::{
     dialect::view::NoView,
     guard::{Desk, FAILED, Mask, Refused, Verdicts},
     model::Api,
+    telemetry::ProxyMetrics,
 };
 use std::sync::Arc;
 use stream::Streamed;
@@ -48,6 +49,30 @@ impl Guarding {
     /// Whether all of `mask` hold already.
     pub const fn has(&self, mask: Mask) -> bool {
         mask & !self.mask == 0
+    }
+}
+
+/// Counts what was said about a request.
+pub fn count(metrics: &ProxyMetrics, verdicts: &Verdicts) {
+    for said in verdicts.all() {
+        let action = if said.audited { "audit" } else { said.action.name() };
+        let entity = if said.foreign { "other" } else { &said.entity };
+        metrics.guarded(&said.guard, said.hook.name(), action, entity, said.count);
+    }
+}
+
+/// A request that was refused, and what was said about it.
+pub struct Stopped {
+    /// Why.
+    pub reject: Reject,
+    /// What was said.
+    pub verdicts: Verdicts,
+}
+
+/// Before anything was said.
+impl From<Reject> for Stopped {
+    fn from(reject: Reject) -> Self {
+        Self { reject, verdicts: Verdicts::default() }
     }
 }
 

@@ -108,6 +108,6 @@ fn looked(
         },
     };
     let Some(set) = looked.set(|_| true) else { return Ok((ask, None)) };
-    let (ask, guarding) = looked.look_at_once(set, ask)?;
+    let (ask, guarding) = looked.look_at_once(set, ask).map_err(|stopped| stopped.reject)?;
     Ok((ask, Some(guarding)))
 }

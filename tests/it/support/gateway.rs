@@ -207,9 +207,19 @@ impl Drop for Gateway {
 
 /// Runs the binary with `args` to its end.
 pub async fn run(args: &[&str]) -> Outcome {
+    run_with(args, b"").await
+}
+
+/// The same, with this on its standard input.
+pub async fn run_with(args: &[&str], input: &[u8]) -> Outcome {
     let mut command = tokio::process::Command::new(binary());
-    command.args(args).stdin(Stdio::null()).kill_on_drop(true);
-    let output = within("a command ends", command.output()).await.expect("the binary was built");
+    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().expect("the binary was built");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    // Who does not read it ends first.
+    let _ = tokio::io::AsyncWriteExt::write_all(&mut stdin, input).await;
+    drop(stdin);
+    let output = within("a command ends", child.wait_with_output()).await.expect("it ran");
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Outcome { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }

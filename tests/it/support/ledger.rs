@@ -1,7 +1,7 @@
 //! The third witness: what the ledger says, through the commands that users have.
 
 use super::eventually;
-use super::gateway::{Gateway, Outcome, run};
+use super::gateway::{Gateway, Outcome, run, run_with};
 use serde_json::Value;
 
 /// One exported line: one attempt.
@@ -42,6 +42,13 @@ impl Gateway {
         let config = self.config();
         let config = config.to_str().expect("a path of text");
         run(&[args, &["-c", config]].concat()).await
+    }
+
+    /// The same, with `input` on its standard input.
+    pub async fn piped(&self, args: &[&str], input: &str) -> Outcome {
+        let config = self.config();
+        let config = config.to_str().expect("a path of text");
+        run_with(&[args, &["-c", config]].concat(), input.as_bytes()).await
     }
 
     /// All rows, as `ledger export` tells them now.
