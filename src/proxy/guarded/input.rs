@@ -175,7 +175,7 @@ impl Looked<'_> {
     pub fn look_at_once(&self, (set, mask): (Arc<Set>, Mask), ask: Ask) -> Result<(Ask, Box<Guarding>), Stopped> {
         match set.remotes().find(|(guard, _)| guard.decides()) {
             Some((guard, _)) => {
-                Err(Reject::Guard(Guarded::Failed { guard: Arc::clone(&guard.name), hook: Hook::Input }))
+                Err(Reject::Guard(Guarded::Failed { guard: Arc::clone(&guard.name), hook: Hook::Input }).into())
             }
             None => inspect(self.desk(&set), mask, ask, self.form, self.generate),
         }
