@@ -159,7 +159,7 @@ impl Looked<'_> {
         for (guard, service) in set.remotes() {
             let boundary = self.form.filter(|_| ask.form).and_then(|kind| form::boundary(kind).ok());
             let asked = remote::ask(&mut guarding.desk, (guard, &**service), (&ask, boundary), &self.who).await;
-            let edits = asked.map_err(|reject| Stopped { reject, verdicts: guarding.verdicts().clone() })?;
+            let edits = asked.map_err(|reject| Stopped { reject, verdicts: Box::new(guarding.verdicts().clone()) })?;
             if !edits.is_empty() {
                 ask = rewritten(ask, &edits, self.form, self.generate)?;
             }
@@ -201,7 +201,7 @@ fn inspect(
     let api = ask.api;
     match looked(&mut desk, ask, form, generate) {
         Ok(ask) => Ok((ask, Box::new(Guarding { desk, mask, api, stream: None, marker: None }))),
-        Err(reject) => Err(Stopped { reject, verdicts: desk.verdicts().clone() }),
+        Err(reject) => Err(Stopped { reject, verdicts: Box::new(desk.verdicts().clone()) }),
     }
 }
 

@@ -66,13 +66,13 @@ pub struct Stopped {
     /// Why.
     pub reject: Reject,
     /// What was said.
-    pub verdicts: Verdicts,
+    pub verdicts: Box<Verdicts>,
 }
 
 /// Before anything was said.
 impl From<Reject> for Stopped {
     fn from(reject: Reject) -> Self {
-        Self { reject, verdicts: Verdicts::default() }
+        Self { reject, verdicts: Box::default() }
     }
 }
 
