@@ -7,6 +7,7 @@ use std::io::{Read as _, Write};
 
 /// Tries guardrails
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Guard {
     #[command(subcommand)]
     command: Command,
