@@ -84,5 +84,5 @@ impl Guard {
 
 const EXAMPLES: &str = "\
 Examples:
-  echo 'Write to ann.lee@example.com' | weighbridge guard test -c conf/examples/guardrails.yaml --guard no-pii
-  weighbridge guard test --guard attacks --on tool_result < page.txt";
+  weighbridge guard test --guard attacks --on tool_result < page.txt
+  echo 'Write to ann.lee@example.com' | weighbridge guard test -c conf/examples/guardrails.yaml --guard no-pii";
