@@ -3,6 +3,7 @@
 use super::fold::{Fold, Folder};
 use super::judge::Judgement;
 use super::kinds::Body;
+use super::policy::ModelPolicy;
 use super::set::{Direction, Guard, Plan, Set, Watch};
 use super::vault::{PLACEHOLDER, Restorer, Safe, Vault};
 use super::verdicts::{FAILED, Verdicts};
@@ -52,11 +53,6 @@ impl Desk {
         &self.verdicts
     }
 
-    /// What else is said, by whom this desk does not know.
-    pub fn verdicts_mut(&mut self) -> &mut Verdicts {
-        &mut self.verdicts
-    }
-
     /// Whether texts that go in this direction are looked at. Answers are, where placeholders were put into the request.
     pub fn looks(&self, direction: Direction) -> bool {
         self.set.looks(direction) || (direction == Direction::Answer && !self.vault.is_empty())
@@ -64,7 +60,8 @@ impl Desk {
 
     /// Whether texts of answers may come out changed.
     pub fn edits_answers(&self) -> bool {
-        !self.vault.is_empty() || ANY.iter().any(|&speech| self.set.plan(Direction::Answer, speech).edit.is_some())
+        !self.vault.is_empty()
+            || Speech::ALL.iter().any(|&speech| self.set.plan(Direction::Answer, speech).edit.is_some())
     }
 
     /// Looks at the parameters of a request.
@@ -73,12 +70,7 @@ impl Desk {
     ///
     /// A guardrail refuses them.
     pub fn parameters(&mut self, api: Api, body: &[u8]) -> Result<(), Refused> {
-        let set = Arc::clone(&self.set);
-        for (guard, policy) in set.policies() {
-            let checked = catch_unwind(AssertUnwindSafe(|| policy.check(api, body)));
-            self.judged(guard, Hook::Input, checked.ok())?;
-        }
-        Ok(())
+        self.policies(|policy| policy.check(api, body))
     }
 
     /// Looks at a field of a form.
@@ -87,9 +79,13 @@ impl Desk {
     ///
     /// A guardrail refuses it.
     pub fn field(&mut self, api: Api, name: &str, value: &str) -> Result<(), Refused> {
+        self.policies(|policy| policy.check_field(api, name, value))
+    }
+
+    fn policies(&mut self, check: impl Fn(&ModelPolicy) -> Option<Judgement>) -> Result<(), Refused> {
         let set = Arc::clone(&self.set);
         for (guard, policy) in set.policies() {
-            let checked = catch_unwind(AssertUnwindSafe(|| policy.check_field(api, name, value)));
+            let checked = catch_unwind(AssertUnwindSafe(|| check(policy)));
             self.judged(guard, Hook::Input, checked.ok())?;
         }
         Ok(())
@@ -113,7 +109,7 @@ impl Desk {
         channel.whole();
         channel.push(self, text, &mut out)?;
         channel.finish(self, &mut out)?;
-        Ok(if out == text { None } else { Some(out) })
+        Ok((out != text).then_some(out))
     }
 
     /// Looks at all texts of a request together: by who speaks, and decoded.
@@ -170,6 +166,22 @@ impl Desk {
         let (direction, speech) = (Direction::Request, Speech::User);
         let mut clerk = Clerk { desk: self, owners: &[], set: &set, direction, speech, restorer: None };
         clerk.instead(guard.action, &found)
+    }
+
+    /// Looks at a whole text of an answer, as if it came as a stream; returns it as it may go out, if it may not go as it is.
+    ///
+    /// # Errors
+    ///
+    /// A guardrail refuses it.
+    pub fn answer(&mut self, speech: Speech, fold: Fold, text: &str) -> Result<Option<String>, Refused> {
+        let mut channel = self.channel(speech, fold);
+        if channel.is_idle() {
+            return Ok(None);
+        }
+        let mut out = String::with_capacity(text.len());
+        channel.push(self, text, &mut out)?;
+        channel.finish(self, &mut out)?;
+        Ok((out != text).then_some(out))
     }
 
     /// A text of an answer that is about to come.
@@ -236,19 +248,6 @@ impl Desk {
         }
     }
 }
-
-/// Every speech of an answer.
-const ANY: [Speech; 9] = [
-    Speech::System,
-    Speech::User,
-    Speech::Assistant,
-    Speech::Reasoning,
-    Speech::Refusal,
-    Speech::ToolCall,
-    Speech::ToolResult,
-    Speech::Definition,
-    Speech::Document,
-];
 
 /// One text on its way.
 pub struct Channel {

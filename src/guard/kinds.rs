@@ -4,7 +4,7 @@ use super::{
     Judge, Spotter, injection, language, length,
     policy::{self, ModelPolicy},
     regex,
-    remote::{REMOTE_GUARDS, RemoteGuard},
+    remote::{self, RemoteGuard},
     schema, secrets, words,
 };
 use crate::{
@@ -52,7 +52,7 @@ const REQUESTS: &[Hook] = &[Input, ToolResult];
 const EDITS: &[GuardAction] = &[Redact, Block, Mask, Hash, Tokenize, Flag];
 const JUDGES: &[GuardAction] = &[Block, Flag];
 
-/// All kinds that need no service.
+/// All kinds. What a service finds by its place may be edited; what else a service wants is its own word.
 pub const GUARDS: &[Kind] = &[
     Kind {
         name: "pii",
@@ -126,36 +126,44 @@ pub const GUARDS: &[Kind] = &[
         actions: JUDGES,
         cost: "0.3 µs a KiB of body",
     },
+    Kind {
+        name: "webhook",
+        build: |section| remote::webhook::build(section).map(Body::Remote),
+        hooks: REQUESTS,
+        usual: 1,
+        actions: JUDGES,
+        cost: "a call of a service",
+    },
+    Kind {
+        name: "openai_moderations",
+        build: |section| remote::moderations::build(section).map(Body::Remote),
+        hooks: REQUESTS,
+        usual: 1,
+        actions: JUDGES,
+        cost: "a call of a service",
+    },
+    Kind {
+        name: "presidio",
+        build: |section| remote::presidio::build(section).map(Body::Remote),
+        hooks: REQUESTS,
+        usual: 1,
+        actions: EDITS,
+        cost: "a call of a service",
+    },
+    Kind {
+        name: "litellm",
+        build: |section| remote::litellm::build(section).map(Body::Remote),
+        hooks: REQUESTS,
+        usual: 1,
+        actions: JUDGES,
+        cost: "a call of a service",
+    },
+    Kind {
+        name: "truefoundry",
+        build: |section| remote::truefoundry::build(section).map(Body::Remote),
+        hooks: REQUESTS,
+        usual: 1,
+        actions: JUDGES,
+        cost: "a call of a service",
+    },
 ];
-
-/// A row, as a guardrail needs it.
-pub struct Row {
-    /// The word of the configuration.
-    pub name: &'static str,
-    /// What it may look at; the first `usual` of them if nothing is said.
-    pub hooks: &'static [Hook],
-    /// See `hooks`.
-    pub usual: usize,
-    /// What it may do; the first if nothing is said.
-    pub actions: &'static [GuardAction],
-    /// What it costs, for people.
-    pub cost: &'static str,
-}
-
-/// The names of all kinds.
-pub fn names() -> Vec<&'static str> {
-    GUARDS.iter().map(|row| row.name).chain(REMOTE_GUARDS.iter().map(|(name, _)| *name)).collect()
-}
-
-/// The row of `kind`, and its body out of its settings; `None`: there is no such kind.
-pub fn build(kind: &str, section: &Section) -> Option<(Row, Result<Body, ConfigError>)> {
-    if let Some(row) = GUARDS.iter().find(|row| row.name == kind) {
-        let Kind { name, hooks, usual, actions, cost, .. } = *row;
-        return Some((Row { name, hooks, usual, actions, cost }, (row.build)(section)));
-    }
-    let (name, build) = REMOTE_GUARDS.iter().find(|(name, _)| *name == kind)?;
-    // What a service finds may be edited; what else it wants is its own word.
-    let actions: &[GuardAction] = if *name == "presidio" { EDITS } else { JUDGES };
-    let row = Row { name, hooks: REQUESTS, usual: 1, actions, cost: "a call of a service" };
-    Some((row, build(section).map(Body::Remote)))
-}

@@ -62,8 +62,8 @@ pub enum Direction {
 impl Guard {
     fn build(config: &Guardrail) -> Result<Self, ConfigError> {
         let settings = &config.settings;
-        let Some((kind, body)) = kinds::build(&config.kind, settings) else {
-            let names = kinds::names();
+        let Some(kind) = kinds::GUARDS.iter().find(|kind| kind.name == config.kind) else {
+            let names: Vec<&str> = kinds::GUARDS.iter().map(|kind| kind.name).collect();
             let meant = crate::config::nearest(&config.kind, names.iter().copied());
             let hint = meant.map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
             let message = format!("there is no such kind; there are `{}`{hint}", names.join("`, `"));
@@ -99,7 +99,7 @@ impl Guard {
             open: config.on_failure == OnFailure::Open,
             when: config.when.clone(),
             session_ttl: config.session_ttl,
-            body: body?,
+            body: (kind.build)(settings)?,
             cost: kind.cost,
         })
     }
@@ -120,7 +120,7 @@ impl Guard {
 
     /// Whether it looks at anything that goes in this direction.
     pub fn looks(&self, direction: Direction) -> bool {
-        SPEECHES.iter().any(|&speech| self.hook(direction, speech).is_some())
+        Speech::ALL.iter().any(|&speech| self.hook(direction, speech).is_some())
     }
 
     /// Whether it decides what becomes of a text, or only tells.
@@ -128,19 +128,6 @@ impl Guard {
         !self.audit && self.action != GuardAction::Flag
     }
 }
-
-/// All speeches, in the order of [`Set`]'s plans.
-const SPEECHES: [Speech; 9] = [
-    Speech::System,
-    Speech::User,
-    Speech::Assistant,
-    Speech::Reasoning,
-    Speech::Refusal,
-    Speech::ToolCall,
-    Speech::ToolResult,
-    Speech::Definition,
-    Speech::Document,
-];
 
 impl Guards {
     /// Builds all guardrails of the file; `safe` outlives them.
@@ -252,8 +239,9 @@ impl Guards {
 pub struct Set {
     /// In the order of their names.
     pub guards: Vec<Arc<Guard>>,
-    request: Vec<Plan>,
-    answer: Vec<Plan>,
+    /// By speech, in the order of [`Speech::ALL`].
+    request: [Plan; Speech::ALL.len()],
+    answer: [Plan; Speech::ALL.len()],
 }
 
 /// Spotters of some guardrails, and whose each is: a place in [`Set::guards`].
@@ -288,7 +276,7 @@ impl Plan {
 impl Set {
     /// Of these guardrails.
     pub fn of(guards: Vec<Arc<Guard>>) -> Self {
-        let plans = |direction| SPEECHES.iter().map(|&speech| plan(&guards, direction, speech)).collect();
+        let plans = |direction| Speech::ALL.map(|speech| plan(&guards, direction, speech));
         let (request, answer) = (plans(Direction::Request), plans(Direction::Answer));
         Self { guards, request, answer }
     }
@@ -299,8 +287,7 @@ impl Set {
             Direction::Request => &self.request,
             Direction::Answer => &self.answer,
         };
-        let at = SPEECHES.iter().position(|one| *one == speech).unwrap_or(0);
-        &plans[at]
+        &plans[speech as usize]
     }
 
     /// Whether any text that goes in this direction is looked at.

@@ -59,16 +59,11 @@ impl Guards {
         }
         let set = Arc::new(Set::of(vec![Arc::clone(guard)]));
         let mut desk = Desk::new(set, Arc::clone(self.safe()), Vault::default());
+        let edited = |edited: Option<String>| edited.unwrap_or_else(|| text.to_owned());
         let told = match (&guard.body, direction) {
             (Body::Policy(_), _) => desk.parameters(Api::ChatCompletions, text.as_bytes()).map(|()| text.to_owned()),
-            (_, Direction::Request) => {
-                desk.request(speech, fold, text).map(|edited| edited.unwrap_or_else(|| text.to_owned()))
-            }
-            (_, Direction::Answer) => {
-                let (mut channel, mut out) = (desk.channel(speech, fold), String::new());
-                let ran = channel.push(&mut desk, text, &mut out);
-                ran.and_then(|()| channel.finish(&mut desk, &mut out)).map(|()| out)
-            }
+            (_, Direction::Request) => desk.request(speech, fold, text).map(edited),
+            (_, Direction::Answer) => desk.answer(speech, fold, text).map(edited),
         };
         let verdicts = desk.verdicts().clone();
         Ok(match told {

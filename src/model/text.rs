@@ -38,6 +38,21 @@ pub enum Speech {
     Document,
 }
 
+impl Speech {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 9] = [
+        Self::System,
+        Self::User,
+        Self::Assistant,
+        Self::Reasoning,
+        Self::Refusal,
+        Self::ToolCall,
+        Self::ToolResult,
+        Self::Definition,
+        Self::Document,
+    ];
+}
+
 /// A text in the body of a request or of an answer that is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {

@@ -119,7 +119,7 @@ impl Opening<'_> {
         let ask = parsed(api, &head, body.draft)?; // one strict pass
         let route = self.route(&ask, &caller, local)?;
         let headers = &session.req_header().headers;
-        local.user = user(&caller, headers, &ask);
+        local.user = user(&caller, headers, ask.user.as_deref());
         local.metadata = metadata::of(headers, &ask)?;
         let governing = self.with_model(governing, &route.name, local);
         let (subject, tokens) = (local.subject(&caller), reserved_tokens(&ask));
@@ -335,8 +335,9 @@ fn listed(name: &str) -> Listed<'_> {
 }
 
 /// The end user: what the caller's own credential says is the only word that is vouched for.
-fn user(caller: &Caller, headers: &HeaderMap, ask: &Ask) -> Option<Arc<str>> {
-    let told = || header_text(headers, "x-weighbridge-user").or(ask.user.as_deref()).map(|user| cut(user).into());
+/// `told` is the body's word.
+pub fn user(caller: &Caller, headers: &HeaderMap, told: Option<&str>) -> Option<Arc<str>> {
+    let told = || header_text(headers, "x-weighbridge-user").or(told).map(|user| cut(user).into());
     caller.user.clone().or_else(told)
 }
 

@@ -82,15 +82,19 @@ impl Opened {
 impl Local {
     /// What conditions may ask about a request that is being opened.
     pub fn facts<'a>(&'a self, caller: &'a Caller, ask: &Ask) -> Facts<'a> {
-        Facts {
-            team: &caller.team,
-            key: &caller.key,
-            user: self.user.as_deref(),
-            metadata: &self.metadata,
-            bytes: ask.body.len() as u64,
-            stream: ask.stream,
-            holds: holds(ask),
-        }
+        facts(ask, caller, self.user.as_deref(), &self.metadata)
+    }
+}
+
+fn facts<'a>(ask: &Ask, caller: &'a Caller, user: Option<&'a str>, metadata: &'a [(Arc<str>, Arc<str>)]) -> Facts<'a> {
+    Facts {
+        team: &caller.team,
+        key: &caller.key,
+        user,
+        metadata,
+        bytes: ask.body.len() as u64,
+        stream: ask.stream,
+        holds: holds(ask),
     }
 }
 
@@ -124,15 +128,7 @@ impl Asked<'_> {
     }
 
     fn facts(&self) -> Facts<'_> {
-        Facts {
-            team: &self.caller.team,
-            key: &self.caller.key,
-            user: self.user,
-            metadata: self.metadata,
-            bytes: self.ask.body.len() as u64,
-            stream: self.ask.stream,
-            holds: holds(self.ask),
-        }
+        facts(self.ask, self.caller, self.user, self.metadata)
     }
 
     fn wish(&self, route: &Route<Target>) -> Wish {

@@ -31,26 +31,32 @@ impl SseEvent {
     pub fn without(&self, cut: Range<usize>) -> Bytes {
         let end = cut.end.min(self.data.len());
         let start = cut.start.min(end);
+        let mut out = Vec::with_capacity(self.raw.len() + 16);
+        self.with_data(&[&self.data[..start], &self.data[end..]], &mut out);
+        out.into()
+    }
+
+    /// Appends the event with other data, the pieces of `data` one behind the other, to be passed on instead of `raw`.
+    ///
+    /// An event whose data stands on several lines is written anew, with its name and data only.
+    pub fn with_data(&self, data: &[&[u8]], out: &mut Vec<u8>) {
         if let Some(at) = self.data_at {
-            let mut out = BytesMut::with_capacity(self.raw.len());
-            out.extend_from_slice(&self.raw[..at + start]);
-            out.extend_from_slice(&self.raw[at + end..]);
-            return out.freeze();
+            out.extend_from_slice(&self.raw[..at]);
+            data.iter().for_each(|piece| out.extend_from_slice(piece));
+            out.extend_from_slice(&self.raw[at + self.data.len()..]);
+            return;
         }
-        let mut out = BytesMut::with_capacity(self.raw.len() + 16);
         if !self.name.is_empty() {
             out.extend_from_slice(b"event: ");
             out.extend_from_slice(&self.name);
-            out.extend_from_slice(b"\n");
+            out.push(b'\n');
         }
-        let data = [&self.data[..start], &self.data[end..]].concat();
-        for line in data.split(|byte| *byte == b'\n') {
+        for line in data.concat().split(|byte| *byte == b'\n') {
             out.extend_from_slice(b"data: ");
             out.extend_from_slice(line);
-            out.extend_from_slice(b"\n");
+            out.push(b'\n');
         }
-        out.extend_from_slice(b"\n");
-        out.freeze()
+        out.push(b'\n');
     }
 }
 

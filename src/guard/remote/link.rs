@@ -307,4 +307,4 @@ fn authorities(pem: &str) -> Result<RootCertStore, String> {
 }
 
 /// A guard and its way, for its build function.
-pub(super) type Built = Result<Arc<dyn super::RemoteGuard>, ConfigError>;
+pub(in crate::guard) type Built = Result<Arc<dyn super::RemoteGuard>, ConfigError>;

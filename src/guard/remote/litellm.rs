@@ -87,7 +87,7 @@ impl RemoteGuard for LiteLlm {
         let turn = self.link.turn(asked).await?;
         let who = Who::of(asked, &self.send);
         let question = Question {
-            input_type: if asked.hook.answers() { "response" } else { "request" },
+            input_type: if asked.answers() { "response" } else { "request" },
             texts: asked.texts.iter().map(|text| text.text).collect(),
             litellm_call_id: asked.request_id,
             litellm_trace_id: asked.request_id,
@@ -140,7 +140,7 @@ pub(super) fn replaced(asked: &Asked<'_>, texts: Vec<Option<String>>) -> Result<
 /// # Errors
 ///
 /// With key path.
-pub(super) fn build(section: &Section) -> Built {
+pub(in crate::guard) fn build(section: &Section) -> Built {
     let mut settings: Settings = section.read()?;
     let params = match section.json("params") {
         Some(Value::Object(members)) if !settings.params.is_empty() => members,

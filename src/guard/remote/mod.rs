@@ -17,25 +17,21 @@
 
 mod error;
 mod link;
-mod litellm;
-mod moderations;
+pub(in crate::guard) mod litellm;
+pub(in crate::guard) mod moderations;
 mod places;
-mod presidio;
+pub(in crate::guard) mod presidio;
 mod told;
-mod truefoundry;
-mod webhook;
+pub(in crate::guard) mod truefoundry;
+pub(in crate::guard) mod webhook;
 mod who;
 
 pub use error::{Flaw, RemoteError};
 
-use crate::{
-    config::{ConfigError, Section},
-    model::Speech,
-};
+use crate::{config::Hook, model::Speech};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// An outside service that decides about texts.
 #[async_trait]
@@ -48,42 +44,12 @@ pub trait RemoteGuard: Send + Sync {
     async fn check(&self, asked: &Asked<'_>) -> Result<Told, RemoteError>;
 }
 
-/// Where in the life of a request texts come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hook {
-    /// The request.
-    Input,
-    /// The answer.
-    Output,
-    /// A call of a tool in the answer.
-    ToolCall,
-    /// A tool's result in the request.
-    ToolResult,
-}
-
-impl Hook {
-    /// The name in configuration and contracts.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Input => "input",
-            Self::Output => "output",
-            Self::ToolCall => "tool_call",
-            Self::ToolResult => "tool_result",
-        }
-    }
-
-    /// Whether its texts stand in the answer.
-    pub const fn answers(self) -> bool {
-        matches!(self, Self::Output | Self::ToolCall)
-    }
-}
-
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// The guard's name in the configuration.
     pub guard: &'a str,
-    /// Where the texts come from.
+    /// Where the texts come from; calls of tools are those of an answer.
     pub hook: Hook,
     /// The request's id.
     pub request_id: &'a str,
@@ -99,6 +65,13 @@ pub struct Asked<'a> {
     pub metadata: &'a BTreeMap<String, String>,
     /// The texts, decoded; places in [`Told`] are places in this list.
     pub texts: &'a [AskedText<'a>],
+}
+
+impl Asked<'_> {
+    /// Whether the texts stand in an answer.
+    pub const fn answers(&self) -> bool {
+        matches!(self.hook, Hook::Output | Hook::ToolCall)
+    }
 }
 
 /// A text that is asked about.
@@ -155,18 +128,6 @@ const fn role(speech: Speech) -> &'static str {
         Speech::Document => "document",
     }
 }
-
-/// A kind's name, and how its settings become a guard.
-pub type Build = fn(&Section) -> Result<Arc<dyn RemoteGuard>, ConfigError>;
-
-/// The kinds of outside guards.
-pub const REMOTE_GUARDS: &[(&str, Build)] = &[
-    ("webhook", webhook::build),
-    ("openai_moderations", moderations::build),
-    ("presidio", presidio::build),
-    ("litellm", litellm::build),
-    ("truefoundry", truefoundry::build),
-];
 
 #[cfg(test)]
 mod tests;

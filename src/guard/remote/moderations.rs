@@ -129,7 +129,7 @@ impl Rules {
 /// # Errors
 ///
 /// With key path.
-pub(super) fn build(section: &Section) -> Built {
+pub(in crate::guard) fn build(section: &Section) -> Built {
     let mut settings: Settings = section.read()?;
     if let Some((name, score)) = settings.thresholds.iter().find(|(_, score)| !(0.0..=1.0).contains(*score)) {
         return Err(section.error("thresholds", format!("`{name}` is {score}; write a score from 0 to 1")));

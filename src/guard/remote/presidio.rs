@@ -115,7 +115,7 @@ impl Presidio {
 /// # Errors
 ///
 /// With key path.
-pub(super) fn build(section: &Section) -> Built {
+pub(in crate::guard) fn build(section: &Section) -> Built {
     let mut settings: Settings = section.read()?;
     let score_threshold = settings.score_threshold.unwrap_or(0.5);
     if !(0.0..=1.0).contains(&score_threshold) {

@@ -4,7 +4,12 @@ mod server;
 mod services;
 
 use super::*;
+use crate::{
+    config::{ConfigError, Section},
+    guard::{Body, GUARDS},
+};
 use server::{Reply, Server};
+use std::sync::Arc;
 
 /// A guard of `kind` that asks `server`, with these settings behind its `url`.
 fn guard(kind: &str, server: &Server, yaml: &str) -> Arc<dyn RemoteGuard> {
@@ -12,14 +17,18 @@ fn guard(kind: &str, server: &Server, yaml: &str) -> Arc<dyn RemoteGuard> {
 }
 
 fn build(kind: &str, yaml: &str) -> Result<Arc<dyn RemoteGuard>, ConfigError> {
-    let (_, build) = REMOTE_GUARDS.iter().find(|(name, _)| *name == kind).expect("a kind");
-    build(&Section::from_yaml("guards.out", yaml)?)
+    let row = GUARDS.iter().find(|row| row.name == kind).expect("a kind");
+    match (row.build)(&Section::from_yaml("guards.out", yaml)?)? {
+        Body::Remote(guard) => Ok(guard),
+        _ => panic!("`{kind}` asks nobody"),
+    }
 }
 
 /// What is asked about texts of a user, or, of an answer, of the model.
 async fn ask(guard: &Arc<dyn RemoteGuard>, hook: Hook, texts: &[&str]) -> Result<Told, RemoteError> {
     let metadata = BTreeMap::from([("case".to_owned(), "7".to_owned())]);
-    let speech = if hook.answers() { Speech::Assistant } else { Speech::User };
+    let answers = matches!(hook, Hook::Output | Hook::ToolCall);
+    let speech = if answers { Speech::Assistant } else { Speech::User };
     let texts: Vec<AskedText<'_>> = texts.iter().map(|text| AskedText { speech, text }).collect();
     let asked = Asked {
         guard: "out",

@@ -86,7 +86,7 @@ impl TrueFoundry {
             },
             "config": self.config,
         });
-        if asked.hook.answers() {
+        if asked.answers() {
             let choice = |(index, text): (usize, &AskedText<'_>)| json!({ "index": index, "message": message(text), "finish_reason": "stop" });
             let choices: Vec<Value> = asked.texts.iter().enumerate().map(choice).collect();
             question["responseBody"] = json!({
@@ -136,10 +136,10 @@ fn read(answer: &[u8], asked: &Asked<'_>) -> Result<Told, Flaw> {
 
 fn transformed(body: &Value, asked: &Asked<'_>) -> Result<Told, Flaw> {
     const SHAPE: Flaw = Flaw::Contradiction("its result is no body with the `messages` or `choices` that were sent");
-    let list = if asked.hook.answers() { "choices" } else { "messages" };
+    let list = if asked.answers() { "choices" } else { "messages" };
     let items = body.get(list).and_then(Value::as_array).ok_or(SHAPE)?;
     let content = |item: &Value| {
-        let message = if asked.hook.answers() { item.get("message")? } else { item };
+        let message = if asked.answers() { item.get("message")? } else { item };
         message.get("content")?.as_str().map(ToOwned::to_owned)
     };
     let texts: Option<Vec<Option<String>>> = items.iter().map(|item| content(item).map(Some)).collect();
@@ -151,7 +151,7 @@ fn transformed(body: &Value, asked: &Asked<'_>) -> Result<Told, Flaw> {
 /// # Errors
 ///
 /// With key path.
-pub(super) fn build(section: &Section) -> Built {
+pub(in crate::guard) fn build(section: &Section) -> Built {
     let mut settings: Settings = section.read()?;
     let config = match section.json("config") {
         Some(Value::Object(members)) if !settings.config.is_empty() => members,

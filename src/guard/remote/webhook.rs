@@ -149,7 +149,7 @@ fn read(answer: &[u8], asked: usize) -> Result<Told, Flaw> {
 /// # Errors
 ///
 /// With key path.
-pub(super) fn build(section: &Section) -> Built {
+pub(in crate::guard) fn build(section: &Section) -> Built {
     let mut settings: Settings = section.read()?;
     let link = Link::new(section, settings.way(), None, "")?;
     Ok(Arc::new(Webhook { link, send: settings.send }))

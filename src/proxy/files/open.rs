@@ -10,7 +10,7 @@ use crate::{
         accept::{self, Head},
         finish::Local,
         guarded,
-        open::{Next, Opening, cut, header_text},
+        open::{Next, Opening, user},
         reject::{Reject, shown},
         trouble::Trouble,
     },
@@ -49,8 +49,7 @@ impl Opening<'_> {
         let (services, snapshot) = (&self.gateway.services, &self.gateway.snapshot);
         let governing = snapshot.governed.of(&caller);
         local.governing = Some(governing.clone());
-        let told = || header_text(&headers, "x-weighbridge-user").map(|user| cut(user).into());
-        local.user = caller.user.clone().or_else(told);
+        local.user = user(&caller, &headers, None);
         let looks: &[Direction] = match act {
             Act::Create => &[Direction::Request],
             Act::Content => &[Direction::Answer],

@@ -25,6 +25,7 @@ use crate::{
 use bytes::Bytes;
 use http::HeaderMap;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A longer text is looked at on a thread that may take its time.
@@ -157,8 +158,9 @@ impl Looked<'_> {
         };
         let mut ask = ask;
         for (guard, service) in set.remotes() {
-            let boundary = self.form.filter(|_| ask.form).and_then(|kind| form::boundary(kind).ok());
-            let asked = remote::ask(&mut guarding.desk, (guard, &**service), (&ask, boundary), &self.who).await;
+            let asked =
+                remote::ask(&mut guarding.desk, (guard, &**service), (&ask, boundary(&ask, self.form)), &self.who);
+            let asked = asked.await;
             let edits = asked.map_err(|reject| Stopped { reject, verdicts: Box::new(guarding.verdicts().clone()) })?;
             if !edits.is_empty() {
                 ask = rewritten(ask, &edits, self.form, self.generate)?;
@@ -221,8 +223,9 @@ fn parameters(desk: &mut Desk, ask: &Ask, form: Option<&str>) -> Result<(), Reje
     if !ask.form {
         return desk.parameters(ask.api, &body).map_err(refuse);
     }
-    let boundary = form.and_then(|kind| form::boundary(kind).ok()).unwrap_or_default();
-    for part in form::parts(&body, boundary).unwrap_or_default().iter().filter(|part| !part.file) {
+    for part in
+        form::parts(&body, boundary(ask, form).unwrap_or_default()).unwrap_or_default().iter().filter(|part| !part.file)
+    {
         let value = String::from_utf8_lossy(&body[part.value.range()]);
         desk.field(ask.api, part.name, &value).map_err(refuse)?;
     }
@@ -238,10 +241,9 @@ fn may_look(set: &Set, ask: &Ask) -> Result<(), Reject> {
 }
 
 /// What stands in the place of the texts of `ask` that may not go as they are.
-fn texts(desk: &mut Desk, ask: &Ask, form: Option<&str>) -> Result<Vec<(std::ops::Range<usize>, Bytes)>, Reject> {
+fn texts(desk: &mut Desk, ask: &Ask, form: Option<&str>) -> Result<Vec<(Range<usize>, Bytes)>, Reject> {
     let body = ask.body.bytes();
-    let boundary = form.filter(|_| ask.form).and_then(|kind| form::boundary(kind).ok());
-    let texts = match view::request(ask.api, boundary, &body) {
+    let texts = match view::request(ask.api, boundary(ask, form), &body) {
         Ok(texts) => texts,
         Err(why) => {
             return match desk.set().mandatory(Direction::Request) {
@@ -269,6 +271,11 @@ fn texts(desk: &mut Desk, ask: &Ask, form: Option<&str>) -> Result<Vec<(std::ops
     Ok(edits)
 }
 
+/// The boundary of the form that the body is, if it is one; it was read by it before.
+fn boundary<'a>(ask: &Ask, form: Option<&'a str>) -> Option<&'a str> {
+    form.filter(|_| ask.form).and_then(|kind| form::boundary(kind).ok())
+}
+
 /// How a text of this form is folded.
 pub(super) const fn folds(form: Form) -> Fold {
     match form {
@@ -280,7 +287,7 @@ pub(super) const fn folds(form: Form) -> Fold {
 /// The request with its edits, read anew: places have moved.
 fn rewritten(
     ask: Ask,
-    edits: &[(std::ops::Range<usize>, Bytes)],
+    edits: &[(Range<usize>, Bytes)],
     form: Option<&str>,
     generate: Option<(&str, bool)>,
 ) -> Result<Ask, Reject> {

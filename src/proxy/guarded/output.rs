@@ -97,17 +97,9 @@ impl Guarding {
         let Ok(seen) = view::answer(self.api, body) else { return Ok(body.clone()) };
         let mut edits = Vec::new();
         for Text { at, form, speech } in seen.texts {
-            let mut channel = self.desk.channel(speech, folds(form));
-            if channel.is_idle() {
-                continue;
-            }
             let text = view::decoded(form, &body[at.clone()]);
-            let mut out = String::with_capacity(text.len());
-            channel.push(&mut self.desk, &text, &mut out)?;
-            channel.finish(&mut self.desk, &mut out)?;
-            if *out != *text {
-                edits.push((at, view::replacement(form, &out)));
-            }
+            let told = self.desk.answer(speech, folds(form), &text)?;
+            edits.extend(told.map(|told| (at, view::replacement(form, &told))));
         }
         if self.desk.edits_answers() {
             edits.extend(seen.echoes.into_iter().map(|at| (at.clone(), silence(body, &at))));

@@ -82,13 +82,9 @@ async fn check(
         shown.iter().map(|one| AskedText { speech: one.text.speech, text: &one.says }).collect();
     let metadata: BTreeMap<String, String> =
         who.metadata.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    let hook = match shown.first().map(|one| one.hook) {
-        Some(Hook::ToolResult) => remote::Hook::ToolResult,
-        Some(Hook::Input | Hook::Output | Hook::ToolCall) | None => remote::Hook::Input,
-    };
     let asked = Asked {
         guard: &guard.name,
-        hook,
+        hook: shown.first().map_or(Hook::Input, |one| one.hook),
         request_id: who.request_id,
         model: who.model,
         team: who.team,

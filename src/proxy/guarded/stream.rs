@@ -130,7 +130,11 @@ impl Streamed {
         for (index, piece) in seen.pieces.iter().enumerate() {
             let last = seen.pieces.iter().skip(index + 1).all(|other| other.growth != piece.growth);
             match piece.growth {
-                Growth::Whole => self.whole(desk, &event, piece, &mut edits)?,
+                Growth::Whole => {
+                    let text = view::decoded(piece.form, &event.data[piece.at.clone()]);
+                    let told = desk.answer(piece.speech, folds(piece.form), &text)?;
+                    edits.extend(told.map(|told| (piece.at.clone(), view::replacement(piece.form, &told))));
+                }
                 Growth::Delta(channel) => {
                     let closes = last && (seen.closes_all || seen.closes.contains(&channel));
                     let told = self.delta(desk, (&event, &seen), piece, (channel, closes), &mut edits);
@@ -157,22 +161,6 @@ impl Streamed {
             self.close(desk, (channel, number), out)?;
         }
         self.write(desk, &event, &seen, edits, out);
-        Ok(())
-    }
-
-    /// A text that the event tells whole.
-    fn whole(&self, desk: &mut Desk, event: &SseEvent, piece: &Piece, edits: &mut Edits) -> Result<(), Refused> {
-        let mut channel = desk.channel(piece.speech, folds(piece.form));
-        if channel.is_idle() {
-            return Ok(());
-        }
-        let text = view::decoded(piece.form, &event.data[piece.at.clone()]);
-        let mut told = String::with_capacity(text.len());
-        channel.push(desk, &text, &mut told)?;
-        channel.finish(desk, &mut told)?;
-        if *told != *text {
-            edits.push((piece.at.clone(), view::replacement(piece.form, &told)));
-        }
         Ok(())
     }
 
@@ -284,23 +272,7 @@ fn numbered(event: &SseEvent, at: Option<&Range<usize>>) -> Option<u64> {
 fn written(event: &SseEvent, mut edits: Edits, out: &mut Vec<u8>) {
     edits.sort_by_key(|(at, _)| at.start);
     let data = view::edited(&event.data, &edits);
-    if let Some(at) = event.data_at {
-        out.extend_from_slice(&event.raw[..at]);
-        out.extend_from_slice(&data);
-        out.extend_from_slice(&event.raw[at + event.data.len()..]);
-        return;
-    }
-    if !event.name.is_empty() {
-        out.extend_from_slice(b"event: ");
-        out.extend_from_slice(&event.name);
-        out.push(b'\n');
-    }
-    for line in data.split(|byte| *byte == b'\n') {
-        out.extend_from_slice(b"data: ");
-        out.extend_from_slice(line);
-        out.push(b'\n');
-    }
-    out.push(b'\n');
+    event.with_data(&[&data], out);
 }
 
 /// A stream that cannot be looked at.

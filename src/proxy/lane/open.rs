@@ -9,7 +9,7 @@ use crate::{
         exchange::Opened,
         finish::Local,
         guarded, metadata,
-        open::{Next, Opening, cut, header_text},
+        open::{Next, Opening, header_text, user},
         reject::Reject,
     },
     routing::Plan,
@@ -41,9 +41,7 @@ impl Opening<'_> {
             (Api::Realtime, Some(&route.name)),
             &both,
         )?;
-        let told =
-            || header_text(&head.headers, "x-weighbridge-user").or(ask.user.as_deref()).map(|user| cut(user).into());
-        local.user = caller.user.clone().or_else(told);
+        local.user = user(&caller, &head.headers, ask.user.as_deref());
         local.metadata = metadata::of(&head.headers, &ask)?;
         let governing = self.with_model(governing, &route.name, local);
         // One token: whoever has none left gets no session. It is given back: tokens are taken as they are reported.
