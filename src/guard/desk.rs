@@ -64,6 +64,12 @@ impl Desk {
             || Speech::ALL.iter().any(|&speech| self.set.plan(Direction::Answer, speech).edit.is_some())
     }
 
+    /// Whether texts of answers that come in pieces may be held back: in order to be changed, or refused.
+    pub fn holds_answers(&self) -> bool {
+        self.edits_answers()
+            || Speech::ALL.iter().any(|&speech| self.set.plan(Direction::Answer, speech).block.is_some())
+    }
+
     /// Looks at the parameters of a request.
     ///
     /// # Errors

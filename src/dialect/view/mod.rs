@@ -31,7 +31,7 @@ pub use answer::{Whole, answer, answers};
 pub use ending::{Refusal, refused_whole};
 pub use events::Events;
 pub use request::{request, requests};
-pub use write::{decoded, edited, replacement};
+pub use write::{alone, decoded, edited, replacement};
 
 use crate::model::Api;
 

@@ -54,6 +54,72 @@ pub fn edited(body: &Bytes, edits: &[(Range<usize>, Bytes)]) -> Bytes {
     out.freeze()
 }
 
+/// What an event says of one text alone: `data` with `text` at the place `at` and, of all else, only what tells where it
+/// belongs. Nothing is said or done twice by an event that was told before: no calls of tools, no reasons of an end, no
+/// usage, no probabilities. `sequence`: the event's number, where it has one, and what it is now.
+///
+/// `text` is JSON; data that is none is told as it stands, with `text` in it.
+pub fn alone(data: &Bytes, at: &Range<usize>, text: &Bytes, sequence: Option<(Range<usize>, Bytes)>) -> Bytes {
+    const MARK: &str = "\u{1}text\u{1}";
+    let quoted = serde_json::Value::from(MARK).to_string();
+    let with = |bytes: Bytes| {
+        let mut edits: Vec<_> = sequence.clone().into_iter().chain([(at.clone(), bytes)]).collect();
+        edits.sort_by_key(|(at, _)| at.start);
+        edited(data, &edits)
+    };
+    let marked = serde_json::from_slice(&with(Bytes::from(quoted.clone())));
+    let Some(alone) = marked.ok().and_then(|value| on_the_way(value, MARK, true)) else { return with(text.clone()) };
+    let written = alone.to_string();
+    let Some(found) = memchr::memmem::find(written.as_bytes(), quoted.as_bytes()) else { return with(text.clone()) };
+    [&written.as_bytes()[..found], text, &written.as_bytes()[found + quoted.len()..]].concat().into()
+}
+
+/// Members that tell what an event is and where its text belongs.
+const FRAME: [&str; 17] = [
+    "content_index",
+    "created",
+    "createTime",
+    "index",
+    "item_id",
+    "jsonPath",
+    "model",
+    "modelVersion",
+    "object",
+    "output_index",
+    "responseId",
+    "role",
+    "sequence_number",
+    "summary_index",
+    "system_fingerprint",
+    "thought",
+    "type",
+];
+
+/// What of `value` leads to the string `mark`, with the frame around it; `None`: it is not in there.
+fn on_the_way(value: serde_json::Value, mark: &str, top: bool) -> Option<serde_json::Value> {
+    use serde_json::Value::{Array, Object, String as Text};
+    match value {
+        Text(text) => (text == mark).then_some(Text(text)),
+        Array(items) => items.into_iter().find_map(|item| on_the_way(item, mark, false)).map(|item| Array(vec![item])),
+        Object(members) => {
+            let mut kept = serde_json::Map::new();
+            let mut leads = false;
+            for (name, member) in members {
+                let frame = FRAME.contains(&&*name) || (top && name == "id");
+                let scalar = !member.is_array() && !member.is_object();
+                if frame && scalar && member != mark {
+                    kept.insert(name, member);
+                } else if let Some(member) = on_the_way(member, mark, false) {
+                    leads = true;
+                    kept.insert(name, member);
+                }
+            }
+            leads.then_some(Object(kept))
+        }
+        _ => None,
+    }
+}
+
 /// The text of a string's inside.
 pub(super) fn unescaped(inside: &[u8]) -> String {
     let (mut out, mut rest) = (String::with_capacity(inside.len()), inside);

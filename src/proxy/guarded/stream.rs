@@ -43,12 +43,10 @@ struct Open {
     like: Option<Like>,
 }
 
-/// An event to be made again with another text in it.
+/// An event to be made again with another text in it, which stands at this place of its data.
 struct Like {
     event: SseEvent,
     at: Range<usize>,
-    /// Other texts of the event, which say nothing then.
-    others: Vec<(Range<usize>, Form)>,
     sequence: Option<Range<usize>>,
 }
 
@@ -139,12 +137,12 @@ impl Streamed {
                     let closes = last && (seen.closes_all || seen.closes.contains(&channel));
                     let told = self.delta(desk, (&event, &seen), piece, (channel, closes), &mut edits);
                     if let Err(refused) = told {
-                        // What stands in front of it goes out, if the event says nothing else that matters.
-                        if seen.closes.is_empty() && !seen.closes_all {
-                            for later in &seen.pieces[index + 1..] {
-                                edits.push((later.at.clone(), view::replacement(later.form, "")));
-                            }
-                            self.write(desk, &event, &seen, edits, out);
+                        // What stands in front of it goes out, and nothing else of the event.
+                        if let Some((_, text)) = edits.pop().filter(|(at, text)| *at == piece.at && text.len() > 2) {
+                            let number = numbered(&event, seen.sequence.as_ref());
+                            let like = Like { at: piece.at.clone(), sequence: seen.sequence, event };
+                            out.extend_from_slice(&like.with(&text, number.map(|number| number + self.put_in)));
+                            self.last_went_out = true;
                         }
                         return Err(refused);
                     }
@@ -194,7 +192,7 @@ impl Streamed {
             edits.push((piece.at.clone(), view::replacement(piece.form, &told)));
         }
         if !closes && open.text.held() > 0 {
-            open.like = Some(Like::new(event, seen, piece));
+            open.like = Some(Like { event: event.clone(), at: piece.at.clone(), sequence: seen.sequence.clone() });
         }
         if closes {
             self.open.remove(&channel);
@@ -215,7 +213,7 @@ impl Streamed {
         let ran = open.text.finish(desk, &mut told);
         if let Some(like) = open.like.filter(|_| !told.is_empty()) {
             let number = number.map(|number| number.saturating_add(self.put_in));
-            out.extend_from_slice(&like.with(view::replacement(open.form, &told), number));
+            out.extend_from_slice(&like.with(&view::replacement(open.form, &told), number));
             self.put_in += 1;
         }
         ran
@@ -223,7 +221,7 @@ impl Streamed {
 
     /// Writes the event with its edits.
     fn write(&mut self, desk: &Desk, event: &SseEvent, seen: &EventView, mut edits: Edits, out: &mut Vec<u8>) {
-        if desk.edits_answers() {
+        if desk.holds_answers() {
             edits.extend(seen.echoes.iter().map(|at| (at.clone(), silence(&event.data, at))));
         }
         if self.put_in > 0
@@ -241,24 +239,13 @@ impl Streamed {
 }
 
 impl Like {
-    fn new(event: &SseEvent, seen: &EventView, piece: &Piece) -> Self {
-        let others = seen.pieces.iter().filter(|other| other.at != piece.at);
-        Self {
-            event: event.clone(),
-            at: piece.at.clone(),
-            others: others.map(|other| (other.at.clone(), other.form)).collect(),
-            sequence: seen.sequence.clone(),
-        }
-    }
-
-    /// The event with `text` alone in it, and this number.
-    fn with(&self, text: Bytes, number: Option<u64>) -> Vec<u8> {
-        let mut edits: Edits = vec![(self.at.clone(), text)];
-        edits.extend(self.others.iter().map(|(at, form)| (at.clone(), view::replacement(*form, ""))));
+    /// The event with `text` and nothing else in it that is said or done, and this number.
+    fn with(&self, text: &Bytes, number: Option<u64>) -> Vec<u8> {
         let number = number.map(|number| Bytes::from(number.to_string()));
-        edits.extend(self.sequence.clone().zip(number));
+        let sequence = self.sequence.clone().zip(number);
+        let data = view::alone(&self.event.data, &self.at, text, sequence);
         let mut out = Vec::with_capacity(self.event.raw.len() + 32);
-        written(&self.event, edits, &mut out);
+        self.event.with_data(&[&data], &mut out);
         out
     }
 }

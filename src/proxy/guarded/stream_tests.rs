@@ -114,6 +114,56 @@ fn a_refused_stream_ends_with_the_refusal_of_its_dialect() {
     assert!(out.ends_with("data: [DONE]\n\n") && !out.contains("mple.com"), "{out}");
 }
 
+const CHOICES: &str = concat!(
+    r#"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"to ann@exam"},"logprobs":{"content":[{"token":"ann@exam"}]},"finish_reason":null},{"index":1,"delta":{"tool_calls":[{"index":0,"id":"t","type":"function","function":{"name":"mail","arguments":"{}"}}]},"finish_reason":"tool_calls"}],"usage":{"total_tokens":3}}"#,
+    "\n\n",
+    r#"data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+    "\n\ndata: [DONE]\n\n"
+);
+
+#[test]
+fn an_event_that_is_put_in_says_its_text_and_nothing_else_again() {
+    let (out, _) = run(Api::ChatCompletions, Redact, &[CHOICES.as_bytes()]);
+    let events = data(&out);
+    assert_eq!(events.len(), 3, "{out}");
+    let put_in = serde_json::json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "choices": [{"index": 0, "delta": {"content": "ann@exam"}}]});
+    assert_eq!(events[1], put_in);
+    assert_eq!(out.matches("mail").count(), 1, "a call is told once: {out}");
+}
+
+const PARTS: &str = concat!(
+    r#"data: {"candidates":[{"index":0,"content":{"role":"model","parts":[{"text":"to ann@exam"},{"functionCall":{"name":"mail","args":{"a":1}}}]}}],"responseId":"r"}"#,
+    "\n\n",
+    r#"data: {"candidates":[{"index":0,"finishReason":"STOP"}],"responseId":"r"}"#,
+    "\n\n"
+);
+
+#[test]
+fn a_call_beside_a_text_is_told_once_and_stays_json() {
+    let (out, _) = run(Api::Generate, Redact, &[PARTS.as_bytes()]);
+    let events = data(&out);
+    assert_eq!((events.len(), out.matches("functionCall").count()), (3, 1), "{out}");
+    assert_eq!(events[1]["candidates"][0]["content"]["parts"], serde_json::json!([{"text": "ann@exam"}]));
+    let (out, refused) = run(Api::Generate, Block, &[PARTS.replace("ann@exam", "ann@example.com!").as_bytes()]);
+    assert!(refused && !out.contains("functionCall") && !out.contains("ann@"), "{out}");
+    assert_eq!(data(&out)[0]["candidates"][0]["content"]["parts"], serde_json::json!([{"text": "to "}]), "{out}");
+}
+
+#[test]
+fn probabilities_do_not_tell_what_is_held_back_or_refused() {
+    let token = |text: &str| {
+        format!(
+            r#"data: {{"id":"c","choices":[{{"index":0,"delta":{{"content":"{text}"}},"logprobs":{{"content":[{{"token":"{text}"}}]}},"finish_reason":null}}]}}"#
+        ) + "\n\n"
+    };
+    let stream = [token("to "), token("ann@exam"), token("ple.com"), token("!")].concat();
+    for action in [Block, Redact, Tokenize] {
+        let (out, _) = run(Api::ChatCompletions, action, &[stream.as_bytes()]);
+        assert!(!out.contains("ann@") && !out.contains("ple.com"), "{action:?}: {out}");
+    }
+}
+
 #[test]
 fn values_come_back_in_the_answer() {
     let (out, _) = run(Api::ChatCompletions, Tokenize, &[chat(&["to <EMA", "IL_1", ">!"]).as_bytes()]);
