@@ -190,16 +190,15 @@ impl Folder {
         index.checked_sub(1).and_then(|before| self.steps.get(before)).map_or((self.context, 0), |s| (s.folded, s.raw))
     }
 
-    /// The first quote behind `from` that is none of a JSON string's content but its beginning or end.
-    pub fn quote(&self, from: usize) -> Option<usize> {
-        let mut at = from;
+    /// The first quote in `at` that is none of a JSON string's content but its beginning or end.
+    pub fn quote(&self, mut at: Range<usize>) -> Option<usize> {
         loop {
-            at += memchr::memchr(b'"', self.text.as_bytes().get(at..)?)?;
-            let index = self.steps.partition_point(|step| step.folded <= at);
+            let quote = at.start + memchr::memchr(b'"', self.text.as_bytes().get(at.clone())?)?;
+            let index = self.steps.partition_point(|step| step.folded <= quote);
             if self.steps.get(index).is_none_or(|step| step.same) {
-                return Some(at);
+                return Some(quote);
             }
-            at += 1;
+            at.start = quote + 1;
         }
     }
 

@@ -199,18 +199,12 @@ impl Window {
         words: &mut dyn Words,
         out: &mut String,
     ) -> Result<usize, Blocked> {
-        // A hit never reaches over the beginning or the end of a string in JSON: what stands there must stay JSON.
-        let quote = self.quote(hit.at.start).filter(|&quote| quote < hit.at.end);
-        let hit_at = hit.at.start..quote.unwrap_or(hit.at.end);
-        if hit_at.is_empty() {
-            self.emit(hit.at.clone(), out);
-            return Ok(hit.at.end);
-        }
-        let grow = hit.grow.filter(|_| quote.is_none());
+        // Where a string of JSON begins or ends inside of a hit, it does not grow.
+        let grow = hit.grow.filter(|_| self.quote(hit.at.clone()).is_none());
         // What is told of a hit must not depend on where the text was cut.
         let value = match grow.filter(|_| self.whole) {
-            Some(grow) => hit_at.start..self.reach(grow, 0, hit.at.end, last).0,
-            None => hit_at.clone(),
+            Some(grow) => hit.at.start..self.reach(grow, 0, hit.at.end, last).0,
+            None => hit.at.clone(),
         };
         let partial = grow.is_some() && !self.whole;
         let found = Found {
@@ -225,14 +219,8 @@ impl Window {
         let leave = verdict == Verdict::Leave;
         match verdict {
             Verdict::Block => return Err(Blocked { spotter, entity: hit.entity }),
-            Verdict::Leave => self.emit(hit_at.clone(), out),
-            Verdict::Replace(text) => {
-                self.replace(&hit_at, &text, out);
-                self.sent = self.folder.raw_of(&hit_at).end;
-            }
-        }
-        if hit_at.end < hit.at.end {
-            self.emit(hit_at.end..hit.at.end, out);
+            Verdict::Leave => self.emit(hit.at.clone(), out),
+            Verdict::Replace(text) => self.replace_all(hit.at.clone(), &text, out),
         }
         match grow {
             None => Ok(hit.at.end),
@@ -259,21 +247,22 @@ impl Window {
     /// How far a hit that took `taken` bytes reaches from `at`, and whether it is over there.
     fn reach(&self, grow: Grow, taken: usize, at: usize, last: bool) -> (usize, bool) {
         let text = self.folder.text();
-        let most = self.quote(at).unwrap_or(text.len());
-        let quoted = most < text.len();
-        let rest = &text.as_bytes()[at..most];
         match grow {
             Grow::While(class) => {
-                let length = rest.iter().take_while(|&&byte| class(byte)).count();
-                (at + length, length < rest.len() || quoted || last)
+                let end = at + text.as_bytes()[at..].iter().take_while(|&&byte| class(byte)).count();
+                match self.quote(at..end) {
+                    Some(quote) => (quote, true),
+                    None => (end, end < text.len() || last),
+                }
             }
             Grow::Until(marker, bytes) => {
                 let left = bytes.saturating_sub(taken);
-                let bound = text.ceil_char_boundary((at + left).min(most));
+                let bound = text.ceil_char_boundary((at + left).min(text.len()));
+                let bound = self.quote(at..bound).unwrap_or(bound);
                 if let Some(found) = memchr::memmem::find(&text.as_bytes()[at..bound], marker.as_bytes()) {
                     return (at + found + marker.len(), true);
                 }
-                if bound < most || quoted || last || left == 0 {
+                if bound < text.len() || last || left == 0 {
                     return (bound, true);
                 }
                 // The marker may be cut.
@@ -282,9 +271,9 @@ impl Window {
         }
     }
 
-    /// The next quote that begins or ends a string of JSON.
-    fn quote(&self, from: usize) -> Option<usize> {
-        (self.folder.fold() == Fold::Json).then(|| self.folder.quote(from)).flatten()
+    /// The first quote in `at` that begins or ends a string of JSON.
+    fn quote(&self, at: Range<usize>) -> Option<usize> {
+        if self.folder.fold() == Fold::Json { self.folder.quote(at) } else { None }
     }
 
     /// Appends the original of the folded bytes `at`, with what nobody sees in front of it and behind it.
@@ -293,9 +282,25 @@ impl Window {
         out.push_str(&self.folder.raw()[self.sent..to]);
         self.sent = to;
         let mut from = at.start;
-        while let Some(quote) = self.quote(from).filter(|&quote| quote < at.end) {
+        while let Some(quote) = self.quote(from..at.end) {
             self.in_string = !self.in_string;
             from = quote + 1;
+        }
+    }
+
+    /// Puts `text` in the place of the folded bytes `at`: into each string of JSON that they touch, so that what stands
+    /// there stays JSON.
+    fn replace_all(&mut self, mut at: Range<usize>, text: &str, out: &mut String) {
+        loop {
+            let quote = self.quote(at.clone());
+            let section = at.start..quote.unwrap_or(at.end);
+            if !section.is_empty() {
+                self.replace(&section, text, out);
+                self.sent = self.folder.raw_of(&section).end;
+            }
+            let Some(quote) = quote else { return };
+            self.emit(quote..quote + 1, out);
+            at.start = quote + 1;
         }
     }
 

@@ -59,6 +59,22 @@ impl Spotter for Key {
     }
 }
 
+/// `"ssn": "1"`, quotes and all.
+struct Across;
+
+impl Spotter for Across {
+    fn next(&self, text: &str, from: usize) -> Option<Hit> {
+        let at = from + text.get(from..)?.find("\"n\": \"1")?;
+        Some(Hit { at: at..at + 7, entity: "number", grow: None })
+    }
+
+    fn pending(&self, text: &str, from: usize) -> usize {
+        let tail = text.len().saturating_sub(6).max(from);
+        let begins = |&at: &usize| text.is_char_boundary(at) && "\"n\": \"1".starts_with(&text[at..]);
+        (tail..text.len()).find(begins).unwrap_or(text.len())
+    }
+}
+
 /// A word that blocks.
 struct Stop;
 
@@ -107,6 +123,29 @@ fn hits_are_replaced_in_order_and_the_first_of_overlapping_ones_counts() {
     for (name, fold, grow, text, want) in cases {
         assert_eq!(assert_cuts_do_not_matter(&spotters(grow), fold, text), want, "{name}");
     }
+}
+
+#[test]
+fn a_hit_over_the_ends_of_strings_is_judged_whole_and_edited_in_each_of_them() {
+    let all: Arc<[Arc<dyn Spotter>]> = Arc::from([Arc::new(Across) as Arc<dyn Spotter>, Arc::new(Digits)]);
+    let out = assert_cuts_do_not_matter(&all, Fold::Json, r#"{"n": "123456789","m":"1234"}"#);
+    let told = r#"[number \"n\": \"1]"#;
+    assert_eq!(out, format!(r#"{{"{told}": "{told}23456789","m":"[digits 1234]"}}"#));
+    serde_json::from_str::<serde_json::Value>(&out).expect("it stays JSON");
+    let blocking: Arc<[Arc<dyn Spotter>]> = Arc::from([Arc::new(Across) as Arc<dyn Spotter>]);
+    let mut window = Window::new(blocking, Fold::Json);
+    let blocked = window.push(r#"{"n": "1"}"#, &mut Brackets("number"), &mut String::new());
+    assert_eq!(blocked.expect_err("it blocks").entity, "number");
+}
+
+/// What is not linear would take hours.
+#[test]
+fn many_hits_in_one_string_of_json_take_linear_time() {
+    let count = 50_000;
+    let text = format!("{{\"a\":\"{}\"}}", r#"1234 \" "#.repeat(count));
+    let all: Arc<[Arc<dyn Spotter>]> = Arc::from([Arc::new(Digits) as Arc<dyn Spotter>]);
+    let (out, _) = edited(&all, Fold::Json, &[&text]);
+    assert_eq!(out.matches("[digits 1234]").count(), count);
 }
 
 #[test]
