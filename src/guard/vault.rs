@@ -4,10 +4,11 @@
 //! when its time is over. Nothing here is ever written down.
 
 use super::spot::{Hit, Spotter};
-use moka::sync::Cache;
+use moka::{Expiry, sync::Cache};
 use parking_lot::Mutex;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::{hmac, rand};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,30 +29,75 @@ pub struct Safe {
 
 /// One session's values.
 pub struct Session {
+    ttl: Duration,
     until: Mutex<Option<tokio::time::Instant>>,
-    values: Mutex<Vec<Sealed>>,
+    values: Mutex<SealedValues>,
+}
+
+#[derive(Default)]
+struct SealedValues {
+    /// By the keyed hash of the value.
+    values: HashMap<(&'static str, [u8; 32]), Sealed>,
+    /// The highest number of each entity.
+    last: HashMap<&'static str, u32>,
 }
 
 struct Sealed {
-    entity: &'static str,
     number: u32,
-    digest: [u8; 32],
     nonce: [u8; NONCE_LEN],
     sealed: Vec<u8>,
+}
+
+/// A session that nobody asks for goes out of memory when its time is over.
+struct Idle;
+
+#[expect(clippy::disallowed_types, reason = "it is the cache's own clock")]
+impl Expiry<(Arc<str>, Arc<str>), Arc<Session>> for Idle {
+    fn expire_after_create(
+        &self,
+        _: &(Arc<str>, Arc<str>),
+        session: &Arc<Session>,
+        _: std::time::Instant,
+    ) -> Option<Duration> {
+        Some(session.ttl)
+    }
+
+    fn expire_after_read(
+        &self,
+        _: &(Arc<str>, Arc<str>),
+        session: &Arc<Session>,
+        _: std::time::Instant,
+        _: Option<Duration>,
+        _: std::time::Instant,
+    ) -> Option<Duration> {
+        Some(session.ttl)
+    }
 }
 
 /// The values of a request.
 #[derive(Default)]
 pub struct Vault {
-    values: Vec<Value>,
+    values: Arc<Values>,
     session: Option<Arc<Session>>,
 }
 
-#[derive(Clone)]
-struct Value {
-    entity: &'static str,
-    number: u32,
-    value: Arc<str>,
+/// By entity.
+type Values = HashMap<&'static str, OfEntity>;
+
+#[derive(Default, Clone)]
+struct OfEntity {
+    numbers: HashMap<Arc<str>, u32>,
+    values: HashMap<u32, Arc<str>>,
+    /// The highest number.
+    last: u32,
+}
+
+impl OfEntity {
+    fn put(&mut self, number: u32, value: Arc<str>) {
+        self.numbers.insert(Arc::clone(&value), number);
+        self.values.insert(number, value);
+        self.last = self.last.max(number);
+    }
 }
 
 impl Safe {
@@ -66,20 +112,18 @@ impl Safe {
         rand::SecureRandom::fill(&random, &mut key)?;
         let seal = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key)?);
         let mac = hmac::Key::generate(hmac::HMAC_SHA256, &random)?;
-        // Times are looked at by hand: each session has its own.
-        let sessions =
-            Cache::builder().max_capacity(MOST_SESSIONS).time_to_idle(Duration::from_secs(7 * 86_400)).build();
+        let sessions = Cache::builder().max_capacity(MOST_SESSIONS).expire_after(Idle).build();
         Ok(Self { seal, mac, random, sessions })
     }
 
     /// The session `name` of the key `key`, made if need be; it lasts for `ttl` from now.
     pub fn session(&self, key: &Arc<str>, name: &Arc<str>, ttl: Duration) -> Arc<Session> {
-        let made = || Arc::new(Session { until: Mutex::new(None), values: Mutex::default() });
+        let made = || Arc::new(Session { ttl, until: Mutex::new(None), values: Mutex::default() });
         let session = self.sessions.get_with((Arc::clone(key), Arc::clone(name)), made);
         let now = tokio::time::Instant::now();
         let mut until = session.until.lock();
         if until.is_some_and(|until| until <= now) {
-            session.values.lock().clear();
+            *session.values.lock() = SealedValues::default();
         }
         *until = Some(now + ttl);
         drop(until);
@@ -114,14 +158,13 @@ impl Safe {
 impl Vault {
     /// With the values that `session` has already.
     pub fn of_session(safe: &Safe, session: Arc<Session>) -> Self {
-        let values = session.values.lock();
-        let opened = values.iter().filter_map(|one| {
-            let value = safe.open(one)?;
-            Some(Value { entity: one.entity, number: one.number, value })
-        });
-        let values_of = opened.collect();
-        drop(values);
-        Self { values: values_of, session: Some(session) }
+        let mut opened = Values::new();
+        for ((entity, _), one) in &session.values.lock().values {
+            if let Some(value) = safe.open(one) {
+                opened.entry(entity).or_default().put(one.number, value);
+            }
+        }
+        Self { values: Arc::new(opened), session: Some(session) }
     }
 
     /// Whether there is nothing to be given back.
@@ -131,36 +174,35 @@ impl Vault {
 
     /// The placeholder for `value`; equal values of an entity have the same one.
     pub fn token(&mut self, safe: &Safe, entity: &'static str, value: &str) -> String {
-        let known = self.values.iter().find(|one| one.entity == entity && *one.value == *value);
-        let number = known.map(|one| one.number).unwrap_or_else(|| self.number(safe, entity, value));
+        let known = self.values.get(entity).and_then(|of| of.numbers.get(value)).copied();
+        let number = known.unwrap_or_else(|| self.number(safe, entity, value));
         format!("<{}_{number}>", entity.to_ascii_uppercase())
     }
 
     fn number(&mut self, safe: &Safe, entity: &'static str, value: &str) -> u32 {
-        let mine = self.values.iter().filter(|one| one.entity == entity).map(|one| one.number).max().unwrap_or(0);
-        let mut number = mine.saturating_add(1);
+        let mut number = self.values.get(entity).map_or(0, |of| of.last).saturating_add(1);
         if let Some(session) = &self.session {
-            let mut values = session.values.lock();
+            let SealedValues { values, last } = &mut *session.values.lock();
             let digest = safe.hash(value);
-            let of_entity = values.iter().filter(|one| one.entity == entity);
+            let last = last.entry(entity).or_default();
             // Another request of the session may have met the value, or taken the number.
-            let known = of_entity.clone().find(|one| one.digest == digest).map(|one| one.number);
-            let most = of_entity.map(|one| one.number).max().unwrap_or(0);
-            number = known.unwrap_or(number.max(most.saturating_add(1)));
+            let known = values.get(&(entity, digest)).map(|one| one.number);
+            number = known.unwrap_or(number.max(last.saturating_add(1)));
             if known.is_none()
                 && values.len() < MOST_VALUES
                 && let Some((nonce, sealed)) = safe.seal(value)
             {
-                values.push(Sealed { entity, number, digest, nonce, sealed });
+                values.insert((entity, digest), Sealed { number, nonce, sealed });
+                *last = (*last).max(number);
             }
         }
-        self.values.push(Value { entity, number, value: value.into() });
+        Arc::make_mut(&mut self.values).entry(entity).or_default().put(number, value.into());
         number
     }
 
     /// What gives the values back; `None`: there are none.
     pub fn restorer(&self) -> Option<Restorer> {
-        (!self.values.is_empty()).then(|| Restorer { values: self.values.clone() })
+        (!self.values.is_empty()).then(|| Restorer { values: Arc::clone(&self.values) })
     }
 }
 
@@ -183,7 +225,7 @@ pub fn lasting(name: &str) -> &'static str {
 /// Finds placeholders: in any case, with spaces inside of the brackets, in other brackets or without.
 #[derive(Clone)]
 pub struct Restorer {
-    values: Vec<Value>,
+    values: Arc<Values>,
 }
 
 /// The entity of the hits of a [`Restorer`].
@@ -195,8 +237,8 @@ impl Restorer {
         let name = text.trim_matches(|one: char| "<>[](){} ".contains(one));
         let (entity, number) = name.rsplit_once(['_', ' ', '-'])?;
         let number: u32 = number.parse().ok()?;
-        let same = |one: &&Value| one.number == number && is_named(one.entity, entity);
-        self.values.iter().find(same).map(|one| &*one.value)
+        let named = self.values.iter().filter(|(name, _)| is_named(name, entity));
+        named.into_iter().find_map(|(_, of)| of.values.get(&number)).map(|value| &**value)
     }
 
     /// Where the placeholder that begins at `from` ends; `None`: none does.
@@ -262,8 +304,8 @@ impl Spotter for Restorer {
 impl Restorer {
     /// Whether `name` is the beginning of a placeholder's name.
     fn may_become(&self, name: &[u8]) -> bool {
-        self.values.iter().any(|one| {
-            let entity = one.entity.as_bytes();
+        self.values.keys().any(|entity| {
+            let entity = entity.as_bytes();
             let same = name.iter().zip(entity).all(|(a, b)| alike(*a, *b));
             let rest = name.get(entity.len()..).unwrap_or_default();
             let (link, digits) = (rest.first(), rest.get(1..).unwrap_or_default());

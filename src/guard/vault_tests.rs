@@ -63,10 +63,26 @@ fn a_session_keeps_its_values_sealed_and_for_its_time() {
     assert_eq!(first.token(&safe, "email", "b@example.com"), "<EMAIL_2>", "as the other request called it");
     let sealed = session();
     let values = sealed.values.lock();
-    assert!(values.iter().all(|one| !String::from_utf8_lossy(&one.sealed).contains("example")), "nothing in clear");
+    let clear = |one: &Sealed| String::from_utf8_lossy(&one.sealed).contains("example");
+    assert!(values.values.len() == 3 && !values.values.values().any(clear), "nothing in clear");
     drop(values);
     *sealed.until.lock() = Some(tokio::time::Instant::now());
     assert!(Vault::of_session(&safe, session()).is_empty(), "its time is over");
     let other = safe.session(&"other".into(), &name, Duration::from_secs(60));
     assert!(Vault::of_session(&safe, other).is_empty(), "another key's session of the same name is another one");
+}
+
+/// What is not linear would take hours.
+#[test]
+fn a_text_full_of_values_takes_linear_time() {
+    let safe = Safe::new().expect("randomness");
+    let session = safe.session(&"key".into(), &"s".into(), Duration::from_secs(60));
+    let mut vault = Vault::of_session(&safe, session);
+    for number in 1..=200_000 {
+        assert_eq!(vault.token(&safe, "email", &format!("{number}@example.com")), format!("<EMAIL_{number}>"));
+    }
+    let restorer = vault.restorer().expect("it has values");
+    for number in 1..=200_000 {
+        assert_eq!(restorer.value(&format!("<EMAIL_{number}>")), Some(&*format!("{number}@example.com")));
+    }
 }
