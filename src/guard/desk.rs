@@ -1,19 +1,22 @@
 //! Does to a request's and its answer's texts what its guardrails say, and keeps what they said.
 
+mod clerk;
+
 use super::fold::{Fold, Folder};
 use super::judge::Judgement;
 use super::kinds::Body;
 use super::policy::ModelPolicy;
 use super::set::{Direction, Guard, Plan, Set, Watch};
-use super::vault::{PLACEHOLDER, Restorer, Safe, Vault};
+use super::vault::{Restorer, Safe, Vault};
 use super::verdicts::{FAILED, Verdicts};
-use super::window::{Found, Verdict, Window, Words};
+use super::window::{Found, Window};
 use crate::config::{GuardAction, Hook};
 use crate::model::{Api, Speech};
+use clerk::Clerk;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Longest text of an answer that is kept for what decides about whole texts; of a longer one the beginning.
+/// Longest text of a stream that is kept for what decides about whole texts: of a longer one it cannot say.
 const MOST_JUDGED: usize = 1024 * 1024;
 
 /// A text was refused.
@@ -184,9 +187,13 @@ impl Desk {
         if channel.is_idle() {
             return Ok(None);
         }
+        let judged = channel.judged.take();
         let mut out = String::with_capacity(text.len());
         channel.push(self, text, &mut out)?;
         channel.finish(self, &mut out)?;
+        if judged.is_some() {
+            self.judge(Direction::Answer, speech, fold, text)?;
+        }
         Ok((out != text).then_some(out))
     }
 
@@ -214,6 +221,17 @@ impl Desk {
                 let judged = catch_unwind(AssertUnwindSafe(|| judge.judge(seen, speech)));
                 self.judged(guard, hook, judged.ok())?;
             }
+        }
+        Ok(())
+    }
+
+    /// A text is too long for what decides about whole texts.
+    fn cannot_judge(&mut self, direction: Direction, speech: Speech) -> Result<(), Refused> {
+        let set = Arc::clone(&self.set);
+        for &at in &set.plan(direction, speech).judges {
+            let guard = &set.guards[at];
+            let hook = guard.hook(direction, speech).unwrap_or(Hook::Output);
+            self.failed(guard, hook, "the text is longer than 1 MiB")?;
         }
         Ok(())
     }
@@ -314,9 +332,8 @@ impl Channel {
     ///
     /// A guardrail refuses the text; what may still go out was appended.
     pub fn push(&mut self, desk: &mut Desk, piece: &str, out: &mut String) -> Result<(), Refused> {
-        if let Some(judged) = &mut self.judged {
-            let room = MOST_JUDGED.saturating_sub(judged.len());
-            judged.push_str(&piece[..piece.floor_char_boundary(room)]);
+        if let Some(judged) = self.judged.as_mut().filter(|judged| judged.len() <= MOST_JUDGED) {
+            judged.push_str(piece);
         }
         self.run(desk, Some(piece), out)
     }
@@ -329,6 +346,7 @@ impl Channel {
     pub fn finish(&mut self, desk: &mut Desk, out: &mut String) -> Result<(), Refused> {
         self.run(desk, None, out)?;
         match self.judged.as_mut().map(std::mem::take) {
+            Some(text) if text.len() > MOST_JUDGED => desk.cannot_judge(self.direction, self.speech),
             Some(text) => desk.judge(self.direction, self.speech, self.fold, &text),
             None => Ok(()),
         }
@@ -391,7 +409,7 @@ impl Looking {
             return Ok(());
         }
         let set = Arc::clone(&desk.set);
-        let before = out.len();
+        let mut before = out.len();
         let ran = {
             let Self { window, owners, .. } = self;
             let mut clerk = Clerk { desk, owners, set: &set, direction, speech, restorer };
@@ -399,6 +417,7 @@ impl Looking {
                 if let Some(piece) = piece {
                     window.push(piece, &mut clerk, out)?;
                 }
+                before = out.len(); // what went out before the end is not held any more
                 if last { window.finish(&mut clerk, out) } else { Ok(()) }
             }))
         };
@@ -423,81 +442,6 @@ impl Looking {
             }
         })
     }
-}
-
-/// Says what becomes of what the spotters of one window find.
-struct Clerk<'a> {
-    desk: &'a mut Desk,
-    owners: &'a [usize],
-    set: &'a Set,
-    direction: Direction,
-    speech: Speech,
-    restorer: Option<&'a Restorer>,
-}
-
-impl Words for Clerk<'_> {
-    fn verdict(&mut self, found: &Found<'_>) -> Verdict {
-        let owner = self.owners.get(found.spotter).copied().unwrap_or(RESTORER);
-        if owner == RESTORER {
-            debug_assert_eq!(found.entity, PLACEHOLDER, "only placeholders are nobody's");
-            let value = self.restorer.and_then(|restorer| restorer.value(found.folded));
-            return value.map_or(Verdict::Leave, |value| Verdict::Replace(value.to_owned()));
-        }
-        let Some(guard) = self.set.guards.get(owner) else { return Verdict::Leave };
-        let hook = guard.hook(self.direction, self.speech).unwrap_or(Hook::Output);
-        self.desk.verdicts.note(&guard.name, hook, found.entity, (guard.action, guard.audit));
-        if !guard.decides() {
-            return Verdict::Leave;
-        }
-        match guard.action {
-            GuardAction::Block => Verdict::Block,
-            GuardAction::Flag => Verdict::Leave,
-            action => Verdict::Replace(self.instead(action, found)),
-        }
-    }
-}
-
-impl Clerk<'_> {
-    /// What stands in the place of what was found.
-    fn instead(&mut self, action: GuardAction, found: &Found<'_>) -> String {
-        let name = found.entity.to_ascii_uppercase();
-        match action {
-            _ if found.partial => format!("[{name}]"),
-            GuardAction::Mask => masked(found.value),
-            GuardAction::Hash => {
-                let hash = self.desk.safe.hash(&plain(found));
-                format!("[{name}:{}]", hex::encode(&hash[..6]))
-            }
-            // An answer's own find has nobody to be given back to.
-            GuardAction::Tokenize if self.direction == Direction::Request => {
-                self.desk.vault.token(&self.desk.safe, found.entity, &plain(found))
-            }
-            _ => format!("[{name}]"),
-        }
-    }
-}
-
-/// The value as the text has it, its escapes decoded.
-fn plain(found: &Found<'_>) -> String {
-    match found.fold {
-        Fold::Text => found.value.to_owned(),
-        Fold::Json => serde_json::from_str(&format!("\"{}\"", found.value)).unwrap_or_else(|_| found.value.to_owned()),
-    }
-}
-
-/// Stars for letters and digits; the last four stay where there are at least eight.
-fn masked(value: &str) -> String {
-    let count = value.chars().filter(|one| one.is_alphanumeric()).count();
-    let hide = if count >= 8 { count - 4 } else { count };
-    let mut seen = 0;
-    let star = |one: char| {
-        if !one.is_alphanumeric() {
-            return one;
-        }
-        seen += 1;
-        if seen <= hide { '*' } else { one }
-    };
-    value.chars().map(star).collect()
 }
 
 #[cfg(test)]

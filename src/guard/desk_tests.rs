@@ -162,6 +162,30 @@ fn what_decides_about_whole_texts_is_asked_at_their_end() {
 }
 
 #[test]
+fn of_a_stream_that_is_too_long_to_be_kept_nothing_is_decided_by_its_beginning() {
+    let judging = |open| {
+        let mut one = guard("short", Block, &BOTH, &[]);
+        (one.body, one.open) = (Body::Judge(vec![Arc::new(Endless)]), open);
+        one
+    };
+    let long = "x".repeat(1024 * 1024);
+    let refused = streamed(&mut desk(vec![judging(false)]), Speech::Assistant, Fold::Text, &[&long, "y"]).1;
+    assert_eq!(refused.map(|refused| refused.entity.to_string()).as_deref(), Some(FAILED));
+    assert_eq!(streamed(&mut desk(vec![judging(true)]), Speech::Assistant, Fold::Text, &[&long, "y"]).1, None);
+    let whole = desk(vec![judging(false)]).answer(Speech::Assistant, Fold::Text, &(long + "y"));
+    assert_eq!(whole, Ok(None), "a whole text is judged whole");
+}
+
+/// Wants texts to end with `y`.
+struct Endless;
+
+impl Judge for Endless {
+    fn judge(&self, text: &str, _: Speech) -> Option<Judgement> {
+        (!text.ends_with('y')).then(|| Judgement { entity: "length", why: String::new(), flag_only: false })
+    }
+}
+
+#[test]
 fn a_guard_that_panics_fails_closed_unless_it_is_open() {
     let broken = |open| {
         let mut one = guard("broken", Redact, &BOTH, &[Word("panics", "word")]);

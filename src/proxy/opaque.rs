@@ -53,14 +53,20 @@ impl Opaque {
 /// page of HTML is what a proxy on the way says instead of an answer.
 pub fn fits(api: Api, essence: &[u8], text: bool) -> bool {
     let is = |kind: &[u8]| essence.eq_ignore_ascii_case(kind);
-    let begins = |kind: &[u8]| essence.get(..kind.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(kind));
     let unnamed = is(b"") || is(b"application/octet-stream") || is(b"binary/octet-stream");
     match api {
-        Api::Speech => unnamed || begins(b"audio/"),
-        _ if api.hears() => {
-            let subtitles = is(b"application/x-subrip") || (begins(b"text/") && !is(b"text/event-stream"));
-            (subtitles && !is(b"text/html")) || (unnamed && text)
-        }
-        _ => false,
+        Api::Speech => unnamed || begins(essence, b"audio/"),
+        _ => is_text(api, essence) || (api.hears() && unnamed && text),
     }
+}
+
+/// Whether an answer to `api` of this content type is what was heard, as plain text or subtitles.
+pub fn is_text(api: Api, essence: &[u8]) -> bool {
+    let is = |kind: &[u8]| essence.eq_ignore_ascii_case(kind);
+    let subtitles = is(b"application/x-subrip") || (begins(essence, b"text/") && !is(b"text/event-stream"));
+    api.hears() && subtitles && !is(b"text/html")
+}
+
+fn begins(essence: &[u8], kind: &[u8]) -> bool {
+    essence.get(..kind.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(kind))
 }

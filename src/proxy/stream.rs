@@ -206,6 +206,9 @@ impl Answer {
                     hidden_cr: false,
                 }));
             }
+            (_, false) if self.expect.whole && !self.expect.text && opaque::is_text(self.expect.api, essence) => {
+                return Err(Trouble::Garbage("a text that is no JSON, which guardrails cannot look at".to_owned()));
+            }
             (_, false) if opaque::fits(self.expect.api, essence, self.expect.text) => {
                 self.content_type.get_or_insert(opaque::UNNAMED);
                 self.kind = Kind::Opaque(Box::default());

@@ -248,7 +248,7 @@ impl Call<'_> {
             return Err(bad(why, Some("input_file_id")));
         };
         local.model = Some(Arc::clone(&model));
-        upload::may_call(&self.caller, &model)?; // the file may be another key's of the team
+        upload::may_call(&self.caller, self.snapshot, &model)?; // the file may be another key's of the team
         local.metadata = metadata::from_header(&self.headers)?;
         let mut governing = governing;
         self.snapshot.governed.with_model(&mut governing, &model);

@@ -12,6 +12,7 @@ use crate::{
     proxy::{
         bounds::{Buffers, Share},
         gateway::Snapshot,
+        guarded,
         reject::{Reject, shown},
     },
 };
@@ -137,7 +138,7 @@ pub fn read_whole(
 fn resolve(api: Api, model: &str, caller: &Caller, snapshot: &Snapshot, provider: &str) -> Result<Named, String> {
     let route = snapshot.table.find(model);
     let route = route.ok_or_else(|| Reject::NoModel { model: shown(model) }.to_string())?;
-    may_call(caller, &route.name).map_err(|reject| reject.to_string())?;
+    may_call(caller, snapshot, &route.name).map_err(|reject| reject.to_string())?;
     match meter::target(snapshot, &route.name, provider) {
         Some(target) if target.passes(api) => {
             Ok(Named { name: Arc::clone(&route.name), there: target.model_json.clone() })
@@ -149,14 +150,14 @@ fn resolve(api: Api, model: &str, caller: &Caller, snapshot: &Snapshot, provider
     }
 }
 
-/// Whether the caller may call a model.
+/// Whether the caller may call a model by a batch.
 ///
 /// # Errors
 ///
-/// [`Reject::ModelNotAllowed`].
-pub fn may_call(caller: &Caller, model: &str) -> Result<(), Reject> {
+/// [`Reject::ModelNotAllowed`]; a guardrail of the model would have to look at what is in files.
+pub fn may_call(caller: &Caller, snapshot: &Snapshot, model: &str) -> Result<(), Reject> {
     match caller.may_call(model) {
-        true => Ok(()),
+        true => guarded::unless_model_is_closed(snapshot, model),
         false => Err(Reject::ModelNotAllowed {
             model: model.to_owned(),
             key: caller.key.to_string(),

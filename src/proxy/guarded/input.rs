@@ -92,6 +92,20 @@ pub fn unless_unseen(
     directions: &[Direction],
 ) -> Result<(), Reject> {
     let mask = mask(snapshot, headers, (caller, governing), model.unwrap_or_default())?;
+    unless_closed(snapshot, mask, api, directions)
+}
+
+/// The same for the guardrails of a model alone, whose requests go out in a file and come back in one.
+///
+/// # Errors
+///
+/// There is such a guardrail.
+pub fn unless_model_is_closed(snapshot: &Snapshot, model: &str) -> Result<(), Reject> {
+    let mask = snapshot.guarded.get(model).copied().unwrap_or(0);
+    unless_closed(snapshot, mask, Api::Batches, &[Direction::Request, Direction::Answer])
+}
+
+fn unless_closed(snapshot: &Snapshot, mask: Mask, api: Api, directions: &[Direction]) -> Result<(), Reject> {
     let Some(set) = snapshot.guards.set(mask) else { return Ok(()) };
     match directions.iter().find_map(|direction| set.mandatory(*direction)) {
         Some(guard) => Err(unseen(&guard.name, NoView::Api(api))),

@@ -10,7 +10,7 @@ mod output;
 mod remote;
 mod stream;
 
-pub use input::{Looked, guards_of, mask, unless_unseen};
+pub use input::{Looked, guards_of, mask, unless_model_is_closed, unless_unseen};
 pub use output::Ends;
 pub use remote::Who;
 

@@ -5,13 +5,14 @@ use crate::{
     config::Hook,
     dialect::view,
     guard::{
-        Desk, Direction, Guard,
+        Desk, Direction, Fold, Guard,
         remote::{self, Action, Asked, AskedText, RemoteGuard, Told},
     },
     model::{Ask, Text},
     proxy::reject::Reject,
 };
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -111,17 +112,17 @@ fn follow(
         return desk.blocked_by(guard, hook, found.first().copied().unwrap_or("blocked"), reason).map_err(refuse);
     }
     for (entity, _) in &entities {
-        desk.noted(guard, hook, entity, action == Action::Replace);
+        desk.noted(guard, hook, entity, action == Action::Replace && guard.decides());
     }
-    if guard.audit {
+    if !guard.decides() {
         return Ok(());
     }
     for (index, text) in replacements {
-        if let Some(Shown { text: Text { at, form, .. }, .. }) = shown.get(index) {
-            edits.push((at.clone(), view::replacement(*form, &text)));
+        if let Some(one) = shown.get(index) {
+            edits.extend(one.becomes(desk, guard, &text)?);
         }
     }
-    if !guard.action.edits() && !spans.is_empty() && guard.decides() {
+    if !guard.action.edits() && !spans.is_empty() {
         let entity = spans.first().map_or("blocked", |(_, _, entity)| entity).to_owned();
         return desk.blocked_by(guard, hook, &entity, reason).map_err(refuse);
     }
@@ -140,7 +141,22 @@ fn follow(
             from = at.end;
         }
         out.push_str(one.says.get(from..).unwrap_or_default());
-        edits.push((one.text.at.clone(), view::replacement(one.text.form, &out)));
+        edits.extend(one.becomes(desk, guard, &out)?);
     }
     Ok(())
+}
+
+impl Shown<'_> {
+    /// The text with `says` in its place. What is JSON must stay JSON: a service that makes something else of it could not
+    /// say.
+    fn becomes(&self, desk: &mut Desk, guard: &Guard, says: &str) -> Result<Option<(Range<usize>, Bytes)>, Reject> {
+        let Text { at, form, .. } = &self.text;
+        let was_json = folds(*form) == Fold::Json && serde_json::from_str::<IgnoredAny>(&self.says).is_ok();
+        if was_json && serde_json::from_str::<IgnoredAny>(says).is_err() {
+            let why = "its answer makes something of a tool's arguments that is no JSON";
+            desk.failed(guard, self.hook, why).map_err(refuse)?;
+            return Ok(None);
+        }
+        Ok(Some((at.clone(), view::replacement(*form, says))))
+    }
 }

@@ -4,7 +4,7 @@
 
 use super::{Events, Seen, course::keep};
 use crate::{
-    dialect::view::{channel, cursor::Kind},
+    dialect::view::{channel, cursor::Kind, names},
     model::Speech,
 };
 
@@ -68,7 +68,8 @@ fn candidate(events: &mut Events, seen: &mut Seen<'_, '_>) {
                 walk.value(Speech::Document);
             }
             b"logprobsResult" | b"logprobs_result" => walk.echo(),
-            _ => walk.cursor.pass(),
+            name if names::is_silent(name) => walk.cursor.pass(),
+            _ => walk.value(Speech::Assistant),
         }
     }
     let pieces = seen.walk.found.get_mut(from..).unwrap_or_default();

@@ -27,6 +27,7 @@ pub(super) fn event(events: &mut Events, seen: &mut Seen<'_, '_>) {
                     choice(events, seen);
                 }
             }
+            b"search_results" => seen.walk.value(Speech::Document),
             b"error" if seen.walk.cursor.peek() != Kind::Null => {
                 seen.walk.cursor.skip();
                 events.end(seen.view);
@@ -66,7 +67,8 @@ fn choice(events: &mut Events, seen: &mut Seen<'_, '_>) {
                 walk.cursor.skip();
             }
             b"logprobs" => walk.echo(),
-            _ => walk.cursor.pass(),
+            name if names::is_silent(name) => walk.cursor.pass(),
+            _ => walk.value(Speech::Assistant),
         }
     }
     let pieces = seen.walk.found.get_mut(from..).unwrap_or_default();
