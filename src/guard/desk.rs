@@ -2,6 +2,7 @@
 
 mod clerk;
 
+use super::caught::caught;
 use super::fold::{Fold, Folder};
 use super::judge::Judgement;
 use super::kinds::Body;
@@ -13,7 +14,6 @@ use super::window::{Found, Window};
 use crate::config::{GuardAction, Hook};
 use crate::model::{Api, Speech};
 use clerk::Clerk;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Longest text of a stream that is kept for what decides about whole texts: of a longer one it cannot say.
@@ -94,7 +94,7 @@ impl Desk {
     fn policies(&mut self, check: impl Fn(&ModelPolicy) -> Option<Judgement>) -> Result<(), Refused> {
         let set = Arc::clone(&self.set);
         for (guard, policy) in set.policies() {
-            let checked = catch_unwind(AssertUnwindSafe(|| check(policy)));
+            let checked = caught(|| check(policy));
             self.judged(guard, Hook::Input, checked.ok())?;
         }
         Ok(())
@@ -135,7 +135,7 @@ impl Desk {
             });
             let (hooks, mine): (Vec<Hook>, Vec<String>) = mine.unzip();
             for judge in judges {
-                let judged = catch_unwind(AssertUnwindSafe(|| judge.judge_all(&mine)));
+                let judged = caught(|| judge.judge_all(&mine));
                 self.judged(guard, hooks.first().copied().unwrap_or(Hook::Input), judged.ok())?;
             }
         }
@@ -218,7 +218,7 @@ impl Desk {
             let (Body::Judge(judges), Some(hook)) = (&guard.body, guard.hook(direction, speech)) else { continue };
             for judge in judges {
                 let seen = if judge.wants_original() { text } else { folder.text() };
-                let judged = catch_unwind(AssertUnwindSafe(|| judge.judge(seen, speech)));
+                let judged = caught(|| judge.judge(seen, speech));
                 self.judged(guard, hook, judged.ok())?;
             }
         }
@@ -413,13 +413,13 @@ impl Looking {
         let ran = {
             let Self { window, owners, .. } = self;
             let mut clerk = Clerk { desk, owners, set: &set, direction, speech, restorer };
-            catch_unwind(AssertUnwindSafe(|| {
+            caught(|| {
                 if let Some(piece) = piece {
                     window.push(piece, &mut clerk, out)?;
                 }
                 before = out.len(); // what went out before the end is not held any more
                 if last { window.finish(&mut clerk, out) } else { Ok(()) }
-            }))
+            })
         };
         let guards = self.owners.iter().filter_map(|&at| set.guards.get(at));
         let Ok(ran) = ran else {

@@ -5,6 +5,7 @@
 //! so where a stream is cut cannot matter. Places of texts in bodies come from `dialect`, what joins the two is in
 //! `proxy`. Nothing here does I/O but the guards of `remote`.
 
+mod caught;
 mod fold;
 pub mod decode;
 pub mod injection;

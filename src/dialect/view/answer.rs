@@ -58,9 +58,10 @@ fn top(api: Api, walk: &mut Walk<'_>) {
             | (Api::Messages, b"content")
             | (Api::Generate, b"candidates")
             | (Api::Images | Api::ImageEdits | Api::ImageVariations, b"data")
-            | (Api::Transcriptions | Api::Translations, b"text" | b"segments") => walk.value(Speech::Assistant),
+            | (Api::Transcriptions | Api::Translations, b"text") => walk.value(Speech::Assistant),
             (Api::ChatCompletions, b"search_results") => walk.value(Speech::Document),
             (Api::Rerank, b"results" | b"data") => ranked(walk),
+            (Api::Transcriptions | Api::Translations, b"segments") => segments(walk),
             (Api::Transcriptions | Api::Translations, b"words" | b"logprobs") => walk.echo(),
             _ => walk.cursor.pass(),
         }
@@ -69,23 +70,38 @@ fn top(api: Api, walk: &mut Walk<'_>) {
 
 /// Results of which each may tell its document.
 fn ranked(walk: &mut Walk<'_>) {
-    match walk.cursor.peek() {
-        Kind::Array => {
-            walk.cursor.enter();
-            while walk.cursor.more() {
-                if walk.cursor.peek() != Kind::Object {
-                    walk.cursor.skip();
-                    continue;
-                }
-                walk.cursor.enter();
-                while let Some(key) = walk.cursor.key() {
-                    match &*key {
-                        b"document" | b"text" => walk.strings(Speech::Document),
-                        _ => walk.cursor.pass(),
-                    }
-                }
-            }
-        }
+    rows(walk, |walk, key| match key {
+        b"document" | b"text" => walk.strings(Speech::Document),
         _ => walk.cursor.pass(),
+    });
+}
+
+/// Segments of what was heard: `{"id","text","speaker","tokens":[50364, …],…}`. The tokens are the text once more.
+///
+/// Source: <https://platform.openai.com/docs/api-reference/audio/verbose-json-object>.
+fn segments(walk: &mut Walk<'_>) {
+    rows(walk, |walk, key| match key {
+        b"tokens" | b"words" | b"logprobs" => walk.echo(),
+        b"id" | b"type" => walk.cursor.pass(),
+        _ => walk.value(Speech::Assistant),
+    });
+}
+
+/// Takes each member of the objects of a list.
+fn rows(walk: &mut Walk<'_>, each: impl Fn(&mut Walk<'_>, &[u8])) {
+    if walk.cursor.peek() != Kind::Array {
+        walk.cursor.pass();
+        return;
+    }
+    walk.cursor.enter();
+    while walk.cursor.more() {
+        if walk.cursor.peek() != Kind::Object {
+            walk.cursor.skip();
+            continue;
+        }
+        walk.cursor.enter();
+        while let Some(key) = walk.cursor.key() {
+            each(walk, &key);
+        }
     }
 }

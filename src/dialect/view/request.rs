@@ -54,20 +54,13 @@ enum Told {
     Definitions,
     /// An object of which these members are definitions.
     Holder(&'static [&'static [u8]]),
+    /// Parameters of `generateContent`: where to stop, and schemas.
+    Generation,
     /// A prompt that the provider keeps, with variables.
     Stored,
 }
 
 const FORMAT: Told = Told::Holder(&[b"format"]);
-const SCHEMAS: Told = Told::Holder(&[
-    b"responseSchema",
-    b"response_schema",
-    b"responseJsonSchema",
-    b"response_json_schema",
-    b"_responseJsonSchema",
-    b"responseFormat",
-    b"response_format",
-]);
 
 /// What the member `key` of a request holds.
 fn top(api: Api, key: &[u8]) -> Told {
@@ -86,6 +79,9 @@ fn top(api: Api, key: &[u8]) -> Told {
         (Api::Completions, b"messages") => Told::Speech(Speech::User),
         (Api::ChatCompletions | Api::Completions, b"prompt") => Told::Prompt("prompt"),
         (Api::ChatCompletions | Api::Completions, b"suffix") => Told::Speech(Speech::User),
+        // Where a model is to stop may be said in any words.
+        (Api::ChatCompletions | Api::Completions, b"stop") => Told::Strings(Speech::User),
+        (Api::Messages | Api::CountTokens, b"stop_sequences") => Told::Strings(Speech::User),
         (Api::Responses, b"instructions") => Told::Speech(Speech::System),
         (Api::Responses, b"input") => Told::Speech(Speech::User),
         (Api::Responses, b"text") => FORMAT,
@@ -95,7 +91,7 @@ fn top(api: Api, key: &[u8]) -> Told {
         (Api::Messages | Api::CountTokens, b"output_format" | b"context_management") => Told::Definitions,
         (Api::Generate, b"contents") => Told::Speech(Speech::User),
         (Api::Generate, b"systemInstruction" | b"system_instruction") => Told::Speech(Speech::System),
-        (Api::Generate, b"generationConfig" | b"generation_config") => SCHEMAS,
+        (Api::Generate, b"generationConfig" | b"generation_config") => Told::Generation,
         (Api::Embeddings, b"input") => Told::Prompt("input"),
         (Api::Embeddings, b"texts" | b"inputs" | b"messages") => Told::Speech(Speech::User),
         (Api::Embeddings, b"title") => Told::Speech(Speech::Document),
@@ -132,6 +128,17 @@ fn member(walk: &mut Walk<'_>, told: Told) -> Result<(), Tokens> {
         Told::Holder(names) => {
             of_object(walk, |walk, key| if names.contains(&key) { walk.definition() } else { walk.cursor.pass() });
         }
+        Told::Generation => of_object(walk, |walk, key| match key {
+            b"stopSequences" | b"stop_sequences" => walk.strings(Speech::User),
+            b"responseSchema"
+            | b"response_schema"
+            | b"responseJsonSchema"
+            | b"response_json_schema"
+            | b"_responseJsonSchema"
+            | b"responseFormat"
+            | b"response_format" => walk.definition(),
+            _ => walk.cursor.pass(),
+        }),
         Told::Stored => of_object(walk, |walk, key| match key {
             b"variables" => of_object(walk, |walk, _| walk.value(Speech::User)),
             _ => walk.cursor.pass(),
@@ -168,17 +175,50 @@ fn prompt(walk: &mut Walk<'_>) -> Result<(), Tokens> {
     Ok(())
 }
 
-/// The parts of a form that a model reads.
+/// Fields of forms that are words of the protocol, by the name without `[]`.
+///
+/// Sources: <https://platform.openai.com/docs/api-reference/audio/createTranscription>,
+/// <https://platform.openai.com/docs/api-reference/images/createEdit>.
+const SILENT: [&str; 24] = [
+    "background",
+    "chunking_strategy",
+    "file",
+    "image",
+    "include",
+    "input_fidelity",
+    "known_speaker_references",
+    "language",
+    "mask",
+    "model",
+    "moderation",
+    "n",
+    "output_compression",
+    "output_format",
+    "partial_images",
+    "quality",
+    "response_format",
+    "seed",
+    "size",
+    "stream",
+    "style",
+    "temperature",
+    "timestamp_granularities",
+    "user",
+];
+
+/// The parts of a form that a model may read: a field that is not known counts as text, unless it is a file.
 fn form_texts(api: Api, boundary: &str, body: &[u8]) -> Result<Vec<Text>, NoView> {
     let parts = form::parts(body, boundary).map_err(|_| NoView::Form(api))?;
-    let read = |name: &str| match name {
-        "prompt" | "negative_prompt" | "input" | "known_speaker_names" | "known_speaker_names[]" => Some(Speech::User),
-        "instructions" => Some(Speech::System),
-        _ => None,
-    };
     let text = |part: &form::Part<'_>| {
-        let speech = read(part.name).filter(|_| !part.file && part.value.start < part.value.end)?;
-        Some(Text { at: part.value.range(), form: Form::Plain, speech })
+        let name = part.name.strip_suffix("[]").unwrap_or(part.name);
+        let speech = match name {
+            // A file name makes no file of them: servers take them as they take the others.
+            "prompt" | "negative_prompt" | "input" | "known_speaker_names" => Speech::User,
+            "instructions" => Speech::System,
+            _ if part.file || SILENT.contains(&name) => return None,
+            _ => Speech::User,
+        };
+        (part.value.start < part.value.end).then(|| Text { at: part.value.range(), form: Form::Plain, speech })
     };
     Ok(parts.iter().filter_map(text).collect())
 }

@@ -13,7 +13,7 @@ fn requests_of_the_smaller_calls() {
             "a prompt",
             Api::Completions,
             r#"{"model":"m","prompt":"Say","suffix":"end","stop":["x"]}"#,
-            &["u~Say", "u~end"],
+            &["u~Say", "u~end", "u~x"],
         ),
         ("prompts", Api::Completions, r#"{"model":"m","prompt":["a","b"]}"#, &["u~a", "u~b"]),
         ("a text to embed", Api::Embeddings, r#"{"model":"m","input":"a","user":"u"}"#, &["u~a"]),
@@ -135,12 +135,32 @@ fn of_a_form_the_fields_that_a_model_reads_are_texts() {
         part("prompt", "", "Names: Ada\r\nand \"Bo\""),
         part("file", "; filename=\"a.wav\"", "RIFF"),
         part("known_speaker_names[]", "", "Ada"),
-        part("prompt", "; filename=\"p\"", "a file"),
+        part("prompt", "; filename=\"p\"", "with a file name"),
+        part("language", "", "en"),
+        part("hotwords", "", "what servers of our own may take"),
+        part("sheet", "; filename=\"b.csv\"", "1,2"),
     ];
     let body = parts.concat() + "--b--\r\n";
     let got = request(Api::Transcriptions, Some("b"), body.as_bytes()).expect("it is a form");
-    assert_eq!(lines(body.as_bytes(), &got), ["u~plain Names: Ada\r\nand \"Bo\"", "u~plain Ada"]);
+    assert_eq!(
+        lines(body.as_bytes(), &got),
+        [
+            "u~plain Names: Ada\r\nand \"Bo\"",
+            "u~plain Ada",
+            "u~plain with a file name",
+            "u~plain what servers of our own may take",
+        ]
+    );
     assert_eq!(request(Api::ImageEdits, Some("c"), body.as_bytes()), Err(NoView::Form(Api::ImageEdits)));
+}
+
+#[test]
+fn tokens_of_segments_tell_their_text_over_again() {
+    let body = br#"{"text":"I","segments":[{"id":0,"text":"I","tokens":[50364,286],"avg_logprob":-0.2}],"words":[]}"#;
+    let whole = answer(Api::Transcriptions, body).expect("there is a view");
+    let echoes: Vec<_> = whole.echoes.iter().map(|at| String::from_utf8_lossy(&body[at.clone()])).collect();
+    assert_eq!(echoes, ["[50364,286]"]);
+    assert_eq!(lines(body, &whole.texts), ["a~I", "a~I"]);
 }
 
 #[test]
