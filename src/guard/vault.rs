@@ -9,13 +9,20 @@ use parking_lot::Mutex;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::{hmac, rand};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// Most sessions whose values are kept; the one that was used longest ago goes first.
-const MOST_SESSIONS: u64 = 100_000;
+/// Most sessions whose values are kept; the one that was used longest ago goes first. What binds are the bytes below.
+const MOST_SESSIONS: u64 = 1_000_000;
 /// Most values of one session; further ones are a request's only.
 const MOST_VALUES: usize = 10_000;
+/// Most bytes of all sessions together; what does not fit is a request's only.
+const MOST_BYTES: u64 = 256 * 1024 * 1024;
+/// Most bytes of one key's sessions, so that none fills the room of the others.
+const MOST_OF_KEY: u64 = MOST_BYTES / 8;
+/// Bytes of memory of a session without values, and of a value without its text, about.
+const ABOUT: u64 = 256;
 /// Longest placeholder, spaces inside of it included.
 const LONGEST: usize = 64;
 
@@ -25,6 +32,62 @@ pub struct Safe {
     mac: hmac::Key,
     random: rand::SystemRandom,
     sessions: Cache<(Arc<str>, Arc<str>), Arc<Session>>,
+    room: Arc<Room>,
+    /// By key; gone with its last session.
+    rooms: Mutex<HashMap<Arc<str>, Weak<Room>>>,
+}
+
+/// Bytes that are taken, of those that there are.
+struct Room {
+    most: u64,
+    taken: AtomicU64,
+}
+
+impl Room {
+    fn new(most: u64) -> Arc<Self> {
+        Arc::new(Self { most, taken: AtomicU64::new(0) })
+    }
+
+    fn take(&self, bytes: u64) -> bool {
+        let fits = |taken: u64| taken.checked_add(bytes).filter(|&taken| taken <= self.most);
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).is_ok()
+    }
+
+    fn give(&self, bytes: u64) {
+        self.taken.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// What a session holds of the room of all and of its key's; given back when it goes.
+struct Share {
+    rooms: [Arc<Room>; 2],
+    held: u64,
+}
+
+impl Share {
+    fn take(&mut self, bytes: u64) -> bool {
+        let [of_all, of_key] = &self.rooms;
+        if !of_key.take(bytes) {
+            return false;
+        }
+        if !of_all.take(bytes) {
+            of_key.give(bytes);
+            return false;
+        }
+        self.held += bytes;
+        true
+    }
+
+    fn empty(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.rooms.iter().for_each(|room| room.give(held));
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.empty();
+    }
 }
 
 /// One session's values.
@@ -34,12 +97,20 @@ pub struct Session {
     values: Mutex<SealedValues>,
 }
 
-#[derive(Default)]
 struct SealedValues {
+    share: Share,
     /// By the keyed hash of the value.
     values: HashMap<(&'static str, [u8; 32]), Sealed>,
     /// The highest number of each entity.
     last: HashMap<&'static str, u32>,
+}
+
+impl SealedValues {
+    fn clear(&mut self) {
+        self.values.clear();
+        self.last.clear();
+        self.share.empty();
+    }
 }
 
 struct Sealed {
@@ -113,21 +184,39 @@ impl Safe {
         let seal = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key)?);
         let mac = hmac::Key::generate(hmac::HMAC_SHA256, &random)?;
         let sessions = Cache::builder().max_capacity(MOST_SESSIONS).expire_after(Idle).build();
-        Ok(Self { seal, mac, random, sessions })
+        Ok(Self { seal, mac, random, sessions, room: Room::new(MOST_BYTES), rooms: Mutex::default() })
     }
 
-    /// The session `name` of the key `key`, made if need be; it lasts for `ttl` from now.
+    /// The session `name` of the key `key`, made if need be; it lasts for `ttl` from now. Without room for it, it lasts for
+    /// this request only.
     pub fn session(&self, key: &Arc<str>, name: &Arc<str>, ttl: Duration) -> Arc<Session> {
-        let made = || Arc::new(Session { ttl, until: Mutex::new(None), values: Mutex::default() });
-        let session = self.sessions.get_with((Arc::clone(key), Arc::clone(name)), made);
+        let of_both = (Arc::clone(key), Arc::clone(name));
         let now = tokio::time::Instant::now();
+        let session = self.sessions.get(&of_both).unwrap_or_else(|| {
+            let mut share = Share { rooms: [Arc::clone(&self.room), self.room_of(key)], held: 0 };
+            let fits = share.take(ABOUT + name.len() as u64);
+            let values = SealedValues { share, values: HashMap::new(), last: HashMap::new() };
+            let made = Arc::new(Session { ttl, until: Mutex::new(None), values: Mutex::new(values) });
+            if fits { self.sessions.get_with(of_both, || made) } else { made }
+        });
         let mut until = session.until.lock();
         if until.is_some_and(|until| until <= now) {
-            *session.values.lock() = SealedValues::default();
+            session.values.lock().clear();
         }
         *until = Some(now + ttl);
         drop(until);
         session
+    }
+
+    fn room_of(&self, key: &Arc<str>) -> Arc<Room> {
+        let mut rooms = self.rooms.lock();
+        if let Some(room) = rooms.get(key).and_then(Weak::upgrade) {
+            return room;
+        }
+        rooms.retain(|_, room| room.strong_count() > 0);
+        let room = Room::new(MOST_OF_KEY);
+        rooms.insert(Arc::clone(key), Arc::downgrade(&room));
+        room
     }
 
     /// A keyed hash of `value`, the same for equal values as long as the process runs.
@@ -182,7 +271,7 @@ impl Vault {
     fn number(&mut self, safe: &Safe, entity: &'static str, value: &str) -> u32 {
         let mut number = self.values.get(entity).map_or(0, |of| of.last).saturating_add(1);
         if let Some(session) = &self.session {
-            let SealedValues { values, last } = &mut *session.values.lock();
+            let SealedValues { values, last, share } = &mut *session.values.lock();
             let digest = safe.hash(value);
             let last = last.entry(entity).or_default();
             // Another request of the session may have met the value, or taken the number.
@@ -190,6 +279,7 @@ impl Vault {
             number = known.unwrap_or(number.max(last.saturating_add(1)));
             if known.is_none()
                 && values.len() < MOST_VALUES
+                && share.take(ABOUT + value.len() as u64)
                 && let Some((nonce, sealed)) = safe.seal(value)
             {
                 values.insert((entity, digest), Sealed { number, nonce, sealed });

@@ -72,6 +72,27 @@ fn a_session_keeps_its_values_sealed_and_for_its_time() {
     assert!(Vault::of_session(&safe, other).is_empty(), "another key's session of the same name is another one");
 }
 
+#[test]
+fn a_key_fills_its_own_share_and_not_that_of_others() {
+    let safe = Safe::new().expect("randomness");
+    let ttl = Duration::from_secs(60);
+    let (greedy, other): (Arc<str>, Arc<str>) = ("greedy".into(), "other".into());
+    let long = "a".repeat(1024 * 1024);
+    for number in 0..100 {
+        let mut vault = Vault::of_session(&safe, safe.session(&greedy, &format!("s{number}").into(), ttl));
+        assert_eq!(vault.token(&safe, "email", &long), "<EMAIL_1>", "a request goes on where nothing is kept");
+    }
+    let kept = |key, name: &str| !Vault::of_session(&safe, safe.session(key, &name.into(), ttl)).is_empty();
+    assert!(kept(&greedy, "s0"));
+    assert!(!kept(&greedy, "s99"), "there is no room left for it");
+    assert!(safe.room.taken.load(Ordering::Relaxed) <= MOST_OF_KEY);
+    Vault::of_session(&safe, safe.session(&other, &"s".into(), ttl)).token(&safe, "email", "a@example.com");
+    assert!(kept(&other, "s"), "another key has its room");
+    safe.sessions.invalidate_all();
+    safe.sessions.run_pending_tasks();
+    assert_eq!(safe.room.taken.load(Ordering::Relaxed), 0, "what goes gives its room back");
+}
+
 /// What is not linear would take hours.
 #[test]
 fn a_text_full_of_values_takes_linear_time() {
