@@ -14,6 +14,7 @@ use super::window::{Found, Window};
 use crate::config::{GuardAction, Hook};
 use crate::model::{Api, Speech};
 use clerk::Clerk;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Longest text of a stream that is kept for what decides about whole texts: of a longer one it cannot say.
@@ -167,14 +168,36 @@ impl Desk {
         self.verdicts.note_foreign(&guard.name, hook, entity, (action, guard.audit));
     }
 
-    /// What stands in the place of `value`, which a service found in a request.
-    pub fn instead_of(&mut self, guard: &Guard, entity: &str, value: &str, fold: Fold) -> String {
+    /// What stands in the place of `value`, which a service found.
+    pub fn instead_of(
+        &mut self,
+        guard: &Guard,
+        direction: Direction,
+        (entity, value): (&str, &str),
+        fold: Fold,
+    ) -> String {
         let found =
             Found { spotter: 0, entity: super::vault::lasting(entity), value, folded: value, fold, partial: false };
         let set = Arc::clone(&self.set);
-        let (direction, speech) = (Direction::Request, Speech::User);
+        let speech = Speech::User;
         let mut clerk = Clerk { desk: self, owners: &[], set: &set, direction, speech, restorer: None };
         clerk.instead(guard.action, &found)
+    }
+
+    /// A text of an answer as a service may see it: with placeholders where values were given back.
+    pub fn hidden<'a>(&self, fold: Fold, text: &'a str) -> Cow<'a, str> {
+        self.vault.hidden(fold, text)
+    }
+
+    /// What a service made of such a text, with its values given back.
+    pub fn restored(&mut self, fold: Fold, text: String) -> String {
+        let Some(restorer) = self.vault.restorer() else { return text };
+        let at = (Direction::Answer, Speech::Assistant);
+        let mut channel = Channel::new(&Plan::default(), at, fold, Some(restorer));
+        let mut out = String::with_capacity(text.len());
+        let told = channel.push(self, &text, &mut out).and_then(|()| channel.finish(self, &mut out));
+        // Nothing but placeholders is looked for, and nothing refuses them.
+        if told.is_ok() { out } else { text }
     }
 
     /// Looks at a whole text of an answer, as if it came as a stream; returns it as it may go out, if it may not go as it is.

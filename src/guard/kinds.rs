@@ -129,7 +129,7 @@ pub const GUARDS: &[Kind] = &[
     Kind {
         name: "webhook",
         build: |section| remote::webhook::build(section).map(Body::Remote),
-        hooks: REQUESTS,
+        hooks: ANYWHERE,
         usual: 1,
         actions: JUDGES,
         cost: "a call of a service",
@@ -137,7 +137,7 @@ pub const GUARDS: &[Kind] = &[
     Kind {
         name: "openai_moderations",
         build: |section| remote::moderations::build(section).map(Body::Remote),
-        hooks: REQUESTS,
+        hooks: ANYWHERE,
         usual: 1,
         actions: JUDGES,
         cost: "a call of a service",
@@ -145,7 +145,7 @@ pub const GUARDS: &[Kind] = &[
     Kind {
         name: "presidio",
         build: |section| remote::presidio::build(section).map(Body::Remote),
-        hooks: REQUESTS,
+        hooks: ANYWHERE,
         usual: 1,
         actions: EDITS,
         cost: "a call of a service",
@@ -153,7 +153,7 @@ pub const GUARDS: &[Kind] = &[
     Kind {
         name: "litellm",
         build: |section| remote::litellm::build(section).map(Body::Remote),
-        hooks: REQUESTS,
+        hooks: ANYWHERE,
         usual: 1,
         actions: JUDGES,
         cost: "a call of a service",
@@ -161,7 +161,7 @@ pub const GUARDS: &[Kind] = &[
     Kind {
         name: "truefoundry",
         build: |section| remote::truefoundry::build(section).map(Body::Remote),
-        hooks: REQUESTS,
+        hooks: ANYWHERE,
         usual: 1,
         actions: JUDGES,
         cost: "a call of a service",

@@ -311,12 +311,17 @@ impl Set {
         })
     }
 
-    /// The guardrails that ask a service.
-    pub fn remotes(&self) -> impl Iterator<Item = (&Arc<Guard>, &Arc<dyn RemoteGuard>)> {
-        self.guards.iter().filter_map(|guard| match &guard.body {
+    /// The guardrails that ask a service about texts that go in this direction.
+    pub fn remotes(&self, direction: Direction) -> impl Iterator<Item = (&Arc<Guard>, &Arc<dyn RemoteGuard>)> {
+        self.guards.iter().filter(move |guard| guard.looks(direction)).filter_map(|guard| match &guard.body {
             Body::Remote(remote) => Some((guard, remote)),
             Body::Spot(_) | Body::Judge(_) | Body::Policy(_) => None,
         })
+    }
+
+    /// Whether any of them asks a service.
+    pub fn asks_services(&self) -> bool {
+        self.guards.iter().any(|guard| matches!(guard.body, Body::Remote(_)))
     }
 
     /// The longest time that a session's tokens are to last; `None`: a request's only.

@@ -3,11 +3,14 @@
 //! A session's values are kept sealed (AES-256-GCM, with a key that this process made up), are found by a keyed hash, and go
 //! when its time is over. Nothing here is ever written down.
 
+use super::fold::Fold;
 use super::spot::{Hit, Spotter};
+use aho_corasick::{AhoCorasick, MatchKind};
 use moka::{Expiry, sync::Cache};
 use parking_lot::Mutex;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::{hmac, rand};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -288,6 +291,30 @@ impl Vault {
         }
         Arc::make_mut(&mut self.values).entry(entity).or_default().put(number, value.into());
         number
+    }
+
+    /// `text` with placeholders in the places of values, however those stand in a text that is folded so.
+    pub fn hidden<'a>(&self, fold: Fold, text: &'a str) -> Cow<'a, str> {
+        let (mut values, mut tokens) = (Vec::new(), Vec::new());
+        for (entity, of) in &*self.values {
+            for (number, value) in of.values.iter().filter(|(_, value)| !value.is_empty()) {
+                let escaped = serde_json::Value::from(&**value).to_string();
+                let value = if fold == Fold::Json { &escaped[1..escaped.len() - 1] } else { value };
+                values.push(value.to_owned());
+                tokens.push(format!("<{}_{number}>", entity.to_ascii_uppercase()));
+            }
+        }
+        // The longest first: one value may be the beginning of another.
+        let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&values);
+        match finder {
+            Ok(finder) if finder.is_match(text) => finder.replace_all(text, &tokens).into(),
+            Ok(_) => Cow::Borrowed(text),
+            // More than one automaton holds.
+            Err(_) => {
+                let each = values.iter().zip(&tokens);
+                each.fold(text.to_owned(), |text, (value, token)| text.replace(value, token)).into()
+            }
+        }
     }
 
     /// What gives the values back; `None`: there are none.

@@ -3,12 +3,15 @@
 //! Shared by Pingora's hooks and the replay session of one request, which run in one task: the lock is never
 //! contended and never held across an `.await`.
 
+mod outside;
+mod settling;
+
 use super::admission::Place;
 use super::attempt::{Attempt, Spending};
 use super::bounds::Share;
 use super::candidate::Candidate;
 use super::course::{Course, Kept, Move};
-use super::finish::{Booking, Record};
+use super::finish::Record;
 use super::gateway::{Services, Snapshot};
 use super::governed::Governing;
 use super::guarded::{Ends, Guarding};
@@ -26,7 +29,7 @@ use crate::config::Budgeting;
 use crate::dialect;
 use crate::limits::{Permit, Shares};
 use crate::model::{Ask, NanoUsd, RequestId};
-use crate::routing::{Ended, Plan};
+use crate::routing::Plan;
 use crate::telemetry::TeamSeries;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -317,77 +320,28 @@ impl Exchange {
         if attempt.answer.ended() {
             return Ok(Bytes::new()); // whole already: what broke was only the connection behind it
         }
+        if let Some(guarding) = self.opened.guarding.as_mut().filter(|guarding| guarding.asks_outside()) {
+            guarding.forget();
+            if !self.answered && !self.vigil.is_open() {
+                return Err(trouble); // what came was kept for services: the client has nothing of it
+            }
+        }
         let release = attempt.answer.fail(trouble, Release::default())?;
         Ok(self.after(release, begun))
     }
 
+    /// Whether the client has anything of an answer.
+    fn told(&self) -> bool {
+        self.answered || self.vigil.is_open()
+    }
+
     /// What of a release its guardrails let out; `last`: the provider ended the body.
     fn guarded(&mut self, release: Release, last: bool) -> Result<Release, Trouble> {
-        let told = self.answered || self.vigil.is_open();
+        let told = self.told();
         let Exchange { opened, attempt: Some(attempt), services, .. } = self else { return Ok(release) };
         let Opened { guarding: Some(guarding), arrival, model, .. } = opened else { return Ok(release) };
         let ends = Ends { id: arrival.id, model, now_s: services.clock.now_us() / 1_000_000 };
         guarding.pass(&mut attempt.answer, release, (last, told), &ends)
-    }
-
-    /// Books what a release means. The settlement is journaled before the last bytes go out, so that whoever got a
-    /// whole answer finds its row.
-    fn after(&mut self, release: Release, begun: Instant) -> Bytes {
-        let now_us = self.services.clock.now_us();
-        let Some(attempt) = &mut self.attempt else { return release.bytes };
-        attempt.alive(begun, release.first_output);
-        if let Some(entry) = attempt.entry.as_mut().filter(|_| release.first_output) {
-            entry.answers(now_us);
-        }
-        if attempt.answer.released() {
-            // The request's bytes are not needed for another target any more.
-            attempt.drop_body();
-            if attempt.answer.is_live() {
-                self.opened.forget_body(&attempt.target);
-            }
-        }
-        if attempt.answer.ended() || attempt.answer.failed().is_some() {
-            let trouble = attempt.answer.failed().cloned();
-            let looked = self.opened.guarding.as_ref().and_then(|guarding| guarding.marker());
-            let marker = looked.unwrap_or(attempt.answer.end_marker_bytes());
-            let marker = if attempt.is_open() { marker } else { 0 };
-            self.record.overhead += begun.elapsed();
-            self.settle(trouble);
-            if self.opened.include_cost && marker > 0 {
-                return self.with_cost(&release.bytes, marker);
-            }
-        }
-        release.bytes
-    }
-
-    /// The end of a stream with its cost in a comment before the end marker, for a client that asked for it.
-    fn with_cost(&self, bytes: &Bytes, marker: usize) -> Bytes {
-        let cost = self.record.cost().map_or_else(|| "null".to_owned(), |cost| cost.to_string());
-        let comment = format!(": x-weighbridge-cost-usd {cost}\n\n");
-        let (before, end) = bytes.split_at(bytes.len().saturating_sub(marker));
-        [before, comment.as_bytes(), end].concat().into()
-    }
-
-    /// Settles the attempt under way, once.
-    fn settle(&mut self, trouble: Option<Trouble>) {
-        let now_us = self.now_us();
-        let Some(attempt) = &mut self.attempt else { return };
-        if let Some(entry) = attempt.entry.take() {
-            let ended = match &trouble {
-                // What it says of a request that it refuses, and how fast, is no answer.
-                None if attempt.answer.is_refusal() => Ended::Neither,
-                None => Ended::Well(attempt.pace()),
-                // A stream that goes on for longer than a request may is no sick target, nor is one that was asked late.
-                Some(Trouble::Total) if attempt.first_output.is_some() || !attempt.had_its_time(Instant::now()) => {
-                    Ended::Neither
-                }
-                Some(trouble) => trouble.ended(),
-            };
-            entry.end(ended, now_us);
-        }
-        let Some(booking) = Booking::of(attempt, &self.opened, trouble, self.record.overhead) else { return };
-        booking.book(&self.services, &mut self.record);
-        self.record.paused(self.course.take_pause());
     }
 
     /// The deadline that comes first, if an attempt is under way.

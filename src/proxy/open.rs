@@ -198,6 +198,7 @@ impl Opening<'_> {
                 key: &caller.key,
                 user: local.user.as_deref(),
                 metadata: &local.metadata,
+                metrics: &self.gateway.services.metrics,
             },
         };
         let facts = local.facts(caller, &ask);

@@ -113,9 +113,38 @@ impl Replay {
     fn finish(&self, out: &mut Vec<HttpTask>) -> Result<()> {
         let ended = self.exchange.lock().end();
         match ended {
-            Ok(bytes) => self.release(bytes, true, out),
+            Ok(bytes) => self.over(bytes, out),
             Err(trouble) => Err(self.fail(trouble)),
         }
+    }
+
+    /// The last piece of the answer, unless services have yet to speak about it.
+    fn over(&self, bytes: Bytes, out: &mut Vec<HttpTask>) -> Result<()> {
+        if self.exchange.lock().keeps() {
+            return Ok(());
+        }
+        self.release(bytes, true, out)
+    }
+
+    /// Asks services about what waits for them, as far as it is time for that, and appends what they let out; `last`: no
+    /// more follows. The client and the provider wait meanwhile; a service's `timeout` bounds that. Tells whether one was asked.
+    async fn consult(&self, last: bool, out: &mut Vec<HttpTask>) -> Result<bool> {
+        if !self.exchange.lock().keeps() {
+            return Ok(false);
+        }
+        let mut asked = false;
+        loop {
+            let Some(asking) = self.exchange.lock().asks() else { break };
+            let told = asking.ask().await;
+            self.exchange.lock().heard(&asking, told);
+            asked = true;
+        }
+        let let_out = self.exchange.lock().let_out();
+        let bytes = let_out.map_err(|trouble| self.fail(trouble))?;
+        if !bytes.is_empty() || last {
+            self.release(bytes, last, out)?;
+        }
+        Ok(asked)
     }
 
     /// Writes a batch, a large body piece by piece: the time that a client has is that of a piece, not of all.
@@ -190,7 +219,7 @@ impl Replay {
                     let trouble = super::forward::trouble_of(&error, &self.exchange.lock());
                     let broken = self.exchange.lock().broken(trouble);
                     match broken {
-                        Ok(bytes) => self.release(bytes, true, out)?,
+                        Ok(bytes) => self.over(bytes, out)?,
                         Err(trouble) => return Err(self.fail(trouble)),
                     }
                     ended = true;
@@ -240,11 +269,14 @@ impl CustomSession for Replay {
 
     async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
         let mut out = Vec::with_capacity(tasks.len() + 1);
+        let begun = Instant::now();
         let ended = self.sort(tasks, &mut out)?;
-        if !out.is_empty() {
-            let begun = Instant::now();
-            self.write(out).await?;
-            // While a slow reader was written to, nobody listened to the provider (trap 13).
+        let asked = self.consult(ended, &mut out).await?;
+        if asked || !out.is_empty() {
+            if !out.is_empty() {
+                self.write(out).await?;
+            }
+            // While a slow reader was written to, or a service asked, nobody listened to the provider (trap 13).
             if let Some(attempt) = self.exchange.lock().attempt_mut() {
                 attempt.written(begun);
             }

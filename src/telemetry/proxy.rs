@@ -4,6 +4,7 @@ use super::{OVERHEAD_SECONDS, OverloadMetrics, PROVIDER_SECONDS, registered};
 use prometheus::{
     CounterVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
 };
+use std::time::Duration;
 
 /// Requests as clients see them. What has labels of the configuration is reached through a `SeriesTable`.
 #[derive(Debug, Clone)]
@@ -26,6 +27,7 @@ pub struct ProxyMetrics {
     /// Copies of requests for another model, by the model that was asked for and how they ended.
     pub mirrored: IntCounterVec,
     guard_finds: IntCounterVec,
+    guard_service_seconds: HistogramVec,
     refused_connections: IntCounterVec,
     /// Connections of clients that are open now.
     pub open_connections: IntGauge,
@@ -51,6 +53,11 @@ impl ProxyMetrics {
     /// Counts what a guardrail found; `action`: what it did, or `audit` where it only told. `entity` is of a closed set.
     pub fn guarded(&self, guard: &str, hook: &str, action: &str, entity: &str, count: u32) {
         self.guard_finds.with_label_values(&[guard, hook, action, entity]).inc_by(count.into());
+    }
+
+    /// Tells how long a guardrail's service was waited for; `result`: `ok`, or why it could not say.
+    pub fn service_asked(&self, guard: &str, hook: &str, result: &str, took: Duration) {
+        self.guard_service_seconds.with_label_values(&[guard, hook, result]).observe(took.as_secs_f64());
     }
 
     /// Registers the stage's metrics.
@@ -94,6 +101,11 @@ impl ProxyMetrics {
                 "weighbridge_guard_finds_total",
                 "What guardrails found; `failed`: they could not say",
                 &["guard", "hook", "action", "entity"],
+            )?,
+            guard_service_seconds: histograms(
+                "weighbridge_guard_service_seconds",
+                "Time that requests and answers waited for the services of guardrails; `result`: `ok`, or why there is none",
+                &["guard", "hook", "result"],
             )?,
             mirrored: counters(
                 "weighbridge_proxy_mirrored_total",

@@ -1,6 +1,6 @@
 //! The way to an outside guard: one address, its headers, its bounds.
 
-use super::{Asked, Flaw, RemoteError};
+use super::{Asked, Flaw, RemoteError, Stride};
 use crate::{
     config::{ConfigError, Secret, Section, Time},
     outbound::{Client, Kept, OutboundError},
@@ -35,6 +35,10 @@ macro_rules! settings {
             #[serde(default)]
             wait: Option<crate::config::Time>,
             #[serde(default)]
+            window: Option<usize>,
+            #[serde(default)]
+            overlap: Option<usize>,
+            #[serde(default)]
             headers: std::collections::BTreeMap<String, crate::config::Secret>,
             #[serde(default)]
             ca: Option<String>,
@@ -48,6 +52,7 @@ macro_rules! settings {
                     retries: self.retries,
                     concurrent: self.concurrent,
                     wait: self.wait,
+                    stride: (self.window, self.overlap),
                     headers: std::mem::take(&mut self.headers),
                     ca: self.ca.take(),
                 }
@@ -69,6 +74,8 @@ pub(super) struct WayFile {
     pub concurrent: Option<usize>,
     /// Longest wait for one of these places. Default 100ms.
     pub wait: Option<Time>,
+    /// `window` and `overlap`, bytes. Default 512 and 128.
+    pub stride: (Option<usize>, Option<usize>),
     /// Sent along; values are secrets.
     pub headers: BTreeMap<String, Secret>,
     /// PEM of the authorities that are trusted instead of the system's (`${file:ca.pem}`).
@@ -83,6 +90,8 @@ const MAX_CONCURRENT: usize = 10_000;
 const MAX_RETRIES: u32 = 5;
 /// Before the first retry; twice as long before each further one.
 const PAUSE: Duration = Duration::from_millis(50);
+const DEFAULT_STRIDE: Stride = Stride { window: 512, overlap: 128 };
+const MAX_WINDOW: usize = 64 * 1024;
 /// An answer may be as long as the texts, escaped, and this.
 const ANSWER_BYTES: usize = 1 << 20;
 /// Bytes that one byte of a text may become in JSON.
@@ -100,6 +109,7 @@ pub(super) struct Link {
     concurrent: usize,
     places: Semaphore,
     wait: Duration,
+    stride: Stride,
 }
 
 /// A place among the calls to a service, and the time that is left for them.
@@ -156,7 +166,13 @@ impl Link {
             concurrent,
             places: Semaphore::new(concurrent),
             wait: bounded("wait", file.wait, DEFAULT_WAIT)?,
+            stride: stride(section, file.stride)?,
         })
+    }
+
+    /// How it walks along streams.
+    pub const fn stride(&self) -> Stride {
+        self.stride
     }
 
     /// Sends `value` along as the header `name`, which is a secret.
@@ -253,6 +269,18 @@ impl Turn<'_> {
             status => Err(RemoteError::Status { guard: self.guard.to_owned(), host: link.host.clone(), status }),
         }
     }
+}
+
+fn stride(section: &Section, (window, overlap): (Option<usize>, Option<usize>)) -> Result<Stride, ConfigError> {
+    let window = window.unwrap_or(DEFAULT_STRIDE.window);
+    if !(1..=MAX_WINDOW).contains(&window) {
+        return Err(section.error("window", format!("is {window}; write bytes from 1 to {MAX_WINDOW}")));
+    }
+    let overlap = overlap.unwrap_or(DEFAULT_STRIDE.overlap.min(window));
+    if overlap > window {
+        return Err(section.error("overlap", format!("is {overlap}; write bytes up to the `window`, which is {window}")));
+    }
+    Ok(Stride { window, overlap })
 }
 
 fn address(url: &str, path: &str) -> Result<Uri, String> {

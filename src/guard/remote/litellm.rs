@@ -8,7 +8,7 @@
 
 use super::link::{Built, Link, settings};
 use super::who::{Send, Who};
-use super::{Action, Asked, Flaw, RemoteError, RemoteGuard, Told, told};
+use super::{Action, Asked, Flaw, RemoteError, RemoteGuard, Stride, Told, told};
 use crate::config::Section;
 use async_trait::async_trait;
 use serde::de::IgnoredAny;
@@ -104,6 +104,10 @@ impl RemoteGuard for LiteLlm {
         let body = serde_json::to_vec(&question).expect("texts and names make JSON");
         let answer = turn.post(body.into()).await?;
         read(&answer, asked).map_err(|flaw| turn.nonsense(flaw))
+    }
+
+    fn stride(&self) -> Stride {
+        self.link.stride()
     }
 }
 

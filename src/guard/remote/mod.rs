@@ -42,6 +42,26 @@ pub trait RemoteGuard: Send + Sync {
     ///
     /// [`RemoteError`]: nothing is known about the texts.
     async fn check(&self, asked: &Asked<'_>) -> Result<Told, RemoteError>;
+
+    /// How much of a stream it is asked about at once.
+    fn stride(&self) -> Stride;
+}
+
+/// How a service walks along the texts of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stride {
+    /// Bytes of text that it was not asked about before it is asked.
+    pub window: usize,
+    /// Bytes at the end of what it let pass that are held back and told again with what follows: what is cut by the end of
+    /// a window is whole in the next one.
+    pub overlap: usize,
+}
+
+impl Stride {
+    /// The larger of both, each way: services that are asked about one stream walk together.
+    pub fn with(self, other: Self) -> Self {
+        Self { window: self.window.max(other.window), overlap: self.overlap.max(other.overlap) }
+    }
 }
 
 /// What is asked.

@@ -5,7 +5,7 @@
 //! counts blocks, unless `flag` lists it. `categories` are the only ones that are looked at; without it, all are.
 
 use super::link::{Built, Link, settings};
-use super::{Action, Asked, Flaw, RemoteError, RemoteGuard, Told, told};
+use super::{Action, Asked, Flaw, RemoteError, RemoteGuard, Stride, Told, told};
 use crate::config::{Secret, Section};
 use async_trait::async_trait;
 use http::header::AUTHORIZATION;
@@ -77,6 +77,10 @@ impl RemoteGuard for Moderations {
         let question = Question { model: &self.model, input };
         let answer = turn.post(serde_json::to_vec(&question).expect("texts make JSON").into()).await?;
         self.rules.read(&answer, count).map_err(|flaw| turn.nonsense(flaw))
+    }
+
+    fn stride(&self) -> Stride {
+        self.link.stride()
     }
 }
 

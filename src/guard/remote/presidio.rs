@@ -6,7 +6,7 @@
 
 use super::link::{Built, Link, Turn, settings};
 use super::places::{Spot, in_bytes};
-use super::{Action, Asked, Flaw, RemoteError, RemoteGuard, Told, told};
+use super::{Action, Asked, Flaw, RemoteError, RemoteGuard, Stride, Told, told};
 use crate::config::Section;
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -77,6 +77,10 @@ impl RemoteGuard for Presidio {
         }
         said.action = if said.spans.is_empty() { Action::Allow } else { Action::Flag };
         Ok(said)
+    }
+
+    fn stride(&self) -> Stride {
+        self.link.stride()
     }
 }
 

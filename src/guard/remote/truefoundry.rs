@@ -12,7 +12,7 @@
 use super::link::{Built, Link, settings};
 use super::litellm::replaced;
 use super::who::{Send, Who};
-use super::{Action, Asked, AskedText, Flaw, RemoteError, RemoteGuard, Told, told};
+use super::{Action, Asked, AskedText, Flaw, RemoteError, RemoteGuard, Stride, Told, told};
 use crate::{config::Section, model::Speech};
 use async_trait::async_trait;
 use serde::de::IgnoredAny;
@@ -60,6 +60,10 @@ impl RemoteGuard for TrueFoundry {
         let body = serde_json::to_vec(&question).expect("texts and names make JSON");
         let answer = turn.post(body.into()).await?;
         read(&answer, asked).map_err(|flaw| turn.nonsense(flaw))
+    }
+
+    fn stride(&self) -> Stride {
+        self.link.stride()
     }
 }
 

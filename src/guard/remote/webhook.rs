@@ -23,7 +23,7 @@
 
 use super::link::{Built, Link, settings};
 use super::who::{Send, Who};
-use super::{Action, Asked, Flaw, RemoteError, RemoteGuard, Told, role, told};
+use super::{Action, Asked, Flaw, RemoteError, RemoteGuard, Stride, Told, role, told};
 use crate::config::Section;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -115,6 +115,10 @@ impl RemoteGuard for Webhook {
         let body = serde_json::to_vec(&question).expect("texts and names make JSON");
         let answer = turn.post(body.into()).await?;
         read(&answer, asked.texts.len()).map_err(|flaw| turn.nonsense(flaw))
+    }
+
+    fn stride(&self) -> Stride {
+        self.link.stride()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Guarded, Guarding, Stopped, refuse,
-    remote::{self, Who},
+    remote::{self, Asker, Who},
     unseen,
 };
 use crate::{
@@ -171,10 +171,13 @@ impl Looked<'_> {
             }
         };
         let mut ask = ask;
-        for (guard, service) in set.remotes() {
-            let asked =
-                remote::ask(&mut guarding.desk, (guard, &**service), (&ask, boundary(&ask, self.form)), &self.who);
-            let asked = asked.await;
+        if set.asks_services() {
+            guarding.asker = Some(Arc::new(Asker::from(&self.who)));
+        }
+        for (guard, service) in set.remotes(Direction::Request) {
+            let Some(asker) = guarding.asker.clone() else { break };
+            let about = (&ask, boundary(&ask, self.form));
+            let asked = remote::ask(&mut guarding.desk, (guard, service), about, &asker).await;
             let edits = asked.map_err(|reject| Stopped { reject, verdicts: Box::new(guarding.verdicts().clone()) })?;
             if !edits.is_empty() {
                 ask = rewritten(ask, &edits, self.form, self.generate)?;
@@ -183,13 +186,13 @@ impl Looked<'_> {
         Ok((ask, guarding))
     }
 
-    /// The same, at once: where nobody outside is to be asked.
+    /// The same, at once: where nobody outside is to be asked, about the answer neither.
     ///
     /// # Errors
     ///
     /// As [`Self::look`]; a guardrail would ask somebody outside.
     pub fn look_at_once(&self, (set, mask): (Arc<Set>, Mask), ask: Ask) -> Result<(Ask, Box<Guarding>), Stopped> {
-        match set.remotes().find(|(guard, _)| guard.decides()) {
+        match set.remotes(Direction::Request).find(|(guard, _)| guard.decides()) {
             Some((guard, _)) => {
                 Err(Reject::Guard(Guarded::Failed { guard: Arc::clone(&guard.name), hook: Hook::Input }).into())
             }
@@ -216,7 +219,7 @@ fn inspect(
 ) -> Result<(Ask, Box<Guarding>), Stopped> {
     let api = ask.api;
     match looked(&mut desk, ask, form, generate) {
-        Ok(ask) => Ok((ask, Box::new(Guarding { desk, mask, api, stream: None, marker: None }))),
+        Ok(ask) => Ok((ask, Box::new(Guarding { desk, mask, api, stream: None, marker: None, asker: None, outside: None }))),
         Err(reject) => Err(Stopped { reject, verdicts: Box::new(desk.verdicts().clone()) }),
     }
 }

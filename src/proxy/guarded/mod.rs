@@ -7,12 +7,13 @@
 
 mod input;
 mod output;
+mod outside;
 mod remote;
 mod stream;
 
 pub use input::{Looked, guards_of, mask, unless_model_is_closed, unless_unseen};
 pub use output::Ends;
-pub use remote::Who;
+pub use remote::{Asking, Who};
 
 use super::{
     reject::{Fault, Reject},
@@ -26,6 +27,8 @@ use crate::{
     telemetry::ProxyMetrics,
 };
 use std::sync::Arc;
+use outside::Outside;
+use remote::Asker;
 use stream::Streamed;
 
 /// The guardrails of one request, from its body to the end of its answer.
@@ -38,6 +41,10 @@ pub struct Guarding {
     stream: Option<Box<Streamed>>,
     /// The length of what ended the answer, if the end was looked at.
     marker: Option<usize>,
+    /// Who asks services about the answer; `None`: nobody does, for nobody gets the answer.
+    asker: Option<Arc<Asker>>,
+    /// The services that look at the attempt's answer.
+    outside: Option<Box<Outside>>,
 }
 
 impl Guarding {

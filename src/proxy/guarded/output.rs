@@ -1,9 +1,17 @@
 //! An answer's texts, before anything of it is written.
 
-use super::{Guarding, blocked, input::folds, stream::Streamed};
+use super::{
+    Asking, Guarding, blocked,
+    input::folds,
+    outside::{Out, Outside},
+    stream::Streamed,
+};
 use crate::{
     dialect::view,
-    guard::{Direction, Refused},
+    guard::{
+        Direction, Refused,
+        remote::{RemoteError, Told},
+    },
     model::{RequestId, Text},
     proxy::{
         stream::{Answer, Release},
@@ -28,6 +36,8 @@ impl Guarding {
         let looks = self.looks();
         self.stream = (looks && is_stream).then(|| Box::new(Streamed::new(self.api)));
         self.marker = None;
+        let asker = self.asker.as_ref().filter(|_| looks);
+        self.outside = asker.and_then(|asker| Outside::new(self.desk.set(), self.api, asker)).map(Box::new);
         looks
     }
 
@@ -41,6 +51,8 @@ impl Guarding {
     }
 
     /// What of `release` may go out; `last`: no more follows; `told`: the client has a part of the answer already.
+    ///
+    /// Where services are to be asked, nothing goes out here: it is kept for [`Self::let_out`].
     ///
     /// # Errors
     ///
@@ -59,7 +71,10 @@ impl Guarding {
         if !answer.is_stream() {
             let whole = answer.ended() && !answer.is_refusal() && !bytes.is_empty();
             let bytes = if whole { self.whole(&bytes).map_err(blocked)? } else { bytes };
-            return Ok(Release { bytes, first_output });
+            return Ok(Release { bytes: self.kept(answer, bytes, whole), first_output });
+        }
+        if let Some(trouble) = answer.failed().filter(|_| !told && self.outside.is_some()) {
+            return Err(trouble.clone()); // the client has nothing of what services have not seen
         }
         let (bytes, refused) = self.piece(bytes, last, ends);
         if let Some(refused) = refused {
@@ -69,7 +84,57 @@ impl Guarding {
             }
             answer.cut(trouble);
         }
-        Ok(Release { bytes, first_output })
+        Ok(Release { bytes: self.kept(answer, bytes, last), first_output })
+    }
+
+    /// Keeps `bytes` for the services, if there are any, and returns what goes out without them. `last`: of a stream; of an
+    /// answer that came whole: it is a model's.
+    fn kept(&mut self, answer: &Answer, bytes: Bytes, last: bool) -> Bytes {
+        let Some(outside) = &mut self.outside else { return bytes };
+        match answer.is_stream() {
+            true => outside.keep_events(&bytes, last || answer.ended() || answer.failed().is_some()),
+            false => outside.keep_whole(bytes, last),
+        }
+        Bytes::new()
+    }
+
+    /// Whether services have a say in what goes out.
+    pub const fn asks_outside(&self) -> bool {
+        self.outside.is_some()
+    }
+
+    /// Whether something waits for what services say, or to be let out behind that.
+    pub fn keeps(&self) -> bool {
+        self.outside.as_ref().is_some_and(|outside| outside.keeps())
+    }
+
+    /// The next question to a service, if it is time for one.
+    pub fn asks(&mut self) -> Option<Asking> {
+        self.outside.as_mut()?.asks(&self.desk)
+    }
+
+    /// What a service said.
+    pub fn heard(&mut self, asking: &Asking, told: Result<Told, RemoteError>) {
+        if let Some(outside) = &mut self.outside {
+            outside.heard(&mut self.desk, asking, told);
+        }
+    }
+
+    /// What services let out, and why nothing follows; `None`: there are no services.
+    pub fn let_out(&mut self, ends: &Ends<'_>) -> Option<(Out, Option<Trouble>)> {
+        let mut out = self.outside.as_mut()?.let_out(ends);
+        // Behind a refusal of the guardrails inside nothing is told.
+        self.marker = if self.marker == Some(0) { Some(0) } else { Some(out.marker) };
+        let trouble = out.refused.take().map(blocked);
+        if trouble.is_some() {
+            self.outside = None;
+        }
+        Some((out, trouble))
+    }
+
+    /// Nothing that is kept goes out any more.
+    pub fn forget(&mut self) {
+        self.outside = None;
     }
 
     /// A piece of a stream as it may go out, with the end of the stream if it is refused.

@@ -46,7 +46,7 @@ pub(super) fn open(services: &Services, job: &Job, place: Place) -> Result<Opene
         None => dialect::parse(job.api, draft),
     };
     let ask = ask.map_err(|bad| Reject::BadRequest { message: bad.message, param: bad.param })?;
-    let (ask, guarding) = looked(snapshot, job, (&caller, &governing), ask)?;
+    let (ask, guarding) = looked((services, snapshot), job, (&caller, &governing), ask)?;
     let bytes_in = ask.body.len();
     let mut opened = Opened {
         arrival,
@@ -85,7 +85,7 @@ pub(super) fn open(services: &Services, job: &Job, place: Place) -> Result<Opene
 /// What the guardrails of the mirror's key and of the other model leave of the copy: those of the original looked at it
 /// already.
 fn looked(
-    snapshot: &Snapshot,
+    (services, snapshot): (&Services, &Snapshot),
     job: &Job,
     (caller, governing): (&Caller, &Governing),
     ask: Ask,
@@ -105,6 +105,7 @@ fn looked(
             key: &caller.key,
             user: job.user.as_deref(),
             metadata: &job.metadata,
+            metrics: &services.metrics,
         },
     };
     let Some(set) = looked.set(|_| true) else { return Ok((ask, None)) };
