@@ -28,6 +28,7 @@ mod jwt;
 mod metering;
 mod media;
 mod mirrors;
+mod guard_services;
 mod guardrails;
 mod ledger;
 mod kill;
