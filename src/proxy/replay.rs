@@ -126,13 +126,30 @@ impl Replay {
         self.release(bytes, true, out)
     }
 
+    /// Has a long answer looked at on a thread that may take its time. Tells whether there was one.
+    async fn look_at_long(&self) -> Result<bool> {
+        let Some(mut guarding) = self.exchange.lock().take_long() else { return Ok(false) };
+        let begun = Instant::now();
+        let look = move || {
+            let ran = guarding.look();
+            (guarding, ran)
+        };
+        // A panic of the gateway's own, for those of guards are caught: nothing goes out.
+        let looked = tokio::task::spawn_blocking(look).await;
+        let (guarding, ran) =
+            looked.map_err(|_| self.fail(Trouble::Internal("a long answer could not be looked at".to_owned())))?;
+        self.exchange.lock().put_back(guarding, begun.elapsed());
+        ran.map_err(|trouble| self.fail(trouble))?;
+        Ok(true)
+    }
+
     /// Asks services about what waits for them, as far as it is time for that, and appends what they let out; `last`: no
     /// more follows. The client and the provider wait meanwhile; a service's `timeout` bounds that. Tells whether one was asked.
     async fn consult(&self, last: bool, out: &mut Vec<HttpTask>) -> Result<bool> {
         if !self.exchange.lock().keeps() {
             return Ok(false);
         }
-        let mut asked = false;
+        let mut asked = self.look_at_long().await?;
         loop {
             let Some(asking) = self.exchange.lock().asks() else { break };
             let told = asking.ask().await;

@@ -164,6 +164,28 @@ async fn a_stream_that_is_blocked_ends_with_its_dialects_refusal_and_stops_the_p
 }
 
 #[tokio::test]
+async fn a_long_answer_is_looked_at_like_a_short_one() {
+    let upstream = Upstream::start().await;
+    let gateway = Setup::openai(&[&upstream]).top(PII).search("guardrails: [no-pii]").start().await;
+    let long = "all is well ".repeat(20_000);
+    upstream.next(answer(&format!("{long}{MAIL}")));
+    let said = gateway.post(CHAT, ask("hi")).await;
+    assert_eq!(said.json()["choices"][0]["message"]["content"], format!("{long}[EMAIL]"));
+    assert_eq!(said.field("x-weighbridge-guardrails"), Some("no-pii;output;redact;email=1"));
+    assert_eq!(gateway.only_row().await.tokens(), (sample::INPUT, sample::OUTPUT));
+    let strict = Setup::openai(&[&upstream])
+        .top("guardrails:\n  no-pii: { kind: pii, entities: [email], action: block }")
+        .search("guardrails: [no-pii]")
+        .start()
+        .await;
+    upstream.next(answer(&format!("{long}{MAIL}")));
+    assert_eq!(strict.post(CHAT, ask("hi")).await.openai_error(400), "guardrail_blocked");
+    upstream.next(answer(&long));
+    let passed = strict.post(CHAT, ask("hi")).await;
+    assert_eq!((passed.status, passed.text()), (200, sample::CHAT.replace("Hello there", &long).as_str()));
+}
+
+#[tokio::test]
 async fn placeholders_go_up_and_values_come_back_in_streams_too() {
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream])

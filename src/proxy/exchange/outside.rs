@@ -4,11 +4,12 @@ use super::{Exchange, Opened};
 use crate::{
     guard::remote::{RemoteError, Told},
     proxy::{
-        guarded::{Asking, Ends},
+        guarded::{Asking, Ends, Guarding},
         trouble::Trouble,
     },
 };
 use bytes::Bytes;
+use std::time::Duration;
 use tokio::time::Instant;
 
 impl Exchange {
@@ -20,6 +21,17 @@ impl Exchange {
     /// Whether a part of the answer waits for services, or to be let out behind them.
     pub fn keeps(&self) -> bool {
         self.opened.guarding.as_ref().is_some_and(|guarding| guarding.keeps())
+    }
+
+    /// The guardrails, if a long answer waits for them: they look at it elsewhere and are put back.
+    pub fn take_long(&mut self) -> Option<Box<Guarding>> {
+        self.opened.guarding.take_if(|guarding| guarding.is_long())
+    }
+
+    /// Puts them back, `took` later.
+    pub fn put_back(&mut self, guarding: Box<Guarding>, took: Duration) {
+        self.record.overhead += took;
+        self.opened.guarding = Some(guarding);
     }
 
     /// The next question to a service, if it is time for one. It is asked without the lock; [`Self::heard`] takes the

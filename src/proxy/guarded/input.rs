@@ -1,7 +1,7 @@
 //! A request's texts, before anything of it leaves.
 
 use super::{
-    Guarded, Guarding, Stopped, refuse,
+    Guarded, Guarding, Long, Stopped, refuse,
     remote::{self, Asker, Who},
     unseen,
 };
@@ -29,7 +29,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// A longer text is looked at on a thread that may take its time.
-const MOST_AT_ONCE: u64 = 64 * 1024;
+pub(super) const MOST_AT_ONCE: u64 = 64 * 1024;
 
 /// What is known of a request when its guardrails are looked for.
 pub struct Looked<'a> {
@@ -171,6 +171,7 @@ impl Looked<'_> {
             }
         };
         let mut ask = ask;
+        guarding.read = true;
         if set.asks_services() {
             guarding.asker = Some(Arc::new(Asker::from(&self.who)));
         }
@@ -219,7 +220,7 @@ fn inspect(
 ) -> Result<(Ask, Box<Guarding>), Stopped> {
     let api = ask.api;
     match looked(&mut desk, ask, form, generate) {
-        Ok(ask) => Ok((ask, Box::new(Guarding { desk, mask, api, stream: None, marker: None, asker: None, outside: None }))),
+        Ok(ask) => Ok((ask, Box::new(Guarding { desk, mask, api, stream: None, marker: None, asker: None, outside: None, read: false, long: Long::None }))),
         Err(reject) => Err(Stopped { reject, verdicts: Box::new(desk.verdicts().clone()) }),
     }
 }

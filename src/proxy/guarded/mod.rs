@@ -26,9 +26,10 @@ use crate::{
     model::Api,
     telemetry::ProxyMetrics,
 };
-use std::sync::Arc;
+use bytes::Bytes;
 use outside::Outside;
 use remote::Asker;
+use std::sync::Arc;
 use stream::Streamed;
 
 /// The guardrails of one request, from its body to the end of its answer.
@@ -45,6 +46,22 @@ pub struct Guarding {
     asker: Option<Arc<Asker>>,
     /// The services that look at the attempt's answer.
     outside: Option<Box<Outside>>,
+    /// Somebody gets the answer, and comes for what of it waits.
+    read: bool,
+    /// A long answer that is looked at on another thread.
+    long: Long,
+}
+
+/// A long answer that came whole.
+#[derive(Default)]
+enum Long {
+    /// There is none.
+    #[default]
+    None,
+    /// It was not looked at.
+    Waits(Bytes),
+    /// It may go out.
+    Looked(Bytes),
 }
 
 impl Guarding {

@@ -1,8 +1,8 @@
 //! An answer's texts, before anything of it is written.
 
 use super::{
-    Asking, Guarding, blocked,
-    input::folds,
+    Asking, Guarding, Long, blocked,
+    input::{MOST_AT_ONCE, folds},
     outside::{Out, Outside},
     stream::Streamed,
 };
@@ -36,6 +36,7 @@ impl Guarding {
         let looks = self.looks();
         self.stream = (looks && is_stream).then(|| Box::new(Streamed::new(self.api)));
         self.marker = None;
+        self.long = Long::None;
         let asker = self.asker.as_ref().filter(|_| looks);
         self.outside = asker.and_then(|asker| Outside::new(self.desk.set(), self.api, asker)).map(Box::new);
         looks
@@ -70,6 +71,11 @@ impl Guarding {
         let Release { bytes, first_output } = release;
         if !answer.is_stream() {
             let whole = answer.ended() && !answer.is_refusal() && !bytes.is_empty();
+            // Of a copy nobody gets the answer, and nobody comes back for it.
+            if whole && self.read && bytes.len() as u64 > MOST_AT_ONCE {
+                self.long = Long::Waits(bytes);
+                return Ok(Release { bytes: Bytes::new(), first_output });
+            }
             let bytes = if whole { self.whole(&bytes).map_err(blocked)? } else { bytes };
             return Ok(Release { bytes: self.kept(answer, bytes, whole), first_output });
         }
@@ -103,9 +109,29 @@ impl Guarding {
         self.outside.is_some()
     }
 
-    /// Whether something waits for what services say, or to be let out behind that.
+    /// Whether something waits for somebody to look at it, or to be let out behind that.
     pub fn keeps(&self) -> bool {
-        self.outside.as_ref().is_some_and(|outside| outside.keeps())
+        !matches!(self.long, Long::None) || self.outside.as_ref().is_some_and(|outside| outside.keeps())
+    }
+
+    /// Whether a long answer waits to be looked at, by [`Self::look`].
+    pub const fn is_long(&self) -> bool {
+        matches!(self.long, Long::Waits(_))
+    }
+
+    /// Looks at the long answer that waits; takes its time.
+    ///
+    /// # Errors
+    ///
+    /// A guardrail refuses it.
+    pub fn look(&mut self) -> Result<(), Trouble> {
+        let Long::Waits(body) = std::mem::take(&mut self.long) else { return Ok(()) };
+        let body = self.whole(&body).map_err(blocked)?;
+        match &mut self.outside {
+            Some(outside) => outside.keep_whole(body, true),
+            None => self.long = Long::Looked(body),
+        }
+        Ok(())
     }
 
     /// The next question to a service, if it is time for one.
@@ -122,6 +148,9 @@ impl Guarding {
 
     /// What services let out, and why nothing follows; `None`: there are no services.
     pub fn let_out(&mut self, ends: &Ends<'_>) -> Option<(Out, Option<Trouble>)> {
+        if let Long::Looked(bytes) = std::mem::take(&mut self.long) {
+            return Some((Out { bytes, marker: 0, all: true, refused: None }, None));
+        }
         let mut out = self.outside.as_mut()?.let_out(ends);
         // Behind a refusal of the guardrails inside nothing is told.
         self.marker = if self.marker == Some(0) { Some(0) } else { Some(out.marker) };
