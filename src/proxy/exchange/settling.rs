@@ -27,7 +27,8 @@ impl Exchange {
                 self.opened.forget_body(&attempt.target);
             }
         }
-        if outside { release.bytes } else { self.ended(release.bytes, begun) }
+        // What waits for somebody to look at it is settled when it goes out.
+        if self.keeps() { release.bytes } else { self.ended(release.bytes, begun) }
     }
 
     /// Settles the attempt if `bytes` are the last of its answer.

@@ -19,7 +19,7 @@ use crate::{
     },
     model::{Api, Channel, Form, Speech, Text},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -46,8 +46,8 @@ enum Kept {
     Stream(Box<Windows>),
     /// An answer that came whole; `looked`: the services have spoken.
     Whole { body: Bytes, looked: bool },
-    /// What nobody asks about: a provider's refusal.
-    Passed(Bytes),
+    /// What nobody asks about: a provider's refusal, sound.
+    Passed(BytesMut),
 }
 
 /// Texts on their way from one service to the next.
@@ -132,12 +132,17 @@ impl Outside {
         }
     }
 
-    /// Keeps an answer that came whole; `looks`: it is a model's.
+    /// Keeps an answer that came whole; else a piece of what nobody `looks` at.
     pub fn keep_whole(&mut self, body: Bytes, looks: bool) {
         if body.is_empty() {
             return;
         }
-        self.kept = if looks { Kept::Whole { body, looked: false } } else { Kept::Passed(body) };
+        match &mut self.kept {
+            Kept::Passed(before) => before.extend_from_slice(&body),
+            kept => {
+                *kept = if looks { Kept::Whole { body, looked: false } } else { Kept::Passed(body.as_ref().into()) };
+            }
+        }
     }
 
     /// Whether there is anything that may go out, or that a service is to be asked about.
@@ -206,7 +211,11 @@ impl Outside {
         let refused = self.refused.clone();
         match &mut self.kept {
             Kept::Nothing => Out { bytes: Bytes::new(), marker: 0, all: true, refused },
-            Kept::Passed(body) => Out { bytes: std::mem::take(body), marker: 0, all: true, refused },
+            Kept::Passed(body) => {
+                let bytes = std::mem::take(body).freeze();
+                self.kept = Kept::Nothing;
+                Out { bytes, marker: 0, all: true, refused }
+            }
             Kept::Whole { body, looked } if *looked && refused.is_none() => {
                 Out { bytes: std::mem::take(body), marker: 0, all: true, refused }
             }
