@@ -124,7 +124,10 @@ async fn a_service_that_is_away_closes_answers_or_lets_them_pass_as_its_rule_say
     assert_eq!(refused.openai_error(503), "guardrail_failed");
     let open = setup(&[&upstream], &away, ", on_failure: open").start().await;
     let passed = open.post(CHAT, ask(false)).await;
-    assert_eq!((passed.status, passed.field("x-weighbridge-guardrails")), (200, Some("dlp;output;audit:flag;failed=1")));
+    assert_eq!(
+        (passed.status, passed.field("x-weighbridge-guardrails")),
+        (200, Some("dlp;output;audit:flag;failed=1"))
+    );
     upstream.next(stream(&["hello"]));
     assert_eq!(said(open.post(CHAT, sample::CHAT_STREAM_ASK).await.text()), "hello");
 }

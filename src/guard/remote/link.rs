@@ -278,7 +278,9 @@ fn stride(section: &Section, (window, overlap): (Option<usize>, Option<usize>)) 
     }
     let overlap = overlap.unwrap_or(DEFAULT_STRIDE.overlap.min(window));
     if overlap > window {
-        return Err(section.error("overlap", format!("is {overlap}; write bytes up to the `window`, which is {window}")));
+        return Err(
+            section.error("overlap", format!("is {overlap}; write bytes up to the `window`, which is {window}"))
+        );
     }
     Ok(Stride { window, overlap })
 }

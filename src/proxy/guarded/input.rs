@@ -220,7 +220,20 @@ fn inspect(
 ) -> Result<(Ask, Box<Guarding>), Stopped> {
     let api = ask.api;
     match looked(&mut desk, ask, form, generate) {
-        Ok(ask) => Ok((ask, Box::new(Guarding { desk, mask, api, stream: None, marker: None, asker: None, outside: None, read: false, long: Long::None }))),
+        Ok(ask) => Ok((
+            ask,
+            Box::new(Guarding {
+                desk,
+                mask,
+                api,
+                stream: None,
+                marker: None,
+                asker: None,
+                outside: None,
+                read: false,
+                long: Long::None,
+            }),
+        )),
         Err(reject) => Err(Stopped { reject, verdicts: Box::new(desk.verdicts().clone()) }),
     }
 }

@@ -193,8 +193,7 @@ impl Windows {
     /// What a refused stream ends with.
     pub(super) fn ending(&self, ends: &Ends<'_>) -> Bytes {
         let id = ends.id.to_string();
-        let refusal =
-            Refusal { last_went_out: true, put_in: 0, id: &id, model: ends.model, created_s: ends.now_s };
+        let refusal = Refusal { last_went_out: true, put_in: 0, id: &id, model: ends.model, created_s: ends.now_s };
         self.gone.refused(&refusal)
     }
 
@@ -334,8 +333,12 @@ impl Windows {
 
     fn ask(&mut self) -> Vec<Shown> {
         let mut shown = Vec::new();
-        let mut channels: Vec<Channel> =
-            self.texts.iter().filter(|(_, text)| text.fresh > 0 && !text.waits()).map(|(channel, _)| *channel).collect();
+        let mut channels: Vec<Channel> = self
+            .texts
+            .iter()
+            .filter(|(_, text)| text.fresh > 0 && !text.waits())
+            .map(|(channel, _)| *channel)
+            .collect();
         channels.sort_unstable();
         for channel in channels {
             let Some(text) = self.texts.get_mut(&channel) else { continue };
