@@ -132,10 +132,11 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     server.bootstrap();
     let gateway = Gateway::new(Arc::clone(&services), Arc::clone(&snapshot), Arc::clone(&ready));
     server.add_service(data_plane(config, &server, gateway, &services)?);
-    if let Some(webhook) = &config.webhook {
-        let messenger = notices::to_webhook(webhook, &metrics, &services)?;
-        server.add_service(background_service("alerts", notices::Post(Mutex::new(Some(messenger)))));
+    let (post, watching) = notices::of(config, &metrics, &services)?;
+    if let Some(post) = post {
+        server.add_service(background_service("alerts", post));
     }
+    server.add_service(background_service("watch", watching));
     if !snapshot.feeds.is_empty() {
         let feeds = feeds::Feeds::new(snapshot.feeds.clone(), metrics.providers.credentials.clone());
         server.add_service(background_service("credentials", feeds));

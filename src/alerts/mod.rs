@@ -2,11 +2,15 @@
 //!
 //! A notice that cannot be delivered is tried three times and then given up: it stands in the log and the metrics too.
 
+mod watch;
+
+pub use watch::Watch;
+
 use crate::config::Secret;
 use crate::outbound::Client;
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri, header};
-use prometheus::{IntCounterVec, Opts, Registry};
+use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -25,6 +29,7 @@ pub struct Notice {
 #[derive(Debug, Clone)]
 pub struct AlertMetrics {
     notices: IntCounterVec,
+    lasting: IntGaugeVec,
 }
 
 impl AlertMetrics {
@@ -40,7 +45,18 @@ impl AlertMetrics {
         for outcome in ["delivered", "given_up", "dropped"] {
             notices.with_label_values(&[outcome]).inc_by(0);
         }
-        Ok(Self { notices })
+        let opts =
+            Opts::new("weighbridge_alerts_lasting", "Things that people were told of and that are not over, by kind");
+        let lasting = IntGaugeVec::new(opts, &["kind"])?;
+        registry.register(Box::new(lasting.clone()))?;
+        Ok(Self { notices, lasting })
+    }
+
+    /// Shows how many things last.
+    pub fn shows(&self, watch: &Watch) {
+        for (kind, many) in watch.lasting() {
+            self.lasting.with_label_values(&[kind]).set(i64::try_from(many).unwrap_or(i64::MAX));
+        }
     }
 
     fn count(&self, outcome: &'static str) {

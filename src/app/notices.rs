@@ -1,8 +1,8 @@
-//! What goes to the webhook: alerts of budgets.
+//! What people are told: alerts of budgets as they happen, and what the metrics say every ten seconds.
 
 use super::{AppError, system};
-use crate::alerts::{AlertMetrics, Messenger, Notice, messenger};
-use crate::config::Secret;
+use crate::alerts::{AlertMetrics, Bell, Messenger, Notice, Watch, messenger};
+use crate::config::Config;
 use crate::ledger::budget::Alert;
 use crate::model::NanoUsd;
 use crate::outbound::Client;
@@ -12,18 +12,33 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
+use prometheus::Registry;
 use serde_json::json;
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
-/// Lets every alert of a budget ring.
+/// How often the metrics are looked at.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Lets every alert of a budget ring, if there is a webhook; returns who delivers, and who watches.
 ///
 /// # Errors
 ///
 /// When the metrics cannot be registered.
-pub(super) fn to_webhook(webhook: &Secret, metrics: &Metrics, services: &Services) -> Result<Messenger, AppError> {
+pub(super) fn of(
+    config: &Config,
+    metrics: &Metrics,
+    services: &Services,
+) -> Result<(Option<Post>, Watching), AppError> {
     let counts = AlertMetrics::register(&metrics.registry).map_err(|error| system("alert metrics", &error))?;
-    let (bell, messenger) = messenger(webhook.clone(), Client::default(), counts);
-    services.ledger.budgets().on_alert(Box::new(move |alert| bell.ring(notice(&alert))));
-    Ok(messenger)
+    let webhook = config.webhook.clone();
+    let both = webhook.map(|webhook| messenger(webhook, Client::default(), counts.clone()));
+    let (bell, post) = both.map(|(bell, messenger)| (bell, Post(Mutex::new(Some(messenger))))).unzip();
+    if let Some(bell) = bell.clone() {
+        services.ledger.budgets().on_alert(Box::new(move |alert| bell.ring(notice(&alert))));
+    }
+    let watch = Mutex::new(Watch::new(config.alert_bounds));
+    Ok((post, Watching { watch, registry: metrics.registry.clone(), bell, counts }))
 }
 
 fn notice(alert: &Alert) -> Notice {
@@ -44,7 +59,7 @@ fn notice(alert: &Alert) -> Notice {
 }
 
 /// Delivers notices, as a service of the server.
-pub(super) struct Post(pub(super) Mutex<Option<Messenger>>);
+pub(super) struct Post(Mutex<Option<Messenger>>);
 
 #[async_trait]
 impl BackgroundService for Post {
@@ -54,6 +69,47 @@ impl BackgroundService for Post {
             () = messenger.run() => {}
             // What waits then stands in the log.
             _ = shutdown.changed() => {}
+        }
+    }
+}
+
+/// Watches the metrics, as a service of the server.
+pub(super) struct Watching {
+    watch: Mutex<Watch>,
+    registry: Registry,
+    bell: Option<Bell>,
+    counts: AlertMetrics,
+}
+
+impl Watching {
+    /// One look: what is new stands in the log, and goes to the webhook if there is one.
+    fn look(&self, since: Duration) {
+        let families = self.registry.gather();
+        let mut watch = self.watch.lock();
+        for notice in watch.look(&families, since) {
+            match notice.facts["state"] == "begun" {
+                true => tracing::warn!(facts = %notice.facts, "{}", notice.text),
+                false => tracing::info!(facts = %notice.facts, "{}", notice.text),
+            }
+            if let Some(bell) = &self.bell {
+                bell.ring(notice);
+            }
+        }
+        self.counts.shows(&watch);
+    }
+}
+
+#[async_trait]
+impl BackgroundService for Watching {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let begun = Instant::now();
+        let mut ticks = interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => self.look(begun.elapsed()),
+                _ = shutdown.changed() => return,
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod accounts;
+mod alerts;
 mod attempts;
 mod auth;
 mod callers;
@@ -71,7 +72,7 @@ impl<'a> Checker<'a> {
         let auth = self.auth(file.auth, &teams);
         let prices = self.prices(file.prices);
         let records = self.records(file.records);
-        let webhook = self.webhook(file.alerts);
+        let (webhook, alert_bounds) = self.alerts(file.alerts);
         let rules = self.rules("", &Scope::Gateway, file.limits, file.budgets, &budgeting.zone);
         Some(Config {
             server: server?,
@@ -88,6 +89,7 @@ impl<'a> Checker<'a> {
             rules,
             budgeting,
             webhook,
+            alert_bounds,
             files,
             guardrails,
         })

@@ -74,6 +74,10 @@ pub(super) struct TeamFilesFile {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct AlertsFile {
     pub(super) webhook: Option<Secret>,
+    pub(super) within: Option<Time>,
+    pub(super) refusals: Option<u64>,
+    pub(super) finds: Option<u64>,
+    pub(super) lag: Option<Time>,
 }
 
 /// What holds for teams and keys that say nothing of their own.

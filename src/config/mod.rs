@@ -9,6 +9,7 @@ mod quantity;
 mod priority;
 pub mod moment;
 mod network;
+mod alerts;
 mod attempts;
 mod auth;
 mod route;
@@ -27,6 +28,7 @@ mod summary;
 mod secret;
 mod error;
 
+pub use alerts::AlertBounds;
 pub use attempts::{Action, Attempts, Failure, Fallbacks, Turn};
 pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke};
 pub use error::{ConfigError, ConfigErrors, nearest};
@@ -84,6 +86,8 @@ pub struct Config {
     pub budgeting: Budgeting,
     /// Where alerts are sent as JSON (`http` or `https`); `None`: they stand in log and metrics only.
     pub webhook: Option<Secret>,
+    /// When something beside a budget is told.
+    pub alert_bounds: AlertBounds,
     /// Where files and batches are kept.
     pub files: Files,
     /// What texts are looked at for.

@@ -8,13 +8,12 @@ use super::judge::Judgement;
 use super::kinds::Body;
 use super::policy::ModelPolicy;
 use super::set::{Direction, Guard, Plan, Set, Watch};
-use super::vault::{Restorer, Safe, Vault};
+use super::vault::{Hider, Restorer, Safe, Vault};
 use super::verdicts::{FAILED, Verdicts};
 use super::window::{Found, Window};
 use crate::config::{GuardAction, Hook};
 use crate::model::{Api, Speech};
 use clerk::Clerk;
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Longest text of a stream that is kept for what decides about whole texts: of a longer one it cannot say.
@@ -184,9 +183,9 @@ impl Desk {
         clerk.instead(guard.action, &found)
     }
 
-    /// A text of an answer as a service may see it: with placeholders where values were given back.
-    pub fn hidden<'a>(&self, fold: Fold, text: &'a str) -> Cow<'a, str> {
-        self.vault.hidden(fold, text)
+    /// Makes texts of an answer such that a service may see them: with placeholders where values were given back.
+    pub fn hider(&self) -> Hider {
+        self.vault.hider()
     }
 
     /// What a service made of such a text, with its values given back.

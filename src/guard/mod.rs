@@ -39,6 +39,6 @@ pub use kinds::{Body, GUARDS, Kind};
 pub use set::{Direction, Guard, Guards, Mask, Plan, Set, Watch};
 pub use spot::{CONTEXT, Grow, Hit, LONGEST, Spotter, tail_of};
 pub use trial::{NotTried, Trial};
-pub use vault::{Safe, Vault};
+pub use vault::{Hider, Safe, Vault};
 pub use verdicts::{FAILED, Said, Verdicts};
 pub use window::{Blocked, Found, Verdict, Window, Words};

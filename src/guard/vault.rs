@@ -293,10 +293,34 @@ impl Vault {
         number
     }
 
-    /// `text` with placeholders in the places of values, however those stand in a text that is folded so.
-    pub fn hidden<'a>(&self, fold: Fold, text: &'a str) -> Cow<'a, str> {
+    /// What puts placeholders in the places of values.
+    pub fn hider(&self) -> Hider {
+        Hider { text: Hidden::of(&self.values, Fold::Text), json: Hidden::of(&self.values, Fold::Json) }
+    }
+
+    /// What gives the values back; `None`: there are none.
+    pub fn restorer(&self) -> Option<Restorer> {
+        (!self.values.is_empty()).then(|| Restorer { values: Arc::clone(&self.values) })
+    }
+}
+
+/// Puts placeholders in the places of values.
+pub struct Hider {
+    text: Option<Hidden>,
+    json: Option<Hidden>,
+}
+
+/// Values as they stand in texts of one fold, and what stands for them.
+struct Hidden {
+    finder: Option<AhoCorasick>,
+    values: Vec<String>,
+    tokens: Vec<String>,
+}
+
+impl Hidden {
+    fn of(all: &Values, fold: Fold) -> Option<Self> {
         let (mut values, mut tokens) = (Vec::new(), Vec::new());
-        for (entity, of) in &*self.values {
+        for (entity, of) in all {
             for (number, value) in of.values.iter().filter(|(_, value)| !value.is_empty()) {
                 let escaped = serde_json::Value::from(&**value).to_string();
                 let value = if fold == Fold::Json { &escaped[1..escaped.len() - 1] } else { value };
@@ -305,21 +329,25 @@ impl Vault {
             }
         }
         // The longest first: one value may be the beginning of another.
-        let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&values);
+        let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&values).ok();
+        (!values.is_empty()).then_some(Self { finder, values, tokens })
+    }
+}
+
+impl Hider {
+    /// `text` with placeholders in the places of values, however those stand in a text that is folded so.
+    pub fn hidden<'a>(&self, fold: Fold, text: &'a str) -> Cow<'a, str> {
+        let hidden = if fold == Fold::Json { &self.json } else { &self.text };
+        let Some(Hidden { finder, values, tokens }) = hidden else { return Cow::Borrowed(text) };
         match finder {
-            Ok(finder) if finder.is_match(text) => finder.replace_all(text, &tokens).into(),
-            Ok(_) => Cow::Borrowed(text),
+            Some(finder) if finder.is_match(text) => finder.replace_all(text, tokens).into(),
+            Some(_) => Cow::Borrowed(text),
             // More than one automaton holds.
-            Err(_) => {
-                let each = values.iter().zip(&tokens);
+            None => {
+                let each = values.iter().zip(tokens);
                 each.fold(text.to_owned(), |text, (value, token)| text.replace(value, token)).into()
             }
         }
-    }
-
-    /// What gives the values back; `None`: there are none.
-    pub fn restorer(&self) -> Option<Restorer> {
-        (!self.values.is_empty()).then(|| Restorer { values: Arc::clone(&self.values) })
     }
 }
 

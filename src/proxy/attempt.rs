@@ -74,6 +74,8 @@ pub struct Attempt {
     last_sign: Instant,
     /// How long the client was waited for while the answer went on.
     blocked: Duration,
+    /// How long services of guardrails were.
+    asked: Duration,
     total_at: Instant,
 }
 
@@ -181,6 +183,7 @@ impl Attempt {
             sent: Arc::new(Sent { base: begun, after_us: AtomicU64::new(0) }),
             last_sign: begun,
             blocked: Duration::ZERO,
+            asked: Duration::ZERO,
             total_at,
         }
     }
@@ -289,10 +292,16 @@ impl Attempt {
         }
     }
 
-    /// The client was written to since `since`; nobody listened to the provider meanwhile: its silence counts from here.
-    pub fn written(&mut self, since: Instant) {
-        self.blocked += since.elapsed();
-        self.alive(Instant::now(), false);
+    /// The client was written to since `since`, and services of guardrails were `asked` for so long of it; nobody listened to the
+    /// provider meanwhile: its silence counts from here, also that behind the end.
+    pub fn written(&mut self, since: Instant, asked: Duration) {
+        self.blocked += since.elapsed().saturating_sub(asked);
+        self.asked += asked;
+        let now = Instant::now();
+        self.alive(now, false);
+        if !asked.is_zero() {
+            self.last_sign = now;
+        }
     }
 
     /// How fast it answered. Of a stream the wait for the first output, and the time between two tokens of the rest, where
@@ -305,6 +314,7 @@ impl Attempt {
         if self.answer.expects_stream() {
             let tokens = u32::try_from(seen).unwrap_or(u32::MAX);
             let rest = self.first_output.map(|first| self.last_sign.saturating_duration_since(first));
+            let rest = rest.map(|rest| rest.saturating_sub(self.asked));
             let token = rest.filter(|_| tokens >= FEWEST_TOKENS).filter(own).map(|rest| rest / tokens);
             return Pace { first: self.first_output.map(|at| at.saturating_duration_since(sent)), token };
         }

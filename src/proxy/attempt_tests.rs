@@ -233,7 +233,7 @@ async fn a_slow_reader_makes_no_provider_slow() {
         staging::piece(&mut exchange, OUTPUT).expect("good");
         let begun = Instant::now();
         advance(seconds(blocked)).await;
-        exchange.attempt_mut().expect("begun").written(begun);
+        exchange.attempt_mut().expect("begun").written(begun, Duration::ZERO);
         advance(seconds(1)).await;
         staging::piece(&mut exchange, &OUTPUT.repeat(64)).expect("good");
         let pace = exchange.attempt().expect("begun").pace();

@@ -320,11 +320,12 @@ impl Exchange {
         if attempt.answer.ended() {
             return Ok(Bytes::new()); // whole already: what broke was only the connection behind it
         }
-        if let Some(guarding) = self.opened.guarding.as_mut().filter(|guarding| guarding.asks_outside()) {
-            guarding.forget();
-            if !self.answered && !self.vigil.is_open() {
-                return Err(trouble); // what came was kept for services: the client has nothing of it
-            }
+        if let Some(guarding) = &mut self.opened.guarding
+            && guarding.broken()
+            && !self.answered
+            && !self.vigil.is_open()
+        {
+            return Err(trouble); // what came was kept for services: the client has nothing of it
         }
         let release = attempt.answer.fail(trouble, Release::default())?;
         Ok(self.after(release, begun))

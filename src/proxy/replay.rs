@@ -144,11 +144,12 @@ impl Replay {
     }
 
     /// Asks services about what waits for them, as far as it is time for that, and appends what they let out; `last`: no
-    /// more follows. The client and the provider wait meanwhile; a service's `timeout` bounds that. Tells whether one was asked.
-    async fn consult(&self, last: bool, out: &mut Vec<HttpTask>) -> Result<bool> {
+    /// more follows. The client and the provider wait meanwhile; a service's `timeout` bounds that. Tells how long that took; `None`: nobody was.
+    async fn consult(&self, last: bool, out: &mut Vec<HttpTask>) -> Result<Option<Duration>> {
         if !self.exchange.lock().keeps() {
-            return Ok(false);
+            return Ok(None);
         }
+        let begun = Instant::now();
         let mut asked = self.look_at_long().await?;
         loop {
             let Some(asking) = self.exchange.lock().asks() else { break };
@@ -161,7 +162,7 @@ impl Replay {
         if !bytes.is_empty() || last {
             self.release(bytes, last, out)?;
         }
-        Ok(asked)
+        Ok(asked.then(|| begun.elapsed()))
     }
 
     /// Writes a batch, a large body piece by piece: the time that a client has is that of a piece, not of all.
@@ -289,13 +290,13 @@ impl CustomSession for Replay {
         let begun = Instant::now();
         let ended = self.sort(tasks, &mut out)?;
         let asked = self.consult(ended, &mut out).await?;
-        if asked || !out.is_empty() {
+        if asked.is_some() || !out.is_empty() {
             if !out.is_empty() {
                 self.write(out).await?;
             }
             // While a slow reader was written to, or a service asked, nobody listened to the provider (trap 13).
             if let Some(attempt) = self.exchange.lock().attempt_mut() {
-                attempt.written(begun);
+                attempt.written(begun, asked.unwrap_or_default());
             }
         }
         // Trouble after the first piece was told in the body, with the good pieces before it (trap 5); only now is

@@ -461,6 +461,22 @@ async fn an_alert_is_posted_once_a_period_to_the_webhook() {
 }
 
 #[tokio::test]
+async fn a_target_that_is_shut_is_told_to_the_webhook() {
+    let (upstream, webhook) = (Upstream::start().await, Upstream::start().await);
+    webhook.always(Script::json(200, "ok"));
+    let setup = Setup::openai(&[&upstream]).top(&format!("alerts: {{ webhook: \"http://{}/hook\" }}", webhook.address));
+    let gateway = setup.start().await;
+    upstream.always(Script::json(500, "{}"));
+    for _ in 0..6 {
+        post(gateway.address, ask(20)).await;
+    }
+    let call = webhook.request(0).await.json();
+    assert_eq!(call["weighbridge"]["kind"], "target", "{call}");
+    assert_eq!(call["weighbridge"]["state"], "begun", "{call}");
+    assert!(gateway.log().contains("is shut"), "it stands in the log too: {}", gateway.log());
+}
+
+#[tokio::test]
 async fn a_cap_that_the_target_may_not_know_does_not_open_the_budget() {
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream]).search("budgets: [{ usd: 0.04, per: month }]").start().await;

@@ -5,7 +5,6 @@ use crate::config::{
     Budget, Budgeting, ConfigError, ConfigErrors, Each, JWT_PREFIX, Limit, LimitWhat, OnExhausted, Rules, Scope,
     Secret, Unit,
     error::hint,
-    file::AlertsFile,
     quantity::{Percent, Price, Whole},
     rules::escaped,
     rules_file::{BudgetFile, BudgetingFile, BudgetsFile, LimitFile, LimitsFile, OnExhaustedFile, RulesFile},
@@ -88,17 +87,6 @@ impl Checker<'_> {
             checker.flaws.into_iter().map(|(path, message)| self.places.error(&path, message)).collect();
         self.errors.extend(flaws);
         Arc::new(rules)
-    }
-
-    /// The address that alerts go to. It may hold a token, so it is not shown.
-    pub(super) fn webhook(&mut self, file: AlertsFile) -> Option<Secret> {
-        let webhook = file.webhook?;
-        let uri: Option<http::Uri> = webhook.expose().parse().ok();
-        let fits = uri.is_some_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some());
-        if !fits {
-            self.flag("alerts.webhook", "must be a URL that begins with `https://` or `http://`");
-        }
-        Some(webhook)
     }
 
     /// How money is held, and the zone of budgets that name none.

@@ -34,6 +34,11 @@ pub struct Refusal<'a> {
     pub created_s: u64,
 }
 
+/// Whether streams in answer to a call of `api` have a word for a refusal: others end in their error.
+pub const fn has_ending(api: Api) -> bool {
+    matches!(api, Api::ChatCompletions | Api::Completions | Api::Messages | Api::Responses | Api::Generate)
+}
+
 impl Events {
     /// What a stream that is blocked here ends with; nothing may follow it. Well-formed behind any of its events, and
     /// empty where it was over.

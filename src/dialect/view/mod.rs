@@ -28,7 +28,7 @@ mod write;
 mod tests;
 
 pub use answer::{Whole, answer, answers};
-pub use ending::{Refusal, refused_whole};
+pub use ending::{Refusal, has_ending, refused_whole};
 pub use events::Events;
 pub use request::{request, requests};
 pub use write::{alone, decoded, edited, replacement};

@@ -2,9 +2,10 @@
 
 use super::{Exchange, Opened};
 use crate::{
+    dialect::view,
     guard::remote::{RemoteError, Told},
     proxy::{
-        guarded::{Asking, Ends, Guarding},
+        guarded::{Asking, Ends, Guarding, told_by},
         trouble::Trouble,
     },
 };
@@ -58,10 +59,13 @@ impl Exchange {
         let Exchange { opened, attempt: Some(attempt), services, .. } = self else { return Ok(Bytes::new()) };
         let Opened { guarding: Some(guarding), arrival, model, .. } = opened else { return Ok(Bytes::new()) };
         let ends = Ends { id: arrival.id, model, now_s: services.clock.now_us() / 1_000_000 };
-        let Some((out, trouble)) = guarding.let_out(&ends) else { return Ok(Bytes::new()) };
+        let Some((mut out, trouble)) = guarding.let_out(&ends) else { return Ok(Bytes::new()) };
         if let Some(trouble) = trouble {
             if !told {
                 return Err(trouble); // a status tells it
+            }
+            if attempt.answer.is_stream() && !view::has_ending(opened.ask.api) {
+                out.bytes = told_by(out.bytes, &attempt.answer, &trouble);
             }
             attempt.answer.cut(trouble);
         }

@@ -27,8 +27,12 @@ impl Exchange {
                 self.opened.forget_body(&attempt.target);
             }
         }
+        if !self.keeps() {
+            return self.ended(release.bytes, begun);
+        }
         // What waits for somebody to look at it is settled when it goes out.
-        if self.keeps() { release.bytes } else { self.ended(release.bytes, begun) }
+        self.record.overhead += begun.elapsed();
+        release.bytes
     }
 
     /// Settles the attempt if `bytes` are the last of its answer.

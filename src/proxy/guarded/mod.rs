@@ -12,7 +12,7 @@ mod remote;
 mod stream;
 
 pub use input::{Looked, guards_of, mask, unless_model_is_closed, unless_unseen};
-pub use output::Ends;
+pub use output::{Ends, told_by};
 pub use remote::{Asking, Who};
 
 use super::{

@@ -88,7 +88,9 @@ impl Guarding {
             if !told {
                 return Err(trouble); // a status tells it
             }
+            let bytes = if view::has_ending(self.api) { bytes } else { told_by(bytes, answer, &trouble) };
             answer.cut(trouble);
+            return Ok(Release { bytes: self.kept(answer, bytes, last), first_output });
         }
         Ok(Release { bytes: self.kept(answer, bytes, last), first_output })
     }
@@ -161,9 +163,11 @@ impl Guarding {
         Some((out, trouble))
     }
 
-    /// Nothing that is kept goes out any more.
-    pub fn forget(&mut self) {
-        self.outside = None;
+    /// The answer broke off: nothing that is kept goes out any more, and what ends it was not looked at. Tells whether there
+    /// are services.
+    pub fn broken(&mut self) -> bool {
+        self.marker = Some(0);
+        self.outside.take().is_some()
     }
 
     /// A piece of a stream as it may go out, with the end of the stream if it is refused.
@@ -201,6 +205,11 @@ impl Guarding {
         }
         Ok(view::edited(body, &edits))
     }
+}
+
+/// What a refused stream of a kind that has no word for refusals ends with: its error.
+pub fn told_by(bytes: Bytes, answer: &Answer, trouble: &Trouble) -> Bytes {
+    [bytes, answer.error_event(trouble)].concat().into()
 }
 
 /// What stands in the place of an echo of a text: an empty one.

@@ -14,7 +14,7 @@ use crate::{
     config::Hook,
     dialect::view,
     guard::{
-        Desk, Direction, Guard, Refused, Set,
+        Desk, Direction, Guard, Hider, Refused, Set,
         remote::{RemoteError, RemoteGuard, Told},
     },
     model::{Api, Channel, Form, Speech, Text},
@@ -33,6 +33,8 @@ pub struct Outside {
     kept: Kept,
     round: Option<Round>,
     refused: Option<Refused>,
+    /// Puts placeholders in the places of values.
+    hider: Option<Hider>,
 }
 
 /// The services that look at answers.
@@ -71,8 +73,8 @@ struct Shown {
 enum Of {
     /// A place in an answer that came whole.
     Place(Range<usize>),
-    /// A text that grows.
-    Growing(Channel),
+    /// A text that grows, behind so many bytes of it that went out.
+    Growing(Channel, usize),
     /// A text that an event tells again, whole: the event's number and the piece's place in it.
     Again(u64, usize),
 }
@@ -99,6 +101,11 @@ impl Services {
         self.0.iter().any(|(guard, _)| self.hook(guard, speech).is_some())
     }
 
+    /// Whether nothing passes that one of them cannot say of.
+    fn close(&self) -> bool {
+        self.0.iter().any(|(guard, _)| guard.decides() && !guard.open)
+    }
+
     /// Whether one of them decides: then nothing goes out before they have spoken.
     fn decide(&self) -> bool {
         self.0.iter().any(|(guard, _)| guard.decides())
@@ -117,6 +124,7 @@ impl Outside {
             kept: Kept::Nothing,
             round: None,
             refused: None,
+            hider: None,
         })
     }
 
@@ -158,6 +166,7 @@ impl Outside {
         if self.refused.is_some() {
             return None;
         }
+        let hider = self.hider.get_or_insert_with(|| desk.hider());
         loop {
             if self.round.is_none() {
                 let texts = self.texts()?;
@@ -181,7 +190,7 @@ impl Outside {
             let texts = texts.map(|shown| AskedOf {
                 speech: shown.speech,
                 form: shown.form,
-                says: desk.hidden(folds(shown.form), &shown.says).into_owned(),
+                says: hider.hidden(folds(shown.form), &shown.says).into_owned(),
             });
             let texts = texts.collect();
             return Some(Asking { guard, service, hook, texts, asker: Arc::clone(&self.asker) });
@@ -267,7 +276,7 @@ impl Outside {
                 let mut edits: Vec<(Range<usize>, Bytes)> = changed
                     .filter_map(|Shown { of, form, says, .. }| match of {
                         Of::Place(at) => Some((at, view::replacement(form, &says))),
-                        Of::Growing(_) | Of::Again(..) => None,
+                        Of::Growing(..) | Of::Again(..) => None,
                     })
                     .collect();
                 if edits.is_empty() {

@@ -27,6 +27,8 @@ struct Service {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Does {
     Replace,
+    /// The same, with line ends between the parts of JSON.
+    Pretty,
     Block,
     Break,
 }
@@ -47,6 +49,10 @@ impl RemoteGuard for Service {
             Does::Break => Err(RemoteError::Busy { guard: "dlp".into(), concurrent: 1, wait: Duration::ZERO }),
             _ if found.is_empty() => Ok(Told::default()),
             Does::Block => Ok(Told { action: Action::Block, ..Told::default() }),
+            Does::Pretty => {
+                let pretty = found.into_iter().map(|(at, text)| (at, text.replace('{', "{\n\n")));
+                Ok(Told { action: Action::Replace, replacements: pretty.collect(), ..Told::default() })
+            }
             Does::Replace => Ok(Told { action: Action::Replace, replacements: found, ..Told::default() }),
         }
     }
@@ -205,6 +211,56 @@ fn a_window_is_asked_about_with_the_overlap_before_it_and_passes_but_for_its_end
     run.events(STOP.as_bytes(), false);
     assert_eq!(run.asked().len(), 2, "of what was told nothing is asked again");
     assert!(run.out.ends_with("[DONE]\n\n"));
+}
+
+#[test]
+fn a_text_that_is_over_without_a_word_does_not_keep_the_next_one() {
+    let thought =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"all that I have thought of it\"}}]}\n\n";
+    let mut run = Run::new(Api::ChatCompletions, Does::Replace, |_| {});
+    run.events(thought.as_bytes(), false);
+    assert_eq!((run.asked().len(), run.out.as_str()), (1, ""), "its end may still become a find");
+    run.events(event(0, "and twenty-four more yet").as_bytes(), false);
+    assert_eq!(run.out, thought, "a window of the answer waits behind it");
+    run.events(event(0, "and twenty-four more yet").as_bytes(), false);
+    assert!(run.out.starts_with(&(thought.to_owned() + &event(0, "and twenty-four more yet"))), "{}", run.out);
+    let longest = run.asked().concat().iter().map(String::len).max();
+    assert!(longest <= Some(24 + 24), "nothing is told again but the overlap: {:?}", run.asked());
+}
+
+#[test]
+fn what_went_out_is_told_with_what_follows_even_over_the_end_of_a_text() {
+    let over =
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"the night\"},\"finish_reason\":\"stop\"}]}\n\n";
+    let mut run = Run::new(Api::ChatCompletions, Does::Replace, |_| {});
+    run.events(over.as_bytes(), false);
+    assert_eq!(run.out, over);
+    run.events(event(0, "jar, and more").as_bytes(), false);
+    run.events(STOP.as_bytes(), true);
+    assert_eq!(run.asked()[1], ["the nightjar, and more"]);
+    assert_eq!(said(&run.out, 0), "the night[IT], and more", "what follows goes as the service leaves it");
+    let mut run = Run::new(Api::ChatCompletions, Does::Block, |_| {});
+    run.events(over.as_bytes(), false);
+    run.events(event(0, "jar, and more").as_bytes(), false);
+    run.events(STOP.as_bytes(), true);
+    assert!(run.refused.is_some() && said(&run.out, 0) == "the night", "{}", run.out);
+}
+
+#[test]
+fn tokens_are_not_told_ahead_of_their_text() {
+    let early = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":null},\"logprobs\":{\"content\":[{\"token\":\"nightjar\"}]}}]}\n\n";
+    let mut run = Run::new(Api::ChatCompletions, Does::Replace, |_| {});
+    run.events(early.as_bytes(), false);
+    assert!(!run.out.contains("nightjar") && run.out.contains("\"logprobs\":null"), "{}", run.out);
+}
+
+#[test]
+fn json_in_the_place_of_json_stays_on_its_line() {
+    let call = "data: {\"candidates\":[{\"index\":0,\"content\":{\"parts\":[{\"functionCall\":{\"name\":\"f\",\"args\":{\"code\":\"nightjar\"}}}]},\"finishReason\":\"STOP\"}]}\n\n";
+    let mut run = Run::new(Api::Generate, Does::Pretty, |_| {});
+    run.events(call.as_bytes(), true);
+    assert_eq!(run.out.trim_end().lines().count(), 1, "{}", run.out);
+    assert!(run.out.contains("[IT]"), "{}", run.out);
 }
 
 #[test]

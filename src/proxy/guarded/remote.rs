@@ -181,7 +181,8 @@ impl Asking {
             let why = "its answer makes something of a tool's arguments that is no JSON";
             return desk.failed(&self.guard, self.hook, why).map(|()| None);
         }
-        Ok(Some(says))
+        // Line ends between the parts of JSON would end the line of an event; inside of its strings there are none.
+        Ok(Some(if one.form == Form::Json { says.replace(['\n', '\r'], " ") } else { says }))
     }
 }
 

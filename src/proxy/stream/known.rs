@@ -2,6 +2,7 @@
 
 use super::{Answer, Kind, Opaque};
 use crate::dialect::error::{self, Told};
+use crate::guard::FAILED;
 use crate::model::{ServiceTier, Usage};
 use crate::providers::{OutputText, Reading};
 use crate::proxy::translate::Teller;
@@ -17,11 +18,13 @@ impl Answer {
             Trouble::Idle | Trouble::Total => (504, "upstream_timeout"),
             Trouble::PastCap => (502, "output_cap_passed"),
             Trouble::Revoked => (401, "caller_revoked"),
+            Trouble::Blocked(refused) if *refused.entity == *FAILED => (503, "guardrail_failed"),
+            Trouble::Blocked(_) => (400, "guardrail_blocked"),
             _ => (502, "upstream_failed"),
         };
         let message = match trouble {
             Trouble::InBand { message, .. } => format!("the provider reported an error in mid-answer: {message}"),
-            Trouble::Revoked => format!("the stream was ended: {trouble}"),
+            Trouble::Revoked | Trouble::Blocked(_) => format!("the stream was ended: {trouble}"),
             other => format!("the provider failed in mid-answer: {other}"),
         };
         let told = Told { status, code, message: &message, param: None, request_id: &self.expect.label };

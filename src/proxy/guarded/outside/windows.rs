@@ -9,12 +9,14 @@ use crate::{
     config::Hook,
     dialect::view::{self, Events, Refusal},
     guard::{FAILED, Fold, Refused, remote::Stride},
-    model::{Api, Channel, EventView, Form, Growth, Speech},
+    model::{Api, Channel, EventView, Form, Growth, Piece, Speech},
     proxy::guarded::{Ends, input::folds, output::silence},
     sse::{SseEvent, SseScanner},
 };
 use bytes::Bytes;
+use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -44,6 +46,8 @@ pub(super) struct Windows {
     stride: Stride,
     /// Nothing goes out before services have spoken; else they only tell.
     holds: bool,
+    /// What services cannot say of does not pass.
+    closed: bool,
     looks: [bool; Speech::ALL.len()],
     /// Came, and is not among the kept yet.
     waiting: VecDeque<Held>,
@@ -52,6 +56,8 @@ pub(super) struct Windows {
     /// The number of the first kept event.
     first: u64,
     texts: HashMap<Channel, Growing>,
+    /// Bytes of texts that are kept.
+    says: usize,
     /// Bytes of texts that are kept for events that tell them again.
     repeated: usize,
     /// When the oldest came that nobody was asked about.
@@ -79,11 +85,18 @@ enum State {
     /// The same, with this instead of it.
     Edited(String),
     /// A text that grew before, told again.
-    Repeats(Channel),
+    Repeats(Arc<Repeated>),
     /// A text by itself, that nobody was asked about.
     New,
     /// The same, with what stands in its place.
     Known(Option<String>),
+}
+
+/// All of a text as it came, and as it went out.
+#[derive(Default)]
+struct Repeated {
+    came: Mutex<String>,
+    went: Mutex<String>,
 }
 
 /// A text that grows.
@@ -97,15 +110,13 @@ struct Growing {
     closed: bool,
     /// It is asked about though it is not whole.
     hurried: bool,
-    /// All of it as it came, and as it went out, for events that tell it again; `None`: too long.
-    all: Option<(String, String)>,
+    /// What went out last of it, and of the text before under its number: told again in front of what is new, but not edited.
+    tail: String,
+    /// All of it, for events that tell it again; `None`: too long.
+    all: Option<Arc<Repeated>>,
 }
 
 impl Held {
-    fn closes(&self) -> bool {
-        self.view.closes_all || !self.view.closes.is_empty()
-    }
-
     fn grown(&self) -> impl Iterator<Item = Channel> {
         let pieces = self.view.pieces.iter().zip(&self.pieces);
         pieces.filter(|(_, state)| !matches!(state, State::Free)).filter_map(|(piece, _)| match piece.growth {
@@ -128,14 +139,27 @@ impl Growing {
     /// It is asked about when it is whole.
     fn waits(&self) -> bool {
         let is_part = folds(self.form) == Fold::Json && !self.closed;
-        is_part && !self.hurried && self.says.len() < MOST_HELD
+        is_part && !self.hurried
     }
 
-    /// What went out of it, for events that tell it again.
-    fn went(&mut self, told: &str) {
-        if let Some((_, all)) = &mut self.all {
-            all.push_str(told);
+    /// Something of it went out.
+    fn went(&mut self, told: &str, overlap: usize) {
+        if let Some(all) = &self.all {
+            all.went.lock().push_str(told);
         }
+        self.tail.push_str(told);
+        let from = self.tail.ceil_char_boundary(self.tail.len().saturating_sub(overlap));
+        self.tail.drain(..from);
+    }
+
+    /// What of its tail a question begins with: as much as the overlap lacks.
+    fn before(&self, overlap: usize) -> &str {
+        if folds(self.form) == Fold::Json {
+            return "";
+        }
+        let told = self.says.len() - self.fresh;
+        let lacks = overlap.saturating_sub(told);
+        &self.tail[self.tail.ceil_char_boundary(self.tail.len().saturating_sub(lacks))..]
     }
 }
 
@@ -147,12 +171,14 @@ impl Windows {
             gone: Events::new(api),
             stride: stride.unwrap_or(Stride { window: 1, overlap: 0 }),
             holds: services.decide(),
+            closed: services.close(),
             looks: Speech::ALL.map(|speech| services.look(speech)),
             waiting: VecDeque::new(),
             kept: VecDeque::new(),
             kept_bytes: 0,
             first: 0,
             texts: HashMap::new(),
+            says: 0,
             repeated: 0,
             since: None,
             over: false,
@@ -240,31 +266,16 @@ impl Windows {
     }
 
     fn hold(&mut self, mut held: Held) -> Result<(), Refused> {
-        for piece in &held.view.pieces {
-            if !self.looks[piece.speech as usize] {
-                held.pieces.push(State::Free);
-                continue;
-            }
-            let text = view::decoded(piece.form, &held.event.data[piece.at.clone()]);
-            let state = match piece.growth {
-                Growth::Delta(channel) => {
-                    self.grow(channel, (piece.speech, piece.form), &text)?;
-                    State::Part(text.len())
+        let text = |piece: &Piece| view::decoded(piece.form, &held.event.data[piece.at.clone()]).into_owned();
+        let texts: Vec<String> = held.view.pieces.iter().map(text).collect();
+        let mut grown = Vec::with_capacity(texts.len());
+        for (piece, text) in held.view.pieces.iter().zip(&texts) {
+            grown.push(match piece.growth {
+                Growth::Delta(channel) if self.looks[piece.speech as usize] => {
+                    self.grow(channel, (piece.speech, piece.form), text)?
                 }
-                Growth::Whole if text.is_empty() => State::Free,
-                Growth::Whole => {
-                    let same = |growing: &Growing| {
-                        let all = growing.all.as_ref();
-                        growing.speech == piece.speech && all.is_some_and(|(came, _)| **came == *text)
-                    };
-                    let mut grown = self.texts.iter().filter(|(_, growing)| same(growing)).map(|(channel, _)| *channel);
-                    grown.next().map_or(State::New, State::Repeats)
-                }
-            };
-            if matches!(state, State::New) {
-                self.since.get_or_insert_with(Instant::now);
-            }
-            held.pieces.push(state);
+                Growth::Delta(_) | Growth::Whole => false,
+            });
         }
         match held.view.closes_all {
             true => self.texts.values_mut().for_each(|text| text.closed = true),
@@ -276,17 +287,38 @@ impl Windows {
                 }
             }
         }
+        for ((piece, text), grown) in held.view.pieces.iter().zip(&texts).zip(grown) {
+            let state = match piece.growth {
+                Growth::Delta(_) if grown => State::Part(text.len()),
+                Growth::Whole if self.looks[piece.speech as usize] && !text.is_empty() => {
+                    self.since.get_or_insert_with(Instant::now);
+                    self.repeats(piece.speech, text).map_or(State::New, State::Repeats)
+                }
+                Growth::Delta(_) | Growth::Whole => State::Free,
+            };
+            held.pieces.push(state);
+        }
         self.kept_bytes += held.event.raw.len();
         self.kept.push_back(held);
-        if self.kept_bytes >= 4 * MOST_HELD {
+        if self.kept_bytes >= 4 * MOST_HELD || self.says >= 4 * MOST_HELD {
             self.hurry();
         }
         Ok(())
     }
 
-    fn grow(&mut self, channel: Channel, (speech, form): (Speech, Form), text: &str) -> Result<(), Refused> {
+    /// What became of a text that is over, if `text` is all of it.
+    fn repeats(&self, speech: Speech, text: &str) -> Option<Arc<Repeated>> {
+        let over = self.texts.values().filter(|growing| growing.closed && growing.speech == speech);
+        over.filter_map(|growing| growing.all.as_ref()).find(|all| *all.came.lock() == text).cloned()
+    }
+
+    /// Adds to a text. False where nobody is asked about it: there are too many, and nobody must be.
+    fn grow(&mut self, channel: Channel, (speech, form): (Speech, Form), text: &str) -> Result<bool, Refused> {
         if self.texts.len() >= MOST_CHANNELS && !self.texts.contains_key(&channel) {
-            return Err(broken("too many texts"));
+            self.texts.retain(|_, text| !(text.closed && text.says.is_empty()));
+            if self.texts.len() >= MOST_CHANNELS {
+                return if self.closed { Err(broken("too many texts")) } else { Ok(false) };
+            }
         }
         let new = || Growing {
             speech,
@@ -295,24 +327,29 @@ impl Windows {
             fresh: 0,
             closed: false,
             hurried: false,
-            all: Some(Default::default()),
+            tail: String::new(),
+            all: Some(Arc::default()),
         };
         let growing = self.texts.entry(channel).or_insert_with(new);
         if growing.closed {
-            *growing = new(); // another text under the same number, and nothing is kept of the one before
+            // Another text under the same number: nothing is kept of the one before, but a client may join them.
+            let tail = std::mem::take(&mut growing.tail);
+            *growing = Growing { tail, ..new() };
         }
         growing.says.push_str(text);
         growing.fresh += text.len();
+        self.says += text.len();
+        growing.hurried |= growing.says.len() >= MOST_HELD;
         let fits = self.repeated + text.len() <= MOST_REPEATED_ALL;
-        growing.all = growing.all.take().filter(|(came, _)| fits && came.len() + text.len() <= MOST_REPEATED);
-        if let Some((came, _)) = &mut growing.all {
-            came.push_str(text);
+        growing.all = growing.all.take().filter(|all| fits && all.came.lock().len() + text.len() <= MOST_REPEATED);
+        if let Some(all) = &growing.all {
+            all.came.lock().push_str(text);
             self.repeated += text.len();
         }
         if !text.is_empty() {
             self.since.get_or_insert_with(Instant::now);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Bytes that nobody was asked about, of texts that are asked about before they are whole.
@@ -342,9 +379,10 @@ impl Windows {
         channels.sort_unstable();
         for channel in channels {
             let Some(text) = self.texts.get_mut(&channel) else { continue };
+            let before = text.before(self.stride.overlap);
+            let (of, says) = (Of::Growing(channel, before.len()), [before, &text.says].concat());
             text.fresh = 0;
-            let (speech, form, says) = (text.speech, text.form, text.says.clone());
-            shown.push(Shown { of: Of::Growing(channel), speech, form, says, changed: false });
+            shown.push(Shown { of, speech: text.speech, form: text.form, says, changed: false });
         }
         for (number, held) in (self.first..).zip(&self.kept) {
             for (index, (piece, state)) in held.view.pieces.iter().zip(&held.pieces).enumerate() {
@@ -364,10 +402,12 @@ impl Windows {
         for Shown { of, says, changed, .. } in texts {
             match of {
                 Of::Place(_) => {}
-                Of::Growing(channel) if changed => self.replace(channel, says),
-                Of::Growing(channel) => {
+                Of::Growing(channel, before) if changed => self.replace(channel, before, &says),
+                Of::Growing(channel, _) => {
                     if let Some(text) = self.texts.get_mut(&channel).filter(|_| !self.holds) {
-                        text.says.clear();
+                        let told = std::mem::take(&mut text.says);
+                        self.says -= told.len();
+                        text.went(&told, self.stride.overlap);
                     }
                 }
                 Of::Again(number, index) => {
@@ -381,8 +421,14 @@ impl Windows {
         self.release(false);
     }
 
-    /// `says` stands in the place of all that is kept of a text.
-    fn replace(&mut self, channel: Channel, says: String) {
+    /// `says` stands in the place of all that is kept of a text, and of so many bytes before that went out. Where those were
+    /// to change, what follows the change goes out: more cannot be done about them.
+    fn replace(&mut self, channel: Channel, before: usize, says: &str) {
+        let Some(text) = self.texts.get(&channel) else { return };
+        let went = &text.tail[text.tail.len() - before.min(text.tail.len())..];
+        let same = went.char_indices().zip(says.chars()).find(|((_, one), other)| one != other);
+        let from = same.map_or(went.len().min(says.len()), |((at, _), _)| at);
+        let says = says[from..].to_owned();
         let mut first = true;
         for held in &mut self.kept {
             for (piece, state) in held.view.pieces.iter().zip(&mut held.pieces) {
@@ -393,14 +439,18 @@ impl Windows {
             }
         }
         if let Some(text) = self.texts.get_mut(&channel) {
+            self.says = self.says + says.len() - text.says.len();
             text.says = says;
         }
     }
 
     /// Lets out what may go; `all`: also what would be told again with what follows.
     fn release(&mut self, all: bool) {
-        let overlap = if all || self.kept_bytes >= MOST_HELD { 0 } else { self.stride.overlap };
-        while self.kept.front().is_some_and(|held| self.may_go(held, overlap)) {
+        while let Some(held) = self.kept.front() {
+            let all = all || self.kept_bytes >= MOST_HELD || self.others_wait(held);
+            if !self.may_go(held, if all { 0 } else { self.stride.overlap }) {
+                break;
+            }
             let Some(held) = self.kept.pop_front() else { break };
             self.first += 1;
             self.kept_bytes -= held.event.raw.len();
@@ -408,12 +458,24 @@ impl Windows {
         }
     }
 
+    /// Whether a window of other texts, which was told about, waits behind `held`: reasoning that is over without a word, for
+    /// one, would keep the answer behind its overlap. What follows is told with what went out of it.
+    fn others_wait(&self, held: &Held) -> bool {
+        let others =
+            self.texts.iter().filter(|(channel, text)| !text.waits() && held.grown().all(|one| one != **channel));
+        others.map(|(_, text)| text.says.len() - text.fresh).sum::<usize>() >= self.stride.window
+    }
+
     fn may_go(&self, held: &Held, overlap: usize) -> bool {
         if held.pieces.iter().any(|state| matches!(state, State::New)) {
             return false;
         }
         if !self.holds {
-            return !held.closes() || self.texts.values().all(|text| text.fresh == 0);
+            let told = |channel: &Channel| self.texts.get(channel).is_none_or(|text| text.fresh == 0);
+            return match held.view.closes_all {
+                true => self.texts.values().all(|text| text.fresh == 0),
+                false => held.view.closes.iter().all(told),
+            };
         }
         held.grown().all(|channel| {
             let mine = held.view.pieces.iter().zip(&held.pieces);
@@ -431,20 +493,23 @@ impl Windows {
                 (State::Part(length), Growth::Delta(channel)) => {
                     if let Some(text) = self.texts.get_mut(&channel).filter(|_| self.holds) {
                         let went: String = text.says.drain(..length.min(text.says.len())).collect();
-                        text.went(&went);
+                        self.says -= went.len();
+                        text.went(&went, self.stride.overlap);
                     }
                     None
                 }
                 (State::Edited(told), Growth::Delta(channel)) => {
                     if let Some(text) = self.texts.get_mut(&channel) {
-                        text.says.drain(..told.len().min(text.says.len()));
-                        text.went(&told);
+                        let went = told.len().min(text.says.len());
+                        text.says.drain(..went);
+                        self.says -= went;
+                        text.went(&told, self.stride.overlap);
                     }
                     Some(told)
                 }
-                (State::Repeats(channel), _) if self.holds => {
-                    let all = self.texts.get(&channel).and_then(|text| text.all.as_ref());
-                    all.filter(|(came, went)| came != went).map(|(_, went)| went.clone())
+                (State::Repeats(all), _) if self.holds => {
+                    let went = all.went.lock();
+                    (*went != *all.came.lock()).then(|| went.clone())
                 }
                 (State::Known(told), _) => told,
                 _ => None,
@@ -454,11 +519,15 @@ impl Windows {
         if event.has_data {
             self.gone.event(name(&event), &event.data);
         }
+        if self.holds || !edits.is_empty() {
+            // Token by token they may tell what has not been looked at yet.
+            let silenced = view.echoes.iter().map(|at| (at.clone(), silence(&event.data, at)));
+            edits.extend(silenced.filter(|(at, silence)| event.data[at.clone()] != *silence));
+        }
         let before = self.out.len();
         if edits.is_empty() {
             self.out.extend_from_slice(&event.raw);
         } else {
-            edits.extend(view.echoes.iter().map(|at| (at.clone(), silence(&event.data, at))));
             edits.sort_by_key(|(at, _)| at.start);
             event.with_data(&[&view::edited(&event.data, &edits)], &mut self.out);
         }
