@@ -25,6 +25,7 @@ mod finish;
 mod forward;
 mod front;
 mod gateway;
+mod given;
 mod governed;
 mod guarded;
 mod lane;

@@ -23,6 +23,7 @@ mod hostile_client;
 mod auth_first;
 mod models;
 mod keys;
+mod given;
 mod admin_api;
 mod jwt;
 mod metering;
