@@ -61,6 +61,7 @@ mod unpriced;
 mod uplink;
 mod used;
 mod vigil;
+mod waiting;
 mod views;
 #[cfg(test)]
 mod matrix_tests;
