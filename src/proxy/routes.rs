@@ -226,9 +226,6 @@ impl Asked<'_> {
             let about = tokens::estimate_tokens(self.ask.text_bytes);
             return Err(format!("the prompt is too long for it: about {about} tokens, and it takes {most}"));
         }
-        if let Some(out) = target.standing().by_hand(self.now_us) {
-            return Err(taken_out(&out));
-        }
         let mut why = match (route.rule.canary(place), route.rule.kind()) {
             (Some(share), _) => format!("canary of {share}"),
             (None, RouteKind::Priority) => "in the order of the file".to_owned(),
