@@ -23,18 +23,25 @@ fn queue(c: &mut Criterion) {
     let teams: Vec<Arc<str>> = (0..1000).map(|team| format!("team-{team}").into()).collect();
     let mut queue = FairQueue::default();
     for team in &teams {
-        queue.push(Priority::Normal, team, ());
+        queue.push(Priority::Normal, team, 0, ());
     }
     let mut group = c.benchmark_group("queue");
     group.bench_function("turn", |b| {
         b.iter(|| {
-            queue.pop().expect("a thousand wait");
-            black_box(queue.push(Priority::Normal, &teams[0], ()))
+            queue.pop(None).expect("a thousand wait");
+            black_box(queue.push(Priority::Normal, &teams[0], 0, ()))
         })
     });
-    group.bench_function("no_room", |b| b.iter(|| black_box(queue.displace(Priority::Low, &teams[0]))));
+    group.bench_function("no_room", |b| b.iter(|| black_box(queue.displace(Priority::Low, &teams[0], None))));
     group.bench_function("no_room_of_a_thousand_teams", |b| {
-        b.iter(|| black_box(queue.displace(Priority::Normal, &teams[1])))
+        b.iter(|| black_box(queue.displace(Priority::Normal, &teams[1], Some(0))))
+    });
+    // The first of the thousand came long ago: it is found without a look at the others.
+    group.bench_function("late_turn", |b| {
+        b.iter(|| {
+            queue.pop(Some(1)).expect("a thousand wait");
+            black_box(queue.push(Priority::Normal, &teams[0], 0, ()))
+        })
     });
     group.finish();
 }

@@ -6,6 +6,7 @@ mod mirrors;
 mod notices;
 mod probes;
 mod rebuild;
+mod shut;
 mod views;
 
 use crate::admin::audit::Audit;
@@ -121,6 +122,8 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     let (mirrors, mirror_runner) = Mirrors::new();
     let health = HealthMetrics::register(&metrics.registry).map_err(|error| system("health metrics", &error))?;
     let standings = Arc::new(Standings::shown_by(health.clone()));
+    shut::restore(&config.state.dir, &standings, SystemClock.now_us())
+        .map_err(|why| AppError::System { what: "state.dir", why })?;
     let lasting_parts = (Arc::clone(&limits), mirrors, standings);
     let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), lasting_parts)?);
     let lasting = Lasting { budgets: services.ledger.budgets(), standings: &services.standings, ..lasting };
@@ -310,6 +313,11 @@ fn admin_state(
         state_dir: config.state.dir.clone(),
         clock: Arc::clone(&services.clock),
         views,
+        switch: Box::new(shut::Shutters::new(
+            &config.state.dir,
+            Arc::clone(&services.standings),
+            Arc::clone(&services.clock),
+        )),
     };
     let (ready, services) = (Arc::clone(ready), Arc::clone(services));
     AdminState {

@@ -4,18 +4,86 @@ use super::Api;
 use super::answer::ApiError;
 use super::audit::{Act, Actor};
 use crate::auth::{Callers, Change, KeysError, Witness};
+use crate::model::Refusal;
 use axum::http::StatusCode;
 use serde_json::Map;
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// Does `work` on a thread that may block. What changes is in the audit log before it is so; a refusal is recorded too.
+/// Does `work` on keys and teams, as [`act_on`] does.
 pub(super) async fn act<T: Send + 'static>(
     api: Arc<Api>,
     actor: Actor,
     action: &'static str,
     object: String,
     work: impl FnOnce(&Callers, &Witness<'_>) -> Result<T, KeysError> + Send + 'static,
+) -> Result<T, ApiError> {
+    act_on(api, actor, action, object, |api, witness| work(&api.callers, witness)).await
+}
+
+/// Why an act was not done.
+pub(super) trait Undone: Send + 'static {
+    /// The outcome in the audit log.
+    fn code(&self) -> &str;
+    /// It could not be recorded.
+    fn unrecorded() -> Self;
+    /// Whether it could not be recorded.
+    fn is_unrecorded(&self) -> bool;
+    /// What it is answered with.
+    fn answer(self) -> ApiError;
+}
+
+impl Undone for KeysError {
+    fn code(&self) -> &str {
+        Self::code(self)
+    }
+
+    fn unrecorded() -> Self {
+        Self::Unrecorded
+    }
+
+    fn is_unrecorded(&self) -> bool {
+        matches!(self, Self::Unrecorded)
+    }
+
+    fn answer(self) -> ApiError {
+        refused(self)
+    }
+}
+
+impl Undone for Refusal {
+    fn code(&self) -> &str {
+        &self.code
+    }
+
+    fn unrecorded() -> Self {
+        let error = KeysError::Unrecorded;
+        Self { status: error.status(), code: error.code().to_owned(), message: error.to_string() }
+    }
+
+    fn is_unrecorded(&self) -> bool {
+        self.code == KeysError::Unrecorded.code()
+    }
+
+    fn answer(self) -> ApiError {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let code = match self.status {
+            404 => "not_found",
+            422 => "invalid_request",
+            _ if self.is_unrecorded() => "audit_unavailable",
+            _ => "store_unavailable",
+        };
+        ApiError::new(status, code, self.message)
+    }
+}
+
+/// Does `work` on a thread that may block. What changes is in the audit log before it is so; a refusal is recorded too.
+pub(super) async fn act_on<T: Send + 'static, E: Undone>(
+    api: Arc<Api>,
+    actor: Actor,
+    action: &'static str,
+    object: String,
+    work: impl FnOnce(&Api, &Witness<'_>) -> Result<T, E> + Send + 'static,
 ) -> Result<T, ApiError> {
     // It goes on to its end also when the client leaves.
     blocking(move || {
@@ -29,16 +97,16 @@ pub(super) async fn act<T: Send + 'static>(
             recorded.set(record("done", change.fields.clone()));
             recorded.get()
         };
-        let done = work(&api.callers, &witness);
+        let done = work(&api, &witness);
         let told = match &done {
             Ok(_) => recorded.get() || record("unchanged", Map::new()),
-            Err(KeysError::Unrecorded) => true,
+            Err(error) if error.is_unrecorded() => true,
             Err(error) => record(error.code(), Map::new()),
         };
-        if told { done } else { Err(KeysError::Unrecorded) }
+        if told { done } else { Err(E::unrecorded()) }
     })
     .await?
-    .map_err(refused)
+    .map_err(E::answer)
 }
 
 /// Runs what reads or writes disks.

@@ -16,6 +16,7 @@ mod answer;
 mod acts;
 mod keys;
 mod teams;
+mod targets;
 mod reports;
 mod views;
 mod openapi;
@@ -24,6 +25,7 @@ pub mod audit;
 pub use access::Tokens;
 pub use openapi::document;
 pub use server::serve;
+pub use targets::Switch;
 
 use crate::auth::Callers;
 use crate::model::{BudgetView, Clock, Explain, HealthView, LimitView, ModelView, PriceView, TargetHealth};
@@ -59,6 +61,8 @@ pub struct Api {
     pub clock: Arc<dyn Clock>,
     /// What the other stages show.
     pub views: Views,
+    /// What takes targets out and puts them back.
+    pub switch: Box<dyn Switch>,
 }
 
 /// What the other stages show; each is asked anew for each answer.

@@ -1,7 +1,7 @@
 use super::*;
-use crate::auth::Callers;
+use crate::auth::{Callers, Witness};
 use crate::config::{Config, Secret};
-use crate::model::{ExplainRequest, Explained, Refusal, SystemClock};
+use crate::model::{ExplainRequest, Explained, Refusal, ShutOrder, SystemClock};
 use prometheus::IntCounter;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -57,6 +57,15 @@ const ADMIN: &str = "an-admin-token-of-the-tests";
 const VIEWER: &str = "a-viewer-token-of-the-tests";
 
 /// An API over an empty state directory, with both tokens.
+/// Turns nothing.
+struct Stuck;
+
+impl Switch for Stuck {
+    fn turn(&self, _: (&str, &str), _: Option<ShutOrder>, _: &Witness<'_>) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
 fn api() -> Arc<Api> {
     let dir = tempfile::tempdir().expect("a directory").keep();
     let config = Config::from_text("admin: { listen: \"off\" }", None).expect("everything has a default");
@@ -86,6 +95,7 @@ fn api() -> Arc<Api> {
             health: Box::new(health),
             explain: Box::new(Mute),
         },
+        switch: Box::new(Stuck),
     })
 }
 

@@ -4,7 +4,7 @@
 use super::Api;
 use super::acts::blocking;
 use super::answer::{ApiError, Body, Refused};
-use crate::model::{BudgetView, ExplainRequest, Explained, HealthView, LimitView, ModelView, PriceView, TargetHealth};
+use crate::model::{BudgetView, ExplainRequest, Explained, HealthView, LimitView, ModelView, PriceView};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -21,7 +21,6 @@ pub(super) fn router() -> Router<Arc<Api>> {
         .route("/budgets", get(budgets))
         .route("/prices", get(prices))
         .route("/models", get(models))
-        .route("/targets", get(targets))
         .route("/explain", post(explain))
 }
 
@@ -111,18 +110,6 @@ pub(super) struct ModelList {
 #[utoipa::path(get, path = "/models", tag = "state", responses((status = 200, body = ModelList), Refused))]
 pub(super) async fn models(State(api): State<Arc<Api>>) -> Json<ModelList> {
     Json(ModelList { models: (api.views.models)() })
-}
-
-/// All targets.
-#[derive(Serialize, ToSchema)]
-pub(super) struct TargetList {
-    targets: Vec<TargetHealth>,
-}
-
-/// Whether targets take requests, and if not, why and until when.
-#[utoipa::path(get, path = "/targets", tag = "state", responses((status = 200, body = TargetList), Refused))]
-pub(super) async fn targets(State(api): State<Arc<Api>>) -> Json<TargetList> {
-    Json(TargetList { targets: (api.views.targets)() })
 }
 
 /// Tells what would become of a request, and changes nothing.

@@ -48,10 +48,16 @@ impl Probes {
         // The first looks of many providers do not come together.
         sleep(every.min(WHILE_SHUT).mul_f64(chance())).await;
         loop {
+            // Nobody asks for what somebody took out.
+            if probing.standings.iter().all(|one| one.is_out(self.clock.now_us())) {
+                sleep(WHILE_SHUT.min(every)).await;
+                continue;
+            }
             let looked = look(probing, client).await;
             failures = if looked.is_err() { failures.saturating_add(1) } else { 0 };
             let now_us = self.clock.now_us();
-            let is_shut = probing.standings.iter().any(|one| one.health(now_us).state != State::Open);
+            let is_shut =
+                probing.standings.iter().any(|one| !one.is_out(now_us) && one.health(now_us).state != State::Open);
             let next = match failures {
                 1 => CONFIRM.min(every),
                 0 if !is_shut => every,

@@ -5,11 +5,11 @@
 //! a thread for that.
 
 use super::edit::{self, Checks, KeysError, invalid};
+use super::grants::{changed, fields_of, grant_fields};
 use super::jwt::Jwt;
 use super::keyring::{Keyring, Stored, Written};
 use super::record::{
-    Grants, KeyPatch, KeyRecord, KeyView, NewKey, NewTeam, Rotation, SecretRecord, SecretView, TeamPatch, TeamRecord,
-    TeamView,
+    KeyPatch, KeyRecord, KeyView, NewKey, NewTeam, Rotation, SecretRecord, SecretView, TeamPatch, TeamRecord, TeamView,
 };
 use super::show::not_found;
 use super::store::{Pending, Store, StoreError};
@@ -75,7 +75,7 @@ impl Callers {
             tracing::error!(
                 object = %misfit.object,
                 why = misfit.why,
-                "limits or budgets of the key store do not fit the file; until they are mended this is answered with 503"
+                "limits, budgets or guardrails of the key store do not fit the file; until they are mended this is answered with 503"
             );
         }
         let ring = Keyring::join(&written, &mut stored, 1);
@@ -181,16 +181,14 @@ impl Callers {
             return Err(KeysError::Exists { what: "key", name: new.name });
         }
         checks.team(&new.team)?;
-        let NewKey { name, team, models, expires, limits, budgets, tags } = new;
-        let name: Arc<str> = name.into();
-        let grants = Grants { models, limits, budgets, tags: edit::tags(tags) };
+        let (name, team, expires, grants) = new.parts();
         let scope = Scope::Key(Arc::clone(&name));
         let rules = checks.grants(&scope, &grants, Some(&team))?;
         let expires_us = edit::expiry(expires.as_deref(), now_us)?;
         let (plain, hash) = new_key().map_err(|_| KeysError::Randomness)?;
         let record = KeyRecord {
             name: Arc::clone(&name),
-            team: team.into(),
+            team,
             grants,
             expires_us,
             created_us: now_us,
@@ -217,14 +215,13 @@ impl Callers {
         let now_us = self.clock.now_us();
         let mut record = self.living_key(&book, name)?;
         let before = fields_of(&record);
-        let KeyPatch { team, models, expires, limits, budgets, tags } = patch;
         let ring = self.ring.load();
         let checks = Checks { written: &self.written, ring: &ring };
-        if let Some(team) = team {
-            checks.team(&team)?;
-            record.team = team.into();
+        if let Some(team) = &patch.team {
+            checks.team(team)?;
+            record.team = Arc::from(&**team);
         }
-        replace(&mut record.grants, models, limits, budgets, tags);
+        let expires = patch.put(&mut record.grants);
         if let Some(expires) = expires {
             record.expires_us = edit::expiry(expires.as_deref(), now_us)?;
         }
@@ -318,9 +315,7 @@ impl Callers {
         if ring.has_team(&new.name) {
             return Err(KeysError::Exists { what: "team", name: new.name });
         }
-        let NewTeam { name, models, limits, budgets, tags } = new;
-        let name: Arc<str> = name.into();
-        let grants = Grants { models, limits, budgets, tags: edit::tags(tags) };
+        let (name, grants) = new.parts();
         let scope = Scope::Team(Arc::clone(&name));
         let rules = checks.grants(&scope, &grants, None)?;
         let record = TeamRecord { name: Arc::clone(&name), grants, created_us: now_us, updated_us: now_us };
@@ -343,8 +338,7 @@ impl Callers {
         let now_us = self.clock.now_us();
         let mut record = self.own_team(&book, name)?;
         let before = grant_fields(&record.grants);
-        let TeamPatch { models, limits, budgets, tags } = patch;
-        replace(&mut record.grants, models, limits, budgets, tags);
+        patch.put(&mut record.grants);
         let ring = self.ring.load();
         let checks = Checks { written: &self.written, ring: &ring };
         let scope = Scope::Team(Arc::clone(&record.name));
@@ -431,45 +425,4 @@ impl Book {
         }
         Ok(pending.commit()?)
     }
-}
-
-/// Replaces what is given.
-fn replace(
-    grants: &mut Grants,
-    models: Option<Option<Vec<String>>>,
-    limits: Option<Option<Value>>,
-    budgets: Option<Option<Value>>,
-    tags: Option<Option<std::collections::BTreeMap<String, String>>>,
-) {
-    if let Some(models) = models {
-        grants.models = models;
-    }
-    if let Some(limits) = limits {
-        grants.limits = limits;
-    }
-    if let Some(budgets) = budgets {
-        grants.budgets = budgets;
-    }
-    if let Some(tags) = tags {
-        grants.tags = edit::tags(tags);
-    }
-}
-
-fn grant_fields(grants: &Grants) -> Map<String, Value> {
-    let Grants { models, limits, budgets, tags } = grants;
-    let fields =
-        [("models", json!(models)), ("limits", json!(limits)), ("budgets", json!(budgets)), ("tags", json!(tags))];
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-fn fields_of(record: &KeyRecord) -> Map<String, Value> {
-    let mut fields = grant_fields(&record.grants);
-    fields.insert("team".to_owned(), json!(record.team));
-    fields.insert("expires".to_owned(), json!(record.expires_us.map(moment::show)));
-    fields
-}
-
-/// What is not as it was.
-fn changed(before: &Map<String, Value>, after: Map<String, Value>) -> Map<String, Value> {
-    after.into_iter().filter(|(name, value)| before.get(name) != Some(value)).collect()
 }

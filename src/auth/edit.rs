@@ -3,9 +3,8 @@
 use super::StoreError;
 use super::keyring::{Keyring, Written};
 use super::record::Grants;
-use crate::config::{Allowed, JWT_PREFIX, Rules, Scope, moment, nearest};
+use crate::config::{Allowed, JWT_PREFIX, Network, Networks, Priority, Rules, Scope, moment, nearest};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Why a key or team cannot be made or changed.
@@ -145,8 +144,63 @@ impl Checks<'_> {
         if grants.tags.len() > 64 || grants.tags.iter().any(|(name, value)| long(name) || long(value)) {
             return Err(invalid("tags", "at most 64, each of 1 to 256 bytes without control characters"));
         }
-        rules(self.written, scope, grants)
+        fit(self.written, scope, grants)
     }
+}
+
+/// Limits and budgets of a scope, if all that it is given fits the file.
+pub(super) fn fit(written: &Written, scope: &Scope, grants: &Grants) -> Result<Arc<Rules>, KeysError> {
+    networks(grants)?;
+    priority(grants)?;
+    guardrails(written, grants)?;
+    rules(written, scope, grants)
+}
+
+/// Where a key may be used; empty: everywhere.
+pub(super) fn networks(grants: &Grants) -> Result<Networks, KeysError> {
+    let Some(written) = &grants.allowed_ips else { return Ok(Networks::default()) };
+    if written.is_empty() || written.len() > MOST {
+        return Err(invalid("allowed_ips", format!("1 to {MOST} addresses or networks; leave it out for all")));
+    }
+    let all = written.iter().map(|text| Network::parse(text).map_err(|_| invalid("allowed_ips", no_network(text))));
+    Ok(Networks::new(all.collect::<Result<_, _>>()?))
+}
+
+/// Why a text is no network, with no more of it than fits a message.
+fn no_network(text: &str) -> String {
+    Network::parse(&shown(text)).err().unwrap_or_else(|| format!("`{}` is no address and no network", shown(text)))
+}
+
+/// The priority that is given, if one is.
+pub(super) fn priority(grants: &Grants) -> Result<Option<Priority>, KeysError> {
+    let Some(name) = grants.priority.as_deref() else { return Ok(None) };
+    let names = Priority::ALL.map(Priority::name);
+    let wrong = || format!("`{}` is none; there are `{}`", shown(name), names.join("`, `"));
+    Priority::named(name).map(Some).ok_or_else(|| invalid("priority", wrong()))
+}
+
+/// The guardrails that are given.
+pub(super) fn guardrails(written: &Written, grants: &Grants) -> Result<Vec<Arc<str>>, KeysError> {
+    let Some(names) = &grants.guardrails else { return Ok(Vec::new()) };
+    let known = &written.guardrails.names;
+    if names.is_empty() {
+        return Err(invalid("guardrails", "names no guardrail; leave it out, or send `null` to take them back"));
+    }
+    let mut given: Vec<Arc<str>> = Vec::new();
+    for name in names {
+        let Some(found) = known.get(&**name) else {
+            let near = nearest(name, known.iter().map(|name| &**name));
+            let all = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let all = if all.is_empty() { "the file has none".to_owned() } else { format!("the file has {all}") };
+            let why = format!("there is no guardrail `{}` ({all}){}", shown(name), did_you_mean(near));
+            return Err(invalid("guardrails", why));
+        };
+        if given.contains(found) {
+            return Err(invalid("guardrails", format!("`{found}` is named twice")));
+        }
+        given.push(Arc::clone(found));
+    }
+    Ok(given)
 }
 
 /// Limits and budgets of a scope: what it is given itself, else what the defaults give, list by list.
@@ -194,11 +248,6 @@ pub(super) fn invalid(member: &'static str, why: impl Into<String>) -> KeysError
     KeysError::Invalid { member, why: why.into() }
 }
 
-/// `null` and an empty map are the same.
-pub(super) fn tags(tags: Option<BTreeMap<String, String>>) -> BTreeMap<String, String> {
-    tags.unwrap_or_default()
-}
-
 fn did_you_mean(near: Option<&str>) -> String {
     near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
@@ -208,5 +257,5 @@ fn shown(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// Models of one key or team.
+/// Models, or addresses, of one key or team.
 const MOST: usize = 1000;

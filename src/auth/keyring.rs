@@ -1,5 +1,6 @@
 //! The snapshot in which a presented key is looked up.
 
+use super::edit;
 use super::record::{KeyRecord, TeamRecord};
 use super::{AuthError, Callable, Caller, CallerRules, Presented, Term, hash_of};
 use crate::config::{Allowed, Config, Given, Networks, Priority, Rules};
@@ -33,6 +34,8 @@ pub(super) struct TeamEntry {
     pub models: Allowed,
     pub priority: Priority,
     pub rules: Arc<Rules>,
+    /// Those that the store gives; the file's are found by the team's name.
+    pub guardrails: Arc<[Arc<str>]>,
 }
 
 /// What the file says of keys, teams and models.
@@ -40,7 +43,15 @@ pub(super) struct Written {
     pub keys: Vec<WrittenKey>,
     pub teams: BTreeMap<Arc<str>, TeamEntry>,
     pub models: BTreeSet<Arc<str>>,
+    pub guardrails: WrittenGuardrails,
     pub defaults: Defaults,
+}
+
+/// Which guardrails the file has, and those that it names for its own teams and keys.
+pub(super) struct WrittenGuardrails {
+    pub names: BTreeSet<Arc<str>>,
+    pub teams: BTreeMap<Arc<str>, Vec<Arc<str>>>,
+    pub keys: BTreeMap<Arc<str>, Vec<Arc<str>>>,
 }
 
 /// What keys and teams have that say nothing of their own.
@@ -82,11 +93,17 @@ impl Written {
             models: team.models.clone(),
             priority: team.priority,
             rules: Arc::clone(&team.rules),
+            guardrails: Arc::default(),
         };
         Self {
             keys: keys.collect(),
             teams: config.teams.iter().map(|(name, one)| (Arc::clone(name), team(one))).collect(),
             models: config.models.keys().cloned().collect(),
+            guardrails: WrittenGuardrails {
+                names: config.guardrails.all.keys().cloned().collect(),
+                teams: config.guardrails.teams.clone(),
+                keys: config.guardrails.keys.clone(),
+            },
             defaults: Defaults {
                 keys: config.defaults.keys.clone(),
                 teams: config.defaults.teams.clone(),
@@ -142,7 +159,10 @@ impl Keyring {
         for (name, team) in &stored.teams {
             let rules = stored.team_rules.get(name).cloned().unwrap_or_default();
             let models = allowed(team.grants.models.as_deref(), &written.defaults.teams);
-            let entry = || TeamEntry { models, priority: Priority::default(), rules };
+            // What does not fit is refused before any of this is asked.
+            let priority = edit::priority(&team.grants).ok().flatten().unwrap_or_default();
+            let guardrails = edit::guardrails(written, &team.grants).unwrap_or_default().into();
+            let entry = || TeamEntry { models, priority, rules, guardrails };
             ring.teams.entry(Arc::clone(name)).or_insert_with(entry);
         }
         for key in &written.keys {
@@ -156,9 +176,14 @@ impl Keyring {
             let rules = stored.key_rules.get(&key.name).cloned().unwrap_or_default();
             let models = allowed(key.grants.models.as_deref(), &written.defaults.keys);
             let unfit = stored.problem(&key.name, &key.team).is_some();
+            let priority = edit::priority(&key.grants).ok().flatten();
+            let allowed_ips = edit::networks(&key.grants).unwrap_or_default();
+            let own = edit::guardrails(written, &key.grants).unwrap_or_default();
             for secret in &key.secrets {
                 let term = stored.term(secret.hash, key.ends_us(secret));
-                let caller = ring.caller(&key.name, &key.team, (&models, &rules, None), term);
+                let caller = ring.caller(&key.name, &key.team, (&models, &rules, priority), term);
+                let guardrails = own.iter().chain(&*caller.guardrails).cloned().collect();
+                let caller = Caller { allowed_ips: allowed_ips.clone(), guardrails, ..caller };
                 ring.add(secret.hash, (key.revoked_us.is_some(), unfit), caller);
             }
         }
@@ -183,9 +208,10 @@ impl Keyring {
         };
         let team_rules = of_team.map(|entry| Arc::clone(&entry.rules)).unwrap_or_default();
         let rules = CallerRules { key: Arc::clone(rules), team: team_rules };
+        let guardrails = of_team.map(|entry| Arc::clone(&entry.guardrails)).unwrap_or_default();
         let (key, team, allowed_ips) = (Arc::clone(key), Arc::clone(team), Networks::default());
         let priority = priority.or(of_team.map(|entry| entry.priority)).unwrap_or_default();
-        Caller { key, team, user: None, rules, term, priority, models, allowed_ips }
+        Caller { key, team, user: None, rules, term, priority, guardrails, models, allowed_ips }
     }
 
     /// A caller that no key stands for; `None` if there is no such team.

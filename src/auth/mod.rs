@@ -12,6 +12,7 @@ mod jwt;
 mod key;
 mod record;
 mod edit;
+mod grants;
 mod show;
 mod store;
 mod unfit;
@@ -76,8 +77,8 @@ pub enum AuthError {
     },
     /// It is known who calls, but not what limits them.
     #[error(
-        "limits or budgets of the api key `{key}` or of its team `{team}` do not fit this gateway's configuration any \
-         more; ask its operator to mend them"
+        "limits, budgets or guardrails of the api key `{key}` or of its team `{team}` do not fit this gateway's \
+         configuration any more; ask its operator to mend them"
     )]
     Unreadable {
         /// The key's name.
@@ -135,6 +136,8 @@ pub struct Caller {
     pub term: Term,
     /// Who is served first under overload: the key's, else the team's.
     pub priority: Priority,
+    /// Guardrails that key and team were given at run time; those of the file are found by their names.
+    pub guardrails: Arc<[Arc<str>]>,
     models: Callable,
     /// None: from everywhere.
     allowed_ips: Networks,

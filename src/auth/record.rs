@@ -16,6 +16,12 @@ pub(super) struct Grants {
     pub limits: Option<Value>,
     pub budgets: Option<Value>,
     pub tags: BTreeMap<String, String>,
+    /// `None`: from everywhere. Of keys only.
+    pub allowed_ips: Option<Vec<String>>,
+    /// `None`: a team's is `normal`, a key's is its team's.
+    pub priority: Option<String>,
+    /// Beside those that hold anyway.
+    pub guardrails: Option<Vec<String>>,
 }
 
 /// A team of the store.
@@ -85,6 +91,15 @@ pub struct NewKey {
     pub budgets: Option<Value>,
     /// Words of your own.
     pub tags: Option<BTreeMap<String, String>>,
+    /// Addresses and networks from which it may be used; from everywhere if left out.
+    #[schema(min_items = 1, example = json!(["192.0.2.1", "10.0.0.0/8"]))]
+    pub allowed_ips: Option<Vec<String>>,
+    /// Who is served first under overload: `low`, `normal` or `high`; its team's if left out.
+    #[schema(example = "high", pattern = "^(low|normal|high)$")]
+    pub priority: Option<String>,
+    /// Guardrails of the configuration file, beside those that hold anyway.
+    #[schema(min_items = 1)]
+    pub guardrails: Option<Vec<String>>,
 }
 
 /// What is changed of a key: what is left out stays, `null` resets.
@@ -114,6 +129,18 @@ pub struct KeyPatch {
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub tags: Option<Option<BTreeMap<String, String>>>,
+    /// Addresses and networks from which it may be used; `null`: from everywhere.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub allowed_ips: Option<Option<Vec<String>>>,
+    /// Who is served first under overload; `null`: as if nothing was said.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub priority: Option<Option<String>>,
+    /// Guardrails beside those that hold anyway; `null`: none.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub guardrails: Option<Option<Vec<String>>>,
 }
 
 /// How a key is rotated.
@@ -143,6 +170,12 @@ pub struct NewTeam {
     pub budgets: Option<Value>,
     /// Words of your own.
     pub tags: Option<BTreeMap<String, String>>,
+    /// Whose requests are served first under overload: `low`, `normal` (the default) or `high`.
+    #[schema(example = "high", pattern = "^(low|normal|high)$")]
+    pub priority: Option<String>,
+    /// Guardrails of the configuration file, beside those that hold anyway.
+    #[schema(min_items = 1)]
+    pub guardrails: Option<Vec<String>>,
 }
 
 /// What is changed of a team: what is left out stays, `null` resets.
@@ -165,6 +198,14 @@ pub struct TeamPatch {
     #[serde(deserialize_with = "given")]
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     pub tags: Option<Option<BTreeMap<String, String>>>,
+    /// Who is served first under overload; `null`: as if nothing was said.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub priority: Option<Option<String>>,
+    /// Guardrails beside those that hold anyway; `null`: none.
+    #[serde(deserialize_with = "given")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub guardrails: Option<Option<Vec<String>>>,
 }
 
 /// Tells `null` from a member that is left out.
@@ -194,7 +235,7 @@ pub enum KeyState {
     Revoked,
     /// The file has a key of the same name, which counts instead of it.
     Shadowed,
-    /// Its limits or budgets, or its team's, do not fit the file any more: it is answered with 503 until they are mended.
+    /// What it or its team was given does not fit the file any more: it is answered with 503 until they are mended.
     Unreadable,
 }
 
@@ -221,6 +262,12 @@ pub struct KeyView {
     pub budgets: Option<Value>,
     /// Words of your own.
     pub tags: BTreeMap<String, String>,
+    /// Where it may be used; `null`: everywhere.
+    pub allowed_ips: Option<Vec<String>>,
+    /// Who is served first under overload; `null`: its team's.
+    pub priority: Option<String>,
+    /// Guardrails of its own; `null`: none beside those that hold anyway.
+    pub guardrails: Option<Vec<String>>,
     /// When it was made; `null` for keys of the file.
     pub created: Option<String>,
     /// When it was changed last; `null` for keys of the file.
@@ -267,12 +314,16 @@ pub struct TeamView {
     pub budgets: Option<Value>,
     /// Words of your own.
     pub tags: BTreeMap<String, String>,
+    /// Whose requests are served first under overload; `null`: `normal`.
+    pub priority: Option<String>,
+    /// Guardrails of its own; `null`: none beside those that hold anyway.
+    pub guardrails: Option<Vec<String>>,
     /// How many keys it has that were not revoked.
     pub keys: usize,
     /// When it was made; `null` for teams of the file.
     pub created: Option<String>,
     /// When it was changed last; `null` for teams of the file.
     pub updated: Option<String>,
-    /// What of its limits or budgets does not fit the file any more: its keys are answered with 503 until it is mended.
+    /// What of what it was given does not fit the file any more: its keys are answered with 503 until it is mended.
     pub problem: Option<String>,
 }

@@ -23,6 +23,10 @@ impl Callers {
             limits: None,
             budgets: None,
             tags: Default::default(),
+            allowed_ips:
+                (!key.allowed_ips.is_empty()).then(|| key.allowed_ips.iter().map(ToString::to_string).collect()),
+            priority: key.priority.map(|priority| priority.name().to_owned()),
+            guardrails: self.written.guardrails.keys.get(&key.name).map(|names| shown(names)),
             created: None,
             updated: None,
             revoked: None,
@@ -57,6 +61,8 @@ impl Callers {
             limits: None,
             budgets: None,
             tags: Default::default(),
+            priority: Some(team.priority.name().to_owned()),
+            guardrails: self.written.guardrails.teams.get(name).map(|names| shown(names)),
             keys: self.keys_of(&book, name),
             created: None,
             updated: None,
@@ -106,6 +112,9 @@ impl Callers {
             limits: record.grants.limits.clone(),
             budgets: record.grants.budgets.clone(),
             tags: record.grants.tags.clone(),
+            allowed_ips: record.grants.allowed_ips.clone(),
+            priority: record.grants.priority.clone(),
+            guardrails: record.grants.guardrails.clone(),
             created: Some(moment::show(record.created_us)),
             updated: Some(moment::show(record.updated_us)),
             revoked: record.revoked_us.map(moment::show),
@@ -122,6 +131,8 @@ impl Callers {
             limits: record.grants.limits.clone(),
             budgets: record.grants.budgets.clone(),
             tags: record.grants.tags.clone(),
+            priority: record.grants.priority.clone(),
+            guardrails: record.grants.guardrails.clone(),
             keys: self.keys_of(book, &record.name),
             created: Some(moment::show(record.created_us)),
             updated: Some(moment::show(record.updated_us)),
@@ -139,6 +150,10 @@ pub(super) fn not_found<'a>(what: &'static str, name: &str, names: impl Iterator
 fn names(models: &Allowed) -> Option<Vec<String>> {
     match models {
         Allowed::All => None,
-        Allowed::Only(names) => Some(names.iter().map(|name| name.to_string()).collect()),
+        Allowed::Only(names) => Some(shown(names)),
     }
+}
+
+fn shown(names: &[std::sync::Arc<str>]) -> Vec<String> {
+    names.iter().map(|name| name.to_string()).collect()
 }

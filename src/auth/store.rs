@@ -26,14 +26,24 @@ pub enum StoreError {
     /// SQLite refused.
     #[error("key store: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// A copy of an older store cannot be kept.
+    #[error("key store: cannot replace `{}`: {error}", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: std::io::Error,
+    },
     /// What stands there makes no sense.
     #[error("key store: {0}")]
     Damaged(String),
 }
 
 /// `user_version` of a database that this program writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
+/// Version 1.
 const TABLES: &str = "
     CREATE TABLE team (name TEXT PRIMARY KEY, models TEXT, limits TEXT, budgets TEXT, tags TEXT NOT NULL,
       created_us INTEGER NOT NULL, updated_us INTEGER NOT NULL) WITHOUT ROWID;
@@ -44,9 +54,22 @@ const TABLES: &str = "
       WITHOUT ROWID;
     CREATE INDEX secret_key ON secret (key);";
 
+/// Version 2: where a key may be used, who is served first, and guardrails. SQLite adds columns without writing a row.
+const TABLES_2: &str = "
+    ALTER TABLE key ADD COLUMN allowed_ips TEXT;
+    ALTER TABLE key ADD COLUMN priority TEXT;
+    ALTER TABLE key ADD COLUMN guardrails TEXT;
+    ALTER TABLE team ADD COLUMN priority TEXT;
+    ALTER TABLE team ADD COLUMN guardrails TEXT;";
+
+/// What each version adds to the one before.
+const STEPS: [&str; VERSION as usize] = [TABLES, TABLES_2];
+
 /// The database.
 pub(super) struct Store {
     conn: Connection,
+    /// The tables' version: an older one only where it is opened to read.
+    version: i64,
 }
 
 impl Store {
@@ -59,22 +82,16 @@ impl Store {
         let path = dir.join("keys.sqlite");
         let mut conn = Connection::open(&path)?;
         conn.busy_timeout(Duration::from_secs(5))?;
-        let version = |conn: &Connection| conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
-        let found = version(&conn)?;
+        let found = version_of(&conn)?;
         if found > VERSION {
             return Err(StoreError::Schema { path, found, known: VERSION });
         }
         conn.pragma_update(None, "journal_mode", "WAL")?;
         conn.pragma_update(None, "synchronous", "FULL")?;
-        if found == 0 {
-            let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            if version(&transaction)? == 0 {
-                transaction.execute_batch(TABLES)?;
-                transaction.pragma_update(None, "user_version", VERSION)?;
-            }
-            transaction.commit()?;
+        if found < VERSION {
+            migrate(&mut conn, dir, found)?;
         }
-        Ok(Self { conn })
+        Ok(Self { conn, version: VERSION })
     }
 
     /// Opens it to read only; `None` if there is none. No file is made: where nobody has it open, its write-ahead log is
@@ -93,25 +110,31 @@ impl Store {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let conn = Connection::open_with_flags(format!("file:{escaped}?{way}"), flags)?;
         conn.busy_timeout(Duration::from_secs(5))?;
-        match conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))? {
+        match version_of(&conn)? {
             0 => Ok(None), // killed before its tables were made
             found if found > VERSION => Err(StoreError::Schema { path, found, known: VERSION }),
-            _ => Ok(Some(Self { conn })),
+            version => Ok(Some(Self { conn, version })),
         }
+    }
+
+    /// The columns of [`grants_at`] behind the name.
+    fn granted(&self, allowed_ips: &str) -> String {
+        let added = if self.version < 2 { "NULL, NULL, NULL" } else { &format!("{allowed_ips}, priority, guardrails") };
+        format!("models, limits, budgets, tags, {added}")
     }
 
     /// All teams.
     pub fn teams(&self) -> Result<Vec<TeamRecord>, StoreError> {
-        let mut statement =
-            self.conn.prepare("SELECT name, models, limits, budgets, tags, created_us, updated_us FROM team")?;
+        let granted = self.granted("NULL");
+        let mut statement = self.conn.prepare(&format!("SELECT name, {granted}, created_us, updated_us FROM team"))?;
         let mut rows = statement.query([])?;
         let mut teams = Vec::new();
         while let Some(row) = rows.next()? {
             teams.push(TeamRecord {
                 name: name_at(row, 0)?,
                 grants: grants_at(row)?,
-                created_us: moment_at(row, 5)?,
-                updated_us: moment_at(row, 6)?,
+                created_us: moment_at(row, 8)?,
+                updated_us: moment_at(row, 9)?,
             });
         }
         Ok(teams)
@@ -120,20 +143,21 @@ impl Store {
     /// All keys with their secrets.
     pub fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
         let mut secrets = self.secrets()?;
-        let mut statement = self.conn.prepare(
-            "SELECT name, models, limits, budgets, tags, created_us, updated_us, team, expires_us, revoked_us FROM key",
-        )?;
+        let granted = self.granted("allowed_ips");
+        let mut statement = self.conn.prepare(&format!(
+            "SELECT name, {granted}, created_us, updated_us, team, expires_us, revoked_us FROM key"
+        ))?;
         let mut rows = statement.query([])?;
         let mut keys = Vec::new();
         while let Some(row) = rows.next()? {
             let name = name_at(row, 0)?;
             keys.push(KeyRecord {
                 grants: grants_at(row)?,
-                created_us: moment_at(row, 5)?,
-                updated_us: moment_at(row, 6)?,
-                team: name_at(row, 7)?,
-                expires_us: some_moment_at(row, 8)?,
-                revoked_us: some_moment_at(row, 9)?,
+                created_us: moment_at(row, 8)?,
+                updated_us: moment_at(row, 9)?,
+                team: name_at(row, 10)?,
+                expires_us: some_moment_at(row, 11)?,
+                revoked_us: some_moment_at(row, 12)?,
                 secrets: secrets.remove(&name).unwrap_or_default(),
                 name,
             });
@@ -167,10 +191,10 @@ pub(super) struct Pending<'a>(Transaction<'a>);
 impl Pending<'_> {
     /// Writes a key as it is from now on, with its secrets.
     pub fn put_key(&self, key: &KeyRecord) -> Result<(), StoreError> {
-        let Grants { models, limits, budgets, tags } = &key.grants;
+        let Grants { models, limits, budgets, tags, allowed_ips, priority, guardrails } = &key.grants;
         self.0.execute(
             "INSERT OR REPLACE INTO key (name, models, limits, budgets, tags, created_us, updated_us, team, expires_us,
-             revoked_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             revoked_us, allowed_ips, priority, guardrails) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 key.name,
                 json(models.as_ref()),
@@ -182,6 +206,9 @@ impl Pending<'_> {
                 key.team,
                 key.expires_us.map(signed),
                 key.revoked_us.map(signed),
+                json(allowed_ips.as_ref()),
+                priority,
+                json(guardrails.as_ref()),
             ],
         )?;
         self.0.execute("DELETE FROM secret WHERE key = ?", [&key.name])?;
@@ -196,10 +223,10 @@ impl Pending<'_> {
 
     /// Writes a team as it is from now on.
     pub fn put_team(&self, team: &TeamRecord) -> Result<(), StoreError> {
-        let Grants { models, limits, budgets, tags } = &team.grants;
+        let Grants { models, limits, budgets, tags, allowed_ips: _, priority, guardrails } = &team.grants;
         self.0.execute(
-            "INSERT OR REPLACE INTO team (name, models, limits, budgets, tags, created_us, updated_us)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO team (name, models, limits, budgets, tags, created_us, updated_us, priority,
+             guardrails) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             params![
                 team.name,
                 json(models.as_ref()),
@@ -208,6 +235,8 @@ impl Pending<'_> {
                 json(Some(tags)),
                 signed(team.created_us),
                 signed(team.updated_us),
+                priority,
+                json(guardrails.as_ref()),
             ],
         )?;
         Ok(())
@@ -223,6 +252,36 @@ impl Pending<'_> {
     pub fn commit(self) -> Result<(), StoreError> {
         Ok(self.0.commit()?)
     }
+}
+
+fn version_of(conn: &Connection) -> Result<i64, rusqlite::Error> {
+    conn.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Brings the tables to this program's version, forward only. What was there before stays beside it as a file.
+fn migrate(conn: &mut Connection, dir: &Path, found: i64) -> Result<(), StoreError> {
+    if found > 0 {
+        let old = dir.join(format!("keys.v{found}.sqlite"));
+        // Left over by a migration that did not come to its end.
+        if old.exists() {
+            std::fs::remove_file(&old).map_err(|error| StoreError::Io { path: old.clone(), error })?;
+        }
+        conn.execute("VACUUM INTO ?", [old.to_string_lossy()])?;
+    }
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been here meanwhile.
+    let found = version_of(&transaction)?;
+    for step in STEPS.iter().skip(usize::try_from(found).unwrap_or_default()) {
+        transaction.execute_batch(step)?;
+    }
+    if found < VERSION {
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()?;
+    if found > 0 {
+        tracing::info!(from = found, to = VERSION, "the key store was migrated; a copy of the old one was kept");
+    }
+    Ok(())
 }
 
 fn json<T: serde::Serialize>(value: Option<&T>) -> Option<String> {
@@ -245,7 +304,7 @@ fn some_moment_at(row: &Row<'_>, at: usize) -> Result<Option<u64>, StoreError> {
     Ok(row.get::<_, Option<i64>>(at)?.map(|micros| u64::try_from(micros).unwrap_or(0)))
 }
 
-/// Columns 1 to 4.
+/// Columns 1 to 7.
 fn grants_at(row: &Row<'_>) -> Result<Grants, StoreError> {
     fn read<T: serde::de::DeserializeOwned>(row: &Row<'_>, at: usize) -> Result<Option<T>, StoreError> {
         let text: Option<String> = row.get(at)?;
@@ -257,5 +316,12 @@ fn grants_at(row: &Row<'_>) -> Result<Grants, StoreError> {
         limits: read::<Value>(row, 2)?,
         budgets: read::<Value>(row, 3)?,
         tags: read(row, 4)?.unwrap_or_default(),
+        allowed_ips: read::<Vec<String>>(row, 5)?,
+        priority: row.get(6)?,
+        guardrails: read::<Vec<String>>(row, 7)?,
     })
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;

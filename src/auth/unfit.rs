@@ -1,5 +1,5 @@
-//! Limits and budgets of the key store that do not fit the configuration file any more: a model that was fallen back to
-//! is gone, or a newer version reads a member more strictly.
+//! What the key store gives that does not fit the configuration file any more: a guardrail or a model that was fallen back
+//! to is gone, or a newer version reads a member more strictly.
 //!
 //! Such a key is not served without its rules, and it stops nobody else: it alone is answered 503 until a change mends
 //! it (or the file has again what it names).
@@ -12,7 +12,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A key or team of the store whose limits or budgets do not fit the file.
+/// A key or team of the store with what does not fit the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misfit {
     /// Which: `key/search-ci`, `team/search`.
@@ -27,7 +27,7 @@ impl fmt::Display for Misfit {
     }
 }
 
-/// The keys and teams of the store in `dir` whose limits or budgets do not fit `config`; none if there is no store.
+/// The keys and teams of the store in `dir` with what does not fit `config`; none if there is no store.
 /// Nothing is written, and no file is made.
 ///
 /// # Errors
@@ -45,7 +45,7 @@ impl Stored {
         for team in store.teams()? {
             let name = Arc::clone(&team.name);
             if !written.teams.contains_key(&name) {
-                match edit::rules(written, &Scope::Team(Arc::clone(&name)), &team.grants) {
+                match edit::fit(written, &Scope::Team(Arc::clone(&name)), &team.grants) {
                     Ok(rules) => drop(stored.team_rules.insert(Arc::clone(&name), rules)),
                     Err(error) => drop(stored.unfit_teams.insert(Arc::clone(&name), error.to_string())),
                 }
@@ -55,7 +55,7 @@ impl Stored {
         for key in store.keys()? {
             let name = Arc::clone(&key.name);
             if key.revoked_us.is_none() && !written.has_key(&name) {
-                match edit::rules(written, &Scope::Key(Arc::clone(&name)), &key.grants) {
+                match edit::fit(written, &Scope::Key(Arc::clone(&name)), &key.grants) {
                     Ok(rules) => drop(stored.key_rules.insert(Arc::clone(&name), rules)),
                     Err(error) => drop(stored.unfit_keys.insert(Arc::clone(&name), error.to_string())),
                 }

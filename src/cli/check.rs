@@ -26,7 +26,7 @@ pub fn print_mistakes(file: &str, errors: &ConfigErrors, err: &mut dyn Write) ->
     write!(err, "{errors}\n{file}: {count} {noun}; nothing was started\n")
 }
 
-/// Warns of keys and teams made at run time whose limits or budgets do not fit the file, one a line.
+/// Warns of keys and teams made at run time with what does not fit the file, one a line.
 ///
 /// # Errors
 ///

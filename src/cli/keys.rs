@@ -71,7 +71,7 @@ pub(super) struct Create {
     #[command(flatten)]
     given: Given,
     /// Tells no gateway: prints a key and the line for the configuration file
-    #[arg(long, conflicts_with_all = ["model", "expires", "limits", "budgets", "tag"])]
+    #[arg(long, conflicts_with_all = ["model", "expires", "allow_ip", "limits", "budgets", "tag", "priority", "guardrail"])]
     offline: bool,
 }
 
@@ -85,8 +85,8 @@ struct Update {
     team: Option<String>,
     #[command(flatten)]
     given: Given,
-    /// Takes back: models, expires, limits, budgets, tags
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = ["models", "expires", "limits", "budgets", "tags"])]
+    /// Takes back: models, expires, allowed_ips, limits, budgets, tags, priority, guardrails
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = KEY_MEMBERS)]
     reset: Vec<String>,
 }
 
@@ -99,11 +99,18 @@ pub(super) struct Given {
     /// Refused from then on: a day such as 2030-01-31 (UTC), or a moment
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
+    /// An address or network from which it may be used, more than once for several [default: from everywhere]
+    #[arg(long, value_name = "NETWORK")]
+    allow_ip: Vec<String>,
     #[command(flatten)]
     rules: RulesArgs,
 }
 
-/// Limits, budgets and tags.
+/// What `keys update --reset` takes back.
+const KEY_MEMBERS: [&str; 8] =
+    ["models", "expires", "allowed_ips", "limits", "budgets", "tags", "priority", "guardrails"];
+
+/// Limits, budgets, tags, priority and guardrails.
 #[derive(Debug, Default, Args)]
 pub(super) struct RulesArgs {
     /// Limits as JSON of the file's shape, as in '[{"requests":60,"per":"minute"}]'
@@ -115,6 +122,12 @@ pub(super) struct RulesArgs {
     /// A word of your own, as in owner=ann; more than once for several
     #[arg(long, value_name = "NAME=VALUE", value_parser = tag)]
     pub tag: Vec<(String, String)>,
+    /// Who is served first under overload: low, normal or high
+    #[arg(long, value_name = "PRIORITY", value_parser = ["low", "normal", "high"])]
+    pub priority: Option<String>,
+    /// A guardrail of the configuration file, more than once for several; beside those that hold anyway
+    #[arg(long, value_name = "NAME")]
+    pub guardrail: Vec<String>,
 }
 
 impl RulesArgs {
@@ -130,6 +143,12 @@ impl RulesArgs {
             let tags: Map<String, Value> = self.tag.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
             body.insert("tags".to_owned(), Value::from(tags));
         }
+        if let Some(priority) = &self.priority {
+            body.insert("priority".to_owned(), json!(priority));
+        }
+        if !self.guardrail.is_empty() {
+            body.insert("guardrails".to_owned(), json!(self.guardrail));
+        }
     }
 }
 
@@ -140,6 +159,9 @@ impl Given {
         }
         if let Some(expires) = &self.expires {
             body.insert("expires".to_owned(), json!(expires));
+        }
+        if !self.allow_ip.is_empty() {
+            body.insert("allowed_ips".to_owned(), json!(self.allow_ip));
         }
         self.rules.put(body);
     }
@@ -281,7 +303,9 @@ const EXAMPLES: &str = "\
 Examples:
   weighbridge keys create --name search-ci --team search
   weighbridge keys create --name ci --team search --model fast --expires 2030-01-31 --budgets '[{\"usd\":50,\"per\":\"month\"}]'
+  weighbridge keys create --name batch --team search --allow-ip 10.0.0.0/8 --priority low --guardrail no-pii
   weighbridge keys create --offline --name search-ci --team search
+  weighbridge keys update batch --reset allowed_ips,guardrails
   weighbridge keys list --team search
   weighbridge keys rotate search-ci --grace 24h
   weighbridge keys revoke search-ci";

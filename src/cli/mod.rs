@@ -13,6 +13,7 @@ mod keys;
 mod ledger;
 mod run;
 mod simulate;
+mod targets;
 mod teams;
 mod usage;
 
@@ -83,6 +84,7 @@ enum Command {
     Keys(keys::Keys),
     Teams(teams::Teams),
     Budgets(budgets::Budgets),
+    Targets(targets::Targets),
     Explain(explain::Args),
     Guard(guard::Guard),
     Audit(audit::Args),
@@ -150,6 +152,7 @@ fn execute(command: Command) -> Result<ExitCode, CliError> {
         Command::Keys(keys) => done(keys.run(&mut io::stdout().lock())),
         Command::Teams(teams) => done(teams.run(&mut io::stdout().lock())),
         Command::Budgets(budgets) => done(budgets.run(&mut io::stdout().lock())),
+        Command::Targets(targets) => done(targets.run(&mut io::stdout().lock())),
         Command::Explain(explain) => done(explain.run(&mut io::stdout().lock())),
         Command::Guard(guard) => done(guard.run(&mut io::stdout().lock(), &mut io::stderr().lock())),
         Command::Audit(args) => {

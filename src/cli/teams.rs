@@ -52,8 +52,8 @@ enum What {
         model: Vec<String>,
         #[command(flatten)]
         rules: RulesArgs,
-        /// Takes back: models, limits, budgets, tags
-        #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = ["models", "limits", "budgets", "tags"])]
+        /// Takes back: models, limits, budgets, tags, priority, guardrails
+        #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = TEAM_MEMBERS)]
         reset: Vec<String>,
     },
     /// Takes a team out that has no keys but revoked ones
@@ -63,6 +63,9 @@ enum What {
         name: String,
     },
 }
+
+/// What `teams update --reset` takes back.
+const TEAM_MEMBERS: [&str; 6] = ["models", "limits", "budgets", "tags", "priority", "guardrails"];
 
 impl Teams {
     /// Does it, writing to `out`.
@@ -126,5 +129,6 @@ const EXAMPLES: &str = "\
 Examples:
   weighbridge teams create --name research --model fast --budgets '[{\"usd\":500,\"per\":\"month\"}]'
   weighbridge teams list
-  weighbridge teams update research --reset budgets
+  weighbridge teams update research --priority high --guardrail no-pii
+  weighbridge teams update research --reset budgets,guardrails
   weighbridge teams delete research";

@@ -23,7 +23,7 @@ pub use admit::{Permit, Phase, Subject, Tokens};
 pub use connections::{Connection, Connections, ConnectionsFull};
 pub use metrics::LimitMetrics;
 pub use pace::{Pace, Turnover};
-pub use queue::{FairQueue, Standing};
+pub use queue::{Claim, FairQueue, Standing};
 pub use refusal::Refusal;
 pub use rule::{Limits, Past, Rule, RuleSet};
 pub use share::{Share, Shares, reset_text};

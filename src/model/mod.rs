@@ -42,5 +42,5 @@ pub use text::{Channel, EventView, Form, Growth, Piece, Speech, Text};
 pub use usage::{ServiceTier, Usage, UsageOrigin};
 pub use view::{
     BudgetView, Candidate, Explain, ExplainRequest, Explained, HealthView, LimitView, ModelView, PriceView, Refusal,
-    TargetHealth, TargetView,
+    ShutOrder, TargetHealth, TargetView,
 };

@@ -96,14 +96,18 @@ pub struct TargetHealth {
     pub provider: String,
     /// The model's name there.
     pub model: String,
-    /// `open`, `half_open` (one request at a time until one is answered) or `shut` (none, unless nothing better is left).
+    /// `open`, `half_open` (one request at a time until one is answered) or `shut` (none, unless nothing better is left;
+    /// `by_hand`: none at all).
     pub state: String,
-    /// Why it is not open: `failures`, `ratio`, `stalled`, `rate_limited`, `credentials`, `no_such_model`, `probe`.
+    /// Why it is not open: `failures`, `ratio`, `stalled`, `rate_limited`, `credentials`, `no_such_model`, `probe`,
+    /// `by_hand`.
     pub reason: Option<String>,
     /// When it was shut or opened last, in microseconds since 1970; `null`: it has been open since the start.
     pub since_us: Option<u64>,
-    /// When a request is let through again; `null`: it is open.
+    /// When a request is let through again; `null`: it is open, or shut by hand until it is opened by hand.
     pub until_us: Option<u64>,
+    /// What was said when it was shut by hand.
+    pub note: Option<String>,
     /// Failures in a row.
     pub failures: u32,
     /// Of the requests of its window, those that were answered.
@@ -112,6 +116,19 @@ pub struct TargetHealth {
     pub window_failed: u64,
     /// Attempts that are there now.
     pub in_flight: u32,
+}
+
+/// A target that is to be taken out.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShutOrder {
+    /// Why, for those who find it shut: 1 to 256 characters.
+    #[schema(example = "maintenance of the region", min_length = 1, max_length = 256)]
+    pub reason: String,
+    /// For how long, as in `90m`; until it is opened by hand if left out.
+    #[serde(rename = "for")]
+    #[schema(example = "90m", pattern = "^[0-9]{1,9}(ms|s|m|h|d)$")]
+    pub lasts: Option<String>,
 }
 
 /// How the gateway is.

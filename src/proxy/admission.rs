@@ -6,25 +6,18 @@
 //! taken only where somebody waits, and never held across an `.await`.
 //!
 //! - How many may wait is bounded by what can be served in time, too: by how fast places became free. Who would wait in vain
-//!   is refused at once, or takes the room of one with less claim ([`FairQueue::displace`]).
-//! - `server.queue.wait` is for bursts. Once the queue has not been empty for that long, a tenth of it is the longest
-//!   wait: under lasting overload it would only make every answer later.
-//! - A client that leaves while it waits is found by looking at its connection every [`LOOK`]: nothing of its body is
-//!   read here, and reading is what would tell it at once.
+//!   is refused at once, or takes the room of one with less claim ([`FairQueue::displace`]). A refusal that comes late is
+//!   worth little: who has waited for [`FIRM`] is not sent away for others any more, but served within its wait.
+//! - `server.queue.wait` is for bursts. Once somebody has waited for that long without a pause of the same length, only as
+//!   many wait as are served within a twentieth of it: under lasting overload it would only make every answer later.
+//! - A client that leaves while it waits is found by looking at its connection every [`LOOK`] (`waiting.rs`).
 
-use super::{
-    finish::Local,
-    open::{Next, Opening},
-    reject::Reject,
-};
 use crate::{
-    auth::Caller,
     config::{Priority, Server},
-    limits::{FairQueue, Pace, Standing, Turnover},
+    limits::{Claim, FairQueue, Pace, Standing, Turnover},
     telemetry::OverloadMetrics,
 };
 use parking_lot::Mutex;
-use pingora::proxy::Session;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -34,6 +27,9 @@ use tokio::time::{Instant, sleep_until};
 
 /// How often it is looked whether a waiting client is still there.
 const LOOK: Duration = Duration::from_millis(25);
+
+/// Who has waited for so long is not displaced any more.
+const FIRM: Duration = Duration::from_millis(15);
 
 /// What the pace lets pass at once after a pause, in nanoseconds of its rate.
 const BURST_NS: u64 = 20_000_000;
@@ -98,12 +94,17 @@ struct Shared {
     metrics: OverloadMetrics,
 }
 
+/// Those who wait, by what tells them.
+type Queue = FairQueue<oneshot::Sender<()>>;
+
 #[derive(Default)]
 struct Desk {
-    queue: FairQueue<oneshot::Sender<()>>,
+    queue: Queue,
     turnover: Turnover,
-    /// Since when somebody waits without a pause.
+    /// Since when somebody waits, without a pause as long as `server.queue.wait`.
     since_us: Option<u64>,
+    /// Since when nobody does.
+    empty_us: Option<u64>,
 }
 
 const ONE_ADMITTED: u64 = (1 << 32) + 1;
@@ -200,7 +201,7 @@ impl Admission {
                 return Err(overload);
             }
         };
-        let deadline = begun + ticket.patience;
+        let deadline = begun + self.0.wait;
         loop {
             let look = deadline.min(Instant::now() + LOOK);
             tokio::select! {
@@ -251,7 +252,6 @@ struct Ticket {
     /// A place, or the news that there is none to wait for.
     word: oneshot::Receiver<()>,
     settled: bool,
-    patience: Duration,
 }
 
 impl Drop for Ticket {
@@ -318,21 +318,24 @@ impl Shared {
 
     fn serve_from(&self, desk: &mut Desk) {
         let now_us = self.now_us();
+        // Whoever has waited for much longer than planned comes first: nobody shall wait in vain.
+        let part = if self.stands(desk, now_us) { 1 } else { 3 };
+        let late_us = now_us.checked_sub(self.wait_us() / 4 * part);
         while !desk.queue.is_empty() && self.take() {
-            let given = desk.queue.pop().is_some_and(|word| word.send(()).is_ok());
+            let given = desk.queue.pop(late_us).is_some_and(|word| word.send(()).is_ok());
             if given {
                 desk.turnover.given(now_us);
             } else {
                 self.open.fetch_sub(1, Ordering::SeqCst);
             }
         }
-        desk.note_empty();
+        desk.note_empty(now_us);
     }
 
     fn leave(&self, standing: &Standing) {
         let mut desk = self.desk.lock();
         desk.queue.remove(standing);
-        desk.note_empty();
+        desk.note_empty(self.now_us());
         self.waiting.store(desk.queue.len(), Ordering::SeqCst);
     }
 
@@ -344,9 +347,9 @@ impl Shared {
         self.waiting.store(desk.queue.len(), Ordering::SeqCst);
         drop(desk);
         match queued {
-            Some(Some((standing, word, patience))) => {
+            Some(Some((standing, word))) => {
                 let of = Arc::clone(self);
-                Ok(Queued::At(Ticket { of, standing, word, settled: false, patience }))
+                Ok(Queued::At(Ticket { of, standing, word, settled: false }))
             }
             Some(None) => Ok(Queued::Served(self.place(Duration::ZERO))),
             None => Err(self.overload(Why::Full)),
@@ -360,29 +363,56 @@ impl Shared {
             return Some(None);
         }
         let now_us = self.now_us();
-        let (patience, most) = self.room(desk, now_us);
-        if desk.queue.len() >= most {
-            // Its sender is dropped, which tells it.
-            desk.queue.displace(priority, team)?;
+        desk.end_pause(now_us, self.wait_us());
+        let most = self.room(desk, now_us);
+        if desk.queue.len() >= most && !self.make_room(&mut desk.queue, (priority, team), most, now_us) {
+            return None;
         }
-        if desk.since_us.is_none() {
-            desk.since_us = Some(now_us);
+        if desk.queue.is_empty() {
             desk.turnover.begin(now_us);
         }
+        desk.since_us.get_or_insert(now_us);
         let (tell, word) = oneshot::channel();
-        Some(Some((desk.queue.push(priority, team, tell), word, patience)))
+        Some(Some((desk.queue.push(priority, team, now_us, tell), word)))
     }
 
-    /// How long one may wait that comes now, and how many may.
-    fn room(&self, desk: &Desk, now_us: u64) -> (Duration, usize) {
-        let wait_us = u64::try_from(self.wait.as_micros()).unwrap_or(u64::MAX);
-        let stands = desk.since_us.is_some_and(|since| now_us.saturating_sub(since) > wait_us);
-        let patience_us = if stands { wait_us / 10 } else { wait_us };
-        // It is kept half as long as it could be: nobody shall wait for the whole of it in vain.
-        let useful_us = patience_us / 2;
+    /// Whether one of this class and team may wait although as many do as should. The sender of one that makes room is
+    /// dropped, which tells it.
+    fn make_room(&self, queue: &mut Queue, (priority, team): (Priority, &Arc<str>), most: usize, now_us: u64) -> bool {
+        let firm_us = now_us.checked_sub(u64::try_from(FIRM.as_micros()).unwrap_or(u64::MAX));
+        let claim = match queue.displace(priority, team, firm_us) {
+            Claim::Room(_) => return true,
+            Claim::Firm => true,
+            // The lowest class gets its share too.
+            Claim::None => queue.len_of(priority) == 0,
+        };
+        let is_full = queue.len() >= self.length;
+        let before = |one: &Priority| *one >= priority;
+        let ahead: usize = Priority::ALL.into_iter().filter(before).map(|one| queue.len_of(one)).sum();
+        match claim {
+            // A few more than should; meanwhile the door is closed for those with less claim.
+            true if !is_full => ahead < most.saturating_mul(2).max(LEAST_ROOM),
+            // Nothing moves here: late is better than unfair.
+            true => matches!(queue.displace(priority, team, None), Claim::Room(_)),
+            false => false,
+        }
+    }
+
+    fn wait_us(&self) -> u64 {
+        u64::try_from(self.wait.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether it is no burst any more.
+    fn stands(&self, desk: &Desk, now_us: u64) -> bool {
+        desk.since_us.is_some_and(|since| now_us.saturating_sub(since) > self.wait_us())
+    }
+
+    /// How many may wait. In a burst as many as are served within half of the wait: nobody shall wait for the whole of it in
+    /// vain.
+    fn room(&self, desk: &Desk, now_us: u64) -> usize {
+        let useful_us = self.wait_us() / if self.stands(desk, now_us) { 20 } else { 2 };
         let by_time = desk.turnover.wait_us(1, now_us).map_or(u64::MAX, |each| useful_us / each.max(1)).max(1);
-        let most = usize::try_from(by_time).unwrap_or(usize::MAX).min(self.length);
-        (Duration::from_micros(patience_us), most)
+        usize::try_from(by_time).unwrap_or(usize::MAX).min(self.length)
     }
 
     fn overload(&self, why: Why) -> Overload {
@@ -412,17 +442,28 @@ impl Shared {
     }
 }
 
-type Waiting = (Standing, oneshot::Receiver<()>, Duration);
+type Waiting = (Standing, oneshot::Receiver<()>);
+
+/// Those with a claim may be so many, however few should wait.
+const LEAST_ROOM: usize = 16;
 
 /// What a client is told to wait at least and at most.
 const LEAST_WAIT: Duration = Duration::from_secs(1);
 const MOST_WAIT: Duration = Duration::from_secs(30);
 
 impl Desk {
-    fn note_empty(&mut self) {
-        if self.queue.is_empty() {
-            self.since_us = None;
+    fn note_empty(&mut self, now_us: u64) {
+        if self.queue.is_empty() && self.since_us.is_some() {
+            self.empty_us.get_or_insert(now_us);
             self.turnover.end();
+        }
+    }
+
+    /// Somebody comes: after a pause of `wait_us` it is a new burst that begins.
+    fn end_pause(&mut self, now_us: u64, wait_us: u64) {
+        if self.empty_us.take_if(|_| self.queue.is_empty()).is_some_and(|since| now_us.saturating_sub(since) >= wait_us)
+        {
+            self.since_us = None;
         }
     }
 }
@@ -435,48 +476,6 @@ impl Why {
             Self::Displaced => "displaced",
         }
     }
-}
-
-impl Opening<'_> {
-    /// A place for a request of `caller`, before anything of its body is read; `None`: the client left.
-    ///
-    /// # Errors
-    ///
-    /// [`Reject::Overloaded`].
-    pub async fn place(
-        &self,
-        session: &mut Session,
-        caller: &Caller,
-        local: &mut Local,
-    ) -> Result<Option<Place>, Reject> {
-        let places = &self.gateway.services.places;
-        places.measure(self.arrival.at_us).await;
-        if let Some(place) = places.take() {
-            return Ok(Some(place));
-        }
-        let begun = Instant::now();
-        let entered = places.enter(caller.priority, &caller.team, || left(session)).await;
-        local.queued = begun.elapsed();
-        entered.map_err(Reject::Overloaded)
-    }
-}
-
-impl Next {
-    /// The client left before anything was done for it.
-    pub const fn left() -> Self {
-        Self::Ended { status: 499, bytes: 0, code: Some("client_gone") }
-    }
-}
-
-/// Whether the client closed its connection or its stream. Reads nothing.
-fn left(session: &mut Session) -> bool {
-    /// `TCP_ESTABLISHED` (Linux, `include/net/tcp_states.h`).
-    const ESTABLISHED: u8 = 1;
-    if let Some(closing) = session.as_downstream_mut().watch_h2_stream_close() {
-        return futures::FutureExt::now_or_never(closing).is_some();
-    }
-    let info = session.digest().and_then(|digest| digest.socket_digest.as_ref()?.tcp_info());
-    info.is_some_and(|info| info.tcpi_state != ESTABLISHED)
 }
 
 #[cfg(test)]

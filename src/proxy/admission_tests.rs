@@ -131,7 +131,7 @@ async fn who_leaves_gives_up_its_turn_also_one_that_was_just_given() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_queue_that_stands_lets_wait_a_tenth_and_only_as_many_as_are_served_in_time() {
+async fn a_queue_that_stands_lets_wait_only_as_many_as_are_served_in_time() {
     let places = places(1, 1000, "1s");
     let mut waiting = JoinSet::new();
     // A place becomes free each 20 ms, and four requests come in that time.
@@ -158,6 +158,64 @@ async fn a_queue_that_stands_lets_wait_a_tenth_and_only_as_many_as_are_served_in
     }
     assert!(served > 450, "nearly all of the 500 places were used: {served}");
     assert!(at_once > 10 * late, "refused at once {at_once}, late {late}");
+}
+
+/// What became of a request under load: its key, whether it was served, how long it waited.
+type Fate = (&'static str, bool, Duration);
+
+/// What becomes of requests of four keys, `times` as many as 64 places of 100 ms can take, over eight seconds.
+async fn under_load(wait: &str, times: u64) -> Vec<Fate> {
+    let places = places(64, 1000, wait);
+    let mut tasks = JoinSet::new();
+    let mut chance = 0x9e37_79b9_7f4a_7c15_u64;
+    for _ in 0..8_000 {
+        // 0.64 places become free each millisecond.
+        for _ in 0..100 {
+            chance ^= chance << 13;
+            chance ^= chance >> 7;
+            chance ^= chance << 17;
+            if chance % 10_000 >= 64 * times {
+                continue;
+            }
+            let (key, priority, name) = match (chance >> 20) % 10 {
+                0..5 => ("loud", Priority::Normal, "loud"),
+                5 => ("quiet", Priority::Normal, "quiet"),
+                6 => ("high", Priority::High, "quiet"),
+                _ => ("low", Priority::Low, "low"),
+            };
+            let places = places.clone();
+            tasks.spawn(async move {
+                let begun = Instant::now();
+                let place = enter(&places, priority, name).await;
+                let waited = begun.elapsed();
+                if place.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                (key, place.is_ok(), waited)
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tasks.join_all().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_lasting_overload_nearly_all_refusals_come_within_milliseconds_and_shares_are_kept() {
+    for (wait, times) in [("100ms", 3), ("500ms", 3), ("100ms", 5), ("500ms", 5)] {
+        let fates = under_load(wait, times).await;
+        let mut refused: Vec<Duration> = fates.iter().filter(|one| !one.1).map(|one| one.2).collect();
+        refused.sort();
+        let p98 = refused[refused.len() * 98 / 100];
+        assert!(p98 < Duration::from_millis(20), "{wait} {times}: {p98:?}");
+        let served = fates.iter().filter(|one| one.1).count();
+        assert!(served > 8 * 640 * 95 / 100, "the places are used: {wait} {times}: {served}");
+        let of = |key: &str| {
+            let mine = fates.iter().filter(|one| one.0 == key);
+            100 * mine.clone().filter(|one| one.1).count() / mine.count().max(1)
+        };
+        let [loud, quiet, high, low] = ["loud", "quiet", "high", "low"].map(of);
+        assert!(high > quiet && quiet > loud && loud > low && low > 0, "{wait} {times}: {high} {quiet} {loud} {low} %");
+    }
 }
 
 #[test]

@@ -231,7 +231,7 @@ impl Course {
         if action == Action::Retry {
             self.put_back(opened, target, trouble);
         }
-        let serves = |target: &Target| target.serves(opened.ask.api);
+        let serves = |target: &Target| target.serves(opened.ask.api) && !target.standing.is_out(now_us);
         let (spare, more) = (self.fallback(opened, Turn::Failed).is_some(), self.may_try_more(opened));
         match () {
             () if more && opened.plan.has_fresh(|target| serves(target) && target.standing.takes(now_us)) => next,
@@ -246,7 +246,7 @@ impl Course {
 
     /// Whether a target that was not tried yet comes next, should the one under way fail.
     fn has_next(&self, opened: &Opened, now_us: u64) -> bool {
-        let serves = |target: &Target| target.serves(opened.ask.api);
+        let serves = |target: &Target| target.serves(opened.ask.api) && !target.standing.is_out(now_us);
         let open = |target: &Target| serves(target) && target.standing.takes(now_us);
         let more = opened.plan.attempts_left() > usize::from(self.fallback(opened, Turn::Failed).is_some());
         more && (opened.plan.has_fresh(open) || opened.plan.has_fresh(serves) && !self.has_open_spare(opened, now_us))
@@ -365,9 +365,10 @@ impl Course {
         })
     }
 
-    /// Whether `target` serves the call, and has not failed it already.
+    /// Whether `target` serves the call, and has neither failed it already nor been taken out for good.
     fn may_answer(&self, opened: &Opened, target: &Target) -> bool {
-        target.serves(opened.ask.api) && !self.out.iter().any(|out| Arc::ptr_eq(out, target.standing()))
+        let serves = target.serves(opened.ask.api) && target.standing.opens_at_us() < u64::MAX;
+        serves && !self.out.iter().any(|out| Arc::ptr_eq(out, target.standing()))
     }
 
     /// Goes on with the next model for `turn` that takes the request; false: there is none, and nothing has changed.
@@ -397,17 +398,26 @@ impl Course {
             Some(Trouble::Blocked(refused)) => return guarded::refuse((**refused).clone()),
             _ => {}
         }
+        let out = opened.plan.untried().filter_map(|target| target.standing.by_hand(services.clock.now_us()));
+        let out = out.min_by_key(|out| out.until_us.unwrap_or(u64::MAX));
         let kind = match &self.last {
             Some(_) if self.all_limited => UpstreamFault::RateLimited,
             Some(last) => match last.fault() {
                 UpstreamFault::RateLimited => UpstreamFault::Failed,
                 other => other,
             },
+            None if out.is_some() => UpstreamFault::ShutByHand,
             None => UpstreamFault::Failed,
         };
         let retry_after = if kind == UpstreamFault::RateLimited { self.retry_after } else { None };
         let model = &opened.plan.route().name;
-        let mut message = format!("no target of model `{model}` answered: {told}");
+        let mut message = match &out {
+            None => format!("no target of model `{model}` answered: {told}"),
+            Some(out) if kind == UpstreamFault::ShutByHand => {
+                format!("no target of model `{model}` takes requests: the operator has shut them ({})", out.reason)
+            }
+            Some(_) => format!("no target of model `{model}` answered: {told}; others are shut by hand"),
+        };
         if let Some(reject) = &self.over.untranslatable {
             if self.last.is_none() && self.over.unpaid.is_none() && self.over.limited.is_none() {
                 return reject.clone();

@@ -4,7 +4,7 @@ use super::gateway::{Services, Snapshot};
 use super::governed::{Governing, reserved_tokens};
 use super::metadata::Metadata;
 use super::purse::{self, Charge, Facts, Quote};
-use super::routes::Asked;
+use super::routes::{Asked, taken_out};
 use super::target::Target;
 use super::translate;
 use crate::auth::Caller;
@@ -144,6 +144,9 @@ impl Explainer {
 
     /// Why `target` would be passed over: it cannot be told what is asked, or its provider's limits are reached.
     fn obstacle(&self, target: &Target, question: &Question<'_>, facts: &Facts<'_>) -> Option<Refusal> {
+        if let Some(out) = target.standing.by_hand(question.now_us) {
+            return Some(refusal(503, "targets_shut_by_hand", taken_out(&out)));
+        }
         if let Err(reject) = translate::look(question.ask, target, facts.model) {
             return Some(refusal(reject.status(), reject.code(), reject.to_string()));
         }

@@ -304,6 +304,7 @@ pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'sta
     line.attempts = exchange.record.attempts.clone();
     line.routed = Some(opened.plan.routed().name());
     line.too_small = opened.too_small();
+    line.shut_by_hand = opened.taken_out(services.clock.now_us());
     line.bytes_in = opened.bytes_in as u64;
     line.bytes_out = record.bytes_out;
     if let Some(said) = opened.guarding.as_ref().map(|guarding| guarding.verdicts()).filter(|said| !said.is_empty()) {

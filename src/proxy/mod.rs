@@ -25,6 +25,7 @@ mod finish;
 mod forward;
 mod front;
 mod gateway;
+mod given;
 mod governed;
 mod guarded;
 mod lane;
@@ -60,6 +61,7 @@ mod unpriced;
 mod uplink;
 mod used;
 mod vigil;
+mod waiting;
 mod views;
 #[cfg(test)]
 mod matrix_tests;

@@ -211,6 +211,8 @@ pub enum UpstreamFault {
     NoCredentials,
     /// The provider does not know the model.
     NoSuchModel,
+    /// Somebody took every target out.
+    ShutByHand,
 }
 
 /// Who has to act.
@@ -255,7 +257,7 @@ impl Reject {
             | Self::AuthUnavailable { .. } => 503,
             Self::Upstream { kind, .. } => match kind {
                 UpstreamFault::Failed | UpstreamFault::Credentials | UpstreamFault::NoSuchModel => 502,
-                UpstreamFault::NoCredentials => 503,
+                UpstreamFault::NoCredentials | UpstreamFault::ShutByHand => 503,
                 UpstreamFault::TimedOut => 504,
                 UpstreamFault::RateLimited => 429,
             },
@@ -304,6 +306,7 @@ impl Reject {
                 UpstreamFault::Credentials => "upstream_rejected_credentials",
                 UpstreamFault::NoCredentials => "upstream_no_credentials",
                 UpstreamFault::NoSuchModel => "upstream_no_such_model",
+                UpstreamFault::ShutByHand => "targets_shut_by_hand",
             },
         }
     }
@@ -369,6 +372,7 @@ impl Reject {
             | Self::LedgerUnavailable
             | Self::FilesUnavailable
             | Self::AuthUnavailable { .. } => Fault::Gateway,
+            Self::Upstream { kind: UpstreamFault::ShutByHand, .. } => Fault::Gateway,
             Self::Upstream { .. } => Fault::Upstream,
         }
     }
@@ -417,7 +421,7 @@ impl Reject {
                 (UpstreamFault::NoCredentials, _) => Retry::After(Duration::from_secs(2)),
                 (_, Some(wait)) => Retry::After(*wait),
                 (UpstreamFault::RateLimited, None) => Retry::After(Duration::from_secs(1)),
-                (UpstreamFault::Failed | UpstreamFault::TimedOut, None) => Retry::Maybe,
+                (UpstreamFault::Failed | UpstreamFault::TimedOut | UpstreamFault::ShutByHand, None) => Retry::Maybe,
             },
         }
     }

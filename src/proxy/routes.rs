@@ -8,9 +8,9 @@ use super::reject::Reject;
 use super::target::Target;
 use crate::{
     auth::Caller,
-    config::{Budgeting, RouteKind, Sticky},
+    config::{Budgeting, RouteKind, Sticky, moment},
     model::{Api, Ask, Modalities, Modality, NanoUsd, ServiceTier, Span, Units},
-    routing::{Affinity, Facts, Order, Plan, Route, Routed, Stands, Wish, failing},
+    routing::{Affinity, ByHand, Facts, Order, Plan, Route, Routed, Stands, Wish, failing},
     tokens,
 };
 use std::sync::Arc;
@@ -57,6 +57,12 @@ impl Opened {
         let asked = self.asked(0);
         let facts = asked.facts();
         route.targets.iter().any(|target| target.serves(self.ask.api) && unmet(target, &facts).is_none())
+    }
+
+    /// The targets that were not tried because somebody took them out, for the record.
+    pub fn taken_out(&self, now_us: u64) -> Vec<(Arc<str>, Arc<str>)> {
+        let out = self.plan.untried().filter(|target| target.standing.is_out(now_us));
+        out.map(|target| (Arc::clone(&target.provider_name), Arc::clone(&target.model))).collect()
     }
 
     /// The targets that were left out because the prompt is too long for them, for the record.
@@ -248,6 +254,14 @@ impl Asked<'_> {
             why.push_str("; it is half open, and the one request that tries it is under way: it is passed by until then, unless nothing else is left");
         }
         Ok(why)
+    }
+}
+
+/// Why a target is not tried that somebody took out.
+pub fn taken_out(out: &ByHand) -> String {
+    match out.until_us {
+        Some(until_us) => format!("is shut by hand until {}: {}", moment::show(until_us), out.reason),
+        None => format!("is shut by hand: {}", out.reason),
     }
 }
 

@@ -4,6 +4,7 @@
 //! `proxy` hangs on it, so that this module needs no other stage.
 
 mod affinity;
+mod by_hand;
 mod dns;
 mod pace;
 mod health;
@@ -14,6 +15,7 @@ mod standing;
 mod when;
 
 pub use affinity::Affinity;
+pub use by_hand::ByHand;
 pub use dns::{Resolver, UnresolvedHost};
 pub use health::{Health, HealthMetrics, PROBE_FAILURES, Proof, Reason, State};
 pub use pace::Paces;

@@ -18,8 +18,8 @@ pub type Order = SmallVec<[u16; 8]>;
 /// The candidates of one request, consumed on fail-over.
 ///
 /// Targets that take requests now are tried in order, those that were put back behind the others. Those that are shut are
-/// taken only where the caller says that nothing better is left, the least bad ([`Standing::hopeless`]) first. Each is
-/// tried once, unless it is put back.
+/// taken only where the caller says that nothing better is left, the least bad ([`Standing::hopeless`]) first; those that
+/// somebody took out never. Each is tried once, unless it is put back.
 #[derive(Debug)]
 pub struct Plan<T> {
     route: Arc<Route<T>>,
@@ -120,6 +120,11 @@ impl<T> Plan<T> {
         self.attempts_left > 0 && self.left.iter().any(|&place| self.target(place).is_some_and(|target| serves(target)))
     }
 
+    /// The targets that were not tried.
+    pub fn untried(&self) -> impl Iterator<Item = &Arc<T>> {
+        self.left.iter().filter_map(|&place| self.target(place))
+    }
+
     /// The targets that were put back.
     pub fn again(&self) -> impl Iterator<Item = &Arc<T>> {
         self.again.iter().filter_map(|&place| self.target(place))
@@ -169,9 +174,9 @@ impl<T: Stands> Plan<T> {
         fitting.find_map(|(at, target)| Some((at, Arc::clone(target), target.standing().enter(now_us)?)))
     }
 
-    /// The least bad of `places`; it is entered.
+    /// The least bad of `places`; it is entered. What somebody took out is none of them.
     fn least_bad(&self, places: &Order, now_us: u64, serves: &impl Fn(&T) -> bool) -> Option<(usize, Arc<T>, Entry)> {
-        let fitting = self.fitting(places, serves);
+        let fitting = self.fitting(places, serves).filter(|(_, target)| !target.standing().is_out(now_us));
         let (at, target) = fitting.min_by_key(|(_, target)| target.standing().hopeless())?;
         Some((at, Arc::clone(target), target.standing().enter_shut(now_us)))
     }

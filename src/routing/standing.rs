@@ -3,11 +3,12 @@
 //! One standing for each account and model, found by name, so that it outlives a reload and is shared by all routes that
 //! lead there. Requests read and write atomics; a lock is taken when a target is shut or opened (`health`).
 
-use super::health::{Failed, Gate, Health, HealthMetrics, Proof, Reason, Ticket};
+use super::by_hand::{ByHand, Hand};
+use super::health::{Failed, Gate, Health, HealthMetrics, Proof, Reason, State, Ticket};
 use super::pace::Paces;
 use crate::config::Passive;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
@@ -48,6 +49,7 @@ pub struct Standing {
     /// The model's name there.
     pub model: Arc<str>,
     gate: Gate,
+    hand: Hand,
     open: AtomicU32,
     paces: Paces,
 }
@@ -58,6 +60,7 @@ impl Standing {
             provider: provider.into(),
             model: model.into(),
             gate: Gate::default(),
+            hand: Hand::default(),
             open: AtomicU32::new(0),
             paces: Paces::default(),
         }
@@ -70,10 +73,14 @@ impl Standing {
 
     /// Lets a request in, unless the target is shut. Once its pause is over, one at a time is let in until one ends well.
     pub fn enter(self: &Arc<Self>, now_us: u64) -> Option<Entry> {
+        if self.hand.shuts(now_us) {
+            return None;
+        }
         self.gate.enter(now_us).map(|ticket| self.entry(ticket))
     }
 
-    /// Lets a request in although the target may be shut: nothing better is left.
+    /// Lets a request in although the target may be shut: nothing better is left. Never asked of one that was taken out
+    /// by hand.
     pub fn enter_shut(self: &Arc<Self>, now_us: u64) -> Entry {
         let ticket = self.gate.enter(now_us).unwrap_or_else(|| self.gate.enter_shut());
         self.entry(ticket)
@@ -84,14 +91,25 @@ impl Standing {
         Entry { standing: Arc::clone(self), ticket, told_well: false }
     }
 
-    /// When it takes requests again, in microseconds since the Unix epoch; 0: it does.
+    /// When it takes requests again, in microseconds since the Unix epoch; 0: it does; [`u64::MAX`]: when somebody puts
+    /// it back.
     pub fn opens_at_us(&self) -> u64 {
-        self.gate.until_us()
+        self.gate.until_us().max(self.hand.until_us())
+    }
+
+    /// Why it was taken out, while that holds.
+    pub fn by_hand(&self, now_us: u64) -> Option<ByHand> {
+        self.hand.told(now_us)
+    }
+
+    /// Whether somebody took it out.
+    pub fn is_out(&self, now_us: u64) -> bool {
+        self.hand.shuts(now_us)
     }
 
     /// Whether it would let a request in.
     pub fn takes(&self, now_us: u64) -> bool {
-        self.gate.takes(now_us)
+        !self.hand.shuts(now_us) && self.gate.takes(now_us)
     }
 
     /// How little may be hoped of it while it is shut, least first: what it was shut for (limited before failed before
@@ -113,7 +131,18 @@ impl Standing {
 
     /// How it stands at `now_us`.
     pub fn health(&self, now_us: u64) -> Health {
-        self.gate.health(now_us)
+        let health = self.gate.health(now_us);
+        match self.hand.told(now_us) {
+            Some(ByHand { reason, since_us, until_us }) => Health {
+                state: State::Shut,
+                reason: Some(Reason::ByHand),
+                since_us,
+                until_us: until_us.unwrap_or(u64::MAX),
+                note: Some(reason),
+                ..health
+            },
+            None => health,
+        }
     }
 
     /// An active probe ended, and proved this if it ended well; the next one comes after `next`.
@@ -173,7 +202,12 @@ impl Standing {
                 pause_ms,
                 "a target is shut: the provider does not know the model `{model}`; correct its name or the `base_url` of `providers.{provider}`, and restart"
             ),
-            Reason::RateLimited | Reason::Ratio | Reason::Failures | Reason::Stalled | Reason::Probe => {
+            Reason::RateLimited
+            | Reason::Ratio
+            | Reason::Failures
+            | Reason::Stalled
+            | Reason::Probe
+            | Reason::ByHand => {
                 tracing::warn!(provider, model, reason = reason_name, pause_ms, why, "a target is shut");
             }
         }
@@ -226,13 +260,15 @@ type Known = HashMap<(Arc<str>, Arc<str>), Arc<Standing>>;
 #[derive(Debug, Default)]
 pub struct Standings {
     known: Mutex<Known>,
+    /// Those that were taken out, also where the file does not have them now.
+    by_hand: Mutex<BTreeMap<(Arc<str>, Arc<str>), ByHand>>,
     metrics: Option<HealthMetrics>,
 }
 
 impl Standings {
     /// None yet; `metrics` show them.
     pub fn shown_by(metrics: HealthMetrics) -> Self {
-        Self { known: Mutex::default(), metrics: Some(metrics) }
+        Self { known: Mutex::default(), by_hand: Mutex::default(), metrics: Some(metrics) }
     }
 
     /// The standing of `model` at `provider`. Asked when a snapshot is built, not by requests.
@@ -242,9 +278,32 @@ impl Standings {
         let standing = known.entry(name).or_insert_with(|| {
             let standing = Standing::new(provider, model);
             self.metrics.iter().for_each(|metrics| standing.gate.counted_by(metrics));
+            standing.hand.set(self.by_hand.lock().get(&(Arc::from(provider), Arc::from(model))).cloned());
             Arc::new(standing)
         });
         Arc::clone(standing)
+    }
+
+    /// Takes the target out, or puts it back. What is there goes on to its end.
+    pub fn set_by_hand(&self, provider: &str, model: &str, by_hand: Option<ByHand>) {
+        let known = self.known.lock(); // no target is made in between
+        let name = (Arc::from(provider), Arc::from(model));
+        let mut all = self.by_hand.lock();
+        match &by_hand {
+            Some(one) => drop(all.insert(name.clone(), one.clone())),
+            None => drop(all.remove(&name)),
+        }
+        let Some(standing) = known.get(&name) else { return };
+        if by_hand.is_some() {
+            standing.gate.taken_out(standing.name());
+        }
+        standing.hand.set(by_hand);
+    }
+
+    /// Those that are taken out at `now_us`, by provider and model, also where the file does not have them.
+    pub fn by_hand(&self, now_us: u64) -> Vec<((Arc<str>, Arc<str>), ByHand)> {
+        let all = self.by_hand.lock();
+        all.iter().filter(|(_, one)| one.holds(now_us)).map(|(name, one)| (name.clone(), one.clone())).collect()
     }
 
     /// All of them, by provider and model.

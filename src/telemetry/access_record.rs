@@ -54,6 +54,8 @@ pub struct AccessRecord {
     pub routed: Option<&'static str>,
     /// Targets that were left out because the prompt is too long for them: provider and model.
     pub too_small: Vec<(Arc<str>, Arc<str>)>,
+    /// Targets that were not tried because somebody took them out.
+    pub shut_by_hand: Vec<(Arc<str>, Arc<str>)>,
     /// In the order in which they were made.
     pub attempts: Vec<AccessAttempt>,
     /// Who connected.
@@ -117,6 +119,7 @@ impl AccessRecord {
             queued_us: 0,
             routed: None,
             too_small: Vec::new(),
+            shut_by_hand: Vec::new(),
             attempts: Vec::new(),
             client: None,
             bytes_in: 0,
@@ -164,7 +167,10 @@ impl Serialize for Line<'_> {
         }
         map.serialize_entry("routed", &record.routed)?;
         if !record.too_small.is_empty() {
-            map.serialize_entry("too_small", &TooSmall(&record.too_small))?;
+            map.serialize_entry("too_small", &Targets(&record.too_small))?;
+        }
+        if !record.shut_by_hand.is_empty() {
+            map.serialize_entry("shut_by_hand", &Targets(&record.shut_by_hand))?;
         }
         map.serialize_entry("attempts", &Attempts(&record.attempts))?;
         map.serialize_entry("client", &record.client.map(shown))?;
@@ -234,9 +240,9 @@ impl Serialize for Attempts<'_> {
 }
 
 /// `["openai/gpt-4o-mini"]`
-struct TooSmall<'a>(&'a [(Arc<str>, Arc<str>)]);
+struct Targets<'a>(&'a [(Arc<str>, Arc<str>)]);
 
-impl Serialize for TooSmall<'_> {
+impl Serialize for Targets<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(self.0.len()))?;
         for (provider, model) in self.0 {

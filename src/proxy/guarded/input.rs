@@ -16,6 +16,7 @@ use crate::{
     model::{Api, Ask, Draft, Form, Text},
     proxy::{
         gateway::Snapshot,
+        given::given_to,
         governed::Governing,
         reject::{Reject, shown},
         target::Target,
@@ -66,7 +67,7 @@ pub fn mask(
     let unknown = |name: &str| Reject::Guard(Guarded::Unknown { name: shown(name) });
     let asked = asked.map(|names| guards.asked_for(names).map_err(unknown));
     let asked = asked.collect::<Result<Vec<Mask>, _>>()?.into_iter().fold(0, |all, mask| all | mask);
-    if guards.is_empty() {
+    if guards.is_empty() && caller.guardrails.is_empty() {
         return Ok(asked);
     }
     let of = |model: &str| snapshot.guarded.get(model).copied().unwrap_or(0);
@@ -75,7 +76,8 @@ pub fn mask(
         OnExhausted::Refuse => None,
     });
     let instead = instead.fold(0, |all, mask| all | mask);
-    Ok(asked | guards.of_caller(&caller.team, &caller.key) | of(model) | instead)
+    let given = given_to(guards, caller)?; // at run time; those of the file are found by name
+    Ok(asked | given | guards.of_caller(&caller.team, &caller.key) | of(model) | instead)
 }
 
 /// Refuses a call of `api`, of which there is no view, where a guardrail must look at what goes in these `directions`.

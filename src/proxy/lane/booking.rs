@@ -440,6 +440,7 @@ impl Live {
         line.overhead_us = Some(finish::micros(sums.overhead));
         line.attempts = std::mem::take(&mut sums.attempts);
         line.routed = Some(opened.plan.routed().name());
+        line.shut_by_hand = opened.taken_out(self.services.clock.now_us());
         (line.bytes_in, line.bytes_out) = (sums.bytes_in, sums.bytes_out);
         (line.usage, line.usage_origin) = (sums.usage, sums.origin.unwrap_or(UsageOrigin::None));
         line.cost = (!sums.unpriced).then_some(sums.cost);

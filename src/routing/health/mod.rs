@@ -41,6 +41,8 @@ pub enum Reason {
     Credentials,
     /// It did not know its model several times in a row.
     NoSuchModel,
+    /// Somebody took it out.
+    ByHand,
 }
 
 impl Reason {
@@ -54,6 +56,7 @@ impl Reason {
             Self::Probe => "probe",
             Self::Credentials => "credentials",
             Self::NoSuchModel => "no_such_model",
+            Self::ByHand => "by_hand",
         }
     }
 
@@ -62,7 +65,7 @@ impl Reason {
         match self {
             Self::RateLimited => 0,
             Self::Ratio | Self::Failures | Self::Stalled | Self::Probe => 1,
-            Self::Credentials | Self::NoSuchModel => 2,
+            Self::Credentials | Self::NoSuchModel | Self::ByHand => 2,
         }
     }
 }
@@ -116,8 +119,10 @@ pub struct Health {
     pub reason: Option<Reason>,
     /// When it was shut or opened last, in microseconds since the Unix epoch; 0: it never was.
     pub since_us: u64,
-    /// When the next request is let through; 0: it is open.
+    /// When the next request is let through; 0: it is open; [`u64::MAX`]: when somebody puts it back.
     pub until_us: u64,
+    /// What was said when it was taken out by hand.
+    pub note: Option<std::sync::Arc<str>>,
     /// Failures in a row.
     pub failures: u32,
     /// Answers and failures in the window.
@@ -197,6 +202,11 @@ impl Gate {
 
     pub(super) fn counted_by(&self, metrics: &HealthMetrics) {
         self.counted.by(metrics);
+    }
+
+    /// It was taken out by hand.
+    pub(super) fn taken_out(&self, of: [&str; 2]) {
+        self.counted.ejected(of, Reason::ByHand);
     }
 
     pub(super) fn until_us(&self) -> u64 {
@@ -368,7 +378,7 @@ impl Gate {
                 self.ease(now_us);
                 None
             }
-            Some(Reason::RateLimited | Reason::Credentials | Reason::NoSuchModel) | None => None,
+            Some(Reason::RateLimited | Reason::Credentials | Reason::NoSuchModel | Reason::ByHand) | None => None,
         }
     }
 
@@ -392,7 +402,7 @@ impl Gate {
             (_, Some(wait)) => wait,
             (Reason::RateLimited, None) => jittered(grown(LIMITED_PAUSE, told.times), now_us),
             // Somebody has to mend these.
-            (Reason::Credentials | Reason::NoSuchModel, None) => jittered(passive.most_pause, now_us),
+            (Reason::Credentials | Reason::NoSuchModel | Reason::ByHand, None) => jittered(passive.most_pause, now_us),
             (Reason::Failures | Reason::Stalled | Reason::Ratio | Reason::Probe, None) => {
                 jittered(grown(passive.pause, told.times), now_us)
             }
@@ -436,7 +446,7 @@ impl Gate {
         };
         let failures = self.failures.load(SeqCst);
         let window = self.window.sums(self.window(), now_us);
-        Health { state, reason: told.reason, since_us: told.since_us, until_us, failures, window }
+        Health { state, reason: told.reason, since_us: told.since_us, until_us, note: None, failures, window }
     }
 }
 
