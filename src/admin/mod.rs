@@ -16,6 +16,7 @@ mod answer;
 mod acts;
 mod keys;
 mod teams;
+mod guardrails;
 mod reports;
 mod views;
 mod openapi;
@@ -26,7 +27,7 @@ pub use openapi::document;
 pub use server::serve;
 
 use crate::auth::Callers;
-use crate::model::{BudgetView, Clock, Explain, HealthView, LimitView, ModelView, PriceView, TargetHealth};
+use crate::model::{BudgetView, Clock, Explain, GuardTest, HealthView, LimitView, ModelView, PriceView, TargetHealth};
 use audit::Audit;
 use prometheus::Registry;
 use std::path::PathBuf;
@@ -77,6 +78,8 @@ pub struct Views {
     pub health: Box<dyn Fn() -> HealthView + Send + Sync>,
     /// Tells what would become of a request.
     pub explain: Box<dyn Explain>,
+    /// Tries guardrails.
+    pub guard_test: Box<dyn GuardTest>,
 }
 
 #[cfg(test)]

@@ -114,22 +114,33 @@ fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut rows: Vec<Vec<String>> = Vec::with_capacity(report.lines.len() + 2);
     let headings = report.by.iter().map(|dimension| dimension.name().replace('_', " "));
     // For people: a column of what nobody used is left out, which keeps the usual table narrow.
-    let used = units(&report.total.usage).map(|(_, _, amount)| !matches!(amount, Amount::Count(0) | Amount::Millis(0)));
+    let [.., guardrails, a, b, c, d, e, f] = figures(&report.total, (report.refused, report.guardrails));
+    let used = [guardrails, a, b, c, d, e, f].map(|(_, _, used)| !matches!(used, Amount::Count(0) | Amount::Millis(0)));
     let cells = |sums: &Sums, beside: Beside, cell: &dyn Fn(Figure) -> String, cost: &str| {
         let mut cells = cells(sums, beside, cell, cost);
         let units = cells.split_off(cells.len().saturating_sub(used.len()));
         cells.extend(units.into_iter().zip(used).filter(|(_, used)| *used).map(|(cell, _)| cell));
         cells
     };
-    rows.push(headings.chain(cells(&Sums::default(), (0, 0), &|(_, heading, _)| heading.to_owned(), "cost usd")).collect());
+    rows.push(
+        headings.chain(cells(&Sums::default(), (0, 0), &|(_, heading, _)| heading.to_owned(), "cost usd")).collect(),
+    );
     let value = &|(_, _, value): Figure| value.to_string();
     for line in &report.lines {
         let labels = line.labels.iter().map(|label| printable(label));
-        rows.push(labels.chain(cells(&line.sums, (line.refused, line.guardrails), value, &line.sums.cost.to_string())).collect());
+        rows.push(
+            labels
+                .chain(cells(&line.sums, (line.refused, line.guardrails), value, &line.sums.cost.to_string()))
+                .collect(),
+        );
     }
     if report.lines.len() > 1 && !report.by.is_empty() {
         let labels = (0..report.by.len()).map(|at| if at == 0 { "total" } else { "" }.to_owned());
-        rows.push(labels.chain(cells(&report.total, (report.refused, report.guardrails), value, &report.total.cost.to_string())).collect());
+        rows.push(
+            labels
+                .chain(cells(&report.total, (report.refused, report.guardrails), value, &report.total.cost.to_string()))
+                .collect(),
+        );
     }
     for row in &rows {
         writeln!(out, "{}", aligned(row, &rows, report.by.len()))?;
@@ -181,7 +192,12 @@ fn csv_lines(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let header = names.chain(cells(&Sums::default(), (0, 0), |(name, _, _)| name.to_owned(), "cost_usd"));
     csv.write_record(header.collect::<Vec<_>>())?;
     for line in &report.lines {
-        let figures = cells(&line.sums, (line.refused, line.guardrails), |(_, _, value)| value.to_string(), &line.sums.cost.to_string());
+        let figures = cells(
+            &line.sums,
+            (line.refused, line.guardrails),
+            |(_, _, value)| value.to_string(),
+            &line.sums.cost.to_string(),
+        );
         csv.write_record(line.labels.iter().cloned().chain(figures).collect::<Vec<_>>())?;
     }
     csv.flush()

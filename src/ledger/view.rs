@@ -63,7 +63,8 @@ impl View {
 
     fn read_once(dir: &Path) -> Result<Self, LedgerError> {
         let (store, folded) = snapshot(dir)?;
-        let mut view = Self { store, tail: Vec::new(), found: Vec::new(), crashed: 0, open: Vec::new(), damage: Vec::new() };
+        let mut view =
+            Self { store, tail: Vec::new(), found: Vec::new(), crashed: 0, open: Vec::new(), damage: Vec::new() };
         for epoch in epochs(&dir.join("journal"))? {
             let folded = folded.get(&epoch).copied().unwrap_or(Folded::NOTHING);
             if !folded.sealed {

@@ -11,8 +11,8 @@ pub(crate) mod proof;
 pub mod render;
 pub mod report;
 
-pub(crate) use cells::{Cell, Level, Tally, Who};
 pub use cells::Figures;
+pub(crate) use cells::{Cell, Level, Tally, Who};
 
 use crate::{
     ledger::{

@@ -2,12 +2,7 @@
 
 use super::{Cell, Figures, Findings, Tally, Who};
 use crate::ledger::{
-    LedgerError,
-    export::rfc3339,
-    store::findings,
-    store::fold::HOUR_US,
-    store::rollups,
-    verify::Verification,
+    LedgerError, export::rfc3339, store::findings, store::fold::HOUR_US, store::rollups, verify::Verification,
 };
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};

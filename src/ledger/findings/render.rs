@@ -46,7 +46,10 @@ fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for row in &rows {
         writeln!(out, "{}", aligned(row, &rows, report.by.len()))?;
     }
-    writeln!(out, "\nfrom {since} to {until} UTC; acted: requests that were refused or changed, not audited or flagged")?;
+    writeln!(
+        out,
+        "\nfrom {since} to {until} UTC; acted: requests that were refused or changed, not audited or flagged"
+    )?;
     if report.damaged > 0 {
         writeln!(out, "{} places of the journal are damaged: run `weighbridge ledger verify`", report.damaged)?;
     }

@@ -6,14 +6,7 @@
 //! are asked for. The total counts each request once as far as the filters let it.
 
 use super::{Cell, Figures, Findings, Level, Tally, Who};
-use crate::ledger::{
-    LedgerError,
-    export::rfc3339,
-    store::findings,
-    store::fold::HOUR_US,
-    store::rollups,
-    view::View,
-};
+use crate::ledger::{LedgerError, export::rfc3339, store::findings, store::fold::HOUR_US, store::rollups, view::View};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;

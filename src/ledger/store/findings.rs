@@ -27,10 +27,7 @@ const COLUMNS: &str = "request, attempt, part, time_us, key, team, user, model, 
 /// # Errors
 ///
 /// SQLite's.
-pub(crate) fn add<'a>(
-    conn: &Connection,
-    records: impl Iterator<Item = &'a Findings>,
-) -> Result<(), rusqlite::Error> {
+pub(crate) fn add<'a>(conn: &Connection, records: impl Iterator<Item = &'a Findings>) -> Result<(), rusqlite::Error> {
     let mut tally = Tally::default();
     for found in records {
         if is_there(conn, found)? {
@@ -194,13 +191,11 @@ fn read(
         "SELECT hour, key, team, model, guardrail, kind, entity, side, action, requests, acted, findings \
          FROM findings_rollup WHERE length = ? AND level = ? AND hour >= ? AND hour < ?",
     )?;
-    let mut rows =
-        statement.query(params![signed(length), level as i64, signed(hours.start), signed(hours.end)])?;
+    let mut rows = statement.query(params![signed(length), level as i64, signed(hours.start), signed(hours.end)])?;
     let none: Arc<str> = Arc::from("");
     let none = || Arc::clone(&none);
     let mut who = Who { key: none(), team: none(), model: none() };
-    let mut cell =
-        Cell { level, guardrail: none(), kind: none(), entity: none(), side: none(), action: none() };
+    let mut cell = Cell { level, guardrail: none(), kind: none(), entity: none(), side: none(), action: none() };
     while let Some(row) = rows.next()? {
         let Who { key, team, model } = &mut who;
         let Cell { guardrail, kind, entity, side, action, .. } = &mut cell;
@@ -241,7 +236,8 @@ pub(crate) fn sums_of(
 ///
 /// SQLite's.
 pub(crate) fn complete_from_us(conn: &Connection) -> Result<u64, rusqlite::Error> {
-    let from = conn.query_row("SELECT value FROM fact WHERE name = ?", [FROM], |row| row.get::<_, i64>(0)).optional()?;
+    let from =
+        conn.query_row("SELECT value FROM fact WHERE name = ?", [FROM], |row| row.get::<_, i64>(0)).optional()?;
     Ok(from.and_then(|from| u64::try_from(from).ok()).unwrap_or(0))
 }
 

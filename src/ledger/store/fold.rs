@@ -182,7 +182,8 @@ impl Folder {
                 Entry::Refused(refused) => refusals::add(&transaction, refused)?,
             }
         }
-        let found = entries.iter().filter_map(|entry| if let Entry::Found(found) = entry { Some(&**found) } else { None });
+        let found =
+            entries.iter().filter_map(|entry| if let Entry::Found(found) = entry { Some(&**found) } else { None });
         findings::add(&transaction, found)?;
         let mut no_row_tells = BTreeMap::<Key, Amount>::new();
         moved.iter().for_each(|(charge, amount)| no_row_tells.entry(charge.key()).or_default().add(*amount));

@@ -35,8 +35,7 @@ fn lines(dir: &Path, by: &[Dimension], only: &[(Dimension, &str)]) -> Vec<(Strin
     let query = Query { by: by.to_vec(), since_us: NOW_US, until_us: None, only };
     let report = answer(dir, &query, NOW_US + 2 * HOUR_US).unwrap();
     let figures = |Figures { requests, acted, findings }: Figures| [requests, acted, findings];
-    let mut lines: Vec<_> =
-        report.lines.iter().map(|line| (line.labels.join(" "), figures(line.figures))).collect();
+    let mut lines: Vec<_> = report.lines.iter().map(|line| (line.labels.join(" "), figures(line.figures))).collect();
     lines.push(("total".to_owned(), figures(report.total)));
     lines
 }
@@ -50,12 +49,36 @@ fn check(dir: &Path) {
     let cases: [(&[Dimension], Vec<(&str, [u64; 3])>); 8] = [
         (&[], vec![("", [4, 3, 11]), total]),
         (&[Guardrail], vec![("no-pii", [2, 2, 8]), ("words", [3, 1, 3]), total]),
-        (&[Kind, Team], vec![("kind-of-no-pii search", [2, 2, 8]), ("kind-of-words search", [2, 0, 2]),
-            ("kind-of-words support", [1, 1, 1]), total]),
-        (&[Guardrail, Action], vec![("no-pii redact", [2, 2, 8]), ("words audit:block", [1, 0, 1]),
-            ("words block", [1, 1, 1]), ("words flag", [1, 0, 1]), total]),
-        (&[Entity, Side], vec![("email input", [2, 2, 3]), ("email output", [1, 1, 5]), ("phone input", [1, 1, 1]),
-            ("word input", [2, 1, 2]), ("word output", [1, 0, 1]), total]),
+        (
+            &[Kind, Team],
+            vec![
+                ("kind-of-no-pii search", [2, 2, 8]),
+                ("kind-of-words search", [2, 0, 2]),
+                ("kind-of-words support", [1, 1, 1]),
+                total,
+            ],
+        ),
+        (
+            &[Guardrail, Action],
+            vec![
+                ("no-pii redact", [2, 2, 8]),
+                ("words audit:block", [1, 0, 1]),
+                ("words block", [1, 1, 1]),
+                ("words flag", [1, 0, 1]),
+                total,
+            ],
+        ),
+        (
+            &[Entity, Side],
+            vec![
+                ("email input", [2, 2, 3]),
+                ("email output", [1, 1, 5]),
+                ("phone input", [1, 1, 1]),
+                ("word input", [2, 1, 2]),
+                ("word output", [1, 0, 1]),
+                total,
+            ],
+        ),
         (&[Team], vec![("search", [3, 2, 10]), ("support", [1, 1, 1]), total]),
         (&[Hour], vec![("2026-11-01T00:00Z", [3, 3, 10]), ("2026-11-01T01:00Z", [1, 0, 1]), total]),
         (&[User, Day], vec![("- 2026-11-01", [3, 2, 4]), ("u1 2026-11-01", [1, 1, 8 - 1]), total]),
@@ -74,7 +97,10 @@ fn check(dir: &Path) {
     let of_teams: Vec<_> = used.lines.iter().map(|line| (&*line.labels[0], line.guardrails)).collect();
     assert_eq!((of_teams, used.guardrails), (vec![("search", 2), ("support", 1)], 3));
     let used = usage::report(dir, &[usage::Dimension::User], NOW_US, NOW_US + HOUR_US).unwrap();
-    assert_eq!(used.lines.iter().map(|line| (&*line.labels[0], line.guardrails)).collect::<Vec<_>>(), [("-", 2), ("u1", 1)]);
+    assert_eq!(
+        used.lines.iter().map(|line| (&*line.labels[0], line.guardrails)).collect::<Vec<_>>(),
+        [("-", 2), ("u1", 1)]
+    );
     let proof = verify(dir).unwrap();
     assert_eq!(proof.problems, Vec::<String>::new());
 }
@@ -123,12 +149,23 @@ fn exports_tell_what_was_found_at_its_attempt_and_refused_requests_for_themselve
         let mut out = Vec::new();
         export::export(dir, &Filter::default(), &mut out).unwrap();
         let attempts = read(out);
-        let told: Vec<_> = attempts[0]["guardrails"].as_array().unwrap().iter().map(|one| {
-            format!("{} {} {} {} {} {}", one["guardrail"], one["kind"], one["entity"], one["side"], one["action"], one["count"])
-        }).collect();
-        assert_eq!(told.join("; ").replace('"', ""), "no-pii kind-of-no-pii email input redact 2; \
+        let told: Vec<_> = attempts[0]["guardrails"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| {
+                format!(
+                    "{} {} {} {} {} {}",
+                    one["guardrail"], one["kind"], one["entity"], one["side"], one["action"], one["count"]
+                )
+            })
+            .collect();
+        assert_eq!(
+            told.join("; ").replace('"', ""),
+            "no-pii kind-of-no-pii email input redact 2; \
             no-pii kind-of-no-pii phone input redact 1; no-pii kind-of-no-pii email output redact 5; \
-            words kind-of-words word output flag 1");
+            words kind-of-words word output flag 1"
+        );
         assert!(attempts[1]["guardrails"].is_null(), "{}", attempts[1]);
         let mut out = Vec::new();
         let filter = Filter { team: Some("support".to_owned()), ..Filter::default() };
