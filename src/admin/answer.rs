@@ -2,7 +2,7 @@
 
 use crate::auth::{KeyPatch, NewKey, NewTeam, Rotation, TeamPatch};
 use crate::config::nearest;
-use crate::model::{ExplainRequest, ShutOrder};
+use crate::model::{ExplainRequest, GuardTestRequest, ShutOrder};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -127,6 +127,7 @@ impl Readable for NewTeam {}
 impl Readable for TeamPatch {}
 impl Readable for ShutOrder {}
 impl Readable for ExplainRequest {}
+impl Readable for GuardTestRequest {}
 
 impl Readable for Rotation {
     /// Without a grace period.

@@ -17,6 +17,7 @@ mod acts;
 mod keys;
 mod teams;
 mod targets;
+mod guardrails;
 mod reports;
 mod views;
 mod openapi;
@@ -28,7 +29,7 @@ pub use server::serve;
 pub use targets::Switch;
 
 use crate::auth::Callers;
-use crate::model::{BudgetView, Clock, Explain, HealthView, LimitView, ModelView, PriceView, TargetHealth};
+use crate::model::{BudgetView, Clock, Explain, GuardTest, HealthView, LimitView, ModelView, PriceView, TargetHealth};
 use audit::Audit;
 use prometheus::Registry;
 use std::path::PathBuf;
@@ -81,6 +82,8 @@ pub struct Views {
     pub health: Box<dyn Fn() -> HealthView + Send + Sync>,
     /// Tells what would become of a request.
     pub explain: Box<dyn Explain>,
+    /// Tries guardrails.
+    pub guard_test: Box<dyn GuardTest>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What the admin listener answers.
 
-use super::{AdminState, Api, access, keys, openapi, reports, targets, teams, views};
+use super::{AdminState, Api, access, guardrails, keys, openapi, reports, targets, teams, views};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -29,7 +29,8 @@ fn api(api: Arc<Api>) -> Router<AdminState> {
         .merge(teams::router())
         .merge(reports::router())
         .merge(views::router())
-        .merge(targets::router());
+        .merge(targets::router())
+        .merge(guardrails::router());
     inner
         .layer(from_fn_with_state(Arc::clone(&api), access::admit))
         .merge(openapi::router())

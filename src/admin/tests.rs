@@ -1,7 +1,7 @@
 use super::*;
 use crate::auth::{Callers, Witness};
 use crate::config::{Config, Secret};
-use crate::model::{ExplainRequest, Explained, Refusal, ShutOrder, SystemClock};
+use crate::model::{ExplainRequest, Explained, GuardTestRequest, GuardTested, Refusal, ShutOrder, SystemClock};
 use prometheus::IntCounter;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -53,6 +53,12 @@ impl Explain for Mute {
     }
 }
 
+impl GuardTest for Mute {
+    fn test(&self, _request: &GuardTestRequest) -> Result<GuardTested, Refusal> {
+        Err(Refusal { status: 404, code: "not_found".to_owned(), message: "none".to_owned() })
+    }
+}
+
 const ADMIN: &str = "an-admin-token-of-the-tests";
 const VIEWER: &str = "a-viewer-token-of-the-tests";
 
@@ -94,6 +100,7 @@ fn api() -> Arc<Api> {
             targets: Box::new(Vec::new),
             health: Box::new(health),
             explain: Box::new(Mute),
+            guard_test: Box::new(Mute),
         },
         switch: Box::new(Stuck),
     })

@@ -32,6 +32,7 @@ mod media;
 mod mirrors;
 mod guard_services;
 mod guardrails;
+mod evidence;
 mod ledger;
 mod kill;
 mod bounds;

@@ -45,6 +45,7 @@ impl Exchange {
     pub fn heard(&mut self, asking: &Asking, told: Result<Told, RemoteError>) {
         if let Some(guarding) = &mut self.opened.guarding {
             guarding.heard(asking, told);
+            self.record.found(&self.opened, &self.services, false);
         }
     }
 

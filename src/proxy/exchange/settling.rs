@@ -76,6 +76,7 @@ impl Exchange {
             entry.end(ended, now_us);
         }
         let Some(booking) = Booking::of(attempt, &self.opened, trouble, self.record.overhead) else { return };
+        self.record.found(&self.opened, &self.services, true);
         booking.book(&self.services, &mut self.record);
         self.record.paused(self.course.take_pause());
     }
