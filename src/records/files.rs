@@ -1,7 +1,7 @@
 //! The files of a directory: how they are named, which there are.
 //!
-//! `requests-000000012-20261128T0542Z.jsonl` is written to, or was when its process ended; closed, it is compressed and
-//! ends in `.jsonl.zst`. Numbers only grow; the time is that at which the file was begun, for people.
+//! `requests-000000012.jsonl` is written to, or was when its process ended; closed, it is compressed and its name is
+//! `requests-000000012.jsonl.zst`. Numbers only grow.
 
 use std::fs;
 use std::io;
@@ -92,18 +92,15 @@ fn read_name(name: &str, family: Family) -> Option<(u64, bool)> {
         Some(rest) => (rest, true),
         None => (rest.strip_suffix(".jsonl")?, false),
     };
-    let (number, _) = rest.split_once('-')?;
-    if number.len() < 9 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+    if rest.len() < 9 || !rest.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    Some((number.parse().ok()?, closed))
+    Some((rest.parse().ok()?, closed))
 }
 
-/// The name of a file that is begun at `now_us`.
-pub(super) fn name(family: Family, number: u64, now_us: u64) -> String {
-    let time = i64::try_from(now_us).ok().and_then(|now| jiff::Timestamp::from_microsecond(now).ok());
-    let time = time.unwrap_or_default().strftime("%Y%m%dT%H%MZ");
-    format!("{}-{number:09}-{time}.jsonl", family.name())
+/// The name of a file that is written to.
+pub(super) fn name(family: Family, number: u64) -> String {
+    format!("{}-{number:09}.jsonl", family.name())
 }
 
 #[cfg(test)]
@@ -112,12 +109,12 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_written_and_nothing_else_is_taken_for_one() {
-        let written = name(Family::Requests, 12, 1_795_844_520_000_000);
-        assert_eq!(written, "requests-000000012-20261128T0542Z.jsonl");
+        let written = name(Family::Requests, 12);
+        assert_eq!(written, "requests-000000012.jsonl");
         assert_eq!(read_name(&written, Family::Requests), Some((12, false)));
         assert_eq!(read_name(&format!("{written}.zst"), Family::Requests), Some((12, true)));
         assert_eq!(read_name(&written, Family::Contents), None);
-        for other in ["requests-12-x.jsonl", "requests-000000012-x.jsonl.zst.tmp", "requests-+00000012-x.jsonl", "x"] {
+        for other in ["requests-12.jsonl", "requests-000000012.jsonl.zst.part", "requests-+00000012.jsonl", "x"] {
             assert_eq!(read_name(other, Family::Requests), None, "{other}");
         }
     }

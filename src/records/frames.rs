@@ -65,6 +65,8 @@ fn pack(plain: &Path, part: &Path) -> io::Result<()> {
     out.write_all(&SKIPPED.to_le_bytes())?;
     out.write_all(&small(index.len())?.to_le_bytes())?;
     out.write_all(&index)?;
+    // Its age is that of its last line.
+    out.set_modified(lines.get_ref().metadata()?.modified()?)?;
     out.sync_all()
 }
 

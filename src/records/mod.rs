@@ -12,9 +12,22 @@ mod frames;
 mod blocks;
 mod reader;
 mod live;
+mod metrics;
+mod keeper;
+mod janitor;
+mod tap;
+mod content;
 
+pub use content::{ContentLog, Keep, Kept, Redactor, Side};
 pub use files::{Family, Terms};
 pub use find::{Find, Found, Place, StatusIs};
+pub use janitor::{Janitor, Waker};
+pub use keeper::Keeper;
 pub use live::Live;
+pub use metrics::RecordsMetrics;
 pub use reader::Reader;
 pub use record::{Attempt, Content, Record};
+pub use tap::Stream;
+
+#[cfg(test)]
+mod tests;
