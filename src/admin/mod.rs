@@ -17,12 +17,14 @@ mod acts;
 mod keys;
 mod teams;
 mod reports;
+mod requests;
 mod views;
 mod openapi;
 pub mod audit;
 
 pub use access::Tokens;
 pub use openapi::document;
+pub use requests::Records;
 pub use server::serve;
 
 use crate::auth::Callers;
@@ -57,6 +59,8 @@ pub struct Api {
     pub state_dir: PathBuf,
     /// Wall clock.
     pub clock: Arc<dyn Clock>,
+    /// Records of requests.
+    pub records: Records,
     /// What the other stages show.
     pub views: Views,
 }

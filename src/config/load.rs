@@ -4,7 +4,7 @@ use super::check::Checker;
 use super::file::ConfigFile;
 use super::resolve::resolve;
 use super::shape::read_all;
-use super::tree::{Value, parse};
+use super::tree::{Node, Places, Value, parse};
 use super::{Config, ConfigError, ConfigErrors, Secret};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

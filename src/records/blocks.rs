@@ -15,8 +15,14 @@ pub(super) struct Block {
 /// A file that is read from its end.
 pub(super) enum Blocks {
     /// What is left of it is its first `end` bytes.
-    Plain { file: File, end: u64 },
-    Closed { file: File, frames: Vec<Frame> },
+    Plain {
+        file: File,
+        end: u64,
+    },
+    Closed {
+        file: File,
+        frames: Vec<Frame>,
+    },
 }
 
 impl Blocks {

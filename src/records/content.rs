@@ -1,9 +1,9 @@
 //! Prompts and answers on their way into files: a thread of its own, behind a queue that is bounded in bytes. Texts are
 //! made unreadable where a team's rule says so before they are written; what cannot be is not kept.
 
+use super::files::Family;
 use super::keeper::Keeper;
 use super::metrics::RecordsMetrics;
-use super::files::Family;
 use crate::model::{Api, RequestId};
 use prometheus::IntCounter;
 use serde::{Serialize, Serializer};
@@ -105,13 +105,7 @@ impl ContentLog {
         let (queue, kept) = sync_channel(QUEUE);
         let (done_sender, done) = sync_channel(1);
         let (waiting, closing) = (Arc::new(AtomicUsize::new(0)), Arc::default());
-        let writer = Writer {
-            kept,
-            keeper,
-            redactor,
-            waiting: Arc::clone(&waiting),
-            closing: Arc::clone(&closing),
-        };
+        let writer = Writer { kept, keeper, redactor, waiting: Arc::clone(&waiting), closing: Arc::clone(&closing) };
         thread::Builder::new().name("records-content".to_owned()).spawn(move || {
             writer.run();
             let _ = done_sender.send(());
@@ -120,14 +114,16 @@ impl ContentLog {
         Ok(Self { queue, waiting, lost, done: parking_lot::Mutex::new(done), closing })
     }
 
-    /// Hands it over. What does not fit into the queue is lost and counted.
-    pub fn write(&self, kept: Box<Kept>) {
+    /// Hands it over; false: it does not fit into the queue, and is lost and counted.
+    pub fn write(&self, kept: Box<Kept>) -> bool {
         let size = kept.size();
         let before = self.waiting.fetch_add(size, Ordering::Relaxed);
-        if before.saturating_add(size) > QUEUE_BYTES || self.queue.try_send(kept).is_err() {
+        let taken = before.saturating_add(size) <= QUEUE_BYTES && self.queue.try_send(kept).is_ok();
+        if !taken {
             self.waiting.fetch_sub(size, Ordering::Relaxed);
             self.lost.inc();
         }
+        taken
     }
 
     /// Writes what waits, for at most `patience`; what comes later is lost. Returns whether all was written.
@@ -215,9 +211,7 @@ impl Writer {
         let texts = self.redactor.texts(kept.api, &kept.answer.bytes);
         match kept.keep {
             Keep::Full => Some(texts),
-            Keep::Redacted => {
-                texts.iter().map(|text| self.redacted(text, false, kept.answer.is_truncated())).collect()
-            }
+            Keep::Redacted => texts.iter().map(|text| self.redacted(text, false, kept.answer.is_truncated())).collect(),
         }
     }
 

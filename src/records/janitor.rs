@@ -31,7 +31,8 @@ pub struct Janitor {
 }
 
 impl Janitor {
-    /// Starts it; it looks after both families, also where one is not written to any more.
+    /// Starts it; it looks after both families, also where one is not written to any more. Its first round waits for the
+    /// first [`Waker::wake`].
     ///
     /// # Errors
     ///
@@ -63,7 +64,8 @@ struct Round {
 impl Round {
     fn go_on(&self, woken: &Receiver<()>) {
         let mut said = false;
-        loop {
+        // First whoever writes takes the files that it goes on with.
+        while woken.recv_timeout(EACH) != Err(RecvTimeoutError::Disconnected) {
             let mut failed = false;
             for (family, metrics) in &self.families {
                 if let Err(error) = self.tidy(*family, metrics) {
@@ -75,9 +77,6 @@ impl Round {
                 }
             }
             said = failed;
-            if woken.recv_timeout(EACH) == Err(RecvTimeoutError::Disconnected) {
-                return;
-            }
         }
     }
 

@@ -41,6 +41,11 @@ impl Live {
         self.followers.subscribe()
     }
 
+    /// How many follow.
+    pub fn followers(&self) -> usize {
+        self.followers.receiver_count()
+    }
+
     /// The last records that `find` looks for, the newest first, at most its limit.
     pub fn recent(&self, find: &Find) -> Vec<Record> {
         let lines: Vec<Arc<str>> = self.ring.lock().iter().rev().cloned().collect();

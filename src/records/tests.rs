@@ -1,11 +1,12 @@
 use super::files::{Family, Terms, list};
 use super::{
-    Content, ContentLog, Find, Janitor, Keep, Keeper, Kept, Live, Place, Reader, Record, RecordsMetrics, Redactor, Side,
-    Stream,
+    Content, ContentLog, Find, Follow, Janitor, Keep, Keeper, Kept, Live, Place, Reader, Record, RecordsMetrics,
+    Redactor, Side, Stream,
 };
 use crate::model::{Api, Clock, RequestId};
 use crate::telemetry::Tap as _;
 use prometheus::Registry;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
@@ -378,4 +379,61 @@ fn contents_are_kept_as_the_rule_says_and_what_cannot_be_redacted_is_not() {
     assert_eq!(content(7).answer.map(|text| text.len()), Some(9_999 - 4_096), "half a secret may stand at a cut");
     assert_eq!(place.reader().content(id(8)).expect("read"), None);
     assert!(Path::new(&place.dir.path().join("records/contents-000000001.jsonl")).exists());
+}
+
+#[test]
+fn who_follows_a_directory_gets_each_line_once_also_where_its_file_is_closed() {
+    let place = Shop::new(200_000);
+    let janitor = place.janitor();
+    let mut keeper = place.keeper(&janitor);
+    write(&mut keeper, 0..1_000);
+    place.closed(1);
+    let mut follow = Follow::from_now(place.terms.dir.clone()).expect("read");
+    let mut seen = Vec::new();
+    for from in (1_000..3_000).step_by(250) {
+        write(&mut keeper, from..from + 250);
+        if from % 500 == 0 {
+            place.closed(1);
+        }
+        let lines = follow.more().expect("read");
+        seen.extend(lines.iter().map(|line| Record::parse(line).expect("a record").request_id.expect("a label")));
+    }
+    let want: Vec<String> = (1_000..3_000).map(|number| format!("label-{number}")).collect();
+    assert_eq!(seen, want);
+    assert_eq!(follow.more().expect("read"), Vec::<String>::new());
+}
+
+/// A disk that is full, played by the limit on file sizes: a write is cut short and the rest refused. The limit holds for
+/// a whole process, so that the test runs itself in one of its own, without the trap that would kill it.
+#[test]
+fn a_full_disk_leaves_whole_lines_only_and_is_written_to_again() {
+    let done = std::process::Command::new("sh")
+        .args(["-c", r#"trap "" XFSZ; exec "$0" --ignored --exact records::tests::with_a_limit"#])
+        .arg(std::env::current_exe().expect("this test"))
+        .output()
+        .expect("it runs");
+    let told = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success() && told.contains("1 passed"), "{told}");
+}
+
+#[test]
+#[ignore = "limits the whole process; run by the test above"]
+fn with_a_limit() {
+    let place = Shop::new(1 << 20);
+    let janitor = place.janitor();
+    let mut keeper = place.keeper(&janitor);
+    let before = getrlimit(Resource::Fsize);
+    let size = line(0).len() as u64 + 1;
+    setrlimit(Resource::Fsize, Rlimit { current: Some(3 * size + size / 2), ..before }).expect("a lower limit");
+    let lines: String = (0..5).map(|number| line(number) + "\n").collect();
+    keeper.write(lines.as_bytes(), 5);
+    write(&mut keeper, 5..7);
+    assert_eq!(place.metric("weighbridge_records_lost_total"), 4.0);
+    setrlimit(Resource::Fsize, before).expect("the old limit");
+    write(&mut keeper, 7..8);
+    let found = place.reader().search(&Find::default()).expect("found");
+    assert_eq!(labels(&found.records), ["label-7", "label-2", "label-1", "label-0"]);
+    assert_eq!(place.metric("weighbridge_records_lines_total"), 4.0);
+    let text = fs::read_to_string(place.terms.dir.join("requests-000000001.jsonl")).expect("text");
+    assert!(text.lines().all(|line| Record::parse(line).is_some()), "whole lines only: {text}");
 }

@@ -80,11 +80,7 @@ impl AccessLog {
     /// # Errors
     ///
     /// When the file cannot be opened for appending, or the system gives no thread.
-    pub fn start(
-        to: &config::AccessLog,
-        tap: Option<Box<dyn Tap>>,
-        metrics: AccessLogMetrics,
-    ) -> io::Result<Self> {
+    pub fn start(to: &config::AccessLog, tap: Option<Box<dyn Tap>>, metrics: AccessLogMetrics) -> io::Result<Self> {
         let sink = match to {
             config::AccessLog::Off if tap.is_none() => return Ok(Self { running: None }),
             config::AccessLog::Off => Sink::Nowhere,
@@ -99,12 +95,7 @@ impl AccessLog {
         Self::tapped(sink, None, queue, metrics)
     }
 
-    fn tapped(
-        sink: Sink,
-        tap: Option<Box<dyn Tap>>,
-        queue: usize,
-        metrics: AccessLogMetrics,
-    ) -> io::Result<Self> {
+    fn tapped(sink: Sink, tap: Option<Box<dyn Tap>>, queue: usize, metrics: AccessLogMetrics) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
         let (done_sender, done) = sync_channel(1);
         let shared = Arc::new(Shared::default());

@@ -29,6 +29,7 @@ mod metering;
 mod media;
 mod mirrors;
 mod guardrails;
+mod records;
 mod ledger;
 mod kill;
 mod bounds;

@@ -50,7 +50,8 @@ impl Checker<'_> {
         let own = teams.iter().filter_map(|(team, file)| Some((team, file.records.as_ref()?.content)));
         let own: Vec<_> = own.collect();
         if files.is_none() && state.is_some() {
-            let of_teams = own.iter().map(|(team, content)| (join(&join(&join("teams", team), "records"), "content"), *content));
+            let of_teams =
+                own.iter().map(|(team, content)| (join(&join(&join("teams", team), "records"), "content"), *content));
             let all = std::iter::once(("records.content".to_owned(), file.content)).chain(of_teams);
             for (path, _) in all.filter(|(_, content)| *content != Content::None) {
                 self.flag(&path, "contents are kept in files, and `records.dir` is `off`");
