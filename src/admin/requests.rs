@@ -5,9 +5,11 @@ use super::Api;
 use super::acts::blocking;
 use super::answer::{ApiError, Named, Params, Refused};
 use super::audit::{Act, Actor};
-use crate::ledger::usage::since;
-use crate::model::RequestId;
-use crate::records::{Content, Find, Found, Live, Place, Reader, Record, StatusIs};
+use crate::{
+    ledger::usage::since,
+    model::RequestId,
+    records::{Content, Find, Found, Live, Place, Reader, Record, StatusIs},
+};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{StatusCode, header};

@@ -3,10 +3,12 @@
 
 use super::client::{Admin, AdminArgs, Format, segment, table};
 use super::{CliError, ConfigArgs};
-use crate::config::records_dir;
-use crate::ledger::usage::since;
-use crate::model::{Clock, RequestId, SystemClock};
-use crate::records::{Find, Follow, Place, Reader, Record, StatusIs};
+use crate::{
+    config::records_dir,
+    ledger::usage::since,
+    model::{Clock, RequestId, SystemClock},
+    records::{Find, Follow, Place, Reader, Record, StatusIs},
+};
 use http::Method;
 use std::io::Write;
 use std::path::PathBuf;

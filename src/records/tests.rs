@@ -3,8 +3,10 @@ use super::{
     Content, ContentLog, Find, Follow, Janitor, Keep, Keeper, Kept, Live, Place, Reader, Record, RecordsMetrics,
     Redactor, Side, Stream,
 };
-use crate::model::{Api, Clock, RequestId};
-use crate::telemetry::Tap as _;
+use crate::{
+    model::{Api, Clock, RequestId},
+    telemetry::Tap as _,
+};
 use prometheus::Registry;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::{self, OpenOptions};
