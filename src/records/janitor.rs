@@ -87,16 +87,17 @@ impl Round {
         }
         // What is too old is not compressed first; what is removed first makes room for the rest.
         let (mut files, now_us) = (list(dir, family)?, self.clock.now_us());
-        let mut result = self.remove(&mut files, now_us, metrics);
+        let mut result = self.remove(&mut files, now_us, metrics, false);
         for file in files.iter().filter(|file| !file.closed) {
             let closed = close(file);
             result = result.and(closed);
         }
-        result.and(self.remove(&mut list(dir, family)?, now_us, metrics))
+        result.and(self.remove(&mut list(dir, family)?, now_us, metrics, true))
     }
 
-    /// Removes the oldest closed files, as many as must go.
-    fn remove(&self, files: &mut Vec<Listed>, now_us: u64, metrics: &FamilyMetrics) -> io::Result<()> {
+    /// Removes the oldest closed files, as many as must go; with `plain` also those that could not be closed, because the
+    /// disk is full.
+    fn remove(&self, files: &mut Vec<Listed>, now_us: u64, metrics: &FamilyMetrics, plain: bool) -> io::Result<()> {
         let mut sizes = Vec::new();
         for file in files.iter() {
             let metadata = match fs::metadata(&file.path) {
@@ -109,8 +110,9 @@ impl Round {
             sizes.push((file.clone(), metadata.len(), age));
         }
         let mut all: u64 = sizes.iter().map(|(_, size, _)| size).sum();
-        for (file, size, age) in sizes.iter().filter(|(file, ..)| file.closed) {
-            if *age > self.terms.keep_for || all > self.terms.keep_bytes {
+        for (file, size, age) in &sizes {
+            let goes = *age > self.terms.keep_for || all > self.terms.keep_bytes;
+            if goes && (file.closed || (plain && free(file)?.is_some())) {
                 fs::remove_file(&file.path)?;
                 files.retain(|other| other != file);
                 all = all.saturating_sub(*size);
@@ -121,16 +123,18 @@ impl Round {
     }
 }
 
+/// A plain file with its lock, if nobody writes to it.
+fn free(file: &Listed) -> io::Result<Option<File>> {
+    match File::open(&file.path) {
+        Ok(plain) => Ok(if locked(&plain)? { Some(plain) } else { None }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Closes a file if nobody writes to it.
 fn close(file: &Listed) -> io::Result<()> {
-    let plain = match File::open(&file.path) {
-        Ok(plain) => plain,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    if !locked(&plain)? {
-        return Ok(());
-    }
+    let Some(plain) = free(file)? else { return Ok(()) };
     if plain.metadata()?.len() == 0 {
         return fs::remove_file(&file.path);
     }
