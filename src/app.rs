@@ -7,10 +7,12 @@ mod notices;
 mod probes;
 mod rebuild;
 mod shut;
+mod records;
+mod redact;
 mod views;
 
 use crate::admin::audit::Audit;
-use crate::admin::{self, AdminState, Api, Tokens, Views};
+use crate::admin::{self, AdminState, Api, Records, Tokens, Views};
 use crate::auth::{Callers, StoreError};
 use crate::config::{Config, OnRevoke, Tls};
 use crate::files::{FilesError, Shelf};
@@ -125,7 +127,9 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     shut::restore(&config.state.dir, &standings, SystemClock.now_us())
         .map_err(|why| AppError::System { what: "state.dir", why })?;
     let lasting_parts = (Arc::clone(&limits), mirrors, standings);
-    let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), lasting_parts)?);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut records = records::Records::open(config, &metrics, &clock)?;
+    let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), lasting_parts, &mut records)?);
     let lasting = Lasting { budgets: services.ledger.budgets(), standings: &services.standings, ..lasting };
     let snapshot = Arc::new(Snapshot::build(config, series, lasting).map_err(AppError::Config)?);
     let kept = Arc::clone(&snapshot);
@@ -156,7 +160,7 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     if let Some(address) = config.admin.listen {
         let listener = bind("admin.listen", &address.to_string())?;
         let views = views::views(&services, &snapshot, &ready, ledger_metrics);
-        let state = admin_state(config, &metrics, &services, &ready, views);
+        let state = admin_state(config, &metrics, &services, &ready, views, &records);
         server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listener)), state }));
     }
     let listen = config.server.listen.iter().map(|listen| listen.address).collect();
@@ -174,6 +178,7 @@ fn services(
     metrics: &Metrics,
     ledger_metrics: LedgerMetrics,
     (limits, mirrors, standings): (Arc<Limits>, Mirrors, Arc<Standings>),
+    records: &mut records::Records,
 ) -> Result<Services, AppError> {
     let descriptors = descriptors::raise();
     if let Some(warning) = descriptors::warning(config, descriptors) {
@@ -185,7 +190,7 @@ fn services(
     let files = proxy::Files::new(Shelf::open(&config.state.dir)?);
     let callers = Callers::open(config, &config.state.dir, Arc::clone(&clock) as _)?;
     rebuild::windows(config, &callers.rules(), &limits)?;
-    let access_log = AccessLog::start(&config.records.access_log, metrics.access_log.clone())
+    let access_log = AccessLog::start(&config.records.access_log, records.tap.take(), metrics.access_log.clone())
         .map_err(|error| system("records.access_log", &error))?;
     Ok(Services {
         callers: Arc::new(callers),
@@ -200,6 +205,7 @@ fn services(
         mirrors,
         counter: Counter::start(COUNTING_JOBS, COUNTING_BYTES).map_err(|error| system("a thread", &error))?,
         access_log: Arc::new(access_log),
+        contents: records.contents.take(),
         metrics: metrics.proxy.clone(),
         unproven: Unproven::default(),
         buffers: Buffers::new(config.server.max_buffered_bytes),
@@ -305,6 +311,7 @@ fn admin_state(
     services: &Arc<Services>,
     ready: &Arc<AtomicBool>,
     views: Views,
+    records: &records::Records,
 ) -> AdminState {
     let api = Api {
         tokens: Tokens::of(&config.admin),
@@ -312,6 +319,7 @@ fn admin_state(
         audit: Audit::open(&config.state.dir),
         state_dir: config.state.dir.clone(),
         clock: Arc::clone(&services.clock),
+        records: Records { reader: records.reader.clone(), live: Arc::clone(&records.live) },
         views,
         switch: Box::new(shut::Shutters::new(
             &config.state.dir,
@@ -347,6 +355,9 @@ fn close(services: &Services) {
     services.counter.close(Duration::from_secs(30));
     services.ledger.close();
     services.access_log.close(Duration::from_secs(5));
+    if let Some(contents) = &services.contents {
+        contents.close(Duration::from_secs(5));
+    }
 }
 
 /// The admin listener, as a service of the server.

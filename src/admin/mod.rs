@@ -19,12 +19,14 @@ mod teams;
 mod targets;
 mod guardrails;
 mod reports;
+mod requests;
 mod views;
 mod openapi;
 pub mod audit;
 
 pub use access::Tokens;
 pub use openapi::document;
+pub use requests::Records;
 pub use server::serve;
 pub use targets::Switch;
 
@@ -60,6 +62,8 @@ pub struct Api {
     pub state_dir: PathBuf,
     /// Wall clock.
     pub clock: Arc<dyn Clock>,
+    /// Records of requests.
+    pub records: Records,
     /// What the other stages show.
     pub views: Views,
     /// What takes targets out and puts them back.

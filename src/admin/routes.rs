@@ -1,6 +1,6 @@
 //! What the admin listener answers.
 
-use super::{AdminState, Api, access, guardrails, keys, openapi, reports, targets, teams, views};
+use super::{AdminState, Api, access, guardrails, keys, openapi, reports, requests, targets, teams, views};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -30,7 +30,8 @@ fn api(api: Arc<Api>) -> Router<AdminState> {
         .merge(reports::router())
         .merge(views::router())
         .merge(targets::router())
-        .merge(guardrails::router());
+        .merge(guardrails::router())
+        .merge(requests::router());
     inner
         .layer(from_fn_with_state(Arc::clone(&api), access::admit))
         .merge(openapi::router())

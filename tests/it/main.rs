@@ -33,6 +33,7 @@ mod mirrors;
 mod guard_services;
 mod guardrails;
 mod evidence;
+mod records;
 mod ledger;
 mod kill;
 mod bounds;
