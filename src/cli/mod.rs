@@ -9,6 +9,7 @@ mod client;
 mod demo;
 mod explain;
 mod guard;
+mod import;
 mod keys;
 mod ledger;
 mod run;
@@ -86,6 +87,7 @@ enum Command {
     Explain(explain::Args),
     Guard(guard::Guard),
     Audit(audit::Args),
+    ImportLitellm(import::Args),
     #[command(after_help = LEDGER_EXAMPLES)]
     Ledger(ledger::Args),
 }
@@ -156,6 +158,7 @@ fn execute(command: Command) -> Result<ExitCode, CliError> {
             let state = state_dir(args.state.as_deref(), args.config.as_deref())?;
             audit::run(&args, &state, &mut io::stdout().lock())
         }
+        Command::ImportLitellm(args) => done(args.run(&mut io::stdout().lock(), &mut io::stderr().lock())),
         Command::Ledger(ledger::Args { state: None, config, what: ledger::What::Rerate(rerate) }) => {
             let path = ConfigArgs { config }.path()?;
             let (config, snapshot) = run::load(&path).map_err(CliError::Config)?;

@@ -49,6 +49,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     // Written from the providers' references and not from our own codecs.
     ("simulate", &["model", "sse"]),
+    // Text in, text out.
+    ("import", &[]),
     (
         "app",
         &[
@@ -95,6 +97,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "proxy",
             "admin",
             "simulate",
+            "import",
             "app",
         ],
     ),

@@ -40,6 +40,7 @@ mod budgets;
 mod limits;
 mod shutdown;
 mod config_files;
+mod import_litellm;
 mod demo;
 mod layers;
 mod fuzz;
