@@ -41,6 +41,7 @@ mod limits;
 mod shutdown;
 mod config_files;
 mod import_litellm;
+mod operating;
 mod demo;
 mod layers;
 mod fuzz;
