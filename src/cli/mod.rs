@@ -6,6 +6,7 @@ mod audit;
 mod budgets;
 mod check;
 mod client;
+mod completions;
 mod demo;
 mod explain;
 mod guard;
@@ -88,6 +89,8 @@ enum Command {
     Guard(guard::Guard),
     Audit(audit::Args),
     ImportLitellm(import::Args),
+    Completions(completions::Completions),
+    Man(completions::Man),
     #[command(after_help = LEDGER_EXAMPLES)]
     Ledger(ledger::Args),
 }
@@ -158,6 +161,8 @@ fn execute(command: Command) -> Result<ExitCode, CliError> {
             let state = state_dir(args.state.as_deref(), args.config.as_deref())?;
             audit::run(&args, &state, &mut io::stdout().lock())
         }
+        Command::Completions(args) => done(args.run(&mut io::stdout().lock())),
+        Command::Man(args) => done(args.run()),
         Command::ImportLitellm(args) => done(args.run(&mut io::stdout().lock(), &mut io::stderr().lock())),
         Command::Ledger(ledger::Args { state: None, config, what: ledger::What::Rerate(rerate) }) => {
             let path = ConfigArgs { config }.path()?;
