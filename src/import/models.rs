@@ -252,6 +252,11 @@ impl Models {
         admitted
     }
 
+    /// Whether `name` is a word for models, and not one's name.
+    pub(super) fn is_word(&self, name: &str) -> bool {
+        ALL.contains(&name) || name == "no-default-models" || self.groups.contains_key(name)
+    }
+
     pub(super) fn has(&self, name: &str) -> bool {
         self.models.iter().any(|model| model.name == name)
     }

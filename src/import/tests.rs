@@ -94,9 +94,12 @@ fn wildcards_become_the_models_that_are_known_or_named() {
 model_list:
   - {model_name: 'openai/*', litellm_params: {model: 'openai/*'}}
   - {model_name: openai/o3, litellm_params: {model: openai/o3-mini}}
+  - {model_name: '*', litellm_params: {model: 'openai/*'}}
 litellm_settings: {fallbacks: [{openai/new: [openai/gpt-4o]}]}
 ";
-    let made = import(config, &[]);
+    let users = "user_id,models\nu,\"{all-team-models,no-default-models,own}\"\n";
+    let made = import(config, &[("LiteLLM_UserTable.csv", users)]);
+    assert!(made.yaml.contains("  own: {") && !made.yaml.contains("all-team-models"), "{}", made.yaml);
     for line in [
         "  openai/gpt-4o: { targets: [{ provider: openai, model: gpt-4o }] }",
         "  openai/o3: { targets: [{ provider: openai, model: o3-mini }] }",

@@ -22,7 +22,7 @@ pub(super) fn expand(models: &mut Models, mentioned: &BTreeSet<String>, known: L
             // A deployment of the same pattern is one more target; of a wider one it is another thing.
             let owner = of_pattern.iter().find(|(known, _)| *known == name).map(|(_, pattern)| pattern.clone());
             let taken = exact.contains(&name) || owner.is_some_and(|owner| owner != pattern.name);
-            if taken || fit_name(&name) != name || name.contains('*') {
+            if taken || models.is_word(&name) || fit_name(&name) != name || name.contains('*') {
                 continue;
             }
             let added = match pattern.known {
