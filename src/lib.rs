@@ -23,5 +23,6 @@ pub mod alerts;
 pub mod proxy;
 pub mod admin;
 pub mod simulate;
+pub mod import;
 pub mod cli;
 pub mod app;

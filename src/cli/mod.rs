@@ -6,9 +6,11 @@ mod audit;
 mod budgets;
 mod check;
 mod client;
+mod completions;
 mod demo;
 mod explain;
 mod guard;
+mod import;
 mod keys;
 mod ledger;
 mod records;
@@ -90,6 +92,9 @@ enum Command {
     Guard(guard::Guard),
     Records(records::Records),
     Audit(audit::Args),
+    ImportLitellm(import::Args),
+    Completions(completions::Completions),
+    Man(completions::Man),
     #[command(after_help = LEDGER_EXAMPLES)]
     Ledger(ledger::Args),
 }
@@ -162,6 +167,9 @@ fn execute(command: Command) -> Result<ExitCode, CliError> {
             let state = state_dir(args.state.as_deref(), args.config.as_deref())?;
             audit::run(&args, &state, &mut io::stdout().lock())
         }
+        Command::Completions(args) => done(args.run(&mut io::stdout().lock())),
+        Command::Man(args) => done(args.run()),
+        Command::ImportLitellm(args) => done(args.run(&mut io::stdout().lock(), &mut io::stderr().lock())),
         Command::Ledger(ledger::Args { state: None, config, what: ledger::What::Rerate(rerate) }) => {
             let path = ConfigArgs { config }.path()?;
             let (config, snapshot) = run::load(&path).map_err(CliError::Config)?;

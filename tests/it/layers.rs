@@ -63,6 +63,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     // Written from the providers' references and not from our own codecs.
     ("simulate", &["model", "sse"]),
+    // Text in, text out.
+    ("import", &[]),
     (
         "app",
         &[
@@ -111,6 +113,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "proxy",
             "admin",
             "simulate",
+            "import",
             "app",
         ],
     ),

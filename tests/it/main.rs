@@ -45,6 +45,8 @@ mod budgets;
 mod limits;
 mod shutdown;
 mod config_files;
+mod import_litellm;
+mod operating;
 mod demo;
 mod layers;
 mod fuzz;
