@@ -18,11 +18,13 @@ mod keys;
 mod teams;
 mod reports;
 mod views;
+mod reload;
 mod openapi;
 pub mod audit;
 
 pub use access::Tokens;
 pub use openapi::document;
+pub use reload::{LastReload, Reload, ReloadError, ReloadStatus, Reloaded, act_of};
 pub use server::serve;
 
 use crate::auth::Callers;
@@ -48,13 +50,15 @@ pub struct AdminState {
 /// What the admin API works with.
 pub struct Api {
     /// Who may use it.
-    pub tokens: Tokens,
+    pub tokens: Arc<Tokens>,
     /// Keys and teams.
     pub callers: Arc<Callers>,
     /// Where acts are recorded.
-    pub audit: Audit,
+    pub audit: Arc<Audit>,
     /// Where the ledger is, for reports.
     pub state_dir: PathBuf,
+    /// When the process began to serve, in microseconds since 1970.
+    pub begun_us: u64,
     /// Wall clock.
     pub clock: Arc<dyn Clock>,
     /// What the other stages show.
@@ -77,6 +81,8 @@ pub struct Views {
     pub health: Box<dyn Fn() -> HealthView + Send + Sync>,
     /// Tells what would become of a request.
     pub explain: Box<dyn Explain>,
+    /// Reads the configuration anew.
+    pub reload: Arc<dyn Reload>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The OpenAPI document of the admin API: public facts only, served without a token.
 
-use super::{Api, answer, audit, keys, reports, teams, views};
+use super::{Api, answer, audit, keys, reload, reports, teams, views};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, http::header, routing::get};
 use std::sync::{Arc, OnceLock};
@@ -16,7 +16,7 @@ use utoipa::{Modify, OpenApi};
         teams::list, teams::create, teams::show, teams::update, teams::remove,
         reports::usage, reports::rows, reports::acts,
         views::status, views::health, views::limits, views::budgets, views::prices, views::models,
-        views::targets, views::explain,
+        views::targets, views::explain, reload::status, reload::reload,
     ),
     components(schemas(answer::ErrorBody, answer::ErrorDetail, audit::Line, audit::Actor)),
     tags(
@@ -63,12 +63,19 @@ mod tests {
     fn every_route_is_in_the_document() {
         let text: serde_json::Value = serde_json::from_str(document()).expect("JSON");
         let paths = text["paths"].as_object().expect("paths");
-        for path in
-            ["/keys", "/keys/{name}", "/keys/{name}/rotate", "/teams", "/teams/{name}", "/usage", "/ledger/export"]
-        {
+        for path in [
+            "/keys",
+            "/keys/{name}",
+            "/keys/{name}/rotate",
+            "/teams",
+            "/teams/{name}",
+            "/usage",
+            "/ledger/export",
+            "/reload",
+        ] {
             assert!(paths.contains_key(path), "{path}");
         }
-        assert_eq!(paths.len(), 17 - 1, "{:?}", paths.keys().collect::<Vec<_>>());
+        assert_eq!(paths.len(), 17, "{:?}", paths.keys().collect::<Vec<_>>());
         assert_eq!(text["components"]["securitySchemes"]["token"]["scheme"], "bearer");
     }
 }

@@ -1,6 +1,6 @@
 //! What the admin listener answers.
 
-use super::{AdminState, Api, access, keys, openapi, reports, teams, views};
+use super::{AdminState, Api, access, keys, openapi, reload, reports, teams, views};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -24,8 +24,12 @@ pub(super) fn router(state: AdminState) -> Router {
 
 /// The API: all of it but its own description asks for a token.
 fn api(api: Arc<Api>) -> Router<AdminState> {
-    let inner =
-        Router::new().merge(keys::router()).merge(teams::router()).merge(reports::router()).merge(views::router());
+    let inner = Router::new()
+        .merge(keys::router())
+        .merge(teams::router())
+        .merge(reports::router())
+        .merge(views::router())
+        .merge(reload::router());
     inner
         .layer(from_fn_with_state(Arc::clone(&api), access::admit))
         .merge(openapi::router())

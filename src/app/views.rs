@@ -1,20 +1,22 @@
 //! What the admin API shows of the stages behind it.
 
+use super::reload::Reloader;
 use crate::admin::Views;
 use crate::ledger::LedgerMetrics;
 use crate::model::{BudgetView, HealthView};
-use crate::proxy::{Explainer, Services, Snapshot};
+use crate::proxy::{Explainer, Live, Services};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Joins them.
 pub(super) fn views(
     services: &Arc<Services>,
-    snapshot: &Arc<Snapshot>,
+    live: &Arc<Live>,
     ready: &Arc<AtomicBool>,
     ledger: LedgerMetrics,
+    reloader: &Arc<Reloader>,
 ) -> Views {
-    let (prices, models) = (Arc::clone(snapshot), Arc::clone(snapshot));
+    let (prices, models) = (Arc::clone(live), Arc::clone(live));
     let (ready, of_health) = (Arc::clone(ready), Arc::clone(services));
     let of_targets = Arc::clone(services);
     let (of_limits, of_budgets) = (Arc::clone(services), Arc::clone(services));
@@ -24,8 +26,8 @@ pub(super) fn views(
             let views = of_budgets.ledger.budgets().view(of_budgets.clock.now_us());
             views.into_iter().map(BudgetView::from).collect()
         }),
-        prices: Box::new(move || prices.prices()),
-        models: Box::new(move || models.models()),
+        prices: Box::new(move || prices.load().prices()),
+        models: Box::new(move || models.load().models()),
         targets: Box::new(move || of_targets.targets()),
         health: Box::new(move || {
             let ready = ready.load(Ordering::Relaxed);
@@ -38,6 +40,7 @@ pub(super) fn views(
                 buffered_bytes: of_health.buffers.used() as u64,
             }
         }),
-        explain: Box::new(Explainer { services: Arc::clone(services), snapshot: Arc::clone(snapshot) }),
+        explain: Box::new(Explainer { services: Arc::clone(services), live: Arc::clone(live) }),
+        reload: Arc::clone(reloader) as _,
     }
 }

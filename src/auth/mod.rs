@@ -13,6 +13,7 @@ mod key;
 mod record;
 mod edit;
 mod show;
+mod reload;
 mod store;
 mod unfit;
 
@@ -135,6 +136,8 @@ pub struct Caller {
     pub term: Term,
     /// Who is served first under overload: the key's, else the team's.
     pub priority: Priority,
+    /// The generation of the file that the credential was looked up under.
+    pub file: u64,
     models: Callable,
     /// None: from everywhere.
     allowed_ips: Networks,

@@ -1,6 +1,7 @@
 //! `weighbridge guard`: what a guardrail would do about a text, by the configuration alone.
 
-use super::{CliError, ConfigArgs, run};
+use super::{CliError, ConfigArgs};
+use crate::app::trial;
 use crate::config::{Hook, nearest};
 use clap::ValueEnum;
 use std::io::{Read as _, Write};
@@ -51,7 +52,7 @@ impl Guard {
     /// Tries it, writing what would go out to `out` and the rest to `err`.
     pub(super) fn run(self, out: &mut impl Write, err: &mut impl Write) -> Result<(), CliError> {
         let Command::Test(Test { config, guard: name, on }) = self.command;
-        let (_, snapshot) = run::load(&config.path()?).map_err(CliError::Config)?;
+        let (_, snapshot) = trial::load(&config.path()?).map_err(CliError::Config)?;
         let Some(guard) = snapshot.guards.named(&name) else {
             let names: Vec<&str> = snapshot.guards.all().iter().map(|guard| &*guard.name).collect();
             let hint = match nearest(&name, names.iter().copied()) {

@@ -11,11 +11,14 @@ mod explain;
 mod guard;
 mod keys;
 mod ledger;
+mod reload;
 mod run;
 mod simulate;
+mod status;
 mod teams;
 mod usage;
 
+use crate::app::trial;
 use crate::config::ConfigErrors;
 use crate::ledger::LedgerError;
 use clap::{Args, Parser, Subcommand};
@@ -85,6 +88,8 @@ enum Command {
     Budgets(budgets::Budgets),
     Explain(explain::Args),
     Guard(guard::Guard),
+    Status(status::Status),
+    Reload(reload::Reload),
     Audit(audit::Args),
     #[command(after_help = LEDGER_EXAMPLES)]
     Ledger(ledger::Args),
@@ -151,6 +156,8 @@ fn execute(command: Command) -> Result<ExitCode, CliError> {
         Command::Teams(teams) => done(teams.run(&mut io::stdout().lock())),
         Command::Budgets(budgets) => done(budgets.run(&mut io::stdout().lock())),
         Command::Explain(explain) => done(explain.run(&mut io::stdout().lock())),
+        Command::Status(status) => done(status.run(&mut io::stdout().lock())),
+        Command::Reload(reload) => done(reload.run(&mut io::stdout().lock())),
         Command::Guard(guard) => done(guard.run(&mut io::stdout().lock(), &mut io::stderr().lock())),
         Command::Audit(args) => {
             let state = state_dir(args.state.as_deref(), args.config.as_deref())?;
@@ -158,7 +165,7 @@ fn execute(command: Command) -> Result<ExitCode, CliError> {
         }
         Command::Ledger(ledger::Args { state: None, config, what: ledger::What::Rerate(rerate) }) => {
             let path = ConfigArgs { config }.path()?;
-            let (config, snapshot) = run::load(&path).map_err(CliError::Config)?;
+            let (config, snapshot) = trial::load(&path).map_err(CliError::Config)?;
             leave_with(ledger::rerate(&rerate, (&config, &snapshot), &mut io::stdout().lock()))
         }
         Command::Ledger(args) => {
@@ -230,7 +237,7 @@ Examples:
 const CHECK_EXAMPLES: &str = "\
 Examples:
   weighbridge check
-  weighbridge check -c weighbridge.yaml && systemctl restart weighbridge
+  weighbridge check -c weighbridge.yaml && weighbridge reload -c weighbridge.yaml
 
 Exit code 0: the file is right; 1: it is not, and every mistake is listed with its line.";
 

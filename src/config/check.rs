@@ -3,7 +3,7 @@
 use super::error::hint;
 use super::file::ConfigFile;
 use super::tree::{Node, Places, Scalar, Value};
-use super::{Config, ConfigError, Health, Scope};
+use super::{Config, ConfigError, Health, Scope, Written};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -90,6 +90,8 @@ impl<'a> Checker<'a> {
             webhook,
             files,
             guardrails,
+            watch: file.watch,
+            written: Written::default(),
         })
     }
 
