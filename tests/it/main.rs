@@ -39,6 +39,7 @@ mod slow_readers;
 mod budgets;
 mod limits;
 mod shutdown;
+mod reload;
 mod config_files;
 mod demo;
 mod layers;
