@@ -341,6 +341,7 @@ fn admin_state(
             services.metrics.open_connections.set(gauge(services.connections.count()));
             services.places.refresh();
             services.metrics.in_flight.set(gauge(services.places.used()));
+            services.standings.forget_unused();
             services.standings.refresh(services.clock.now_us());
             services.metrics.buffered_bytes.set(gauge(services.buffers.used()));
         }),

@@ -11,14 +11,16 @@ use super::certificates::Certificates;
 use super::notify::Notifier;
 use super::tending::Tended;
 use super::{AppError, rebuild, system, trial};
-use crate::admin::audit::{Actor, Audit};
-use crate::admin::{LastReload, Reload, ReloadError, ReloadStatus, Reloaded, Tokens, act_of};
-use crate::config::{Config, ConfigChange, ConfigErrors, Written, moment};
-use crate::guard::Safe;
-use crate::outbound::Client;
-use crate::providers::feed::Feed;
-use crate::proxy::{Lasting, Live, Services, Snapshot};
-use crate::telemetry::{Metrics, SeriesTable};
+use crate::{
+    admin::audit::{Actor, Audit},
+    admin::{LastReload, Reload, ReloadError, ReloadStatus, Reloaded, Tokens, act_of},
+    config::{Config, ConfigChange, ConfigErrors, Written, moment},
+    guard::Safe,
+    outbound::Client,
+    providers::feed::Feed,
+    proxy::{Lasting, Live, Services, Snapshot},
+    telemetry::{Metrics, SeriesTable},
+};
 use futures::future::join_all;
 use metrics::ReloadMetrics;
 use parking_lot::Mutex;

@@ -2,8 +2,10 @@
 
 use super::target::next_group;
 use super::uplink::Uplink;
-use crate::config::{ConfigError, Provider as ProviderConfig};
-use crate::providers::Provider;
+use crate::{
+    config::{ConfigError, Provider as ProviderConfig},
+    providers::Provider,
+};
 use std::fmt;
 use std::sync::Arc;
 
