@@ -159,7 +159,7 @@ def main():
     panics = (work / "log").read_text().lower().count("panicked")
     grown = memory[RELOADS] - memory[WARM]
     took.sort()
-    print("# 1,000 reloads under load\n")
+    print(f"# {RELOADS:,} reloads under load\n")
     print(f"{os.environ['MACHINE']}. {RELOADS} reloads one after the other by the admin API, {CLIENTS} clients without pause,")
     print(f"{len(KEYS)} keys, {MODELS} models; each reload changes prices, weights, limits, a credential, a guardrail and a key.\n")
     print("| what | |\n|---|--:|")
