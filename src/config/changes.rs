@@ -178,15 +178,16 @@ mod tests {
     const BASE: &str = "
 admin: { token: an-admin-token-of-the-tests }
 providers: { p: { kind: openai, api_key: sk-planted-one, base_url: 'http://127.0.0.1:1/v1' } }
-models: { m: { targets: [{ provider: p, model: x, weight: 1 }] } }
+models: { m: { max_attempts: 1, targets: [{ provider: p, model: x }] } }
 teams: { t: {} }
 keys:
   - { name: one, team: t, hash: 'sha256:1111111111111111111111111111111111111111111111111111111111111111' }
 ";
 
     fn changes(before: &str, after: &str) -> Vec<String> {
-        let read =
-            |text: &str| Config::from_text_with(text, None, &|_| Some("sk-planted-env".to_owned())).expect("right");
+        let read = |text: &str| {
+            Config::from_text_with(text, None, &|_| Some("sk-planted-environment".to_owned())).expect("right")
+        };
         let (before, after) = (read(before), read(after));
         after.written.changes_since(&before.written).iter().map(ToString::to_string).collect()
     }
@@ -196,12 +197,12 @@ keys:
         assert_eq!(changes(BASE, BASE), [""; 0]);
         let after = BASE
             .replace("sk-planted-one", "sk-planted-two")
-            .replace("weight: 1", "weight: 2")
+            .replace("max_attempts: 1", "max_attempts: 2")
             .replace("an-admin-token-of-the-tests", "'${env:TOKEN}'")
             .replace("teams: { t: {} }", "teams: { t: { models: [m] } }\nserver: { threads: 3 }");
         let want = [
             "admin.token changed: ${env:TOKEN}",
-            "models.m.targets[0].weight changed: 1 -> 2",
+            "models.m.max_attempts changed: 1 -> 2",
             "providers.p.api_key changed",
             "server.threads added: 3 (takes effect with a restart)",
             "teams.t.models[0] added: m",
