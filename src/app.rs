@@ -1,20 +1,24 @@
 //! The composition root: from a checked configuration to a process that serves, and back to nothing lost.
 
+mod certificates;
 pub mod descriptors;
-mod feeds;
 mod mirrors;
 mod notices;
+mod notify;
 mod probes;
 mod rebuild;
-mod shut;
 mod records;
 mod redact;
+mod reload;
+mod shut;
+mod tending;
+pub mod trial;
 mod views;
 
 use crate::admin::audit::Audit;
 use crate::admin::{self, AdminState, Api, Records, Tokens, Views};
 use crate::auth::{Callers, StoreError};
-use crate::config::{Config, OnRevoke, Tls};
+use crate::config::{Config, OnRevoke};
 use crate::files::{FilesError, Shelf};
 use crate::guard::Safe;
 use crate::ledger::budget::Budgets;
@@ -23,27 +27,31 @@ use crate::limits::{Addresses, Connections, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, SystemClock};
 use crate::proxy::edge::head::HeadLimits;
 use crate::proxy::{
-    self, Admission, Bounds, Buffers, Edge, Front, Gateway, Lasting, Listener, Mirrors, Services, Snapshot, Unproven,
-    Watch,
+    self, Admission, Bounds, Buffers, Edge, Front, Gateway, Lasting, Listener, Live, Mirrors, Services, Snapshot,
+    Unproven, Watch,
 };
 use crate::routing::{HealthMetrics, Standings};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
 use async_trait::async_trait;
+use certificates::Certificates;
+use notify::Notifier;
 use parking_lot::Mutex;
 use pingora::listeners::TcpSocketOptions;
-use pingora::listeners::tls::{Acceptor, TlsSettings};
 use pingora::protocols::TcpKeepalive;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server, ShutdownWatch};
 use pingora::services::background::{BackgroundService, background_service};
 use pingora::services::listening::Service;
+use reload::{Parts, Reloader};
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tending::{Tended, Tending};
 use tokio::net::TcpStream;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
 /// Why the process cannot serve.
@@ -103,12 +111,13 @@ const DRAIN_LOOK: Duration = Duration::from_millis(20);
 /// How often it is looked whether the listeners stand.
 const LISTEN_LOOK: Duration = Duration::from_millis(2);
 
-/// Serves until SIGTERM or SIGINT; returns when everything is on disk. `started` is called once all listeners are bound.
+/// Serves until SIGTERM or SIGINT; returns when everything is on disk. `config` stands in `file`, which is read anew when that
+/// is asked for; `None`: it is embedded. `started` is called once all listeners are bound.
 ///
 /// # Errors
 ///
 /// [`AppError`], before anything is served.
-pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
+pub fn run(config: &Config, file: Option<&Path>, started: impl FnOnce()) -> Result<(), AppError> {
     let metrics = Metrics::new().map_err(|error| system("metrics", &error))?;
     let limit_metrics = LimitMetrics::register(&metrics.registry).map_err(|error| system("limit metrics", &error))?;
     let limits = Arc::new(Limits::new(limit_metrics, Steady::new(SystemClock.now_us())));
@@ -119,7 +128,8 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     let nothing_spent = Arc::new(Budgets::in_memory(ledger_metrics.clone()));
     let standings = Standings::default();
     let safe = Arc::new(Safe::new().map_err(|error| system("randomness", &error))?);
-    let lasting = Lasting { limits: &limits, budgets: &nothing_spent, standings: &standings, safe: &safe };
+    let lasting =
+        Lasting { limits: &limits, budgets: &nothing_spent, standings: &standings, safe: &safe, before: None };
     Snapshot::build(config, SeriesTable::resolve(&metrics, config), lasting).map_err(AppError::Config)?;
     let (mirrors, mirror_runner) = Mirrors::new();
     let health = HealthMetrics::register(&metrics.registry).map_err(|error| system("health metrics", &error))?;
@@ -132,40 +142,56 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), lasting_parts, &mut records)?);
     let lasting = Lasting { budgets: services.ledger.budgets(), standings: &services.standings, ..lasting };
     let snapshot = Arc::new(Snapshot::build(config, series, lasting).map_err(AppError::Config)?);
-    let kept = Arc::clone(&snapshot);
-    services.callers.on_rules(Box::new(move |scope, rules| kept.governed.keep(scope, rules)));
+    let live = Arc::new(Live::new(Arc::clone(&snapshot)));
+    let kept = Arc::clone(&live);
+    services.callers.on_rules(Box::new(move |scope, rules| kept.load().governed.keep(scope, rules)));
     let ready = Arc::new(AtomicBool::new(false));
     let mut server = Server::new_with_opt_and_conf(None, server_conf(config));
     server.bootstrap();
-    let gateway = Gateway::new(Arc::clone(&services), Arc::clone(&snapshot), Arc::clone(&ready));
-    server.add_service(data_plane(config, &server, gateway, &services)?);
-    let (post, watching) = notices::of(config, &metrics, &services)?;
-    if let Some(post) = post {
-        server.add_service(background_service("alerts", post));
-    }
-    server.add_service(background_service("watch", watching));
-    if !snapshot.feeds.is_empty() {
-        let feeds = feeds::Feeds::new(snapshot.feeds.clone(), metrics.providers.credentials.clone());
-        server.add_service(background_service("credentials", feeds));
-    }
-    if !snapshot.mirrors.is_empty() {
-        let mirroring = mirrors::Mirroring { runner: mirror_runner, services: Arc::clone(&services) };
-        server.add_service(background_service("mirrors", mirroring));
-    }
-    let probings = snapshot.probings(config);
-    if !probings.is_empty() {
-        let probes = probes::Probes::new(probings, Arc::clone(&services.clock), health);
-        server.add_service(background_service("probes", probes));
-    }
+    let gateway = Gateway::new(Arc::clone(&services), Arc::clone(&live), Arc::clone(&ready));
+    let mut certificates = Certificates::default();
+    server.add_service(data_plane(config, &server, gateway, &services, &mut certificates)?);
+    notices::add(&mut server, config, &metrics, &services)?;
+    // A reload may bring the first mirror, credential or probe.
+    let mirroring = mirrors::Mirroring { runner: mirror_runner, services: Arc::clone(&services) };
+    server.add_service(background_service("mirrors", mirroring));
+    let credentials = metrics.providers.credentials.clone();
+    let (service, tending) = Tending::new(Arc::clone(&services.clock), health, credentials);
+    let tended = Tended { feeds: snapshot.feeds.clone(), probings: snapshot.probings(config) };
+    tending.try_send(tended).map_err(|error| system("a queue", &error))?;
+    server.add_service(background_service("tending", service));
+    drop(snapshot);
+    let (tokens, audit) = (Arc::new(Tokens::of(&config.admin)), Arc::new(Audit::open(&config.state.dir)));
+    let notifier = Arc::new(Notifier::from_env());
+    let parts = Parts {
+        services: Arc::clone(&services),
+        live: Arc::clone(&live),
+        safe,
+        metrics: metrics.clone(),
+        certificates,
+        tokens: Arc::clone(&tokens),
+        audit: Arc::clone(&audit),
+        tending,
+        notifier: Arc::clone(&notifier),
+    };
+    let reloader = Arc::new(Reloader::new(config, file, parts)?);
     if let Some(address) = config.admin.listen {
         let listener = bind("admin.listen", &address.to_string())?;
-        let views = views::views(&services, &snapshot, &ready, ledger_metrics);
-        let state = admin_state(config, &metrics, &services, &ready, views, &records);
+        let views = views::views(&services, &live, &ready, ledger_metrics, &reloader);
+        let state = admin_state(config, &metrics, &services, &ready, (tokens, audit, views), &records);
         server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listener)), state }));
     }
     let listen = config.server.listen.iter().map(|listen| listen.address).collect();
-    let watch = Watch { services: Arc::clone(&services), snapshot: Arc::clone(&snapshot), every: config.files.look };
-    let stop = Stop { services: Arc::clone(&services), ready, listen, within: config.server.drain_timeout, watch };
+    let watch = Watch { services: Arc::clone(&services), live };
+    let stop = Stop {
+        services: Arc::clone(&services),
+        ready,
+        listen,
+        within: config.server.drain_timeout,
+        watch,
+        reloader,
+        notifier,
+    };
     server.add_service(background_service("drain", stop));
     started();
     server.run(RunArgs::default());
@@ -189,7 +215,7 @@ fn services(
     let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics)?;
     let files = proxy::Files::new(Shelf::open(&config.state.dir)?);
     let callers = Callers::open(config, &config.state.dir, Arc::clone(&clock) as _)?;
-    rebuild::windows(config, &callers.rules(), &limits)?;
+    rebuild::windows(config, &config.state.dir, &callers.rules(), &limits, &BTreeSet::new())?;
     let access_log = AccessLog::start(&config.records.access_log, records.tap.take(), metrics.access_log.clone())
         .map_err(|error| system("records.access_log", &error))?;
     Ok(Services {
@@ -245,6 +271,7 @@ fn data_plane(
     server: &Server,
     gateway: Gateway,
     services: &Services,
+    certificates: &mut Certificates,
 ) -> Result<Service<Front>, AppError> {
     let proxy = proxy::build(gateway, &server.configuration, &config.server);
     let (head, idle) = (config.server.head_timeout, config.server.keepalive_timeout);
@@ -252,7 +279,8 @@ fn data_plane(
     for listen in &config.server.listen {
         // Pingora panics when an address is taken: asked here first.
         drop(bind("server.listen", &listen.address.to_string())?);
-        let tls = listen.tls.as_ref().map(|tls| acceptor(listen.address, tls)).transpose()?;
+        let tls = listen.tls.as_ref().map(|tls| certificates.acceptor(listen.address, tls)).transpose();
+        let tls = tls.map_err(|why| AppError::Tls { address: listen.address.to_string(), why })?;
         listeners.push(Listener { address: listen.address, tls, proxy_protocol: listen.proxy_protocol });
     }
     let shared = (Arc::clone(&services.connections), services.unproven.clone(), services.metrics.clone());
@@ -273,16 +301,6 @@ fn data_plane(
         service.add_listener(listener.tcp_socket_options(options));
     }
     Ok(service)
-}
-
-/// What makes the handshakes of a listener; Pingora's own listeners do not, see `proxy/front.rs`.
-fn acceptor(address: SocketAddr, tls: &Tls) -> Result<Acceptor, AppError> {
-    let wrong = |why: String| AppError::Tls { address: address.to_string(), why };
-    let path = |path: &std::path::Path| path.to_str().map(str::to_owned);
-    let (cert, key) = path(&tls.cert).zip(path(&tls.key)).ok_or_else(|| wrong("its path is no text".to_owned()))?;
-    let mut settings = TlsSettings::intermediate(&cert, &key).map_err(|error| wrong(error.to_string()))?;
-    settings.enable_h2();
-    Ok(settings.build())
 }
 
 /// A client whose machine is gone sends no word of it: after so much silence it is asked whether it lives, so often, and
@@ -310,14 +328,15 @@ fn admin_state(
     metrics: &Metrics,
     services: &Arc<Services>,
     ready: &Arc<AtomicBool>,
-    views: Views,
+    (tokens, audit, views): (Arc<Tokens>, Arc<Audit>, Views),
     records: &records::Records,
 ) -> AdminState {
     let api = Api {
-        tokens: Tokens::of(&config.admin),
+        tokens,
         callers: Arc::clone(&services.callers),
-        audit: Audit::open(&config.state.dir),
+        audit,
         state_dir: config.state.dir.clone(),
+        begun_us: services.clock.now_us(),
         clock: Arc::clone(&services.clock),
         records: Records { reader: records.reader.clone(), live: Arc::clone(&records.live) },
         views,
@@ -335,6 +354,7 @@ fn admin_state(
             services.metrics.open_connections.set(gauge(services.connections.count()));
             services.places.refresh();
             services.metrics.in_flight.set(gauge(services.places.used()));
+            services.standings.forget_unused();
             services.standings.refresh(services.clock.now_us());
             services.metrics.buffered_bytes.set(gauge(services.buffers.used()));
         }),
@@ -388,6 +408,8 @@ struct Stop {
     listen: Vec<SocketAddr>,
     within: Duration,
     watch: Watch,
+    reloader: Arc<Reloader>,
+    notifier: Arc<Notifier>,
 }
 
 impl Stop {
@@ -406,7 +428,8 @@ impl BackgroundService for Stop {
     async fn start(&self, shutdown: ShutdownWatch) {
         tokio::select! {
             () = self.stop(shutdown) => {}
-            () = note_hangups() => {}
+            () = self.reloader.on_hangups() => {}
+            () = self.reloader.on_changes() => {}
             () = self.services.callers.maintain() => {}
             () = self.watch.keep() => {}
         }
@@ -419,6 +442,7 @@ impl Stop {
         tokio::select! {
             () = self.listening() => {
                 self.ready.store(true, Ordering::Relaxed);
+                self.notifier.ready();
                 if shutdown.changed().await.is_err() {
                     return;
                 }
@@ -426,6 +450,7 @@ impl Stop {
             _ = shutdown.changed() => {}
         }
         self.ready.store(false, Ordering::Relaxed);
+        self.notifier.stopping();
         let begun = Instant::now();
         tracing::info!(open = self.services.places.busy(), "draining");
         while self.services.places.busy() > 0 && begun.elapsed() < self.within {
@@ -447,19 +472,6 @@ impl Stop {
         }
         exit();
     }
-}
-
-/// SIGHUP's default action would end the process, and other daemons take it for "reload". Never returns.
-async fn note_hangups() {
-    match signal(SignalKind::hangup()) {
-        Ok(mut hangups) => {
-            while hangups.recv().await.is_some() {
-                tracing::warn!("SIGHUP: this version does not reload; restart it to apply a changed file");
-            }
-        }
-        Err(error) => tracing::error!(%error, "SIGHUP cannot be waited for"),
-    }
-    std::future::pending::<()>().await;
 }
 
 /// The one place where the process ends itself: the stores are flushed.

@@ -4,6 +4,7 @@ use super::Api;
 use super::answer::ApiError;
 use super::audit::Actor;
 use crate::config::{Admin, Secret};
+use arc_swap::ArcSwap;
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -13,9 +14,12 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
-/// The tokens of the configuration, as their hashes.
+/// The tokens of the configuration that holds, as their hashes.
 #[derive(Default)]
-pub struct Tokens {
+pub struct Tokens(ArcSwap<Hashes>);
+
+#[derive(Default)]
+struct Hashes {
     admin: Option<[u8; 32]>,
     viewer: Option<[u8; 32]>,
 }
@@ -39,6 +43,21 @@ impl Role {
 impl Tokens {
     /// Those of the file.
     pub fn of(admin: &Admin) -> Self {
+        Self(ArcSwap::from_pointee(Hashes::of(admin)))
+    }
+
+    /// From now on those of `admin` are asked for.
+    pub fn set(&self, admin: &Admin) {
+        self.0.store(Arc::new(Hashes::of(admin)));
+    }
+
+    fn actor(&self, headers: &HeaderMap) -> Result<(Role, Actor), ApiError> {
+        self.0.load().actor(headers)
+    }
+}
+
+impl Hashes {
+    fn of(admin: &Admin) -> Self {
         let hash = |token: &Secret| Sha256::digest(token.expose().as_bytes()).into();
         Self { admin: admin.token.as_ref().map(hash), viewer: admin.viewer_token.as_ref().map(hash) }
     }
@@ -58,7 +77,7 @@ impl Tokens {
 
     fn actor(&self, headers: &HeaderMap) -> Result<(Role, Actor), ApiError> {
         if self.admin.is_none() && self.viewer.is_none() {
-            let message = "the admin API is closed: set `admin.token` in the configuration, and restart the gateway";
+            let message = "the admin API is closed: set `admin.token` in the configuration, and reload it (SIGHUP)";
             return Err(ApiError::new(StatusCode::UNAUTHORIZED, "no_admin_token", message));
         }
         let mut values = headers.get_all(AUTHORIZATION).iter();

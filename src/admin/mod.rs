@@ -21,12 +21,14 @@ mod guardrails;
 mod reports;
 mod requests;
 mod views;
+mod reload;
 mod openapi;
 pub mod audit;
 
 pub use access::Tokens;
 pub use openapi::document;
 pub use requests::Records;
+pub use reload::{LastReload, Reload, ReloadError, ReloadStatus, Reloaded, act_of};
 pub use server::serve;
 pub use targets::Switch;
 
@@ -53,13 +55,15 @@ pub struct AdminState {
 /// What the admin API works with.
 pub struct Api {
     /// Who may use it.
-    pub tokens: Tokens,
+    pub tokens: Arc<Tokens>,
     /// Keys and teams.
     pub callers: Arc<Callers>,
     /// Where acts are recorded.
-    pub audit: Audit,
+    pub audit: Arc<Audit>,
     /// Where the ledger is, for reports.
     pub state_dir: PathBuf,
+    /// When the process began to serve, in microseconds since 1970.
+    pub begun_us: u64,
     /// Wall clock.
     pub clock: Arc<dyn Clock>,
     /// Records of requests.
@@ -88,6 +92,8 @@ pub struct Views {
     pub explain: Box<dyn Explain>,
     /// Tries guardrails.
     pub guard_test: Box<dyn GuardTest>,
+    /// Reads the configuration anew.
+    pub reload: Arc<dyn Reload>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The OpenAPI document of the admin API: public facts only, served without a token.
 
-use super::{Api, answer, audit, guardrails, keys, reports, requests, targets, teams, views};
+use super::{Api, answer, audit, guardrails, keys, reload, reports, requests, targets, teams, views};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, http::header, routing::get};
 use std::sync::{Arc, OnceLock};
@@ -17,6 +17,7 @@ use utoipa::{Modify, OpenApi};
         reports::usage, reports::rows, reports::acts, requests::search, requests::tail, requests::show,
         views::status, views::health, views::limits, views::budgets, views::prices, views::models,
         views::explain, targets::list, targets::shut, targets::open, guardrails::report, guardrails::test,
+        reload::status, reload::reload,
     ),
     components(schemas(answer::ErrorBody, answer::ErrorDetail, audit::Line, audit::Actor)),
     tags(
@@ -64,12 +65,19 @@ mod tests {
     fn every_route_is_in_the_document() {
         let text: serde_json::Value = serde_json::from_str(document()).expect("JSON");
         let paths = text["paths"].as_object().expect("paths");
-        for path in
-            ["/keys", "/keys/{name}", "/keys/{name}/rotate", "/teams", "/teams/{name}", "/usage", "/ledger/export"]
-        {
+        for path in [
+            "/keys",
+            "/keys/{name}",
+            "/keys/{name}/rotate",
+            "/teams",
+            "/teams/{name}",
+            "/usage",
+            "/ledger/export",
+            "/reload",
+        ] {
             assert!(paths.contains_key(path), "{path}");
         }
-        assert_eq!(paths.len(), 23, "{:?}", paths.keys().collect::<Vec<_>>());
+        assert_eq!(paths.len(), 24, "{:?}", paths.keys().collect::<Vec<_>>());
         assert_eq!(text["components"]["securitySchemes"]["token"]["scheme"], "bearer");
     }
 }

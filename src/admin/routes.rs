@@ -1,6 +1,6 @@
 //! What the admin listener answers.
 
-use super::{AdminState, Api, access, guardrails, keys, openapi, reports, requests, targets, teams, views};
+use super::{AdminState, Api, access, guardrails, keys, openapi, reload, reports, requests, targets, teams, views};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -31,7 +31,8 @@ fn api(api: Arc<Api>) -> Router<AdminState> {
         .merge(views::router())
         .merge(targets::router())
         .merge(guardrails::router())
-        .merge(requests::router());
+        .merge(requests::router())
+        .merge(reload::router());
     inner
         .layer(from_fn_with_state(Arc::clone(&api), access::admit))
         .merge(openapi::router())

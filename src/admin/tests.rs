@@ -1,6 +1,6 @@
 use super::*;
 use crate::auth::{Callers, Witness};
-use crate::config::{Config, Secret};
+use crate::config::{Config, ConfigChange, Secret};
 use crate::model::{ExplainRequest, Explained, GuardTestRequest, GuardTested, Refusal, ShutOrder, SystemClock};
 use prometheus::IntCounter;
 use std::io;
@@ -59,6 +59,23 @@ impl GuardTest for Mute {
     }
 }
 
+impl Reload for Mute {
+    fn reload(&self, _dry_run: bool, _witness: &dyn Fn(&[ConfigChange]) -> bool) -> Result<Reloaded, ReloadError> {
+        Err(ReloadError::NoFile)
+    }
+
+    fn status(&self) -> ReloadStatus {
+        ReloadStatus {
+            generation: 0,
+            loaded: String::new(),
+            file: None,
+            watch: false,
+            last: None,
+            needs_restart: Vec::new(),
+        }
+    }
+}
+
 const ADMIN: &str = "an-admin-token-of-the-tests";
 const VIEWER: &str = "a-viewer-token-of-the-tests";
 
@@ -87,10 +104,11 @@ fn api() -> Arc<Api> {
         buffered_bytes: 0,
     };
     Arc::new(Api {
-        tokens: Tokens::of(&crate::config::Admin { listen: None, token, viewer_token }),
+        tokens: Arc::new(Tokens::of(&crate::config::Admin { listen: None, token, viewer_token })),
         callers: Arc::new(callers),
-        audit: Audit::open(&dir),
+        audit: Arc::new(Audit::open(&dir)),
         state_dir: dir,
+        begun_us: 0,
         clock,
         records: super::Records { reader: None, live: Arc::default() },
         views: Views {
@@ -102,6 +120,7 @@ fn api() -> Arc<Api> {
             health: Box::new(health),
             explain: Box::new(Mute),
             guard_test: Box::new(Mute),
+            reload: Arc::new(Mute),
         },
         switch: Box::new(Stuck),
     })

@@ -4,6 +4,7 @@
 use super::Api;
 use super::acts::blocking;
 use super::answer::{ApiError, Body, Refused};
+use super::reload::ReloadStatus;
 use crate::model::{BudgetView, ExplainRequest, Explained, HealthView, LimitView, ModelView, PriceView};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -29,8 +30,14 @@ pub(super) fn router() -> Router<Arc<Api>> {
 pub(super) struct Status {
     /// Of the program.
     version: String,
+    /// Of the process.
+    pid: u32,
+    /// Since it began to serve.
+    uptime_seconds: u64,
     /// How it is.
     health: HealthView,
+    /// How the configuration came to be that holds.
+    reload: ReloadStatus,
     /// Keys that were not revoked.
     keys: usize,
     /// Teams.
@@ -48,7 +55,10 @@ pub(super) async fn status(State(api): State<Arc<Api>>) -> Result<Json<Status>, 
         let living = |key: &crate::auth::KeyView| key.state != crate::auth::KeyState::Revoked;
         Json(Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime_seconds: api.clock.now_us().saturating_sub(api.begun_us) / 1_000_000,
             health: (api.views.health)(),
+            reload: api.views.reload.status(),
             keys: api.callers.keys().iter().filter(|key| living(key)).count(),
             teams: api.callers.teams().len(),
             models: (api.views.models)().len(),

@@ -10,8 +10,8 @@ use crate::proxy::Services;
 use crate::telemetry::Metrics;
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use pingora::server::ShutdownWatch;
-use pingora::services::background::BackgroundService;
+use pingora::server::{Server, ShutdownWatch};
+use pingora::services::background::{BackgroundService, background_service};
 use prometheus::Registry;
 use serde_json::json;
 use std::time::Duration;
@@ -20,16 +20,17 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 /// How often the metrics are looked at.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Lets every alert of a budget ring, if there is a webhook; returns who delivers, and who watches.
+/// Lets every alert of a budget ring, if there is a webhook; adds who delivers, and who watches.
 ///
 /// # Errors
 ///
 /// When the metrics cannot be registered.
-pub(super) fn of(
+pub(super) fn add(
+    server: &mut Server,
     config: &Config,
     metrics: &Metrics,
     services: &Services,
-) -> Result<(Option<Post>, Watching), AppError> {
+) -> Result<(), AppError> {
     let counts = AlertMetrics::register(&metrics.registry).map_err(|error| system("alert metrics", &error))?;
     let webhook = config.webhook.clone();
     let both = webhook.map(|webhook| messenger(webhook, Client::default(), counts.clone()));
@@ -37,8 +38,13 @@ pub(super) fn of(
     if let Some(bell) = bell.clone() {
         services.ledger.budgets().on_alert(Box::new(move |alert| bell.ring(notice(&alert))));
     }
+    if let Some(post) = post {
+        server.add_service(background_service("alerts", post));
+    }
     let watch = Mutex::new(Watch::new(config.alert_bounds));
-    Ok((post, Watching { watch, registry: metrics.registry.clone(), bell, counts }))
+    let watching = Watching { watch, registry: metrics.registry.clone(), bell, counts };
+    server.add_service(background_service("watch", watching));
+    Ok(())
 }
 
 fn notice(alert: &Alert) -> Notice {
@@ -59,7 +65,7 @@ fn notice(alert: &Alert) -> Notice {
 }
 
 /// Delivers notices, as a service of the server.
-pub(super) struct Post(Mutex<Option<Messenger>>);
+struct Post(Mutex<Option<Messenger>>);
 
 #[async_trait]
 impl BackgroundService for Post {
@@ -74,7 +80,7 @@ impl BackgroundService for Post {
 }
 
 /// Watches the metrics, as a service of the server.
-pub(super) struct Watching {
+struct Watching {
     watch: Mutex<Watch>,
     registry: Registry,
     bell: Option<Bell>,

@@ -7,11 +7,8 @@ use crate::{
     proxy::Probing,
     routing::{HealthMetrics, Proof, State},
 };
-use async_trait::async_trait;
 use futures::future::join_all;
 use http::StatusCode;
-use pingora::server::ShutdownWatch;
-use pingora::services::background::BackgroundService;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -23,7 +20,7 @@ const WHILE_SHUT: Duration = Duration::from_secs(10);
 /// A longer list of models is none.
 const MOST_BYTES: usize = 16 << 20;
 
-/// All that are looked at, as a service of the server. A reload would drop these and run those of the new snapshot.
+/// All that are looked at for one snapshot. A reload drops these and runs those of the next one.
 pub(super) struct Probes {
     looked_at: Vec<(Probing, Client)>,
     clock: Arc<dyn Clock>,
@@ -39,6 +36,12 @@ impl Probes {
             (probing, client)
         };
         Self { looked_at: probings.into_iter().map(with_client).collect(), clock, metrics }
+    }
+
+    /// Looks at all of them. Never returns.
+    pub(super) async fn run(&self) {
+        join_all(self.looked_at.iter().map(|(probing, client)| self.keep(probing, client))).await;
+        std::future::pending().await
     }
 
     /// One look after the other, never two at once. Never returns.
@@ -68,17 +71,6 @@ impl Probes {
                 standing.probed(looked.as_ref().copied().map_err(String::as_str), next, now_us);
             }
             sleep(next.mul_f64(0.8 + chance() * 0.2)).await;
-        }
-    }
-}
-
-#[async_trait]
-impl BackgroundService for Probes {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
-        let all = join_all(self.looked_at.iter().map(|(probing, client)| self.keep(probing, client)));
-        tokio::select! {
-            _ = shutdown.changed() => {}
-            _ = all => {}
         }
     }
 }

@@ -3,21 +3,31 @@
 use crate::config::{Config, Rules, Scope};
 use crate::ledger::{self, LedgerError, Recent};
 use crate::limits::{Limits, Past, Rule, Subject};
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
-/// Fills the windows of an hour and more of all rules of `config`, and of `more`: those that were given at run time.
+/// Fills the windows of an hour and more of all rules of `config`, and of `more`: those that were given at run time. What
+/// is `counted` already, by id, is left alone.
 ///
 /// # Errors
 ///
 /// When there are such rules and the ledger cannot be read.
-pub(super) fn windows(config: &Config, more: &[Arc<Rules>], limits: &Limits) -> Result<(), LedgerError> {
+pub(super) fn windows(
+    config: &Config,
+    state_dir: &Path,
+    more: &[Arc<Rules>],
+    limits: &Limits,
+    counted: &BTreeSet<Arc<str>>,
+) -> Result<(), LedgerError> {
     let all = all_rules(config).into_iter().chain(more.iter().map(|rules| &**rules));
     let rules = all.flat_map(|rules| limits.resolve(rules).to_vec());
-    let rules: Vec<Arc<Rule>> = rules.filter(|rule| rule.rebuilt().is_some()).collect();
+    let rules: Vec<Arc<Rule>> =
+        rules.filter(|rule| rule.rebuilt().is_some() && !counted.contains(&rule.limit.id)).collect();
     let Some(longest) = rules.iter().filter_map(|rule| rule.rebuilt()).max() else { return Ok(()) };
     let now_us = limits.clock().now_us();
     let since_us = now_us.saturating_sub(u64::try_from(longest.as_micros()).unwrap_or(u64::MAX));
-    let recent = ledger::recent(&config.state.dir, since_us)?;
+    let recent = ledger::recent(state_dir, since_us)?;
     tracing::info!(rules = rules.len(), rows = recent.len(), "windows are rebuilt from the ledger");
     for used in &recent {
         let past = past(used);

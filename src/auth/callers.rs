@@ -37,10 +37,10 @@ pub type Witness<'a> = dyn Fn(&Change) -> bool + 'a;
 
 /// Everybody who may call.
 pub struct Callers {
-    pub(super) written: Written,
-    ring: ArcSwap<Keyring>,
+    pub(super) written: ArcSwap<Written>,
+    pub(super) ring: ArcSwap<Keyring>,
     pub(super) book: Mutex<Book>,
-    jwt: Option<Jwt>,
+    pub(super) jwt: Option<Jwt>,
     pub(super) clock: Arc<dyn Clock>,
     on_rules: OnceLock<Box<OnRules>>,
 }
@@ -50,9 +50,9 @@ pub type OnRules = dyn Fn(&Scope, &Rules) + Send + Sync;
 
 /// What only one may write.
 pub(super) struct Book {
-    store: Store,
+    pub(super) store: Store,
     pub(super) stored: Stored,
-    generation: u64,
+    pub(super) generation: u64,
 }
 
 impl Callers {
@@ -65,22 +65,11 @@ impl Callers {
         let written = Written::of(config);
         let store = Store::open(dir)?;
         let mut stored = Stored::read(&store, &written)?;
-        for name in stored.keys.keys().filter(|name| written.has_key(name)) {
-            tracing::error!(
-                key = &**name,
-                "the file has a key of the same name as one of the key store, which does not work now"
-            );
-        }
-        for misfit in stored.misfits() {
-            tracing::error!(
-                object = %misfit.object,
-                why = misfit.why,
-                "limits, budgets or guardrails of the key store do not fit the file; until they are mended this is answered with 503"
-            );
-        }
+        stored.tell_what_does_not_work(&written);
         let ring = Keyring::join(&written, &mut stored, 1);
         let jwt = config.auth.jwt.clone().map(|jwt| Jwt::new(jwt, &config.defaults.keys));
         let book = Mutex::new(Book { store, stored, generation: 1 });
+        let written = ArcSwap::from_pointee(written);
         Ok(Self { written, ring: ArcSwap::from_pointee(ring), book, jwt, clock, on_rules: OnceLock::new() })
     }
 
@@ -123,7 +112,7 @@ impl Callers {
 
     /// The caller that a key of this name makes, for questions about it; `None` if there is none that works.
     pub fn named(&self, key: &str, now_us: u64) -> Option<Arc<Caller>> {
-        let hash = match self.written.keys.iter().find(|one| &*one.name == key) {
+        let hash = match self.written.load().keys.iter().find(|one| &*one.name == key) {
             Some(written) => written.hash,
             None => self.book.lock().stored.keys.get(key)?.secrets.last()?.hash,
         };
@@ -132,14 +121,13 @@ impl Callers {
 
     /// Limits and budgets of keys and teams that were made at run time, and of JWT callers.
     pub fn rules(&self) -> Vec<Arc<Rules>> {
-        self.rules_in(&self.book.lock()).into_iter().map(|(_, rules)| rules).collect()
+        self.rules_in(&self.book.lock().stored).into_iter().map(|(_, rules)| rules).collect()
     }
 
-    fn rules_in(&self, book: &Book) -> Vec<(Scope, Arc<Rules>)> {
-        let Stored { key_rules, team_rules, .. } = &book.stored;
+    pub(super) fn rules_in(&self, Stored { key_rules, team_rules, .. }: &Stored) -> Vec<(Scope, Arc<Rules>)> {
         let keys = key_rules.iter().map(|(name, rules)| (Scope::Key(Arc::clone(name)), Arc::clone(rules)));
         let teams = team_rules.iter().map(|(name, rules)| (Scope::Team(Arc::clone(name)), Arc::clone(rules)));
-        let of_jwt = self.jwt.iter().map(|jwt| (Scope::Key(Arc::clone(jwt.name())), Arc::clone(jwt.rules())));
+        let of_jwt = self.jwt.iter().map(|jwt| (Scope::Key(Arc::clone(jwt.name())), jwt.rules()));
         keys.chain(teams).chain(of_jwt).collect()
     }
 
@@ -148,7 +136,7 @@ impl Callers {
     pub fn on_rules(&self, prepare: Box<OnRules>) -> bool {
         // No act comes between.
         let book = self.book.lock();
-        self.rules_in(&book).iter().for_each(|(scope, rules)| prepare(scope, rules));
+        self.rules_in(&book.stored).iter().for_each(|(scope, rules)| prepare(scope, rules));
         self.on_rules.set(prepare).is_ok()
     }
 
@@ -175,9 +163,10 @@ impl Callers {
         let mut book = self.book.lock();
         let now_us = self.clock.now_us();
         let ring = self.ring.load();
-        let checks = Checks { written: &self.written, ring: &ring };
+        let written = self.written.load();
+        let checks = Checks { written: &written, ring: &ring };
         checks.name(&new.name)?;
-        if self.written.has_key(&new.name) || book.stored.keys.contains_key(&*new.name) {
+        if self.written.load().has_key(&new.name) || book.stored.keys.contains_key(&*new.name) {
             return Err(KeysError::Exists { what: "key", name: new.name });
         }
         checks.team(&new.team)?;
@@ -216,7 +205,8 @@ impl Callers {
         let mut record = self.living_key(&book, name)?;
         let before = fields_of(&record);
         let ring = self.ring.load();
-        let checks = Checks { written: &self.written, ring: &ring };
+        let written = self.written.load();
+        let checks = Checks { written: &written, ring: &ring };
         if let Some(team) = &patch.team {
             checks.team(team)?;
             record.team = Arc::from(&**team);
@@ -310,7 +300,8 @@ impl Callers {
         let mut book = self.book.lock();
         let now_us = self.clock.now_us();
         let ring = self.ring.load();
-        let checks = Checks { written: &self.written, ring: &ring };
+        let written = self.written.load();
+        let checks = Checks { written: &written, ring: &ring };
         checks.name(&new.name)?;
         if ring.has_team(&new.name) {
             return Err(KeysError::Exists { what: "team", name: new.name });
@@ -340,7 +331,8 @@ impl Callers {
         let before = grant_fields(&record.grants);
         patch.put(&mut record.grants);
         let ring = self.ring.load();
-        let checks = Checks { written: &self.written, ring: &ring };
+        let written = self.written.load();
+        let checks = Checks { written: &written, ring: &ring };
         let scope = Scope::Team(Arc::clone(&record.name));
         let rules = checks.grants(&scope, &record.grants, None)?;
         record.updated_us = now_us;
@@ -382,11 +374,11 @@ impl Callers {
         let living: std::collections::HashSet<[u8; 32]> =
             book.stored.keys.values().flat_map(|key| &key.secrets).map(|secret| secret.hash).collect();
         book.stored.terms.retain(|hash, _| living.contains(hash));
-        self.ring.store(Arc::new(Keyring::join(&self.written, &mut book.stored, book.generation)));
+        self.ring.store(Arc::new(Keyring::join(&self.written.load(), &mut book.stored, book.generation)));
     }
 
     fn own_key(&self, book: &Book, name: &str) -> Result<KeyRecord, KeysError> {
-        if self.written.has_key(name) {
+        if self.written.load().has_key(name) {
             return Err(KeysError::ReadOnly { what: "key", name: name.to_owned() });
         }
         let keys = &book.stored.keys;
@@ -402,7 +394,7 @@ impl Callers {
     }
 
     fn own_team(&self, book: &Book, name: &str) -> Result<TeamRecord, KeysError> {
-        if self.written.teams.contains_key(name) {
+        if self.written.load().teams.contains_key(name) {
             return Err(KeysError::ReadOnly { what: "team", name: name.to_owned() });
         }
         let teams = &book.stored.teams;

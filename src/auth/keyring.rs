@@ -18,6 +18,8 @@ pub struct Keyring {
     unfit_teams: HashSet<Arc<str>>,
     /// Counts the snapshots: what was worked out from an older one is stale.
     pub(super) generation: u64,
+    /// The generation of the file.
+    file: u64,
 }
 
 struct Entry {
@@ -45,6 +47,8 @@ pub(super) struct Written {
     pub models: BTreeSet<Arc<str>>,
     pub guardrails: WrittenGuardrails,
     pub defaults: Defaults,
+    /// Which reading of the file this is: 0 at the start.
+    pub generation: u64,
 }
 
 /// Which guardrails the file has, and those that it names for its own teams and keys.
@@ -109,6 +113,28 @@ impl Written {
                 teams: config.defaults.teams.clone(),
                 zone: config.budgeting.zone.clone(),
             },
+            generation: 0,
+        }
+    }
+
+    /// The same keys by the same terms as `before`, so that whoever holds one learns of its end.
+    pub fn after(mut self, before: &Self, generation: u64) -> Self {
+        for key in &mut self.keys {
+            if let Some(old) = before.keys.iter().find(|old| old.hash == key.hash) {
+                key.term = old.term.clone();
+            }
+        }
+        self.generation = generation;
+        self
+    }
+
+    /// Sets when each key's requests end; those of keys that are only in `before`, now.
+    pub fn set_terms(&self, before: &Self) {
+        for key in &self.keys {
+            key.term.set(key.expires_us.unwrap_or(u64::MAX));
+        }
+        for gone in before.keys.iter().filter(|old| !self.keys.iter().any(|key| key.hash == old.hash)) {
+            gone.term.set(0);
         }
     }
 
@@ -152,7 +178,8 @@ impl Keyring {
     /// Joins file and store; where both have a name, the file's counts.
     pub(super) fn join(written: &Written, stored: &mut Stored, generation: u64) -> Self {
         let unfit_teams = stored.unfit_teams.keys().cloned().collect();
-        let mut ring = Self { entries: HashMap::new(), teams: HashMap::new(), unfit_teams, generation };
+        let mut ring =
+            Self { entries: HashMap::new(), teams: HashMap::new(), unfit_teams, generation, file: written.generation };
         for (name, team) in &written.teams {
             ring.teams.insert(Arc::clone(name), team.clone());
         }
@@ -211,7 +238,7 @@ impl Keyring {
         let guardrails = of_team.map(|entry| Arc::clone(&entry.guardrails)).unwrap_or_default();
         let (key, team, allowed_ips) = (Arc::clone(key), Arc::clone(team), Networks::default());
         let priority = priority.or(of_team.map(|entry| entry.priority)).unwrap_or_default();
-        Caller { key, team, user: None, rules, term, priority, guardrails, models, allowed_ips }
+        Caller { key, team, user: None, rules, term, priority, guardrails, file: self.file, models, allowed_ips }
     }
 
     /// A caller that no key stands for; `None` if there is no such team.

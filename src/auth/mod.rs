@@ -14,6 +14,7 @@ mod record;
 mod edit;
 mod grants;
 mod show;
+mod reload;
 mod store;
 mod unfit;
 
@@ -138,6 +139,8 @@ pub struct Caller {
     pub priority: Priority,
     /// Guardrails that key and team were given at run time; those of the file are found by their names.
     pub guardrails: Arc<[Arc<str>]>,
+    /// The generation of the file that the credential was looked up under.
+    pub file: u64,
     models: Callable,
     /// None: from everywhere.
     allowed_ips: Networks,

@@ -13,7 +13,8 @@ impl Callers {
         let mut views: Vec<KeyView> =
             book.stored.keys.values().map(|record| self.view(&book, record, now_us)).collect();
         drop(book);
-        views.extend(self.written.keys.iter().map(|key| KeyView {
+        let written = self.written.load();
+        views.extend(written.keys.iter().map(|key| KeyView {
             name: key.name.to_string(),
             team: key.team.to_string(),
             source: Source::File,
@@ -52,9 +53,10 @@ impl Callers {
     /// All teams by name, those of the file included.
     pub fn teams(&self) -> Vec<TeamView> {
         let book = self.book.lock();
-        let own = book.stored.teams.values().filter(|team| !self.written.teams.contains_key(&team.name));
+        let written = self.written.load();
+        let own = book.stored.teams.values().filter(|team| !written.teams.contains_key(&team.name));
         let mut views: Vec<TeamView> = own.map(|record| self.team_view(&book, record)).collect();
-        views.extend(self.written.teams.iter().map(|(name, team)| TeamView {
+        views.extend(written.teams.iter().map(|(name, team)| TeamView {
             name: name.to_string(),
             source: Source::File,
             models: names(&team.models),
@@ -84,14 +86,14 @@ impl Callers {
     }
 
     pub(super) fn keys_of(&self, book: &Book, team: &str) -> usize {
-        let written = self.written.keys.iter().filter(|key| &*key.team == team).count();
+        let written = self.written.load().keys.iter().filter(|key| &*key.team == team).count();
         let own = book.stored.keys.values().filter(|key| &*key.team == team && key.revoked_us.is_none()).count();
         written + own
     }
 
     pub(super) fn view(&self, book: &Book, record: &KeyRecord, now_us: u64) -> KeyView {
         let problem = book.stored.problem(&record.name, &record.team);
-        let state = if self.written.has_key(&record.name) {
+        let state = if self.written.load().has_key(&record.name) {
             KeyState::Shadowed
         } else if record.revoked_us.is_some() {
             KeyState::Revoked

@@ -72,6 +72,23 @@ impl Stored {
         teams.chain(keys).map(|(object, why)| Misfit { object, why: why.clone() }).collect()
     }
 
+    /// Logs which keys and teams do not work beside what the file says.
+    pub fn tell_what_does_not_work(&self, written: &Written) {
+        for name in self.keys.keys().filter(|name| written.has_key(name)) {
+            tracing::error!(
+                key = &**name,
+                "the file has a key of the same name as one of the key store, which does not work now"
+            );
+        }
+        for misfit in self.misfits() {
+            tracing::error!(
+                object = %misfit.object,
+                why = misfit.why,
+                "limits, budgets or guardrails of the key store do not fit the file; until they are mended this is answered with 503"
+            );
+        }
+    }
+
     /// Why a key of `team` is answered 503, if it is.
     pub fn problem(&self, key: &str, team: &str) -> Option<String> {
         let own = self.unfit_keys.get(key).cloned();

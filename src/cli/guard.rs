@@ -1,7 +1,8 @@
 //! `weighbridge guard`: what a guardrail would do about a text, by the configuration alone.
 
-use super::{CliError, ConfigArgs, run};
+use super::{CliError, ConfigArgs};
 use crate::{
+    app::trial,
     config::{Hook, nearest},
     ledger::{
         LedgerError,
@@ -114,7 +115,7 @@ impl Guard {
             Command::Test(test) => test,
             Command::Report(report) => return report.run(out),
         };
-        let (_, snapshot) = run::load(&config.path()?).map_err(CliError::Config)?;
+        let (_, snapshot) = trial::load(&config.path()?).map_err(CliError::Config)?;
         let Some(guard) = snapshot.guards.named(&name) else {
             let names: Vec<&str> = snapshot.guards.all().iter().map(|guard| &*guard.name).collect();
             let hint = match nearest(&name, names.iter().copied()) {

@@ -17,9 +17,12 @@ mod records;
 mod run;
 mod simulate;
 mod targets;
+mod reload;
+mod status;
 mod teams;
 mod usage;
 
+use crate::app::trial;
 use crate::config::ConfigErrors;
 use crate::ledger::LedgerError;
 use clap::{Args, Parser, Subcommand};
@@ -91,6 +94,8 @@ enum Command {
     Explain(explain::Args),
     Guard(guard::Guard),
     Records(records::Records),
+    Status(status::Status),
+    Reload(reload::Reload),
     Audit(audit::Args),
     ImportLitellm(import::Args),
     Completions(completions::Completions),
@@ -161,6 +166,8 @@ fn execute(command: Command) -> Result<ExitCode, CliError> {
         Command::Budgets(budgets) => done(budgets.run(&mut io::stdout().lock())),
         Command::Targets(targets) => done(targets.run(&mut io::stdout().lock())),
         Command::Explain(explain) => done(explain.run(&mut io::stdout().lock())),
+        Command::Status(status) => done(status.run(&mut io::stdout().lock())),
+        Command::Reload(reload) => done(reload.run(&mut io::stdout().lock())),
         Command::Guard(guard) => done(guard.run(&mut io::stdout().lock(), &mut io::stderr().lock())),
         Command::Records(records) => done(records.run(&mut io::stdout().lock(), &mut io::stderr().lock())),
         Command::Audit(args) => {
@@ -172,7 +179,7 @@ fn execute(command: Command) -> Result<ExitCode, CliError> {
         Command::ImportLitellm(args) => done(args.run(&mut io::stdout().lock(), &mut io::stderr().lock())),
         Command::Ledger(ledger::Args { state: None, config, what: ledger::What::Rerate(rerate) }) => {
             let path = ConfigArgs { config }.path()?;
-            let (config, snapshot) = run::load(&path).map_err(CliError::Config)?;
+            let (config, snapshot) = trial::load(&path).map_err(CliError::Config)?;
             leave_with(ledger::rerate(&rerate, (&config, &snapshot), &mut io::stdout().lock()))
         }
         Command::Ledger(args) => {
@@ -244,7 +251,7 @@ Examples:
 const CHECK_EXAMPLES: &str = "\
 Examples:
   weighbridge check
-  weighbridge check -c weighbridge.yaml && systemctl restart weighbridge
+  weighbridge check -c weighbridge.yaml && weighbridge reload -c weighbridge.yaml
 
 Exit code 0: the file is right; 1: it is not, and every mistake is listed with its line.";
 

@@ -1,15 +1,10 @@
 //! `weighbridge run`: serves a configuration file. And what `check` needs of it: the same parts, built and thrown away.
 
 use super::CliError;
-use crate::app;
+use crate::app::{self, trial};
 use crate::auth;
-use crate::config::{Config, ConfigErrors, Notes};
-use crate::guard::Safe;
-use crate::ledger::LedgerMetrics;
-use crate::ledger::budget::Budgets;
-use crate::limits::{LimitMetrics, Limits, Steady};
-use crate::proxy::{Lasting, Snapshot, Standings};
-use crate::telemetry::{Metrics, SeriesTable, init_tracing};
+use crate::config::{Config, Notes};
+use crate::telemetry::init_tracing;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
@@ -18,7 +13,7 @@ pub(super) fn run(path: &Path) -> Result<(), CliError> {
     let config = Config::load(path).map_err(CliError::Config)?;
     init_tracing(!io::stderr().is_terminal()).map_err(CliError::failed)?;
     let shown = path.display().to_string();
-    app::run(&config, || {
+    app::run(&config, Some(path), || {
         let listen: Vec<_> = config.server.listen.iter().map(|listen| listen.address.to_string()).collect();
         let admin = config.admin.listen.map_or_else(|| "off".to_owned(), |address| address.to_string());
         tracing::info!(config = shown, listen = listen.join(", "), admin, "serving");
@@ -29,7 +24,7 @@ pub(super) fn run(path: &Path) -> Result<(), CliError> {
 /// Checks the configuration in `path` completely and prints what it resolves to.
 pub(super) fn check(path: &Path) -> Result<(), CliError> {
     let name = path.display().to_string();
-    match load(path) {
+    match trial::load(path) {
         Ok((config, snapshot)) => {
             let target = |model: &crate::config::Model, target: &crate::config::Target| snapshot.notes(model, target);
             let provider = |provider: &crate::config::Provider| snapshot.endpoint(&config, provider);
@@ -47,24 +42,4 @@ pub(super) fn check(path: &Path) -> Result<(), CliError> {
             Err(CliError::Said)
         }
     }
-}
-
-/// The configuration in `path`, joined with its providers and prices.
-pub(super) fn load(path: &Path) -> Result<(Config, Snapshot), ConfigErrors> {
-    let config = Config::load(path)?;
-    let metrics = Metrics::new().map_err(|error| internal(&error))?;
-    let series = SeriesTable::resolve(&metrics, &config);
-    let limit_metrics = LimitMetrics::register(&metrics.registry).map_err(|error| internal(&error))?;
-    let limits = std::sync::Arc::new(Limits::new(limit_metrics, Steady::new(0)));
-    let ledger_metrics = LedgerMetrics::register(&metrics.registry).map_err(|error| internal(&error))?;
-    let budgets = std::sync::Arc::new(Budgets::in_memory(ledger_metrics));
-    let standings = Standings::default();
-    let safe = std::sync::Arc::new(Safe::new().map_err(|error| internal(&error))?);
-    let lasting = Lasting { limits: &limits, budgets: &budgets, standings: &standings, safe: &safe };
-    Snapshot::build(&config, series, lasting).map(|snapshot| (config, snapshot)).map_err(ConfigErrors)
-}
-
-fn internal(error: &dyn std::fmt::Display) -> ConfigErrors {
-    let message = format!("the metrics could not be set up: {error}");
-    ConfigErrors(vec![crate::config::ConfigError { file: None, line: None, path: String::new(), message }])
 }

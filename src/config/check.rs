@@ -3,7 +3,7 @@
 use super::error::hint;
 use super::file::ConfigFile;
 use super::tree::{Node, Places, Scalar, Value};
-use super::{Config, ConfigError, Health, Scope};
+use super::{Config, ConfigError, Health, Scope, Written};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -93,6 +93,8 @@ impl<'a> Checker<'a> {
             alert_bounds,
             files,
             guardrails,
+            watch: file.watch,
+            written: Written::default(),
         })
     }
 

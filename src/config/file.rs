@@ -37,6 +37,8 @@ pub(super) struct ConfigFile {
     pub(super) health: HealthFile,
     /// Read apart: most of an entry belongs to the guard's own folder.
     pub(super) guardrails: BTreeMap<String, IgnoredAny>,
+    /// The file is read anew when it changes.
+    pub(super) watch: bool,
 }
 
 /// When targets are shut, and how they are probed.

@@ -5,7 +5,7 @@ use super::file::ConfigFile;
 use super::resolve::resolve;
 use super::shape::read_all;
 use super::tree::{Node, Places, Value, parse};
-use super::{Config, ConfigError, ConfigErrors, Secret};
+use super::{Config, ConfigError, ConfigErrors, Secret, Written};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -54,7 +54,12 @@ impl Config {
         let mut checker = Checker::new(&written, &tree, Arc::new(places), base, errors);
         let config = checker.config(read);
         match config {
-            Some(config) if checker.errors.is_empty() => Ok(config),
+            Some(mut config) if checker.errors.is_empty() => {
+                config.written = Written::of(&written, file, base);
+                let tls = config.server.listen.iter().filter_map(|listen| listen.tls.as_ref());
+                config.written.files.extend(tls.flat_map(|tls| [tls.cert.clone(), tls.key.clone()]));
+                Ok(config)
+            }
             _ => Err(sorted(checker.errors)),
         }
     }

@@ -27,11 +27,14 @@ mod uplink;
 mod section;
 mod summary;
 mod secret;
+mod changes;
+mod print;
 mod error;
 
 pub use alerts::AlertBounds;
 pub use attempts::{Action, Attempts, Failure, Fallbacks, Turn};
 pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke};
+pub use changes::{ConfigChange, Written};
 pub use error::{ConfigError, ConfigErrors, nearest};
 pub use guardrails::{GuardAction, GuardMode, Guardrail, Guardrails, Hook, OnFailure};
 pub use health::{Active, Health, Passive, Probe};
@@ -94,6 +97,10 @@ pub struct Config {
     pub files: Files,
     /// What texts are looked at for.
     pub guardrails: Guardrails,
+    /// Whether the gateway looks at the file by itself, and reads it anew when it changes. Default: no.
+    pub watch: bool,
+    /// The file itself, to be compared with the next one.
+    pub written: Written,
 }
 
 /// The providers that keep files and batches, by name.

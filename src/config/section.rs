@@ -60,6 +60,11 @@ impl Section {
         self.node.get(key).map(json)
     }
 
+    /// Shows it, and the directory of its file.
+    pub(super) fn printed(&self, see: impl FnOnce(&Node, &Path)) {
+        see(&self.node, self.places.directory());
+    }
+
     /// A section from YAML text, for tests.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 use super::ConfigError;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// One value of the file. Its text may be a secret: there is no `Debug`.
@@ -64,6 +64,11 @@ impl Places {
             }
         };
         ConfigError { file: self.file.clone(), line, path: path.to_owned(), message: message.into() }
+    }
+
+    /// The directory of the file, that relative paths are taken from.
+    pub(super) fn directory(&self) -> &Path {
+        self.file.as_deref().and_then(|file| file.parent()).unwrap_or(Path::new(""))
     }
 
     /// An error at a line that the caller knows.

@@ -9,7 +9,7 @@ use super::window::{Full, Ticket, Window};
 use crate::config::{Each, Limit, LimitWhat, Mode, Rules};
 use parking_lot::Mutex;
 use pingora_limits::inflight::{Guard, Inflight};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -138,6 +138,11 @@ impl Limits {
             rule
         });
         resolved.collect()
+    }
+
+    /// The ids of all rules that were ever resolved: they are counted.
+    pub fn counted(&self) -> BTreeSet<Arc<str>> {
+        self.counts.lock().keys().cloned().collect()
     }
 
     /// The rules that somebody goes by, by id.

@@ -2,6 +2,7 @@
 
 use super::gateway::{Services, Snapshot};
 use super::governed::{Governing, reserved_tokens};
+use super::live::Live;
 use super::metadata::Metadata;
 use super::purse::{self, Charge, Facts, Quote};
 use super::routes::{Asked, taken_out};
@@ -22,7 +23,7 @@ pub struct Explainer {
     /// Clock and callers.
     pub services: Arc<Services>,
     /// Models and targets.
-    pub snapshot: Arc<Snapshot>,
+    pub live: Arc<Live>,
 }
 
 impl Explain for Explainer {
@@ -39,12 +40,14 @@ impl Explain for Explainer {
         let caller = self.services.callers.named(&request.key, now_us);
         let caller = caller.ok_or_else(|| refuse(404, "there is no key of this name that works".to_owned()))?;
         let ask = asked(request, api).map_err(|message| refuse(422, format!("`body`: {message}")))?;
-        let route = self.snapshot.table.find(&request.model);
+        let snapshot = self.live.load();
+        let route = snapshot.table.find(&request.model);
+        let explaining = Explaining { services: &self.services, snapshot: &snapshot };
         let question = Question { caller: &caller, user: request.user.as_deref(), ask: &ask, now_us };
         Ok(match route {
-            Some(route) => self.of_route(route, &question, request),
+            Some(route) => explaining.of_route(route, &question, request),
             None => {
-                let near = nearest(&request.model, self.snapshot.table.names().iter().map(|name| &**name));
+                let near = nearest(&request.model, snapshot.table.names().iter().map(|name| &**name));
                 let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 let refusal = refusal(404, "model_not_found", format!("there is no such model{hint}"));
                 told(&caller, request, Some(refusal))
@@ -61,7 +64,13 @@ struct Question<'a> {
     now_us: u64,
 }
 
-impl Explainer {
+/// One question's answer: under one snapshot.
+pub(super) struct Explaining<'a> {
+    pub(super) services: &'a Services,
+    pub(super) snapshot: &'a Snapshot,
+}
+
+impl Explaining<'_> {
     fn of_route(&self, route: &Arc<Route<Target>>, question: &Question<'_>, request: &ExplainRequest) -> Explained {
         let Question { caller, ask, now_us, .. } = *question;
         let mut governing = self.snapshot.governed.of(caller);

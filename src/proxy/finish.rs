@@ -283,7 +283,7 @@ pub fn cost_of(target: &Target, usage: &Usage, tier: ServiceTier, percent: u32) 
 }
 
 /// Records a request that was admitted. `code`: the gateway's own, if it told the client an error.
-pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'static str>, status: u16) {
+pub fn conclude(exchange: &mut Exchange, code: Option<&'static str>, status: u16) {
     let opened = &exchange.opened;
     let services = &Arc::clone(exchange.services());
     let latency = opened.arrival.at.elapsed();
@@ -291,7 +291,7 @@ pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'sta
     let first_token =
         if opened.ask.stream { record.first_output.map(|at| at.duration_since(opened.arrival.at)) } else { None };
     let model = &opened.model;
-    snapshot.series.request(Some(opened.ask.api), Some(model)).finished(status, latency, first_token);
+    opened.snapshot.series.request(Some(opened.ask.api), Some(model)).finished(status, latency, first_token);
     opened.team.finished(status);
     services.metrics.overhead_seconds.observe(record.overhead.as_secs_f64());
     services.metrics.request_bytes.inc_by(opened.bytes_in as u64);

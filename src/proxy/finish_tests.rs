@@ -354,7 +354,7 @@ fn the_access_record_sums_the_attempts_up_once_all_are_counted() {
     send(&mut exchange);
     answer(&mut exchange, 200, SSE, &[OUTPUT, USAGE, DONE]);
     end(&mut exchange);
-    conclude(&mut exchange, &stage.snapshot, None, 200);
+    conclude(&mut exchange, None, 200);
     drop(exchange);
     let rows = stage.rows();
     let costs: Vec<_> = rows.iter().map(|row| row["cost_nano_usd"].clone()).collect();
@@ -378,7 +378,7 @@ fn the_access_record_tells_of_figures_that_contradict_themselves() {
         send(&mut exchange);
         answer(&mut exchange, 200, SSE, &[OUTPUT, usage, DONE]);
         end(&mut exchange);
-        conclude(&mut exchange, &stage.snapshot, None, 200);
+        conclude(&mut exchange, None, 200);
         drop(exchange);
         let records = stage.access_records();
         assert_eq!(records[0]["attempts"][0]["reason"], want, "{}", records[0]);

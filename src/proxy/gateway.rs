@@ -9,13 +9,14 @@ use super::front::Unproven;
 use super::governed::Governed;
 use super::guarded;
 use super::keeping::Keeping;
+use super::kept::Kept;
+use super::learned::Learned;
 use super::mirror::Mirrors;
 use super::pace::BodyBounds;
 use super::probing;
 use super::purse::{self, BudgetSet};
-use super::target::{Target, next_group};
+use super::target::Target;
 use super::unpriced;
-use super::uplink::Uplink;
 use crate::auth::Callers;
 use crate::catalogue::{self, Price};
 use crate::config::{
@@ -28,7 +29,7 @@ use crate::ledger::{Ledger, OpenPrice};
 use crate::limits::{Addresses, Connections, Limits, RuleSet};
 use crate::model::{Api, Clock, IdSource};
 use crate::providers::feed::Feed;
-use crate::providers::{self, Endpoint, Provider};
+use crate::providers::{self, Endpoint};
 use crate::records::ContentLog;
 use crate::routing::{Place, Route, Rule, Standings, Table};
 use crate::telemetry::{AccessLog, ProxyMetrics, SeriesTable};
@@ -114,6 +115,8 @@ pub struct Lasting<'a> {
     pub standings: &'a Standings,
     /// What placeholders of sessions stand for.
     pub safe: &'a Arc<Safe>,
+    /// The snapshot before; `None`: this is the first one.
+    pub before: Option<&'a Snapshot>,
 }
 
 impl Bounds {
@@ -146,6 +149,12 @@ pub struct Snapshot {
     pub series: SeriesTable,
     /// What fetches the providers' credentials; whoever serves the snapshot runs them.
     pub feeds: Vec<Arc<dyn Feed>>,
+    /// How often batches are looked at that nobody asks for.
+    pub look: Duration,
+    /// Which reading of the file this is: 0 at the start.
+    pub generation: u64,
+    /// Providers, for the next snapshot.
+    kept: BTreeMap<Arc<str>, Kept>,
 }
 
 impl Snapshot {
@@ -155,11 +164,11 @@ impl Snapshot {
     ///
     /// Every mistake in the providers' own sections and in prices.
     pub fn build(config: &Config, series: SeriesTable, lasting: Lasting<'_>) -> Result<Self, Vec<ConfigError>> {
-        let Lasting { limits, budgets, standings, safe } = lasting;
+        let Lasting { limits, budgets, standings, safe, before } = lasting;
         let mut errors = Vec::new();
         let mut built: BTreeMap<&str, Built> = BTreeMap::new();
         for (name, provider) in &config.providers {
-            match build_provider(provider, limits, budgets) {
+            match build_provider(provider, limits, budgets, before) {
                 Ok(one) => drop(built.insert(name, one)),
                 Err(error) => errors.push(error),
             }
@@ -170,7 +179,12 @@ impl Snapshot {
             let mut targets = Vec::new();
             for (index, target) in model.targets.iter().enumerate() {
                 let Some(provider) = built.get(&*target.provider) else { continue };
-                match join(config, (model, index), provider, &With { series: &series, prices: &prices, standings }) {
+                match join(
+                    config,
+                    (model, index),
+                    provider,
+                    &With { series: &series, prices: &prices, standings, before },
+                ) {
                     Ok(target) => targets.push(Arc::new(target)),
                     Err(message) => {
                         let path = format!("models.{}.targets[{}]", model.name, model.targets[index].index);
@@ -205,14 +219,36 @@ impl Snapshot {
             let guarded = guarded::guards_of(&guards, &table);
             let budgeting = Arc::new(config.budgeting.clone());
             let governed = Governed::new(config, limits, budgets);
-            let feeds = built.values().filter_map(|one| one.provider.feed()).collect();
+            let feeds = built.values().filter_map(|one| one.kept.provider.feed()).collect();
             let mirrored = |model: &Model| Some((Arc::clone(&model.name), Arc::clone(model.mirror.as_ref()?)));
             let mirrors = config.models.values().filter_map(mirrored).collect();
             let keeping = Keeping::new(&config.records);
-            Ok(Self { governed, budgeting, table, accounts, mirrors, guards, guarded, keeping, series, feeds })
+            let (look, generation) = (config.files.look, before.map_or(0, |before| before.generation + 1));
+            let kept = built.values().map(|one| (Arc::clone(&one.name), one.kept.clone())).collect();
+            Ok(Self {
+                governed,
+                budgeting,
+                table,
+                accounts,
+                mirrors,
+                guards,
+                guarded,
+                keeping,
+                series,
+                feeds,
+                look,
+                generation,
+                kept,
+            })
         } else {
             Err(errors)
         }
+    }
+
+    /// What was learned of a target of the same name.
+    fn learned(&self, model: &Model, target: &TargetConfig) -> Option<Arc<Learned>> {
+        let same = |known: &&Arc<Target>| known.provider_name == target.provider && known.model == target.model;
+        self.table.find(&model.name)?.targets.iter().find(same).map(|known| Arc::clone(&known.learned))
     }
 
     /// Where `provider` lives, for `weighbridge check`.
@@ -276,12 +312,11 @@ impl Snapshot {
 }
 
 struct Built {
-    group: u64,
-    provider: Arc<dyn Provider>,
+    name: Arc<str>,
+    kept: Kept,
     kind: String,
     base_url_host: Option<String>,
     catalogue: Option<String>,
-    uplink: Arc<Uplink>,
     protocol: Protocol,
     limits: RuleSet,
     budgets: BudgetSet,
@@ -290,11 +325,16 @@ struct Built {
 
 impl Built {
     fn account(&self, name: &str) -> Account {
-        Account { name: name.into(), provider: Arc::clone(&self.provider), uplink: Arc::clone(&self.uplink) }
+        Account { name: name.into(), provider: Arc::clone(&self.kept.provider), uplink: Arc::clone(&self.kept.uplink) }
     }
 }
 
-fn build_provider(config: &ProviderConfig, limits: &Limits, budgets: &Budgets) -> Result<Built, ConfigError> {
+fn build_provider(
+    config: &ProviderConfig,
+    limits: &Limits,
+    budgets: &Budgets,
+    before: Option<&Snapshot>,
+) -> Result<Built, ConfigError> {
     let row = providers::PROVIDERS.iter().find(|(kind, _)| *kind == config.kind);
     let Some((_, build)) = row else {
         let kinds: Vec<_> = providers::PROVIDERS.iter().map(|(kind, _)| *kind).collect();
@@ -303,18 +343,18 @@ fn build_provider(config: &ProviderConfig, limits: &Limits, budgets: &Budgets) -
         let message = format!("there is no such kind; there are `{}`{hint}", kinds.join("`, `"));
         return Err(config.settings.error("kind", message));
     };
-    let provider: Arc<dyn Provider> = Arc::from(build(config)?);
-    if let Some(mistake) = probing::mistake(config, &*provider) {
+    let known = before.and_then(|before| before.kept.get(&config.name));
+    let kept = Kept::of(config, known, || Ok(Arc::from(build(config)?)))?;
+    if let Some(mistake) = probing::mistake(config, &*kept.provider) {
         return Err(mistake);
     }
-    let uplink = Arc::new(Uplink::build(config, provider.endpoint())?);
-    let base_url_host = config.settings.has("base_url").then(|| provider.endpoint().host.to_string());
+    let base_url_host = config.settings.has("base_url").then(|| kept.provider.endpoint().host.to_string());
     let kind = config.kind.clone();
     let catalogue = config.catalogue.clone();
     let (protocol, limits) = (config.protocol, limits.resolve(&config.rules));
     let budgets = purse::resolve(budgets, &config.rules);
-    let (group, health) = (next_group(), config.health);
-    Ok(Built { group, provider, kind, base_url_host, catalogue, uplink, protocol, limits, budgets, health })
+    let (name, health) = (Arc::clone(&config.name), config.health);
+    Ok(Built { name, kept, kind, base_url_host, catalogue, protocol, limits, budgets, health })
 }
 
 /// What `provider/model` is called for all accounts of a provider, where `provider` is one of them.
@@ -329,6 +369,7 @@ struct With<'a> {
     series: &'a SeriesTable,
     prices: &'a Arc<BTreeMap<Arc<str>, PriceOverride>>,
     standings: &'a Standings,
+    before: Option<&'a Snapshot>,
 }
 
 fn join(config: &Config, (model, index): (&Model, usize), built: &Built, with: &With<'_>) -> Result<Target, String> {
@@ -347,7 +388,7 @@ fn join(config: &Config, (model, index): (&Model, usize), built: &Built, with: &
     };
     let price = catalogue::resolve(&whose, overrides).map_err(|error| error.to_string())?;
     let listed = catalogue::limits(&whose).map_err(|error| error.to_string())?;
-    let provider = built.provider.for_model(&target.model)?.unwrap_or_else(|| Arc::clone(&built.provider));
+    let provider = built.kept.provider.for_model(&target.model)?.unwrap_or_else(|| Arc::clone(&built.kept.provider));
     let label = format!("{}/{}", target.provider, target.model);
     let standing = with.standings.of(&target.provider, &target.model);
     standing.govern(built.health.passive);
@@ -366,18 +407,18 @@ fn join(config: &Config, (model, index): (&Model, usize), built: &Built, with: &
         attempts: Arc::clone(&model.attempts),
         keep_alive: model.keep_alive,
         protocol: built.protocol,
-        group: built.group,
-        beside: built.provider.speaks(Api::Realtime).then(|| Beside {
+        group: built.kept.group,
+        beside: built.kept.provider.speaks(Api::Realtime).then(|| Beside {
             provider: Arc::clone(&target.provider),
             kind: built.kind.clone(),
             base_url_host: built.base_url_host.clone(),
             catalogue: built.catalogue.clone(),
             prices: Arc::clone(with.prices),
         }),
-        uplink: Arc::clone(&built.uplink),
+        uplink: Arc::clone(&built.kept.uplink),
         max_input_tokens: target.max_input_tokens.or_else(|| listed?.max_input_tokens),
         max_output_tokens: target.max_output_tokens.or_else(|| listed?.max_output_tokens),
-        learned: Arc::default(),
+        learned: with.before.and_then(|before| before.learned(model, target)).unwrap_or_default(),
         encoding: tokens::encoding_of(&target.model),
         when: target.when.clone(),
         limits: Arc::clone(&built.limits),

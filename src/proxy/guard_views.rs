@@ -1,7 +1,7 @@
 //! What is told of guardrails: which hold for a request and why, and what they would do about a text. Nothing is kept.
 
 use super::{
-    explain::Explainer,
+    explain::{Explainer, Explaining},
     governed::Governing,
     guarded::{self, Looked, Who},
 };
@@ -43,7 +43,7 @@ fn bit(guards: &Guards, guard: &Arc<Guard>) -> Mask {
     at.and_then(|at| 1_u128.checked_shl(u32::try_from(at).ok()?)).unwrap_or(0)
 }
 
-impl Explainer {
+impl Explaining<'_> {
     /// The guardrails of a request in their order; behind them those whose condition does not hold.
     pub(super) fn guardrails(
         &self,
@@ -53,7 +53,7 @@ impl Explainer {
         facts: &routing::Facts<'_>,
     ) -> Vec<GuardrailView> {
         let guards = &self.snapshot.guards;
-        let mask = guarded::mask(&self.snapshot, &HeaderMap::new(), (caller, governing), model).unwrap_or(0);
+        let mask = guarded::mask(self.snapshot, &HeaderMap::new(), (caller, governing), model).unwrap_or(0);
         // No team and no key has an empty name.
         let everywhere = guards.of_caller("", "");
         let (team, key) =
@@ -103,7 +103,9 @@ fn view(guard: &Guard, turn: &str, from: Vec<String>, unless: Option<&str>) -> G
 
 impl GuardTest for Explainer {
     fn test(&self, request: &GuardTestRequest) -> Result<GuardTested, Refusal> {
-        let (members, caller) = self.members(request)?;
+        let snapshot = self.live.load();
+        let asked = Explaining { services: &self.services, snapshot: &snapshot };
+        let (members, caller) = asked.members(request)?;
         let hook = match request.on.as_deref() {
             None => Hook::Input,
             Some(name) => Hook::ALL.into_iter().find(|hook| hook.name() == name).ok_or_else(|| {
@@ -113,8 +115,8 @@ impl GuardTest for Explainer {
             })?,
         };
         match (&request.text, &request.body) {
-            (Some(text), None) => Ok(self.text(members, hook, text)),
-            (None, Some(body)) if request.on.is_none() => self.body(members, caller.as_deref(), request, body),
+            (Some(text), None) => Ok(asked.text(members, hook, text)),
+            (None, Some(body)) if request.on.is_none() => asked.body(members, caller.as_deref(), request, body),
             (None, Some(_)) => {
                 Err(senseless("`on` is for a `text`: a `body` says itself what its texts are".to_owned()))
             }
@@ -131,7 +133,7 @@ fn unknown(message: String) -> Refusal {
     Refusal { status: 404, code: "not_found".to_owned(), message }
 }
 
-impl Explainer {
+impl Explaining<'_> {
     /// The guardrails that are asked for, in the order of their names.
     fn members(&self, request: &GuardTestRequest) -> Result<Members, Refusal> {
         let guards = &self.snapshot.guards;
@@ -239,7 +241,7 @@ impl Explainer {
         let mask = members.iter().fold(0, |mask, guard| mask | bit(guards, guard));
         let key = caller.map_or_else(|| Arc::from("-"), |caller| Arc::clone(&caller.key));
         let team = caller.map_or("-", |caller| &*caller.team);
-        let who = Who { request_id: "-", model, team, key: &key, user: None, metadata: &[] };
+        let who = Who { request_id: "-", model, team, key: &key, user: None, metadata: &[], metrics: &self.services.metrics };
         let looked = Looked { guards, mask, key: &key, session: None, form: None, generate: None, who };
         let (said, body, refusal) = match looked.set(|_| true) {
             None => (Vec::new(), Some(body), None),

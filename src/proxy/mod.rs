@@ -31,11 +31,13 @@ mod governed;
 mod guarded;
 mod guard_views;
 mod keeping;
+mod kept;
 mod lane;
 mod metadata;
 mod mirror;
 mod learned;
 mod listener;
+mod live;
 mod opaque;
 mod open;
 mod outgoing;
@@ -92,6 +94,7 @@ pub use front::{Front, Listener, Unproven};
 pub use gateway::{Bounds, Lasting, Services, Snapshot};
 pub use learned::Learned;
 pub use listener::light_listener;
+pub use live::Live;
 pub use mirror::{MirrorRunner, Mirrors};
 use open::Opening;
 use parking_lot::Mutex;
@@ -117,7 +120,7 @@ use trouble::Trouble;
 /// The data plane.
 pub struct Gateway {
     services: Arc<Services>,
-    snapshot: Arc<Snapshot>,
+    live: Arc<Live>,
     resolver: Resolver,
     ready: Arc<AtomicBool>,
 }
@@ -135,14 +138,14 @@ pub struct Open {
 }
 
 impl Gateway {
-    /// Serves `snapshot` with `services`; `ready` is what `/readyz` answers.
-    pub fn new(services: Arc<Services>, snapshot: Arc<Snapshot>, ready: Arc<AtomicBool>) -> Self {
-        Self { services, snapshot, resolver: Resolver::default(), ready }
+    /// Serves the snapshot that is `live` with `services`; `ready` is what `/readyz` answers.
+    pub fn new(services: Arc<Services>, live: Arc<Live>, ready: Arc<AtomicBool>) -> Self {
+        Self { services, live, resolver: Resolver::default(), ready }
     }
 
     /// Answers, or opens an exchange; a refusal is told and recorded here.
     async fn admit(&self, session: &mut Session, arrival: Arrival) -> Result<Option<Stage>> {
-        let opening = Opening { gateway: self, arrival: &arrival };
+        let mut opening = Opening { gateway: self, arrival: &arrival, snapshot: self.live.load() };
         let mut local = Local::default();
         let dialect = accept::dialect_of(session.req_header().uri.path(), &session.req_header().headers);
         let answered = match opening.run(session, &mut local).await {
@@ -170,7 +173,7 @@ impl Gateway {
             }
             Ok(open::Next::Ended { status, bytes, code }) => {
                 (local.code, local.bytes_out) = (code, bytes);
-                finish::conclude_local(&self.services, &self.snapshot, &arrival, status, local);
+                finish::conclude_local(&self.services, &opening.snapshot, &arrival, status, local);
                 // What breaks off must not look whole: the connection is closed instead of being ended properly.
                 return match code {
                     Some(code) => Err(Error::explain(ErrorType::ConnectionClosed, code).into_down()),
@@ -193,7 +196,7 @@ impl Gateway {
             (499, 0)
         });
         local.bytes_out = bytes_out;
-        finish::conclude_local(&self.services, &self.snapshot, &arrival, status, local);
+        finish::conclude_local(&self.services, &opening.snapshot, &arrival, status, local);
         Ok(None)
     }
 }
@@ -457,7 +460,7 @@ impl ProxyHttp for Gateway {
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, stage: &mut Stage) {
         let mut open = match std::mem::replace(stage, Stage::Done) {
             Stage::Open(open) => open,
-            Stage::Lane(mut lane) => return lane.conclude(&self.snapshot),
+            Stage::Lane(mut lane) => return lane.conclude(),
             Stage::New(_) | Stage::Done => return,
         };
         replay::put_back(session, &open.parked).await;
@@ -475,7 +478,7 @@ impl ProxyHttp for Gateway {
         if open.code.is_none() && exchange.client_gone() {
             open.code = Some("client_gone");
         }
-        finish::conclude(&mut exchange, &self.snapshot, open.code, open.status);
+        finish::conclude(&mut exchange, open.code, open.status);
     }
 
     /// Failures are told once, by the access record and its attempts.

@@ -54,6 +54,8 @@ pub enum Next {
 pub struct Opening<'a> {
     pub gateway: &'a Gateway,
     pub arrival: &'a Arrival,
+    /// What the request is admitted under; the one that its caller is of, once that is known.
+    pub snapshot: Arc<Snapshot>,
 }
 
 /// Takes note of a request whose head was just read.
@@ -83,7 +85,7 @@ fn label(text: &[u8]) -> Option<&str> {
 
 impl Opening<'_> {
     /// Every line is a stage. `local` is what is known when one of them refuses.
-    pub async fn run(&self, session: &mut Session, local: &mut Local) -> Result<Next, Reject> {
+    pub async fn run(&mut self, session: &mut Session, local: &mut Local) -> Result<Next, Reject> {
         accept::plain(session, self.gateway.services.bounds.head)?;
         let head = accept::head(
             &session.req_header().method,
@@ -110,7 +112,7 @@ impl Opening<'_> {
         accept::alt(&head.path, session.req_header().uri.query())?;
         let caller = self.authenticate(&session.req_header().headers).await?; // before a byte of the body is read
         local.caller = Some(Arc::clone(&caller));
-        let governing = self.gateway.snapshot.governed.of(&caller);
+        let governing = self.snapshot.governed.of(&caller);
         local.governing = Some(governing.clone());
         let Some(api) = api else { return self.models(&head, &caller) };
         let services = &self.gateway.services;
@@ -134,7 +136,7 @@ impl Opening<'_> {
         }
         let mut opened = Opened {
             arrival: self.arrival.clone(),
-            team: Arc::clone(self.gateway.snapshot.series.team(Some(&caller.team))),
+            team: Arc::clone(self.snapshot.series.team(Some(&caller.team))),
             caller,
             governing,
             permit,
@@ -143,11 +145,11 @@ impl Opening<'_> {
             metadata: local.metadata.clone(),
             model: Arc::clone(&route.name),
             charges: Vec::new(),
-            budgeting: Arc::clone(&self.gateway.snapshot.budgeting),
+            budgeting: Arc::clone(&self.snapshot.budgeting),
             first: None,
             query: query(api, session),
             include_cost: header_text(headers, "x-weighbridge-include").is_some_and(includes_cost),
-            snapshot: Arc::clone(&self.gateway.snapshot),
+            snapshot: Arc::clone(&self.snapshot),
             plan: Plan::new(Arc::clone(route)),
             ask,
             meaning: None,
@@ -159,7 +161,7 @@ impl Opening<'_> {
         };
         opened.charges = opened.facts().charges(opened.governing.budgets());
         opened.plan = opened.planned(Arc::clone(route), services.clock.now_us())?;
-        opened.reserve(services, &self.gateway.snapshot)?; // for the first candidate that can be paid; else 402
+        opened.reserve(services, &self.snapshot)?; // for the first candidate that can be paid; else 402
         opened.mirror(services, &session.req_header().headers);
         Ok(Next::Forward(Box::new(opened), self.arrival.at.elapsed().saturating_sub(body.waited + local.queued)))
     }
@@ -177,7 +179,7 @@ impl Opening<'_> {
         (ask, head): (Ask, &Head),
         local: &mut Local,
     ) -> Result<(Ask, Option<Box<Guarding>>), Reject> {
-        let snapshot = &self.gateway.snapshot;
+        let snapshot = &self.snapshot;
         local.content = Capture::begin(snapshot, &self.gateway.services.buffers, caller, &ask);
         let mask = guarded::mask(snapshot, headers, (caller, governing), &route.name)?;
         if mask == 0 {
@@ -236,7 +238,13 @@ impl Opening<'_> {
     /// # Errors
     ///
     /// Nobody who may call, or an address that did too much.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Reject> {
+    pub async fn authenticate(&mut self, headers: &HeaderMap) -> Result<Arc<Caller>, Reject> {
+        let caller = self.who(headers).await?;
+        self.snapshot = self.gateway.live.fitting(Arc::clone(&self.snapshot), caller.file).await;
+        Ok(caller)
+    }
+
+    async fn who(&self, headers: &HeaderMap) -> Result<Arc<Caller>, Reject> {
         let services = &self.gateway.services;
         let address = self.arrival.address.map(|address| address.ip());
         let now_us = services.limits.clock().at(self.arrival.at);
@@ -275,7 +283,7 @@ impl Opening<'_> {
 
     /// The rules that hold now that the model is known.
     pub fn with_model(&self, mut governing: Governing, model: &str, local: &mut Local) -> Governing {
-        self.gateway.snapshot.governed.with_model(&mut governing, model);
+        self.snapshot.governed.with_model(&mut governing, model);
         local.governing = Some(governing.clone());
         governing
     }
@@ -286,7 +294,7 @@ impl Opening<'_> {
     ///
     /// [`Reject::NoModel`], [`Reject::ModelNotAllowed`], [`Reject::Dialect`].
     pub fn route(&self, ask: &Ask, caller: &Caller, local: &mut Local) -> Result<&Arc<Route<Target>>, Reject> {
-        let table = &self.gateway.snapshot.table;
+        let table = &self.snapshot.table;
         let route = table.find(&ask.model).ok_or_else(|| Reject::NoModel { model: shown(&ask.model) })?;
         local.model = Some(Arc::clone(&route.name));
         if !caller.may_call(&route.name) {
@@ -309,7 +317,7 @@ impl Opening<'_> {
 
     /// `/v1/models`: only what the key may call.
     fn models(&self, head: &Head, caller: &Caller) -> Result<Next, Reject> {
-        let names = self.gateway.snapshot.table.names();
+        let names = self.snapshot.table.names();
         let allowed = names.iter().filter(|name| caller.may_call(name)).map(|name| &**name);
         match &head.path {
             Path::Model(id) => {

@@ -56,7 +56,8 @@ impl Stage {
         let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics).expect("a ledger");
         let standings = Arc::<Standings>::default();
         let safe = Arc::new(Safe::new().expect("randomness"));
-        let lasting = Lasting { limits: &limits, budgets: ledger.budgets(), standings: &standings, safe: &safe };
+        let lasting =
+            Lasting { limits: &limits, budgets: ledger.budgets(), standings: &standings, safe: &safe, before: None };
         let snapshot = Arc::new(Snapshot::build(&config, series, lasting).expect("providers are right"));
         let log = config::AccessLog::File(dir.path().join("access.log"));
         let callers = Callers::open(&config, dir.path(), Arc::clone(&clock) as _).expect("a key store");

@@ -313,6 +313,17 @@ impl Standings {
         all
     }
 
+    /// Forgets targets that no snapshot has any more, and their gauges.
+    pub fn forget_unused(&self) {
+        self.known.lock().retain(|_, standing| {
+            let is_used = Arc::strong_count(standing) > 1;
+            if let Some(metrics) = self.metrics.as_ref().filter(|_| !is_used) {
+                metrics.hide(standing.name());
+            }
+            is_used
+        });
+    }
+
     /// Sets the gauges.
     pub fn refresh(&self, now_us: u64) {
         let Some(metrics) = &self.metrics else { return };

@@ -71,6 +71,8 @@ struct Shared {
     /// The thread sleeps until it is woken.
     asleep: AtomicBool,
     reopen: AtomicBool,
+    /// Where lines go from now on.
+    next: parking_lot::Mutex<Option<Sink>>,
     closing: AtomicBool,
 }
 
@@ -144,12 +146,36 @@ impl AccessLog {
     }
 
     /// Opens the file anew, after it was renamed by a log rotation. A file that cannot be opened leaves the old one in
-    /// use and says so in the log. No signal calls it yet: that comes with the reload of the configuration.
+    /// use and says so in the log.
     pub fn reopen(&self) {
         if let Some(Running { shared, thread, .. }) = &self.running {
             shared.reopen.store(true, Ordering::Release);
             thread.unpark();
         }
+    }
+
+    /// Opens where lines go from now on, without going there yet. `None`: the log has to be started or ended, which takes
+    /// a restart.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be opened for appending.
+    pub fn open(&self, to: &config::AccessLog) -> io::Result<Option<Place>> {
+        match to {
+            config::AccessLog::File(path) if self.enabled() => {
+                Ok(Some(Place(Sink::File { file: open(path)?, path: path.clone() })))
+            }
+            config::AccessLog::Stdout if self.enabled() => Ok(Some(Place(Sink::Other(Box::new(io::stdout()))))),
+            _ => Ok(None),
+        }
+    }
+
+    /// Goes to `place`, behind the lines that were handed over before.
+    pub fn go_on_at(&self, Place(sink): Place) {
+        if let Some(Running { shared, .. }) = &self.running {
+            *shared.next.lock() = Some(sink);
+        }
+        self.reopen();
     }
 
     /// Writes what is queued and waits for it, for at most `patience` (a pipe that nobody reads never takes it).
@@ -180,11 +206,24 @@ pub trait Tap: Send {
     fn flush(&mut self);
 }
 
+/// Where lines can go.
+#[derive(Debug)]
+pub struct Place(Sink);
+
 /// Where lines go.
 pub(super) enum Sink {
     File { file: File, path: PathBuf },
     Other(Box<dyn Write + Send>),
     Nowhere,
+}
+
+impl std::fmt::Debug for Sink {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File { path, .. } => out.debug_tuple("File").field(path).finish(),
+            Self::Other(_) => out.write_str("Other"),
+        }
+    }
 }
 
 impl Sink {
@@ -313,6 +352,10 @@ impl Writer {
 
     fn reopen(&mut self) {
         self.flush();
+        if let Some(sink) = self.shared.next.lock().take() {
+            (self.sink, self.torn) = (sink, false);
+            return;
+        }
         if let Sink::File { file, path } = &mut self.sink {
             match open(path) {
                 Ok(new) => (*file, self.torn) = (new, false),

@@ -13,6 +13,7 @@ mod series;
 mod trace;
 
 pub use access_log::{AccessLog, AccessLogMetrics, Tap};
+pub use access_log::{AccessLog, AccessLogMetrics, Place};
 pub use access_record::{AccessAttempt, AccessRecord};
 pub use overload::OverloadMetrics;
 pub use process::ProcessCollector;
@@ -25,7 +26,7 @@ use prometheus::Registry;
 
 /// The metrics of every stage, and the registry that they are read from. One for the life of the process; a reload
 /// resolves a new [`SeriesTable`] from it, so that counters go on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Metrics {
     /// What `/metrics` prints.
     pub registry: Registry,

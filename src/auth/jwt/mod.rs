@@ -100,7 +100,7 @@ pub(super) struct Jwt {
     /// The name that its callers have in records: `jwt:login.example.com`.
     name: Arc<str>,
     /// What its callers have: limits and budgets of a key that is called so.
-    given: Given,
+    given: ArcSwap<Given>,
     keys: KeySource,
     known: moka::sync::Cache<[u8; 32], Arc<Known>>,
 }
@@ -129,8 +129,7 @@ impl Jwt {
         ring::install();
         let issuer = config.issuer.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
         let name: Arc<str> = format!("{JWT_PREFIX}{}", issuer.as_deref().unwrap_or(&config.issuer)).into();
-        let rules = default.rules.rescoped(&Scope::Key("".into()), &Scope::Key(Arc::clone(&name)));
-        let given = Given { models: default.models.clone(), rules: Arc::new(rules) };
+        let given = ArcSwap::from_pointee(given(default, &name));
         let keys = KeySource::new(config.keys.clone());
         let known = moka::sync::Cache::builder().max_capacity(MOST_KNOWN).time_to_idle(FORGOTTEN_AFTER).build();
         Self { name, given, keys, known, config }
@@ -142,8 +141,14 @@ impl Jwt {
     }
 
     /// Limits and budgets of all its callers together.
-    pub fn rules(&self) -> &Arc<Rules> {
-        &self.given.rules
+    pub fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.given.load().rules)
+    }
+
+    /// From now on its callers have `default`, those of tokens that are known already too.
+    pub fn give(&self, default: &Given) {
+        self.given.store(Arc::new(given(default, &self.name)));
+        self.known.invalidate_all();
     }
 
     /// Keeps the issuer's keys fresh; never returns.
@@ -291,10 +296,11 @@ impl Jwt {
             let words = texts(value).flat_map(|text| text.split([' ', ',']));
             words.filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>()
         });
+        let given = self.given.load();
         Ok(Known {
             team: team.ok_or_else(|| self.unknown_team())?,
             user,
-            given: Given { models: allowed(models.as_deref(), &self.given), rules: Arc::clone(&self.given.rules) },
+            given: Given { models: allowed(models.as_deref(), &given), rules: Arc::clone(&given.rules) },
             term: Term::until(self.ends_us(claims)?),
             built: ArcSwap::from_pointee((0, None)),
         })
@@ -304,6 +310,12 @@ impl Jwt {
     fn team(&self, value: &str) -> Option<Arc<str>> {
         if self.config.teams.is_empty() { Some(value.into()) } else { self.config.teams.get(value).cloned() }
     }
+}
+
+/// What the callers of `name` have: the limits and budgets of a key that is called so.
+fn given(default: &Given, name: &Arc<str>) -> Given {
+    let rules = default.rules.rescoped(&Scope::Key("".into()), &Scope::Key(Arc::clone(name)));
+    Given { models: default.models.clone(), rules: Arc::new(rules) }
 }
 
 /// The texts of a claim: one, or a list.

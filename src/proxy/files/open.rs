@@ -30,7 +30,7 @@ impl Opening<'_> {
     ///
     /// What the client is told.
     pub async fn kept(
-        &self,
+        &mut self,
         session: &mut Session,
         head: &Head,
         place: &Place,
@@ -46,7 +46,7 @@ impl Opening<'_> {
         let query = request.uri.query().map(str::to_owned);
         let caller = self.authenticate(&headers).await?;
         local.caller = Some(Arc::clone(&caller));
-        let (services, snapshot) = (&self.gateway.services, &self.gateway.snapshot);
+        let (services, snapshot) = (&self.gateway.services, &self.snapshot);
         let governing = snapshot.governed.of(&caller);
         local.governing = Some(governing.clone());
         local.user = user(&caller, &headers, None);

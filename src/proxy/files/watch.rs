@@ -9,6 +9,7 @@ use crate::{
     model::Api,
     proxy::{
         gateway::{Services, Snapshot},
+        live::Live,
         trouble::Trouble,
     },
 };
@@ -35,16 +36,14 @@ pub struct Watch {
     /// What all requests share.
     pub services: Arc<Services>,
     /// Models, prices and accounts.
-    pub snapshot: Arc<Snapshot>,
-    /// How often.
-    pub every: Duration,
+    pub live: Arc<Live>,
 }
 
 impl Watch {
     /// Never returns.
     pub async fn keep(&self) {
         loop {
-            tokio::time::sleep(self.every).await;
+            tokio::time::sleep(self.live.load().look).await;
             self.round().await;
         }
     }
@@ -57,15 +56,16 @@ impl Watch {
             Vec::new()
         });
         let mut patience = Patience::default();
+        let snapshot = self.live.load();
         for kept in open {
-            let Some(account) = self.snapshot.accounts.at(&kept.provider) else { continue };
-            if let Err(trouble) = patience.with(&kept.provider, self.look(account, &kept)).await {
+            let Some(account) = snapshot.accounts.at(&kept.provider) else { continue };
+            if let Err(trouble) = patience.with(&kept.provider, self.look(&snapshot, account, &kept)).await {
                 tracing::warn!(provider = %kept.provider, batch = %kept.id, %trouble, "a batch could not be looked at");
             }
         }
     }
 
-    async fn look(&self, account: &Account, kept: &Kept) -> Result<(), Trouble> {
+    async fn look(&self, snapshot: &Arc<Snapshot>, account: &Account, kept: &Kept) -> Result<(), Trouble> {
         let Some(place) = Place::find(&format!("batches/{}", kept.id)) else { return Ok(()) };
         let wanted = Wanted {
             api: Api::Batches,
@@ -91,7 +91,7 @@ impl Watch {
         let body = sent.whole(MOST_BYTES).await?;
         let batch = account.provider.read_batch(&body).filter(|batch| batch.id == kept.id);
         let batch = batch.ok_or_else(super::open::garbage)?;
-        let noted = meter::seen(&self.services, &self.snapshot, &account.name, vec![batch]).await;
+        let noted = meter::seen(&self.services, snapshot, &account.name, vec![batch]).await;
         noted.map_err(|reject| Trouble::Internal(reject.code().to_owned()))
     }
 }

@@ -17,7 +17,6 @@ use crate::{
     proxy::{
         candidate::Candidate,
         finish,
-        gateway::Snapshot,
         purse::Unpaid,
         reject::{Reject, UpstreamFault},
         rows::{RowOf, open_row},
@@ -388,7 +387,7 @@ impl Live {
     }
 
     /// Settles what is open and records the session. `status` and `code`: of the refusal that the client got, if it got one.
-    pub fn conclude(&mut self, snapshot: &Snapshot, status: u16, code: Option<&'static str>) {
+    pub fn conclude(&mut self, status: u16, code: Option<&'static str>) {
         let left = self.client_gone() && !self.is_closing();
         let stopped = self.stop.as_ref().map(Stop::code);
         if self.is_upgraded() {
@@ -411,13 +410,13 @@ impl Live {
             status => status,
         };
         let code = code.or(stopped).or(left.then_some("client_gone"));
-        self.record(snapshot, status, code);
+        self.record(status, code);
     }
 
-    fn record(&mut self, snapshot: &Snapshot, status: u16, code: Option<&'static str>) {
+    fn record(&mut self, status: u16, code: Option<&'static str>) {
         let (opened, sums) = (&self.opened, &mut self.sums);
         let latency = opened.arrival.at.elapsed();
-        snapshot.series.request(Some(opened.ask.api), Some(&opened.model)).finished(status, latency, None);
+        opened.snapshot.series.request(Some(opened.ask.api), Some(&opened.model)).finished(status, latency, None);
         opened.team.finished(status);
         let metrics = &self.services.metrics;
         metrics.overhead_seconds.observe(sums.overhead.as_secs_f64());

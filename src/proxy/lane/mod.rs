@@ -18,7 +18,6 @@ mod stop;
 
 pub use handshake::{PATH, beside, is_beside};
 
-use super::gateway::Snapshot;
 use crate::routing::Resolver;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -72,5 +71,5 @@ pub trait Lane: Send + Sync {
     async fn tell(&mut self, session: &mut Session) -> u16;
 
     /// Settles what is open and records the call. Called once, whatever way it ended.
-    fn conclude(&mut self, snapshot: &Snapshot);
+    fn conclude(&mut self);
 }

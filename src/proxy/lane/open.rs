@@ -19,12 +19,12 @@ use std::sync::Arc;
 
 impl Opening<'_> {
     /// Every line is a stage. `local` is what is known when one of them refuses.
-    pub async fn session(&self, session: &mut Session, local: &mut Local) -> Result<Next, Reject> {
+    pub async fn session(&mut self, session: &mut Session, local: &mut Local) -> Result<Next, Reject> {
         let head = session.req_header();
         let keyed = handshake::with_key_of_protocol(&head.headers);
         let caller = self.authenticate(keyed.as_ref().unwrap_or(&head.headers)).await?;
         local.caller = Some(Arc::clone(&caller));
-        let (services, snapshot) = (&self.gateway.services, &self.gateway.snapshot);
+        let (services, snapshot) = (&self.gateway.services, &self.snapshot);
         let governing = snapshot.governed.of(&caller);
         local.governing = Some(governing.clone());
         let permit = governing.admit_caller(&services.limits, &local.subject(&caller))?;

@@ -11,7 +11,7 @@ use crate::{
         answer_head, edge,
         exchange::Opened,
         forward,
-        gateway::{Services, Snapshot},
+        gateway::Services,
         refusal,
         reject::Reject,
         replay::{TROUBLE, trouble_error},
@@ -246,7 +246,7 @@ impl Lane for Realtime {
         self.status
     }
 
-    fn conclude(&mut self, snapshot: &Snapshot) {
-        self.live.lock().conclude(snapshot, self.status, self.code);
+    fn conclude(&mut self) {
+        self.live.lock().conclude(self.status, self.code);
     }
 }

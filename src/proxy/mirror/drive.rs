@@ -68,7 +68,7 @@ impl Driver {
             status => (status, None),
         };
         count(&services.metrics, &of, if status < 400 { Ended::Answered } else { Ended::Failed });
-        finish::conclude(&mut exchange, &job.snapshot, code, status);
+        finish::conclude(&mut exchange, code, status);
     }
 
     /// Attempt after attempt, until one answers or nothing is left.

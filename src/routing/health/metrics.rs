@@ -56,6 +56,12 @@ impl HealthMetrics {
         self.in_flight.with_label_values(&[provider, model]).set(i64::from(in_flight));
     }
 
+    pub(in crate::routing) fn hide(&self, of: [&str; 2]) {
+        // An error means that they were never shown.
+        self.state.remove_label_values(&of).ok();
+        self.in_flight.remove_label_values(&of).ok();
+    }
+
     fn ejected(&self, [provider, model]: [&str; 2], reason: Reason) {
         self.ejections.with_label_values(&[provider, model, reason.name()]).inc();
     }

@@ -23,7 +23,8 @@ pub fn certs() -> &'static Certs {
 }
 
 impl Certs {
-    fn make() -> Self {
+    /// Others, of another authority.
+    pub fn make() -> Self {
         let mut authority = CertificateParams::new(Vec::<String>::new()).expect("no names");
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca_key = KeyPair::generate().expect("a key");

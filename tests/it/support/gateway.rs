@@ -160,6 +160,20 @@ impl Gateway {
         kill_process(pid, Signal::TERM).expect("our own child");
     }
 
+    /// Asks the process to read its configuration anew (SIGHUP) and does not wait.
+    pub fn hang_up(&self) {
+        let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a pid")).expect("not 0");
+        kill_process(pid, Signal::HUP).expect("our own child");
+    }
+
+    /// Writes another configuration, in one step; nobody is told.
+    pub fn edit(&self, change: impl FnOnce(String) -> String) {
+        let text = read_to_string(self.config()).expect("it was written");
+        let draft = self.dir.path().join("weighbridge.yaml.new");
+        std::fs::write(&draft, change(text)).expect("the directory can be written");
+        std::fs::rename(draft, self.config()).expect("the directory can be written");
+    }
+
     /// Waits until the process has ended.
     pub async fn exited(&self) -> ExitStatus {
         let status = eventually("the gateway's process ends", || async {
