@@ -27,8 +27,8 @@ pub mod audit;
 
 pub use access::Tokens;
 pub use openapi::document;
-pub use requests::Records;
 pub use reload::{LastReload, Reload, ReloadError, ReloadStatus, Reloaded, act_of};
+pub use requests::Records;
 pub use server::serve;
 pub use targets::Switch;
 

@@ -27,7 +27,7 @@ impl Callers {
             allowed_ips:
                 (!key.allowed_ips.is_empty()).then(|| key.allowed_ips.iter().map(ToString::to_string).collect()),
             priority: key.priority.map(|priority| priority.name().to_owned()),
-            guardrails: self.written.guardrails.keys.get(&key.name).map(|names| shown(names)),
+            guardrails: written.guardrails.keys.get(&key.name).map(|names| shown(names)),
             created: None,
             updated: None,
             revoked: None,
@@ -64,7 +64,7 @@ impl Callers {
             budgets: None,
             tags: Default::default(),
             priority: Some(team.priority.name().to_owned()),
-            guardrails: self.written.guardrails.teams.get(name).map(|names| shown(names)),
+            guardrails: written.guardrails.teams.get(name).map(|names| shown(names)),
             keys: self.keys_of(&book, name),
             created: None,
             updated: None,

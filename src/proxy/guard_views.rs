@@ -241,7 +241,8 @@ impl Explaining<'_> {
         let mask = members.iter().fold(0, |mask, guard| mask | bit(guards, guard));
         let key = caller.map_or_else(|| Arc::from("-"), |caller| Arc::clone(&caller.key));
         let team = caller.map_or("-", |caller| &*caller.team);
-        let who = Who { request_id: "-", model, team, key: &key, user: None, metadata: &[], metrics: &self.services.metrics };
+        let who =
+            Who { request_id: "-", model, team, key: &key, user: None, metadata: &[], metrics: &self.services.metrics };
         let looked = Looked { guards, mask, key: &key, session: None, form: None, generate: None, who };
         let (said, body, refusal) = match looked.set(|_| true) {
             None => (Vec::new(), Some(body), None),

@@ -222,6 +222,7 @@ impl std::fmt::Debug for Sink {
         match self {
             Self::File { path, .. } => out.debug_tuple("File").field(path).finish(),
             Self::Other(_) => out.write_str("Other"),
+            Self::Nowhere => out.write_str("Nowhere"),
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use super::Checker;
 use crate::config::{
-    Budget, Budgeting, ConfigError, ConfigErrors, Each, JWT_PREFIX, Limit, LimitWhat, OnExhausted, Rules, Scope,
-    Secret, Unit,
+    Budget, Budgeting, ConfigError, ConfigErrors, Each, JWT_PREFIX, Limit, LimitWhat, OnExhausted, Rules, Scope, Unit,
     error::hint,
     quantity::{Percent, Price, Whole},
     rules::escaped,

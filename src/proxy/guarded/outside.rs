@@ -166,7 +166,6 @@ impl Outside {
         if self.refused.is_some() {
             return None;
         }
-        let hider = self.hider.get_or_insert_with(|| desk.hider());
         loop {
             if self.round.is_none() {
                 let texts = self.texts()?;
@@ -186,6 +185,7 @@ impl Outside {
             if round.asked.is_empty() {
                 continue;
             }
+            let hider = self.hider.get_or_insert_with(|| desk.hider());
             let texts = round.asked.iter().filter_map(|&place| round.texts.get(place));
             let texts = texts.map(|shown| AskedOf {
                 speech: shown.speech,

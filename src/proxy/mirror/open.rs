@@ -9,7 +9,7 @@ use crate::{
         admission::Place,
         evidence::Asker,
         exchange::{Arrival, Opened},
-        gateway::Services,
+        gateway::{Services, Snapshot},
         governed::{Governing, reserved_tokens},
         guarded::{self, Guarding, Looked, Who},
         reject::{Reject, shown},
