@@ -4,6 +4,7 @@ pub mod descriptors;
 mod feeds;
 mod mirrors;
 mod notices;
+mod pages;
 mod probes;
 mod rebuild;
 mod views;
@@ -152,7 +153,7 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     if let Some(address) = config.admin.listen {
         let listener = bind("admin.listen", &address.to_string())?;
         let views = views::views(&services, &snapshot, &ready, ledger_metrics);
-        let state = admin_state(config, &metrics, &services, &ready, views);
+        let state = admin_state(config, &metrics, &services, &ready, (address, views));
         server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listener)), state }));
     }
     let listen = config.server.listen.iter().map(|listen| listen.address).collect();
@@ -300,18 +301,20 @@ fn admin_state(
     metrics: &Metrics,
     services: &Arc<Services>,
     ready: &Arc<AtomicBool>,
-    views: Views,
+    (address, views): (SocketAddr, Views),
 ) -> AdminState {
-    let api = Api {
+    let api = Arc::new(Api {
         tokens: Tokens::of(&config.admin),
         callers: Arc::clone(&services.callers),
         audit: Audit::open(&config.state.dir),
         state_dir: config.state.dir.clone(),
         clock: Arc::clone(&services.clock),
         views,
-    };
+        acting: Mutex::default(),
+    });
     let (ready, services) = (Arc::clone(ready), Arc::clone(services));
     AdminState {
+        pages: pages::pages(config, address, &api, &metrics.registry),
         registry: metrics.registry.clone(),
         refresh: Arc::new(move || {
             services.limits.refresh();
@@ -324,7 +327,7 @@ fn admin_state(
         ready: Arc::new(move || {
             if ready.load(Ordering::Relaxed) { Ok(()) } else { Err("the gateway is starting or draining".to_owned()) }
         }),
-        api: Arc::new(api),
+        api,
     }
 }
 

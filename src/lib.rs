@@ -21,6 +21,7 @@ pub mod files;
 pub mod alerts;
 pub mod proxy;
 pub mod admin;
+pub mod dashboard;
 pub mod simulate;
 pub mod cli;
 pub mod app;

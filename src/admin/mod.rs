@@ -7,6 +7,8 @@
 //! no user and no content: what is counted apart by `each` is no label. The API asks for a bearer token, `admin` or `viewer`; every
 //! act by it is recorded in the audit log before it is done.
 //!
+//! The dashboard is handed in as [`AdminState::pages`].
+//!
 //! It knows of the rest of the gateway only what [`AdminState`] and [`Api`] hand in.
 
 mod routes;
@@ -21,7 +23,7 @@ mod views;
 mod openapi;
 pub mod audit;
 
-pub use access::Tokens;
+pub use access::{Role, Tokens};
 pub use openapi::document;
 pub use server::serve;
 
@@ -29,6 +31,7 @@ use crate::auth::Callers;
 use crate::model::{BudgetView, Clock, Explain, HealthView, LimitView, ModelView, PriceView, TargetHealth};
 use audit::Audit;
 use prometheus::Registry;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -43,7 +46,13 @@ pub struct AdminState {
     pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// What the admin API works with.
     pub api: Arc<Api>,
+    /// What else is served here: the dashboard. It sees to its own visitors.
+    pub pages: axum::Router,
 }
+
+/// Where a request comes from, as an extension of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
 
 /// What the admin API works with.
 pub struct Api {
@@ -59,6 +68,8 @@ pub struct Api {
     pub clock: Arc<dyn Clock>,
     /// What the other stages show.
     pub views: Views,
+    /// Held while something is changed.
+    pub acting: parking_lot::Mutex<()>,
 }
 
 /// What the other stages show; each is asked anew for each answer.

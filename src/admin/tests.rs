@@ -33,6 +33,7 @@ fn start() -> Running {
             if is_ready.load(Ordering::SeqCst) { Ok(()) } else { Err("the ledger is not open".to_owned()) }
         }),
         api: api(),
+        pages: axum::Router::new(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -72,7 +73,7 @@ fn api() -> Arc<Api> {
         buffered_bytes: 0,
     };
     Arc::new(Api {
-        tokens: Tokens::of(&crate::config::Admin { listen: None, token, viewer_token }),
+        tokens: Tokens::of(&crate::config::Admin { listen: None, token, viewer_token, hosts: Vec::new() }),
         callers: Arc::new(callers),
         audit: Audit::open(&dir),
         state_dir: dir,
@@ -86,6 +87,7 @@ fn api() -> Arc<Api> {
             health: Box::new(health),
             explain: Box::new(Mute),
         },
+        acting: parking_lot::Mutex::default(),
     })
 }
 

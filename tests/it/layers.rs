@@ -47,6 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "admin",
         &["model", "config", "catalogue", "telemetry", "auth", "limits", "guard", "routing", "providers", "ledger"],
     ),
+    ("dashboard", &["model", "config", "telemetry", "auth", "ledger", "admin"]),
     // Written from the providers' references and not from our own codecs.
     ("simulate", &["model", "sse"]),
     (
@@ -70,6 +71,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "alerts",
             "proxy",
             "admin",
+            "dashboard",
             "simulate",
         ],
     ),
@@ -94,6 +96,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "alerts",
             "proxy",
             "admin",
+            "dashboard",
             "simulate",
             "app",
         ],
