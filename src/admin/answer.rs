@@ -2,7 +2,7 @@
 
 use crate::auth::{KeyPatch, NewKey, NewTeam, Rotation, TeamPatch};
 use crate::config::nearest;
-use crate::model::ExplainRequest;
+use crate::model::{ExplainRequest, GuardTestRequest};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -126,6 +126,7 @@ impl Readable for KeyPatch {}
 impl Readable for NewTeam {}
 impl Readable for TeamPatch {}
 impl Readable for ExplainRequest {}
+impl Readable for GuardTestRequest {}
 
 impl Readable for Rotation {
     /// Without a grace period.

@@ -18,6 +18,7 @@ mod answer;
 mod acts;
 mod keys;
 mod teams;
+mod guardrails;
 mod reports;
 mod views;
 mod openapi;
@@ -28,7 +29,7 @@ pub use openapi::document;
 pub use server::serve;
 
 use crate::auth::Callers;
-use crate::model::{BudgetView, Clock, Explain, HealthView, LimitView, ModelView, PriceView, TargetHealth};
+use crate::model::{BudgetView, Clock, Explain, GuardTest, HealthView, LimitView, ModelView, PriceView, TargetHealth};
 use audit::Audit;
 use prometheus::Registry;
 use std::net::IpAddr;
@@ -88,6 +89,8 @@ pub struct Views {
     pub health: Box<dyn Fn() -> HealthView + Send + Sync>,
     /// Tells what would become of a request.
     pub explain: Box<dyn Explain>,
+    /// Tries guardrails.
+    pub guard_test: Box<dyn GuardTest>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The OpenAPI document of the admin API: public facts only, served without a token.
 
-use super::{Api, answer, audit, keys, reports, teams, views};
+use super::{Api, answer, audit, guardrails, keys, reports, teams, views};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, http::header, routing::get};
 use std::sync::{Arc, OnceLock};
@@ -16,7 +16,7 @@ use utoipa::{Modify, OpenApi};
         teams::list, teams::create, teams::show, teams::update, teams::remove,
         reports::usage, reports::rows, reports::acts,
         views::status, views::health, views::limits, views::budgets, views::prices, views::models,
-        views::targets, views::explain,
+        views::targets, views::explain, guardrails::report, guardrails::test,
     ),
     components(schemas(answer::ErrorBody, answer::ErrorDetail, audit::Line, audit::Actor)),
     tags(
@@ -68,7 +68,7 @@ mod tests {
         {
             assert!(paths.contains_key(path), "{path}");
         }
-        assert_eq!(paths.len(), 17 - 1, "{:?}", paths.keys().collect::<Vec<_>>());
+        assert_eq!(paths.len(), 19 - 1, "{:?}", paths.keys().collect::<Vec<_>>());
         assert_eq!(text["components"]["securitySchemes"]["token"]["scheme"], "bearer");
     }
 }

@@ -94,7 +94,7 @@ impl UsageParams {
     }
 }
 
-fn moment(name: &str, text: &str, now_us: u64) -> Result<u64, ApiError> {
+pub(super) fn moment(name: &str, text: &str, now_us: u64) -> Result<u64, ApiError> {
     since(text, now_us).map_err(|error| ApiError::invalid(format!("`{name}`: {error}")))
 }
 
@@ -139,7 +139,7 @@ pub(super) async fn usage(
     Ok(([(header::CONTENT_TYPE, kind)], out).into_response())
 }
 
-fn unreadable(error: &LedgerError) -> ApiError {
+pub(super) fn unreadable(error: &LedgerError) -> ApiError {
     if let LedgerError::Argument(why) = error {
         return ApiError::invalid(why.clone());
     }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::auth::Callers;
 use crate::config::{Config, Secret};
-use crate::model::{ExplainRequest, Explained, Refusal, SystemClock};
+use crate::model::{ExplainRequest, Explained, GuardTestRequest, GuardTested, Refusal, SystemClock};
 use prometheus::IntCounter;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -54,6 +54,12 @@ impl Explain for Mute {
     }
 }
 
+impl GuardTest for Mute {
+    fn test(&self, _request: &GuardTestRequest) -> Result<GuardTested, Refusal> {
+        Err(Refusal { status: 404, code: "not_found".to_owned(), message: "none".to_owned() })
+    }
+}
+
 const ADMIN: &str = "an-admin-token-of-the-tests";
 const VIEWER: &str = "a-viewer-token-of-the-tests";
 
@@ -86,6 +92,7 @@ fn api() -> Arc<Api> {
             targets: Box::new(Vec::new),
             health: Box::new(health),
             explain: Box::new(Mute),
+            guard_test: Box::new(Mute),
         },
         acting: parking_lot::Mutex::default(),
     })

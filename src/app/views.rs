@@ -18,6 +18,7 @@ pub(super) fn views(
     let (ready, of_health) = (Arc::clone(ready), Arc::clone(services));
     let of_targets = Arc::clone(services);
     let (of_limits, of_budgets) = (Arc::clone(services), Arc::clone(services));
+    let explainer = || Explainer { services: Arc::clone(services), snapshot: Arc::clone(snapshot) };
     Views {
         limits: Box::new(move || of_limits.limits.view()),
         budgets: Box::new(move || {
@@ -38,6 +39,7 @@ pub(super) fn views(
                 buffered_bytes: of_health.buffers.used() as u64,
             }
         }),
-        explain: Box::new(Explainer { services: Arc::clone(services), snapshot: Arc::clone(snapshot) }),
+        explain: Box::new(explainer()),
+        guard_test: Box::new(explainer()),
     }
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 /// Says what would become of a request, without making it
 ///
-/// Limits, budgets, prices, the targets in their order with reasons, and the output cap.
+/// Limits, budgets, prices, guardrails, the targets in their order with reasons, and the output cap.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -107,6 +107,21 @@ fn words(told: &Value) -> String {
             amount("reserved"),
             amount("limit"),
             cell(&budget["mode"])
+        ));
+    }
+    for guard in list("guardrails") {
+        let audit = if guard["mode"] == "audit" { "audit:" } else { "" };
+        let unless = guard["unless"].as_str().map(|what| format!("; does not apply: its `when.{what}` does not hold"));
+        lines.push(format!(
+            "  guardrail {} ({}): {}{audit}{} on {}, from {}{}{}",
+            cell(&guard["name"]),
+            cell(&guard["kind"]),
+            if guard["turn"] == "service" { "asks a service, " } else { "" },
+            cell(&guard["action"]),
+            cell(&guard["on"]),
+            cell(&guard["from"]),
+            if guard["mandatory"] == true { ", mandatory" } else { "" },
+            unless.unwrap_or_default()
         ));
     }
     for (at, candidate) in list("candidates").iter().enumerate() {

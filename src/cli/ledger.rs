@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::ledger::export::{Filter, export};
+use crate::ledger::findings;
 use crate::ledger::rerate::{Change, Period, Rated, Rerating, preview};
 use crate::ledger::usage::since;
 use crate::ledger::verify::{Verification, verify};
@@ -38,7 +39,8 @@ pub enum What {
     /// Write one JSON object a line and attempt, ordered by time
     #[command(after_help = "Examples:
   weighbridge ledger export > attempts.jsonl
-  weighbridge ledger export --since 24h --team search | jq -s 'map(.cost_nano_usd) | add'")]
+  weighbridge ledger export --since 24h --team search | jq -s 'map(.cost_nano_usd) | add'
+  weighbridge ledger export --findings --since 7d > findings.jsonl")]
     Export {
         /// From when on: an age (`24h`, `7d`), a date or an RFC 3339 time
         #[arg(long, value_name = "TIME")]
@@ -49,6 +51,9 @@ pub enum What {
         /// Only this team
         #[arg(long, value_name = "NAME")]
         team: Option<String>,
+        /// In place of attempts, one object a record of what guardrails found, also in requests that they refused
+        #[arg(long)]
+        findings: bool,
     },
     /// Rate a period anew at the configured prices; without `--apply` it only tells what would change
     ///
@@ -92,11 +97,12 @@ pub fn run(args: &Args, state_dir: &Path, out: &mut dyn Write) -> Result<ExitCod
             let status = if found.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
             summary(&found, out).map_err(LedgerError::Output).map(|()| status)
         }
-        What::Export { since: from, key, team } => {
+        What::Export { since: from, key, team, findings: only_findings } => {
             let now_us = SystemClock.now_us();
             let since_us = from.as_deref().map(|text| since(text, now_us)).transpose()?;
             let filter = Filter { since_us, key: key.clone(), team: team.clone() };
             let mut out = io::BufWriter::with_capacity(64 * 1024, out);
+            let export = if *only_findings { findings::export::export } else { export };
             let written = export(state_dir, &filter, &mut out);
             written.and_then(|_| out.flush().map_err(LedgerError::Output)).map(|()| ExitCode::SUCCESS)
         }
@@ -186,6 +192,9 @@ fn summary(found: &Verification, out: &mut dyn Write) -> io::Result<()> {
     )?;
     if found.balances > 0 || found.corrections > 0 {
         writeln!(out, "budgets  {} balances; {} corrections of costs", found.balances, found.corrections)?;
+    }
+    if found.findings > 0 {
+        writeln!(out, "guards   {} records of what guardrails found", found.findings)?;
     }
     writeln!(out, "open     {open} under way, {} left open by a crash", found.crashed)?;
     if found.torn_bytes > 0 {

@@ -11,7 +11,8 @@ use std::process::ExitCode;
 /// What was spent, by whom and on what.
 ///
 /// Reads the state directory; works while the gateway runs and after a crash. Requests are counted at their first
-/// attempt, attempts at each target. Input tokens include cached ones, output tokens include reasoning.
+/// attempt, attempts at each target. Input tokens include cached ones, output tokens include reasoning. `guardrails` are the
+/// requests in which, or in whose answers, a guardrail refused or changed something: see `weighbridge guard report`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   weighbridge usage                                   by team, the last 7 days

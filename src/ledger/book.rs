@@ -6,6 +6,7 @@ use crate::ledger::attempt::OpenAttempt;
 use crate::ledger::budget::{Balances, Budgets, Hold};
 use crate::ledger::clerk::{self, Clerk};
 use crate::ledger::desk::Desk;
+use crate::ledger::findings::Findings;
 use crate::ledger::journal::chain;
 use crate::ledger::journal::frame::{Counts, Frame, encode};
 use crate::ledger::journal::writer::Writer;
@@ -246,6 +247,19 @@ impl Ledger {
         let queued = with_record(&refused.record(), |bytes| self.clerk.queue_if_room(bytes));
         if !queued.unwrap_or(false) {
             self.metrics.refused_dropped.inc();
+        }
+    }
+
+    /// Records what guardrails found. It is in the journal when this returns, by one `write(2)` on the calling thread; what
+    /// cannot be written now is kept and written later, up to 1 MiB, and a metric counts what is not kept.
+    pub fn found(&self, found: &Findings) {
+        if found.findings.is_empty() {
+            return;
+        }
+        let kept = with_record(&found.record(), |bytes| self.clerk.note(bytes));
+        if !kept.unwrap_or(false) {
+            self.metrics.findings_dropped.inc();
+            tracing::error!(request = %found.id, "what guardrails found could not be recorded");
         }
     }
 

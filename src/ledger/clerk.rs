@@ -3,6 +3,7 @@
 //! Nobody is woken for an attempt: the journal thread looks every 10 ms while there is traffic, and parks when there
 //! was none for a second. The folder thread is woken by the journal thread.
 
+mod note;
 use crate::config::{Budget, State};
 use crate::ledger::LedgerError;
 use crate::ledger::desk::Desk;
@@ -66,7 +67,7 @@ struct Pen {
     asleep: bool,
     /// Whether the last write failed.
     failing: bool,
-    /// Rows of refused requests wait for the folder.
+    /// Rows that are no attempt's wait for the folder.
     refused: bool,
 }
 

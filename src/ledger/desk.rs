@@ -113,7 +113,7 @@ impl Desk {
                         start.is_behind = true;
                     }
                 }
-                Entry::Refused(_) => {}
+                Entry::Refused(_) | Entry::Found(_) => {}
             }
         }
         if dead.is_none() {

@@ -4,6 +4,8 @@
 use crate::ledger::LedgerError;
 use crate::ledger::budget::Charged;
 use crate::ledger::correction::Correction;
+use crate::ledger::findings::Findings;
+use crate::ledger::findings::export::{Known, Shown, of_attempt};
 use crate::ledger::row::{Names, Opening, Row, Settlement};
 use crate::ledger::store::corrections;
 use crate::ledger::store::query::{ROW_COLUMNS, row_at, signed};
@@ -41,7 +43,7 @@ impl Filter {
 ///
 /// When the ledger cannot be read, or `Output` when `out` cannot be written.
 pub fn export(dir: &Path, filter: &Filter, out: &mut dyn Write) -> Result<u64, LedgerError> {
-    let View { store, tail, open, damage, .. } = View::read(dir)?;
+    let View { store, tail, found, open, damage, .. } = View::read(dir)?;
     for place in damage {
         tracing::error!(file = %place.path.display(), offset = place.offset, "journal damage: {}", place.what);
     }
@@ -53,7 +55,8 @@ pub fn export(dir: &Path, filter: &Filter, out: &mut dyn Write) -> Result<u64, L
     let mut recent: Vec<Attempt<'_>> =
         settled.chain(unsettled).filter(|attempt| filter.takes(attempt.opening)).collect();
     recent.sort_unstable_by_key(Attempt::moment);
-    let mut merge = Merge { recent: recent.into_iter().peekable(), out, lines: 0 };
+    let known = Known::new(store.as_ref(), &found)?;
+    let mut merge = Merge { recent: recent.into_iter().peekable(), known, out, lines: 0 };
     if let Some(store) = &store {
         let sql = format!(
             "SELECT {ROW_COLUMNS} FROM attempt WHERE opened_us >= ?1 AND (?2 IS NULL OR key = ?2) \
@@ -77,6 +80,7 @@ pub fn export(dir: &Path, filter: &Filter, out: &mut dyn Write) -> Result<u64, L
 /// Brings rows of the store and attempts of the tail into one order.
 struct Merge<'a, I: Iterator<Item = Attempt<'a>>> {
     recent: std::iter::Peekable<I>,
+    known: Known<'a>,
     out: &'a mut dyn Write,
     lines: u64,
 }
@@ -103,7 +107,7 @@ impl<'a, I: Iterator<Item = Attempt<'a>>> Merge<'a, I> {
             ..row.settlement.clone()
         };
         let attempt = Attempt { opening: &row.opening, end: End::Settled(&settlement) };
-        self.write_line(&Line { correction: Some(correction.number), ..attempt.line() })
+        self.write_line(&Line { correction: Some(correction.number), ..attempt.line(&[]) })
     }
 
     fn rest(mut self) -> Result<u64, LedgerError> {
@@ -114,7 +118,8 @@ impl<'a, I: Iterator<Item = Attempt<'a>>> Merge<'a, I> {
     }
 
     fn write(&mut self, attempt: &Attempt<'_>) -> Result<(), LedgerError> {
-        self.write_line(&attempt.line())
+        let found = self.known.of(attempt.opening.id.request)?;
+        self.write_line(&attempt.line(&found))
     }
 
     fn write_line(&mut self, line: &Line<'_>) -> Result<(), LedgerError> {
@@ -141,7 +146,10 @@ impl<'a> Attempt<'a> {
         (self.opening.opened_us, self.opening.id)
     }
 
-    fn line(&self) -> Line<'a> {
+    fn line<'b>(&self, found: &'b [Findings]) -> Line<'b>
+    where
+        'a: 'b,
+    {
         let opening = self.opening;
         let (settlement, usage, origin) = match self.end {
             End::Settled(settlement) => (Some(settlement), settlement.usage, settlement.origin.name()),
@@ -174,7 +182,7 @@ impl<'a> Attempt<'a> {
             latency_us: settlement.map(|end| end.latency_us),
             first_token_us: settlement.and_then(|end| end.first_token_us),
             overhead_us: settlement.and_then(|end| end.overhead_us),
-            guardrails: None,
+            guardrails: of_attempt(opening.id.attempt, found),
             error: settlement.and_then(|end| end.error.as_deref()),
             charges: opening.charges.iter().map(Charge::of).collect(),
             correction: None,
@@ -214,7 +222,8 @@ struct Line<'a> {
     latency_us: Option<u64>,
     first_token_us: Option<u64>,
     overhead_us: Option<u64>,
-    guardrails: Option<&'a str>,
+    /// What guardrails found in the answer; at the first attempt also in the request.
+    guardrails: Option<Vec<Shown<'a>>>,
     error: Option<&'a str>,
     charges: Vec<Charge<'a>>,
     correction: Option<u16>,

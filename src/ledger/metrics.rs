@@ -42,6 +42,8 @@ pub struct LedgerMetrics {
     pub(crate) released: IntCounter,
     /// Rows of refused requests that were not written, because the journal could not keep up.
     pub(crate) refused_dropped: IntCounter,
+    /// Findings of guardrails that were not recorded.
+    pub(crate) findings_dropped: IntCounter,
     /// Limit and use of budgets, told when asked.
     pub(crate) budgets: BudgetGauges,
 }
@@ -98,6 +100,10 @@ impl LedgerMetrics {
             refused_dropped: counter(
                 "weighbridge_ledger_refused_dropped_total",
                 "Rows of refused requests that were not written because the journal could not keep up",
+            )?,
+            findings_dropped: counter(
+                "weighbridge_ledger_findings_dropped_total",
+                "Records of what guardrails found that were not written because the journal could not be",
             )?,
             budgets: BudgetGauges::new()?,
         };

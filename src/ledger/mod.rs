@@ -12,6 +12,7 @@ mod correction;
 mod desk;
 mod error;
 pub mod export;
+pub mod findings;
 mod journal;
 pub mod latest;
 mod lock;

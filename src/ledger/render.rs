@@ -49,9 +49,12 @@ impl From<Amount> for Value {
     }
 }
 
+/// Requests that were refused, and those that triggered guardrails: counted beside attempts.
+type Beside = (u64, u64);
+
 /// The figures of a line. Inclusive at the edges: input holds cached tokens, output holds reasoning. A refused request is
 /// no attempt.
-fn figures(sums: &Sums, refused: u64) -> [Figure; 17] {
+fn figures(sums: &Sums, (refused, guardrails): Beside) -> [Figure; 18] {
     let usage = &sums.usage;
     let [image_input, image_output, images, seconds, characters, searches] = units(&sums.usage);
     [
@@ -66,6 +69,7 @@ fn figures(sums: &Sums, refused: u64) -> [Figure; 17] {
         ("reasoning_tokens", "reasoning", Amount::Count(usage.reasoning)),
         ("unpriced_attempts", "unpriced", Amount::Count(sums.unpriced)),
         ("refused_requests", "refused", Amount::Count(refused)),
+        ("guardrails", "guardrails", Amount::Count(guardrails)),
         image_input,
         image_output,
         images,
@@ -110,22 +114,33 @@ fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut rows: Vec<Vec<String>> = Vec::with_capacity(report.lines.len() + 2);
     let headings = report.by.iter().map(|dimension| dimension.name().replace('_', " "));
     // For people: a column of what nobody used is left out, which keeps the usual table narrow.
-    let used = units(&report.total.usage).map(|(_, _, amount)| !matches!(amount, Amount::Count(0) | Amount::Millis(0)));
-    let cells = |sums: &Sums, refused: u64, cell: &dyn Fn(Figure) -> String, cost: &str| {
-        let mut cells = cells(sums, refused, cell, cost);
+    let [.., guardrails, a, b, c, d, e, f] = figures(&report.total, (report.refused, report.guardrails));
+    let used = [guardrails, a, b, c, d, e, f].map(|(_, _, used)| !matches!(used, Amount::Count(0) | Amount::Millis(0)));
+    let cells = |sums: &Sums, beside: Beside, cell: &dyn Fn(Figure) -> String, cost: &str| {
+        let mut cells = cells(sums, beside, cell, cost);
         let units = cells.split_off(cells.len().saturating_sub(used.len()));
         cells.extend(units.into_iter().zip(used).filter(|(_, used)| *used).map(|(cell, _)| cell));
         cells
     };
-    rows.push(headings.chain(cells(&Sums::default(), 0, &|(_, heading, _)| heading.to_owned(), "cost usd")).collect());
+    rows.push(
+        headings.chain(cells(&Sums::default(), (0, 0), &|(_, heading, _)| heading.to_owned(), "cost usd")).collect(),
+    );
     let value = &|(_, _, value): Figure| value.to_string();
     for line in &report.lines {
         let labels = line.labels.iter().map(|label| printable(label));
-        rows.push(labels.chain(cells(&line.sums, line.refused, value, &line.sums.cost.to_string())).collect());
+        rows.push(
+            labels
+                .chain(cells(&line.sums, (line.refused, line.guardrails), value, &line.sums.cost.to_string()))
+                .collect(),
+        );
     }
     if report.lines.len() > 1 && !report.by.is_empty() {
         let labels = (0..report.by.len()).map(|at| if at == 0 { "total" } else { "" }.to_owned());
-        rows.push(labels.chain(cells(&report.total, report.refused, value, &report.total.cost.to_string())).collect());
+        rows.push(
+            labels
+                .chain(cells(&report.total, (report.refused, report.guardrails), value, &report.total.cost.to_string()))
+                .collect(),
+        );
     }
     for row in &rows {
         writeln!(out, "{}", aligned(row, &rows, report.by.len()))?;
@@ -135,8 +150,8 @@ fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The cells of a line behind its labels; the cost stands before what is unpriced.
-fn cells(sums: &Sums, refused: u64, cell: impl Fn(Figure) -> String, cost: &str) -> Vec<String> {
-    let figures = figures(sums, refused);
+fn cells(sums: &Sums, beside: Beside, cell: impl Fn(Figure) -> String, cost: &str) -> Vec<String> {
+    let figures = figures(sums, beside);
     let unpriced = figures.iter().position(|(name, ..)| *name == "unpriced_attempts").unwrap_or_default();
     let mut cells: Vec<String> = figures.into_iter().map(cell).collect();
     cells.insert(unpriced, cost.to_owned());
@@ -144,13 +159,13 @@ fn cells(sums: &Sums, refused: u64, cell: impl Fn(Figure) -> String, cost: &str)
 }
 
 /// Users are named by clients: nothing they write may reach the terminal as a command.
-fn printable(label: &str) -> String {
+pub(crate) fn printable(label: &str) -> String {
     let escaped = |c: char| if c.is_control() { c.escape_default().collect() } else { String::from(c) };
     label.chars().map(escaped).collect()
 }
 
 /// One line: the first `labels` cells to the left, figures to the right.
-fn aligned(row: &[String], rows: &[Vec<String>], labels: usize) -> String {
+pub(crate) fn aligned(row: &[String], rows: &[Vec<String>], labels: usize) -> String {
     let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max();
     let cells = row.iter().enumerate().map(|(at, cell)| {
         let width = width(at).unwrap_or(0);
@@ -174,10 +189,15 @@ fn note(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 fn csv_lines(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut csv = csv::Writer::from_writer(out);
     let names = report.by.iter().map(|dimension| dimension.name().to_owned());
-    let header = names.chain(cells(&Sums::default(), 0, |(name, _, _)| name.to_owned(), "cost_usd"));
+    let header = names.chain(cells(&Sums::default(), (0, 0), |(name, _, _)| name.to_owned(), "cost_usd"));
     csv.write_record(header.collect::<Vec<_>>())?;
     for line in &report.lines {
-        let figures = cells(&line.sums, line.refused, |(_, _, value)| value.to_string(), &line.sums.cost.to_string());
+        let figures = cells(
+            &line.sums,
+            (line.refused, line.guardrails),
+            |(_, _, value)| value.to_string(),
+            &line.sums.cost.to_string(),
+        );
         csv.write_record(line.labels.iter().cloned().chain(figures).collect::<Vec<_>>())?;
     }
     csv.flush()
@@ -190,7 +210,7 @@ fn json_object(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         .map(|line| {
             let names = report.by.iter().map(|dimension| dimension.name().to_owned());
             let mut object: Map<String, Value> = names.zip(line.labels.iter().cloned().map(Value::from)).collect();
-            object.extend(sums_object(&line.sums, line.refused));
+            object.extend(sums_object(&line.sums, (line.refused, line.guardrails)));
             Value::from(object)
         })
         .collect();
@@ -201,21 +221,21 @@ fn json_object(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         "unfolded_attempts": report.unfolded,
         "damaged": report.damaged,
         "lines": lines,
-        "total": sums_object(&report.total, report.refused),
+        "total": sums_object(&report.total, (report.refused, report.guardrails)),
     });
     serde_json::to_writer_pretty(&mut *out, &whole)?;
     out.write_all(b"\n")
 }
 
-fn sums_object(sums: &Sums, refused: u64) -> Map<String, Value> {
+fn sums_object(sums: &Sums, beside: Beside) -> Map<String, Value> {
     let mut object: Map<String, Value> =
-        figures(sums, refused).into_iter().map(|(name, _, value)| (name.to_owned(), Value::from(value))).collect();
+        figures(sums, beside).into_iter().map(|(name, _, value)| (name.to_owned(), Value::from(value))).collect();
     object.insert("cost_usd".to_owned(), Value::from(sums.cost.to_string()));
     object.insert("cost_nano_usd".to_owned(), Value::from(sums.cost.0));
     object
 }
 
 /// `2026-11-01 08:00`
-fn minute(time_us: u64) -> String {
+pub(crate) fn minute(time_us: u64) -> String {
     rfc3339(time_us).chars().take(16).map(|c| if c == 'T' { ' ' } else { c }).collect()
 }

@@ -5,6 +5,7 @@
 use crate::ledger::LedgerError;
 use crate::ledger::correction::Correction;
 use crate::ledger::export::rfc3339;
+use crate::ledger::findings::{Level, report as findings};
 use crate::ledger::row::{Names, Row};
 use crate::ledger::store::corrections;
 use crate::ledger::store::fold::HOUR_US;
@@ -128,6 +129,9 @@ pub struct Line {
     pub sums: Sums,
     /// Requests that were refused; none of them is an attempt.
     pub refused: u64,
+    /// Requests that triggered guardrails: something in them or in their answers was refused or changed. Audited and flagged
+    /// ones do not count. As refused ones they stand at no provider.
+    pub guardrails: u64,
 }
 
 /// What was spent.
@@ -145,6 +149,8 @@ pub struct Report {
     pub total: Sums,
     /// Refused requests of all lines.
     pub refused: u64,
+    /// Requests of all lines that triggered guardrails.
+    pub guardrails: u64,
     /// Attempts under way, in no line.
     pub open: u64,
     /// Attempts in the lines that were read from the journal, because the store does not have them yet.
@@ -160,6 +166,7 @@ struct Entry<'a> {
     user: Option<&'a str>,
     sums: Sums,
     refused: u64,
+    guardrails: u64,
 }
 
 /// What is asked.
@@ -217,8 +224,8 @@ pub fn answer(dir: &Path, query: &Query, now_us: u64) -> Result<Report, LedgerEr
     let by = &*query.by;
     let first_hour = query.since_us / HOUR_US;
     let view = View::read(dir)?;
-    let mut lines: BTreeMap<Vec<String>, (Sums, u64)> = BTreeMap::new();
-    let (mut total, mut refused) = (Sums::default(), 0_u64);
+    let mut lines: BTreeMap<Vec<String>, (Sums, u64, u64)> = BTreeMap::new();
+    let (mut total, mut refused, mut guardrails) = (Sums::default(), 0_u64, 0_u64);
     let mut add = |entry: &Entry<'_>| {
         if !query.takes(entry) {
             return;
@@ -227,21 +234,24 @@ pub fn answer(dir: &Path, query: &Query, now_us: u64) -> Result<Report, LedgerEr
         let line = lines.entry(labels).or_default();
         line.0.add(&entry.sums);
         line.1 = line.1.saturating_add(entry.refused);
+        line.2 = line.2.saturating_add(entry.guardrails);
         total.add(&entry.sums);
         refused = refused.saturating_add(entry.refused);
+        guardrails = guardrails.saturating_add(entry.guardrails);
     };
     if let Some(store) = &view.store {
         if query.needs_rows() {
             add_rows(store, first_hour, &mut add)?;
         } else {
             rollups::each(store, first_hour..query.until_hour(), query.longest(), |hour, group, sums| {
-                add(&Entry { hour, group, user: None, sums: *sums, refused: 0 });
+                add(&Entry { hour, group, user: None, sums: *sums, refused: 0, guardrails: 0 });
             })?;
         }
         for count in refusals::count(store, first_hour, by.contains(&Dimension::User))? {
             add_refused(&count, &mut add);
         }
     }
+    add_triggered(&view, query, first_hour, &mut add)?;
     let mut unfolded = 0;
     for row in view.tail.iter().filter(|row| row.opening.opened_us / HOUR_US >= first_hour) {
         add_row(row, &mut add);
@@ -251,9 +261,13 @@ pub fn answer(dir: &Path, query: &Query, now_us: u64) -> Result<Report, LedgerEr
         by: by.to_vec(),
         since_us: first_hour * HOUR_US,
         until_us: query.until_us.map_or(now_us, |until_us| until_us / HOUR_US * HOUR_US),
-        lines: lines.into_iter().map(|(labels, (sums, refused))| Line { labels, sums, refused }).collect(),
+        lines: lines
+            .into_iter()
+            .map(|(labels, (sums, refused, guardrails))| Line { labels, sums, refused, guardrails })
+            .collect(),
         total,
         refused,
+        guardrails,
         open: view.open.len() as u64,
         unfolded,
         damaged: view.damage.len() as u64,
@@ -282,7 +296,7 @@ fn add_corrected(row: &Row, corrections: &[Correction], add: &mut impl FnMut(&En
     let mut sums = Sums::of(&row.opening, &row.settlement);
     corrections.iter().for_each(|correction| sums.correct(correction));
     let (hour, user) = (row.opening.opened_us / HOUR_US, row.opening.user.as_deref());
-    add(&Entry { hour, group: &group, user, sums, refused: 0 });
+    add(&Entry { hour, group: &group, user, sums, refused: 0, guardrails: 0 });
 }
 
 /// Nobody answered a refused request: its provider and target are `-`, as is what is not known of its sender.
@@ -297,5 +311,32 @@ fn add_refused(count: &Count, add: &mut impl FnMut(&Entry<'_>)) {
         origin: "none",
     };
     let (user, sums) = (count.user.as_deref(), Sums::default());
-    add(&Entry { hour: count.hour, group: &group, user, sums, refused: count.requests });
+    add(&Entry { hour: count.hour, group: &group, user, sums, refused: count.requests, guardrails: 0 });
+}
+
+/// Requests that triggered guardrails: by who asked for what, for it is the request that triggers them, not an attempt.
+fn add_triggered(
+    view: &View,
+    query: &Query,
+    first_hour: u64,
+    add: &mut impl FnMut(&Entry<'_>),
+) -> Result<(), LedgerError> {
+    let none: Arc<str> = Arc::from("-");
+    let hours = first_hour..query.until_hour();
+    findings::each(view, hours, (query.longest(), Level::Any), query.needs_rows(), &mut |found| {
+        let (who, none) = (found.who, || Arc::clone(&none));
+        let group = Group {
+            key: Arc::clone(&who.key),
+            team: Arc::clone(&who.team),
+            model: Arc::clone(&who.model),
+            provider: none(),
+            target_model: none(),
+            origin: "none",
+        };
+        // What acted in no request that was not counted before makes no line of its own.
+        if found.figures.acted > 0 {
+            let (hour, user, sums) = (found.hour, found.user, Sums::default());
+            add(&Entry { hour, group: &group, user, sums, refused: 0, guardrails: found.figures.acted });
+        }
+    })
 }

@@ -3,6 +3,7 @@
 use crate::ledger::LedgerError;
 use crate::ledger::budget::{Amount, Key};
 use crate::ledger::correction::Correction;
+use crate::ledger::findings::proof;
 use crate::ledger::journal::chain::hash;
 use crate::ledger::journal::cursor::{Cursor, Entry};
 use crate::ledger::journal::segment::{Link, Position, SegmentId, SegmentReader, list};
@@ -54,6 +55,8 @@ pub struct Verification {
     pub balances: u64,
     /// Corrections of rows by later prices.
     pub corrections: u64,
+    /// Records of what guardrails found, in the store.
+    pub findings: u64,
     /// Discrepancies, each with its place.
     pub problems: Vec<String>,
     /// Discrepancies beyond those that are named.
@@ -66,7 +69,7 @@ impl Verification {
         self.problems.is_empty()
     }
 
-    fn wrong(&mut self, what: String) {
+    pub(crate) fn wrong(&mut self, what: String) {
         if self.problems.len() < MAX_NAMED {
             self.problems.push(what);
         } else {
@@ -215,6 +218,7 @@ impl Check {
                     self.attempt(*row, is_folded)?;
                 }
                 Entry::Corrected(correction) if is_folded => self.correction(&correction)?,
+                Entry::Found(found) => proof::record(self.store.as_ref(), &found, is_folded, &mut self.found)?,
                 Entry::Corrected(_) | Entry::Refused(_) => {}
             }
         }
@@ -321,6 +325,7 @@ impl Check {
         self.compare("the roll-ups", &from_rollups, &total);
         self.compare_longer(&rollups::longer_of(&hours, rollups::upto(&store)?), &rollups::longer(&store)?);
         self.compare_hours(by_hour, hours);
+        proof::sums(&store, &mut self.found)?;
 
         let folded: u64 = self.folded.values().map(|folded| folded.folded.saturating_sub(folded.repeated)).sum();
         if folded != self.found.total.attempts {

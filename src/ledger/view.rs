@@ -4,7 +4,8 @@
 //! start will settle it.
 
 use crate::ledger::LedgerError;
-use crate::ledger::journal::cursor::{Cursor, Damage, MISSING};
+use crate::ledger::findings::Findings;
+use crate::ledger::journal::cursor::{Cursor, Damage, Entry, MISSING};
 use crate::ledger::journal::segment::list;
 use crate::ledger::lock;
 use crate::ledger::row::{Opening, Row};
@@ -33,6 +34,8 @@ pub(crate) struct View {
     /// Settled attempts that the store does not have; those that a crash left open are settled here as recovery
     /// will.
     pub tail: Vec<Row>,
+    /// What guardrails found, and the store does not have.
+    pub found: Vec<Findings>,
     /// How many of [`Self::tail`] a crash left open.
     pub crashed: u64,
     /// Attempts under way.
@@ -60,7 +63,8 @@ impl View {
 
     fn read_once(dir: &Path) -> Result<Self, LedgerError> {
         let (store, folded) = snapshot(dir)?;
-        let mut view = Self { store, tail: Vec::new(), crashed: 0, open: Vec::new(), damage: Vec::new() };
+        let mut view =
+            Self { store, tail: Vec::new(), found: Vec::new(), crashed: 0, open: Vec::new(), damage: Vec::new() };
         for epoch in epochs(&dir.join("journal"))? {
             let folded = folded.get(&epoch).copied().unwrap_or(Folded::NOTHING);
             if !folded.sealed {
@@ -77,8 +81,12 @@ impl View {
         // Asked before reading: what is open when a living process was read, may be settled by it a moment later.
         let alive = lock::is_alive(journal, epoch);
         let mut cursor = Cursor::resume(journal, epoch, folded.scan, folded.position)?;
-        while let Some(row) = cursor.next(None)? {
-            self.tail.push(row);
+        while let Some(entry) = cursor.entry(None)? {
+            match entry {
+                Entry::Row(row) => self.tail.push(*row),
+                Entry::Found(found) => self.found.push(*found),
+                Entry::Corrected(_) | Entry::Refused(_) => {}
+            }
         }
         self.damage.append(&mut cursor.damage);
         for pending in cursor.pending.into_values() {

@@ -20,6 +20,7 @@ mod money;
 mod retrieval;
 mod text;
 mod usage;
+mod guarding;
 mod view;
 
 pub use api::{Api, Dialect};
@@ -33,6 +34,7 @@ pub use demand::{CapMember, Caps, Demand, GenerationCap, HostedTool, Units};
 pub use draft::{Draft, Edit, Edits};
 pub use event::{ChatEvent, Citation, Finish, Listener};
 pub use feature::{Carry, Feature};
+pub use guarding::{GuardFinding, GuardTest, GuardTestRequest, GuardTested, GuardVerdict, GuardrailView, NotTried};
 pub use id::{AttemptId, IdSource, RequestId};
 pub use media::{Length, Media, length, spoken_ms, text_end_ms};
 pub use modality::{Modalities, Modality};

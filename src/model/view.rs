@@ -1,6 +1,7 @@
 //! What is shown of the running gateway, and what is asked of it: words that the admin API shares with the stages
 //! behind it. Plain data; who fills them is handed in.
 
+use super::GuardrailView;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -171,6 +172,9 @@ pub struct Explained {
     pub limits: Vec<LimitView>,
     /// The budgets that would have to pay.
     pub budgets: Vec<BudgetView>,
+    /// The guardrails that would look at it, in the order in which they have their turns, and behind them those whose condition
+    /// does not hold.
+    pub guardrails: Vec<GuardrailView>,
     /// The targets in the order in which they would be tried.
     pub candidates: Vec<Candidate>,
     /// What deserves a word besides.

@@ -3,16 +3,12 @@
 //! Shared by Pingora's hooks and the replay session of one request, which run in one task: the lock is never
 //! contended and never held across an `.await`.
 
-use super::admission::Place;
 use super::attempt::{Attempt, Spending};
-use super::bounds::Share;
-use super::candidate::Candidate;
 use super::course::{Course, Kept, Move};
 use super::finish::{Booking, Record};
 use super::gateway::{Services, Snapshot};
 use super::governed::Governing;
 use super::guarded::{Ends, Guarding};
-use super::metadata::Metadata;
 use super::purse::{self, Charge};
 use super::reject::Reject;
 use super::rows::{RowOf, open_row};
@@ -21,6 +17,7 @@ use super::target::Target;
 use super::translate::Meaning;
 use super::trouble::Trouble;
 use super::vigil::Vigil;
+use super::{admission::Place, bounds::Share, candidate::Candidate, metadata::Metadata};
 use crate::auth::Caller;
 use crate::config::Budgeting;
 use crate::dialect;
@@ -133,7 +130,7 @@ impl Exchange {
     /// Begins. `overhead` is what the gateway itself spent so far.
     pub fn new(mut opened: Opened, services: Arc<Services>, overhead: Duration) -> Self {
         let course = Course::new(&opened);
-        let mut record = Record::new(overhead, opened.permit.take_tokens());
+        let mut record = Record::new(overhead, opened.permit.take_tokens()).knowing(&opened);
         record.with_model(&opened.plan.route().name, opened.permit.take_model_tokens());
         Self {
             opened,
@@ -324,10 +321,12 @@ impl Exchange {
     /// What of a release its guardrails let out; `last`: the provider ended the body.
     fn guarded(&mut self, release: Release, last: bool) -> Result<Release, Trouble> {
         let told = self.answered || self.vigil.is_open();
-        let Exchange { opened, attempt: Some(attempt), services, .. } = self else { return Ok(release) };
-        let Opened { guarding: Some(guarding), arrival, model, .. } = opened else { return Ok(release) };
+        let Exchange { opened, attempt: Some(attempt), services, record, .. } = self else { return Ok(release) };
+        let Opened { guarding: Some(guarding), arrival, model, .. } = &mut *opened else { return Ok(release) };
         let ends = Ends { id: arrival.id, model, now_s: services.clock.now_us() / 1_000_000 };
-        guarding.pass(&mut attempt.answer, release, (last, told), &ends)
+        let passed = guarding.pass(&mut attempt.answer, release, (last, told), &ends);
+        record.found(opened, services, false);
+        passed
     }
 
     /// Books what a release means. The settlement is journaled before the last bytes go out, so that whoever got a
@@ -386,6 +385,7 @@ impl Exchange {
             entry.end(ended, now_us);
         }
         let Some(booking) = Booking::of(attempt, &self.opened, trouble, self.record.overhead) else { return };
+        self.record.found(&self.opened, &self.services, true);
         booking.book(&self.services, &mut self.record);
         self.record.paused(self.course.take_pause());
     }

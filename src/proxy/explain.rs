@@ -92,6 +92,7 @@ impl Explainer {
             now_us,
             looking: true,
         };
+        let guardrails = self.guardrails(question.caller, &governing, &route.name, &asked.facts());
         let (plan, no_target) = match asked.plan(Arc::clone(route)) {
             Ok(plan) => (plan, None),
             Err(reject) => (Plan::ordered(Arc::clone(route), Order::new(), Routed::Priority), Some(reject)),
@@ -135,7 +136,7 @@ impl Explainer {
             unpaid.or(obstacle).filter(|_| !usable)
         };
         let budgets = view_of(&charges, now_us).into_iter().map(Into::into).collect();
-        Explained { limits, budgets, candidates, notes, ..told(caller, request, refusal) }
+        Explained { limits, budgets, guardrails, candidates, notes, ..told(caller, request, refusal) }
     }
 
     fn limits(&self, governing: &Governing, facts: &Facts<'_>) -> Vec<LimitView> {
@@ -197,6 +198,7 @@ fn told(caller: &Caller, request: &ExplainRequest, refusal: Option<Refusal>) -> 
         refusal,
         limits: Vec::new(),
         budgets: Vec::new(),
+        guardrails: Vec::new(),
         candidates: Vec::new(),
         notes: Vec::new(),
     }

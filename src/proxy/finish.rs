@@ -2,6 +2,7 @@
 
 use super::attempt::Attempt;
 use super::bound;
+use super::evidence::Evidence;
 use super::exchange::{Arrival, Exchange, Opened};
 use super::gateway::{Services, Snapshot};
 use super::governed::{self, Governing};
@@ -34,13 +35,16 @@ pub struct Record {
     attempts: Vec<AccessAttempt>,
     first_output: Option<Instant>,
     tally: Arc<Mutex<Tally>>,
+    /// What the ledger has of what guardrails said.
+    pub evidence: Evidence,
 }
 
 impl Record {
     /// Nothing happened yet; `reserved` is corrected when everything has.
     pub fn new(overhead: Duration, reserved: Tokens) -> Self {
         let tally = Arc::new(Mutex::new(Tally::new(reserved)));
-        Self { overhead, bytes_out: 0, attempts: Vec::new(), first_output: None, tally }
+        let evidence = Evidence::default();
+        Self { overhead, bytes_out: 0, attempts: Vec::new(), first_output: None, tally, evidence }
     }
 
     /// Attempts that were settled.

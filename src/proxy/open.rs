@@ -4,6 +4,7 @@ use super::Gateway;
 use super::accept::{self, Head, Path};
 use super::client::{client, vouched};
 use super::counting::{self, Counted, count, counts_here};
+use super::evidence::Asker;
 use super::exchange::{Arrival, Opened};
 use super::finish::Local;
 use super::gateway::{Services, Snapshot};
@@ -202,8 +203,17 @@ impl Opening<'_> {
         };
         let facts = local.facts(caller, &ask);
         let Some(set) = looked.set(|when| routing::failing(when, &facts).is_none()) else { return Ok((ask, None)) };
-        let looked = looked.look(set, ask).await.map_err(|Stopped { reject, verdicts }| {
-            guarded::count(&self.gateway.services.metrics, &verdicts);
+        let (services, api) = (&self.gateway.services, ask.api);
+        let looked = looked.look(set, ask).await;
+        let user = local.user.as_ref();
+        let (arrival, guards) = (self.arrival, &snapshot.guards);
+        let asker = Asker { arrival, caller, user, model: &route.name, api, guards };
+        match &looked {
+            Ok((_, guarding)) => asker.found(services, guarding.verdicts()),
+            Err(stopped) => asker.found(services, &stopped.verdicts),
+        }
+        let looked = looked.map_err(|Stopped { reject, verdicts }| {
+            guarded::count(&services.metrics, &verdicts);
             local.guardrails = Some(verdicts.line()).filter(|line| !line.is_empty());
             reject
         });

@@ -127,7 +127,8 @@ impl Asked<'_> {
         Ok(Plan::ordered(route, order, routed).without(too_small))
     }
 
-    fn facts(&self) -> Facts<'_> {
+    /// What conditions may ask about it.
+    pub fn facts(&self) -> Facts<'_> {
         facts(self.ask, self.caller, self.user, self.metadata)
     }
 

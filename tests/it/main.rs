@@ -29,6 +29,7 @@ mod metering;
 mod media;
 mod mirrors;
 mod guardrails;
+mod evidence;
 mod ledger;
 mod kill;
 mod bounds;

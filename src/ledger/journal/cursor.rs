@@ -5,6 +5,7 @@ use super::segment::{Position, SegmentId, SegmentReader, Step, list};
 use super::used::MoreUsage;
 use crate::ledger::LedgerError;
 use crate::ledger::correction::Correction;
+use crate::ledger::findings::Findings;
 use crate::ledger::refused::Refused;
 use crate::ledger::row::{Names, Opening, Row, Settlement};
 use crate::model::AttemptId;
@@ -72,6 +73,8 @@ pub(crate) enum Entry {
     Corrected(Correction),
     /// A request was refused.
     Refused(Box<Refused>),
+    /// Guardrails found something.
+    Found(Box<Findings>),
 }
 
 impl Entry {
@@ -79,7 +82,7 @@ impl Entry {
     pub(crate) fn row(&self) -> Option<&Row> {
         match self {
             Self::Row(row) => Some(row),
-            Self::Corrected(_) | Self::Refused(_) => None,
+            Self::Corrected(_) | Self::Refused(_) | Self::Found(_) => None,
         }
     }
 }
@@ -142,7 +145,7 @@ impl Cursor {
         loop {
             match self.entry(limit)? {
                 Some(Entry::Row(row)) => return Ok(Some(*row)),
-                Some(Entry::Corrected(_) | Entry::Refused(_)) => {}
+                Some(Entry::Corrected(_) | Entry::Refused(_) | Entry::Found(_)) => {}
                 None => return Ok(None),
             }
         }
@@ -214,6 +217,9 @@ impl Cursor {
             Frame::Correct(correct) => return Some(Entry::Corrected(Correction::from_frame(&correct))),
             Frame::Refuse(refuse) => {
                 return Some(Entry::Refused(Box::new(Refused::from_frame(&refuse, &mut self.names))));
+            }
+            Frame::Find(find) => {
+                return Some(Entry::Found(Box::new(Findings::from_frame(&find, &mut self.names))));
             }
             Frame::Progress(progress) => {
                 if let Some(pending) = self.pending.get_mut(&progress.id) {

@@ -5,6 +5,7 @@
 //! damage. New kinds of record are added at the end of [`Frame`], never in between.
 
 use crate::ledger::LedgerError;
+use crate::ledger::journal::found::FindFrame;
 use crate::ledger::journal::used::{MoreUsage, TokenUsage};
 use crate::model::{AttemptId, RequestId, ServiceTier, UsageOrigin};
 use postcard::ser_flavors::Flavor;
@@ -46,6 +47,9 @@ pub(crate) enum Frame<'a> {
     /// As [`Self::Settle`], of an attempt that used more than its eight classes hold.
     #[serde(borrow)]
     SettleMore(SettleMoreFrame<'a>),
+    /// What guardrails found in a request or an answer.
+    #[serde(borrow)]
+    Find(FindFrame<'a>),
 }
 
 /// The beginning of an attempt, and the balances that it is charged to.

@@ -14,6 +14,7 @@
 
 pub(crate) mod chain;
 pub(crate) mod cursor;
+pub(crate) mod found;
 pub(crate) mod frame;
 pub(crate) mod recover;
 pub(crate) mod segment;

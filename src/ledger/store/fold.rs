@@ -8,7 +8,7 @@ use crate::ledger::journal::segment::{Position, SegmentId};
 use crate::ledger::row::{Names, Row};
 use crate::ledger::store::query::{Folded, insert, positions, row, set_position};
 use crate::ledger::store::sums::{self, Table};
-use crate::ledger::store::{backfill, balances, corrections, refusals, retention, rollups, schema};
+use crate::ledger::store::{backfill, balances, corrections, findings, refusals, retention, rollups, schema};
 use crate::ledger::totals::{Group, Sums, Totals};
 use crate::model::AttemptId;
 use rusqlite::{Connection, TransactionBehavior};
@@ -173,7 +173,7 @@ impl Folder {
         let mut corrected = Vec::new();
         for entry in entries {
             match entry {
-                Entry::Row(_) => {}
+                Entry::Row(_) | Entry::Found(_) => {}
                 Entry::Corrected(correction) => {
                     if let Some(row) = corrections::apply(&transaction, correction)? {
                         corrected.push((row, correction));
@@ -182,6 +182,9 @@ impl Folder {
                 Entry::Refused(refused) => refusals::add(&transaction, refused)?,
             }
         }
+        let found =
+            entries.iter().filter_map(|entry| if let Entry::Found(found) = entry { Some(&**found) } else { None });
+        findings::add(&transaction, found)?;
         let mut no_row_tells = BTreeMap::<Key, Amount>::new();
         moved.iter().for_each(|(charge, amount)| no_row_tells.entry(charge.key()).or_default().add(*amount));
         balances::add(&transaction, balances::Table::Balance, &no_row_tells)?;

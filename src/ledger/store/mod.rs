@@ -6,6 +6,7 @@
 pub(crate) mod backfill;
 pub(crate) mod balances;
 pub(crate) mod corrections;
+pub(crate) mod findings;
 pub(crate) mod fold;
 pub(crate) mod query;
 pub(crate) mod refusals;

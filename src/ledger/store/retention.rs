@@ -10,7 +10,7 @@ use crate::ledger::lock;
 use crate::ledger::row::Names;
 use crate::ledger::store::query::{Folded, ROW_COLUMNS, positions, row_at, signed};
 use crate::ledger::store::sums::{self, Table};
-use crate::ledger::store::{balances, corrections, refusals};
+use crate::ledger::store::{balances, corrections, findings, refusals};
 use crate::ledger::totals::Totals;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::collections::BTreeMap;
@@ -59,7 +59,13 @@ pub(crate) fn apply(conn: &mut Connection, journal: &Path, policy: &Policy) -> R
         let before_us = if too_much { u64::MAX } else { oldest_us };
         // Those without a cost first.
         let refused = refusals::drop_before(conn, before_us, oldest_us)?;
-        let rows = refused + if too_much && refused > 0 { 0 } else { drop_rows(conn, before_us)? };
+        let mut rows = refused + if too_much && refused > 0 { 0 } else { drop_rows(conn, before_us)? };
+        // What guardrails found stays as long as the attempts' rows do.
+        let edge_us = if too_much { rows_from_us(conn)?.max(oldest_us) } else { oldest_us };
+        rows += findings::drop_before(conn, edge_us)?;
+        if too_much && rows == 0 {
+            rows = findings::drop_before(conn, before_us)?;
+        }
         if rows == 0 {
             return Ok(dropped);
         }
@@ -169,6 +175,13 @@ fn drop_rows(conn: &mut Connection, before_us: u64) -> Result<u64, LedgerError> 
     )?;
     transaction.commit()?;
     Ok(rows as u64)
+}
+
+/// Rows of attempts that began before were dropped.
+fn rows_from_us(conn: &Connection) -> Result<u64, LedgerError> {
+    let from = "SELECT value FROM fact WHERE name = 'rows_from_us'";
+    let from: Option<i64> = conn.query_row(from, [], |row| row.get(0)).optional()?;
+    Ok(from.and_then(|from| u64::try_from(from).ok()).unwrap_or(0))
 }
 
 fn vacuum(conn: &Connection) -> Result<(), LedgerError> {

@@ -20,6 +20,8 @@ pub(crate) const DAY: u64 = 24;
 pub(crate) const LONGEST: u64 = 32 * DAY;
 /// Lengths of the longer roll-ups.
 const LENGTHS: [u64; 2] = [LONGEST, DAY];
+/// Of those that have all lengths.
+pub(crate) const ALL_LENGTHS: [u64; 3] = [LONGEST, DAY, 1];
 /// A day is added up when it has been over for so many hours: most attempts that began in it are folded by then.
 const GRACE: u64 = 2;
 /// Days that are added up in one go: so long the folder does nothing else.
@@ -108,10 +110,15 @@ pub(crate) fn each(
     longest: u64,
     mut tell: impl FnMut(u64, &Group, &Sums),
 ) -> Result<(), rusqlite::Error> {
+    parts(hours, longest, upto(conn)?).iter().try_for_each(|(length, part)| read(conn, *length, part, &mut tell))
+}
+
+/// Cuts `hours` into spans of at most `longest` hours that were added up `upto` an hour: length and hours of each.
+pub(crate) fn parts(hours: Range<u64>, longest: u64, upto: u64) -> Vec<(u64, Range<u64>)> {
     let mut parts = Vec::new();
     let first = LENGTHS.iter().position(|length| *length <= longest).unwrap_or(LENGTHS.len());
-    split(hours, &LENGTHS[first..], upto(conn)?, &mut parts);
-    parts.iter().try_for_each(|(length, part)| read(conn, *length, part, &mut tell))
+    split(hours, &LENGTHS[first..], upto, &mut parts);
+    parts
 }
 
 /// Cuts `hours` into whole spans of `lengths` as far as those were added up, and single hours.

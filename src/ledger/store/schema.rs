@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// `user_version` of a database that this program writes.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 /// How long a write waits for another process's (an upgrade's old process, a report).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -127,8 +127,20 @@ const TABLES_3: &str = concat!(
     unit_columns!("dropped"),
 );
 
+/// Version 4: what guardrails found. `length` is in hours, `level` that of `findings::Level`.
+const TABLES_4: &str = "\
+     CREATE TABLE findings (request BLOB NOT NULL, attempt INTEGER NOT NULL, part INTEGER NOT NULL,
+       time_us INTEGER NOT NULL, key TEXT NOT NULL, team TEXT NOT NULL, user TEXT, model TEXT NOT NULL,
+       api TEXT NOT NULL, findings TEXT NOT NULL, PRIMARY KEY (request, attempt, part)) WITHOUT ROWID;
+     CREATE INDEX findings_time ON findings (time_us);
+     CREATE TABLE findings_rollup (length INTEGER NOT NULL, level INTEGER NOT NULL, hour INTEGER NOT NULL,
+       key TEXT NOT NULL, team TEXT NOT NULL, model TEXT NOT NULL, guardrail TEXT NOT NULL, kind TEXT NOT NULL,
+       entity TEXT NOT NULL, side TEXT NOT NULL, action TEXT NOT NULL, requests INTEGER NOT NULL,
+       acted INTEGER NOT NULL, findings INTEGER NOT NULL,
+       PRIMARY KEY (length, level, hour, key, team, model, guardrail, kind, entity, side, action)) WITHOUT ROWID;";
+
 /// What each version adds to the one before.
-const STEPS: [&str; VERSION as usize] = [TABLES, TABLES_2, TABLES_3];
+const STEPS: [&str; VERSION as usize] = [TABLES, TABLES_2, TABLES_3, TABLES_4];
 
 /// Where the database of a state directory lies.
 pub(crate) fn path(dir: &Path) -> PathBuf {
@@ -236,18 +248,22 @@ fn version(conn: &Connection) -> Result<i64, rusqlite::Error> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Makes a database as `version` left it: 1 or 2.
+/// Makes a database as `version` left it: 1, 2 or 3.
 #[cfg(test)]
 pub(crate) fn downgrade(dir: &Path, version: i64) {
     let conn = Connection::open(path(dir)).expect("a database");
     let columns = ["image_input", "image_output", "images", "audio_ms", "characters", "searches"];
     let tables = ["attempt", "rollup", "longer_rollup", "total", "dropped"];
     let all = tables.iter().flat_map(|table| columns.map(|column| (table, column)));
-    let mut back: String = all.map(|(table, column)| format!("ALTER TABLE {table} DROP COLUMN {column};")).collect();
+    let units: String = all.map(|(table, column)| format!("ALTER TABLE {table} DROP COLUMN {column};")).collect();
+    let mut back = String::from("DROP TABLE findings; DROP TABLE findings_rollup;");
+    if version < 3 {
+        back.push_str(&units);
+    }
     if version < 2 {
         let tables = ["balance", "balance_base", "budget", "correction", "refused", "refused_rollup", "longer_rollup"];
         back.extend(tables.iter().map(|table| format!("DROP TABLE {table};")));
         back.push_str("ALTER TABLE attempt DROP COLUMN charges;");
     }
-    conn.execute_batch(&format!("{back} PRAGMA user_version = {version};")).expect("version 3");
+    conn.execute_batch(&format!("{back} PRAGMA user_version = {version};")).expect("version 4");
 }

@@ -1,6 +1,7 @@
 //! A state directory, a clock that stands where it is put, and attempts to write.
 
 use crate::config::{Durability, State};
+use crate::ledger::findings::{Finding, Findings};
 use crate::ledger::{Ledger, LedgerMetrics, OpenPrice, Opening, Settlement};
 use crate::model::{AttemptId, Clock, NanoUsd, RequestId, ServiceTier, Usage, UsageOrigin};
 use std::num::NonZeroU64;
@@ -119,4 +120,31 @@ pub(crate) fn segments(dir: &Path) -> Vec<PathBuf> {
     let journal = dir.join("journal");
     let ids = crate::ledger::journal::segment::list(&journal).unwrap();
     ids.into_iter().map(|id| id.path(&journal)).collect()
+}
+
+/// What guardrails found in request `n` (or in the answer to its attempt) as `part`: guardrail, entity, action, whether it
+/// only tells, and how often.
+pub(crate) fn found(n: u64, (attempt, part): (u16, u16), all: &[(&str, &str, &str, bool, u32)]) -> Findings {
+    let opening = opening(n);
+    let finding = |&(guardrail, entity, action, audited, count): &(&str, &str, &str, bool, u32)| Finding {
+        guardrail: guardrail.into(),
+        kind: format!("kind-of-{guardrail}").into(),
+        entity: entity.into(),
+        foreign: false,
+        hook: if attempt == 0 { "input" } else { "output" }.into(),
+        action: action.into(),
+        audited,
+        count,
+    };
+    Findings {
+        id: AttemptId { request: opening.id.request, attempt },
+        part,
+        time_us: opening.opened_us,
+        key: opening.key,
+        team: opening.team,
+        user: opening.user,
+        model: opening.model,
+        api: opening.api,
+        findings: all.iter().map(finding).collect(),
+    }
 }

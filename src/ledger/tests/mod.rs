@@ -4,7 +4,8 @@
 mod budgets;
 mod corrections;
 mod damage;
-mod fixture;
+mod findings;
+pub(crate) mod fixture;
 mod folding;
 mod full_disk;
 mod recovery;

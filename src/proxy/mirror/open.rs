@@ -7,8 +7,9 @@ use crate::{
     model::{Ask, Draft},
     proxy::{
         admission::Place,
-        exchange::Opened,
-        gateway::{Services, Snapshot},
+        evidence::Asker,
+        exchange::{Arrival, Opened},
+        gateway::Services,
         governed::{Governing, reserved_tokens},
         guarded::{self, Guarding, Looked, Who},
         reject::{Reject, shown},
@@ -46,7 +47,7 @@ pub(super) fn open(services: &Services, job: &Job, place: Place) -> Result<Opene
         None => dialect::parse(job.api, draft),
     };
     let ask = ask.map_err(|bad| Reject::BadRequest { message: bad.message, param: bad.param })?;
-    let (ask, guarding) = looked(snapshot, job, (&caller, &governing), ask)?;
+    let (ask, guarding) = looked(services, (job, &arrival), (&caller, &governing), ask)?;
     let bytes_in = ask.body.len();
     let mut opened = Opened {
         arrival,
@@ -85,11 +86,12 @@ pub(super) fn open(services: &Services, job: &Job, place: Place) -> Result<Opene
 /// What the guardrails of the mirror's key and of the other model leave of the copy: those of the original looked at it
 /// already.
 fn looked(
-    snapshot: &Snapshot,
-    job: &Job,
+    services: &Services,
+    (job, arrival): (&Job, &Arrival),
     (caller, governing): (&Caller, &Governing),
     ask: Ask,
 ) -> Result<(Ask, Option<Box<Guarding>>), Reject> {
+    let snapshot = &job.snapshot;
     let mask = guarded::mask(snapshot, &HeaderMap::new(), (caller, governing), &job.mirror.to)?;
     let looked = Looked {
         guards: &snapshot.guards,
@@ -108,6 +110,14 @@ fn looked(
         },
     };
     let Some(set) = looked.set(|_| true) else { return Ok((ask, None)) };
-    let (ask, guarding) = looked.look_at_once(set, ask).map_err(|stopped| stopped.reject)?;
+    let api = ask.api;
+    let looked = looked.look_at_once(set, ask);
+    let (user, model, guards) = (job.user.as_ref(), &job.mirror.to, &snapshot.guards);
+    let asker = Asker { arrival, caller, user, model, api, guards };
+    match &looked {
+        Ok((_, guarding)) => asker.found(services, guarding.verdicts()),
+        Err(stopped) => asker.found(services, &stopped.verdicts),
+    }
+    let (ask, guarding) = looked.map_err(|stopped| stopped.reject)?;
     Ok((ask, Some(guarding)))
 }
