@@ -7,10 +7,12 @@ mod notices;
 mod pages;
 mod probes;
 mod rebuild;
+mod records;
+mod redact;
 mod views;
 
 use crate::admin::audit::Audit;
-use crate::admin::{self, AdminState, Api, Tokens, Views};
+use crate::admin::{self, AdminState, Api, Records, Tokens, Views};
 use crate::auth::{Callers, StoreError};
 use crate::config::{Config, OnRevoke, Tls};
 use crate::files::{FilesError, Shelf};
@@ -123,7 +125,9 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     let health = HealthMetrics::register(&metrics.registry).map_err(|error| system("health metrics", &error))?;
     let standings = Arc::new(Standings::shown_by(health.clone()));
     let lasting_parts = (Arc::clone(&limits), mirrors, standings);
-    let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), lasting_parts)?);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let mut records = records::Records::open(config, &metrics, &clock)?;
+    let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), lasting_parts, &mut records)?);
     let lasting = Lasting { budgets: services.ledger.budgets(), standings: &services.standings, ..lasting };
     let snapshot = Arc::new(Snapshot::build(config, series, lasting).map_err(AppError::Config)?);
     let kept = Arc::clone(&snapshot);
@@ -153,7 +157,7 @@ pub fn run(config: &Config, started: impl FnOnce()) -> Result<(), AppError> {
     if let Some(address) = config.admin.listen {
         let listener = bind("admin.listen", &address.to_string())?;
         let views = views::views(&services, &snapshot, &ready, ledger_metrics);
-        let state = admin_state(config, &metrics, &services, &ready, (address, views));
+        let state = admin_state(config, &metrics, &services, &ready, (address, views), &records);
         server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listener)), state }));
     }
     let listen = config.server.listen.iter().map(|listen| listen.address).collect();
@@ -171,6 +175,7 @@ fn services(
     metrics: &Metrics,
     ledger_metrics: LedgerMetrics,
     (limits, mirrors, standings): (Arc<Limits>, Mirrors, Arc<Standings>),
+    records: &mut records::Records,
 ) -> Result<Services, AppError> {
     let descriptors = descriptors::raise();
     if let Some(warning) = descriptors::warning(config, descriptors) {
@@ -182,7 +187,7 @@ fn services(
     let files = proxy::Files::new(Shelf::open(&config.state.dir)?);
     let callers = Callers::open(config, &config.state.dir, Arc::clone(&clock) as _)?;
     rebuild::windows(config, &callers.rules(), &limits)?;
-    let access_log = AccessLog::start(&config.records.access_log, metrics.access_log.clone())
+    let access_log = AccessLog::start(&config.records.access_log, records.tap.take(), metrics.access_log.clone())
         .map_err(|error| system("records.access_log", &error))?;
     Ok(Services {
         callers: Arc::new(callers),
@@ -197,6 +202,7 @@ fn services(
         mirrors,
         counter: Counter::start(COUNTING_JOBS, COUNTING_BYTES).map_err(|error| system("a thread", &error))?,
         access_log: Arc::new(access_log),
+        contents: records.contents.take(),
         metrics: metrics.proxy.clone(),
         unproven: Unproven::default(),
         buffers: Buffers::new(config.server.max_buffered_bytes),
@@ -302,6 +308,7 @@ fn admin_state(
     services: &Arc<Services>,
     ready: &Arc<AtomicBool>,
     (address, views): (SocketAddr, Views),
+    records: &records::Records,
 ) -> AdminState {
     let api = Arc::new(Api {
         tokens: Tokens::of(&config.admin),
@@ -309,6 +316,7 @@ fn admin_state(
         audit: Audit::open(&config.state.dir),
         state_dir: config.state.dir.clone(),
         clock: Arc::clone(&services.clock),
+        records: Records { reader: records.reader.clone(), live: Arc::clone(&records.live) },
         views,
         acting: Mutex::default(),
     });
@@ -341,6 +349,9 @@ fn close(services: &Services) {
     services.counter.close(Duration::from_secs(30));
     services.ledger.close();
     services.access_log.close(Duration::from_secs(5));
+    if let Some(contents) = &services.contents {
+        contents.close(Duration::from_secs(5));
+    }
 }
 
 /// The admin listener, as a service of the server.

@@ -18,6 +18,7 @@ pub mod routing;
 pub mod providers;
 pub mod ledger;
 pub mod files;
+pub mod records;
 pub mod alerts;
 pub mod proxy;
 pub mod admin;

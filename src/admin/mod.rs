@@ -20,12 +20,14 @@ mod keys;
 mod teams;
 mod guardrails;
 mod reports;
+mod requests;
 mod views;
 mod openapi;
 pub mod audit;
 
 pub use access::{Role, Tokens};
 pub use openapi::document;
+pub use requests::Records;
 pub use server::serve;
 
 use crate::auth::Callers;
@@ -67,6 +69,8 @@ pub struct Api {
     pub state_dir: PathBuf,
     /// Wall clock.
     pub clock: Arc<dyn Clock>,
+    /// Records of requests.
+    pub records: Records,
     /// What the other stages show.
     pub views: Views,
     /// Held while something is changed.

@@ -1,6 +1,6 @@
 //! The OpenAPI document of the admin API: public facts only, served without a token.
 
-use super::{Api, answer, audit, guardrails, keys, reports, teams, views};
+use super::{Api, answer, audit, guardrails, keys, reports, requests, teams, views};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, http::header, routing::get};
 use std::sync::{Arc, OnceLock};
@@ -14,7 +14,7 @@ use utoipa::{Modify, OpenApi};
     paths(
         keys::list, keys::create, keys::show, keys::update, keys::revoke, keys::rotate,
         teams::list, teams::create, teams::show, teams::update, teams::remove,
-        reports::usage, reports::rows, reports::acts,
+        reports::usage, reports::rows, reports::acts, requests::search, requests::tail, requests::show,
         views::status, views::health, views::limits, views::budgets, views::prices, views::models,
         views::targets, views::explain, guardrails::report, guardrails::test,
     ),
@@ -23,6 +23,7 @@ use utoipa::{Modify, OpenApi};
         (name = "keys", description = "Virtual keys that are made, changed and ended while the gateway runs"),
         (name = "teams", description = "Who pays"),
         (name = "reports", description = "What was spent and what was done"),
+        (name = "requests", description = "What became of each request"),
         (name = "state", description = "How the gateway is and what it is run with"),
     ),
     security(("token" = [])),
@@ -68,7 +69,7 @@ mod tests {
         {
             assert!(paths.contains_key(path), "{path}");
         }
-        assert_eq!(paths.len(), 19 - 1, "{:?}", paths.keys().collect::<Vec<_>>());
+        assert_eq!(paths.len(), 21, "{:?}", paths.keys().collect::<Vec<_>>());
         assert_eq!(text["components"]["securitySchemes"]["token"]["scheme"], "bearer");
     }
 }

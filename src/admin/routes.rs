@@ -1,6 +1,6 @@
 //! What the admin listener answers.
 
-use super::{AdminState, Api, access, guardrails, keys, openapi, reports, teams, views};
+use super::{AdminState, Api, access, guardrails, keys, openapi, reports, requests, teams, views};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -26,9 +26,8 @@ pub(super) fn router(state: AdminState) -> Router {
 
 /// The API: all of it but its own description asks for a token.
 fn api(api: Arc<Api>) -> Router<AdminState> {
-    let inner =
-        Router::new().merge(keys::router()).merge(teams::router()).merge(reports::router()).merge(views::router());
-    let inner = inner.merge(guardrails::router());
+    let stages = Router::new().merge(keys::router()).merge(teams::router()).merge(views::router());
+    let inner = stages.merge(reports::router()).merge(requests::router()).merge(guardrails::router());
     inner
         .layer(from_fn_with_state(Arc::clone(&api), access::admit))
         .merge(openapi::router())

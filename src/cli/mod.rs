@@ -11,6 +11,7 @@ mod explain;
 mod guard;
 mod keys;
 mod ledger;
+mod records;
 mod run;
 mod simulate;
 mod teams;
@@ -85,6 +86,7 @@ enum Command {
     Budgets(budgets::Budgets),
     Explain(explain::Args),
     Guard(guard::Guard),
+    Records(records::Records),
     Audit(audit::Args),
     #[command(after_help = LEDGER_EXAMPLES)]
     Ledger(ledger::Args),
@@ -152,6 +154,7 @@ fn execute(command: Command) -> Result<ExitCode, CliError> {
         Command::Budgets(budgets) => done(budgets.run(&mut io::stdout().lock())),
         Command::Explain(explain) => done(explain.run(&mut io::stdout().lock())),
         Command::Guard(guard) => done(guard.run(&mut io::stdout().lock(), &mut io::stderr().lock())),
+        Command::Records(records) => done(records.run(&mut io::stdout().lock(), &mut io::stderr().lock())),
         Command::Audit(args) => {
             let state = state_dir(args.state.as_deref(), args.config.as_deref())?;
             audit::run(&args, &state, &mut io::stdout().lock())

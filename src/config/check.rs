@@ -15,6 +15,7 @@ mod callers;
 mod guardrails;
 mod health;
 mod models;
+mod records;
 mod routes;
 mod rules;
 mod server;
@@ -66,11 +67,11 @@ impl<'a> Checker<'a> {
         let models = self.models(file.models, &budgeting.zone);
         let defaults = self.defaults(&file.defaults, &budgeting.zone);
         let files = self.files(&file.files, &file.teams);
+        let records = self.records(file.records, &file.teams, state.as_ref());
         let teams = self.teams(file.teams, &file.defaults.teams, &budgeting.zone);
         let keys = self.keys(file.keys, &file.defaults.keys, &teams, &budgeting.zone);
         let auth = self.auth(file.auth, &teams);
         let prices = self.prices(file.prices);
-        let records = self.records(file.records);
         let webhook = self.webhook(file.alerts);
         let rules = self.rules("", &Scope::Gateway, file.limits, file.budgets, &budgeting.zone);
         Some(Config {

@@ -5,8 +5,8 @@
 use super::quantity::{Count, Part, Percent, Price, Size, Time, UnitPrice};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
 use super::{
-    Action, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke, Priority, Protocol, RouteKind,
-    Secret, Sticky,
+    Action, Content, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke, Priority, Protocol,
+    RouteKind, Secret, Sticky,
 };
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
@@ -389,6 +389,7 @@ pub(super) struct TeamFile {
     pub(super) priority: Option<Priority>,
     pub(super) models: Option<Names>,
     pub(super) files: Option<TeamFilesFile>,
+    pub(super) records: Option<TeamRecordsFile>,
     pub(super) guardrails: Option<Vec<Option<String>>>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
@@ -431,10 +432,23 @@ pub(super) struct PriceFile {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RecordsFile {
-    /// `none`, which is also the default.
-    pub(super) content: Option<String>,
+    pub(super) content: Content,
+    pub(super) content_max_bytes: Option<Size>,
     /// `stdout`, `off` or a path.
     pub(super) access_log: Option<String>,
+    /// `off` or a path.
+    pub(super) dir: Option<String>,
+    pub(super) file_bytes: Option<Size>,
+    pub(super) file_age: Option<Time>,
+    pub(super) keep_for: Option<Time>,
+    pub(super) keep_bytes: Option<Size>,
+}
+
+/// The same, of one team.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TeamRecordsFile {
+    pub(super) content: Content,
 }
 
 /// Names of models: a list, or `"*"` for all.

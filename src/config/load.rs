@@ -4,7 +4,7 @@ use super::check::Checker;
 use super::file::ConfigFile;
 use super::resolve::resolve;
 use super::shape::read_all;
-use super::tree::{Value, parse};
+use super::tree::{Node, Places, Value, parse};
 use super::{Config, ConfigError, ConfigErrors, Secret};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -67,21 +67,52 @@ impl Config {
 ///
 /// When the file cannot be read, is no YAML, or `state.dir` cannot be resolved.
 pub fn state_dir(path: &Path) -> Result<PathBuf, ConfigErrors> {
-    let file = Some(Arc::new(path.to_path_buf()));
-    let told = |message: String| ConfigError { file: file.clone(), line: None, path: String::new(), message };
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| ConfigErrors::from(told(format!("cannot read the file: {error}"))))?;
-    let base = path.parent().unwrap_or(Path::new(""));
-    let (tree, places, errors) = parse(&text, "", file.clone());
-    let Some(tree) = tree else { return Err(sorted(errors)) };
-    let Some(mut dir) = tree.get("state").and_then(|state| state.get("dir")).cloned() else {
-        return Ok(PathBuf::from(super::check::STATE_DIR));
-    };
-    let errors = resolve(&mut dir, &places, base, &|name| std::env::var(name).ok());
-    match &dir.value {
-        Value::Scalar(scalar) if errors.is_empty() => Ok(base.join(&scalar.text)),
-        _ if errors.is_empty() => Err(places.error("state.dir", "must be a path").into()),
-        _ => Err(sorted(errors)),
+    let dir = Paths::read(path)?.of("state")?;
+    Ok(dir.unwrap_or_else(|| PathBuf::from(super::check::STATE_DIR)))
+}
+
+/// The directory of records that `path` names, read likewise; `None`: there are no files of records.
+///
+/// # Errors
+///
+/// As [`state_dir`], of `records.dir` too.
+pub fn records_dir(path: &Path) -> Result<Option<PathBuf>, ConfigErrors> {
+    let paths = Paths::read(path)?;
+    Ok(match paths.of("records")? {
+        Some(dir) => Some(dir).filter(|dir| dir.file_name().is_none_or(|name| name != "off")),
+        None => Some(paths.of("state")?.unwrap_or_else(|| PathBuf::from(super::check::STATE_DIR)).join("records")),
+    })
+}
+
+/// A file of which only directories are read.
+struct Paths {
+    tree: Node,
+    places: Places,
+    base: PathBuf,
+}
+
+impl Paths {
+    fn read(path: &Path) -> Result<Self, ConfigErrors> {
+        let file = Some(Arc::new(path.to_path_buf()));
+        let told = |message: String| ConfigError { file: file.clone(), line: None, path: String::new(), message };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigErrors::from(told(format!("cannot read the file: {error}"))))?;
+        let base = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        let (tree, places, errors) = parse(&text, "", file.clone());
+        let Some(tree) = tree else { return Err(sorted(errors)) };
+        Ok(Self { tree, places, base })
+    }
+
+    /// `dir` of a section, if it is written.
+    fn of(&self, section: &str) -> Result<Option<PathBuf>, ConfigErrors> {
+        let written = self.tree.get(section).and_then(|section| section.get("dir"));
+        let Some(mut dir) = written.cloned() else { return Ok(None) };
+        let errors = resolve(&mut dir, &self.places, &self.base, &|name| std::env::var(name).ok());
+        match &dir.value {
+            Value::Scalar(scalar) if errors.is_empty() => Ok(Some(self.base.join(&scalar.text))),
+            _ if errors.is_empty() => Err(self.places.error(&format!("{section}.dir"), "must be a path").into()),
+            _ => Err(sorted(errors)),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod route;
 mod reach;
 mod health;
 mod guardrails;
+mod records;
 mod rules;
 mod rules_file;
 mod file;
@@ -32,10 +33,11 @@ pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke
 pub use error::{ConfigError, ConfigErrors, nearest};
 pub use guardrails::{GuardAction, GuardMode, Guardrail, Guardrails, Hook, OnFailure};
 pub use health::{Active, Health, Passive, Probe};
-pub use load::{AdminAccess, admin_access, state_dir};
+pub use load::{AdminAccess, admin_access, records_dir, state_dir};
 pub use network::{Network, Networks};
 pub use priority::Priority;
 pub use quantity::Time;
+pub use records::{Content, RecordFiles, Records};
 pub use route::{RouteKind, Share, Sticky, When};
 pub use rules::{
     Budget, Budgeting, Calendar, Each, Estimates, Limit, LimitWhat, Mode, OnExhausted, Per, Rules, Scope, Unit,
@@ -446,13 +448,6 @@ pub struct PriceOverride {
     /// `audio_input`, `audio_output`, `image_input`, `image_output`; each: `per_image`, `per_second`, `per_character`,
     /// `per_search`. Decimal text such as `0.15`. What is not given falls back as the catalogue's rules say.
     pub amounts: BTreeMap<String, String>,
-}
-
-/// What is recorded of requests.
-#[derive(Debug)]
-pub struct Records {
-    /// Where one JSON line a request goes.
-    pub access_log: AccessLog,
 }
 
 /// Where access records go.

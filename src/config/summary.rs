@@ -4,7 +4,7 @@
 use super::quantity::{show_size, show_time};
 use super::{
     AccessLog, Allowed, Calendar, Config, Durability, Guardrail, Guardrails, Health, Key, LimitWhat, Listen, Mode,
-    Model, OnRevoke, Passive, Probe, Protocol, Provider, RouteKind, Rules, Sticky, Target, Timeouts, Unit,
+    Model, OnRevoke, Passive, Probe, Protocol, Provider, Records, RouteKind, Rules, Sticky, Target, Timeouts, Unit,
 };
 use crate::model::NanoUsd;
 use std::fmt::{self, Write};
@@ -179,12 +179,25 @@ impl Config {
         };
         let (time, bytes) = (show_time(state.retention), show_size(state.max_bytes.get()));
         writeln!(out, "state\n  in {}: {durability}; kept for {time}, at most {bytes}", state.dir.display())?;
-        match &self.records.access_log {
-            AccessLog::Stdout => writeln!(out, "records\n  access log to standard output"),
-            AccessLog::File(path) => writeln!(out, "records\n  access log to {}", path.display()),
-            AccessLog::Off => writeln!(out, "records\n  no access log"),
-        }
+        write_records(out, &self.records)
     }
+}
+
+/// Where records go, how long they are kept, and of whom prompts and answers are.
+fn write_records(out: &mut String, records: &Records) -> fmt::Result {
+    match &records.access_log {
+        AccessLog::Stdout => writeln!(out, "records\n  access log to standard output")?,
+        AccessLog::File(path) => writeln!(out, "records\n  access log to {}", path.display())?,
+        AccessLog::Off => writeln!(out, "records\n  no access log")?,
+    }
+    let Some(files) = &records.files else { return writeln!(out, "  no files that can be searched") };
+    let (bytes, age) = (show_size(files.file_bytes), show_time(files.file_age));
+    let (keep_for, keep_bytes) = (show_time(files.keep_for), show_size(files.keep_bytes));
+    let dir = files.dir.display();
+    writeln!(out, "  files in {dir}: closed at {bytes} or after {age}; kept for {keep_for}, at most {keep_bytes}")?;
+    let teams: Vec<String> = records.teams.iter().map(|(team, own)| format!("{team}: {}", own.name())).collect();
+    let teams = if teams.is_empty() { String::new() } else { format!("; of teams {}", teams.join(", ")) };
+    writeln!(out, "  prompts and answers: {}{teams}", records.content.name())
 }
 
 fn write_notes(out: &mut String, notes: &[String]) -> fmt::Result {

@@ -7,6 +7,7 @@ use super::exchange::{Arrival, Exchange, Opened};
 use super::gateway::{Services, Snapshot};
 use super::governed::{self, Governing};
 use super::guarded;
+use super::keeping::{self, Capture};
 use super::metadata::Metadata;
 use super::reject::OVERLOADED;
 use super::tally::Tally;
@@ -32,6 +33,8 @@ pub struct Record {
     pub overhead: Duration,
     /// Bytes of the answer's body.
     pub bytes_out: u64,
+    /// Its texts, where they are kept.
+    pub content: Option<Box<Capture>>,
     attempts: Vec<AccessAttempt>,
     first_output: Option<Instant>,
     tally: Arc<Mutex<Tally>>,
@@ -44,7 +47,15 @@ impl Record {
     pub fn new(overhead: Duration, reserved: Tokens) -> Self {
         let tally = Arc::new(Mutex::new(Tally::new(reserved)));
         let evidence = Evidence::default();
-        Self { overhead, bytes_out: 0, attempts: Vec::new(), first_output: None, tally, evidence }
+        Self { overhead, bytes_out: 0, content: None, attempts: Vec::new(), first_output: None, tally, evidence }
+    }
+
+    /// The client is sent this of an answer.
+    pub fn wrote(&mut self, bytes: &[u8]) {
+        self.bytes_out += bytes.len() as u64;
+        if let Some(content) = &mut self.content {
+            content.wrote(bytes);
+        }
     }
 
     /// Attempts that were settled.
@@ -274,7 +285,7 @@ pub fn cost_of(target: &Target, usage: &Usage, tier: ServiceTier, percent: u32) 
 /// Records a request that was admitted. `code`: the gateway's own, if it told the client an error.
 pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'static str>, status: u16) {
     let opened = &exchange.opened;
-    let services = exchange.services();
+    let services = &Arc::clone(exchange.services());
     let latency = opened.arrival.at.elapsed();
     let record = &exchange.record;
     let first_token =
@@ -314,6 +325,7 @@ pub fn conclude(exchange: &mut Exchange, snapshot: &Snapshot, code: Option<&'sta
         guarded::count(&services.metrics, said);
         line.guardrails = Some(said.line());
     }
+    keeping::conclude(services, exchange.record.content.take(), &mut line);
     exchange.record.tally.lock().over(line, &services.access_log);
 }
 
@@ -338,6 +350,8 @@ pub struct Local {
     pub attempts: Vec<AccessAttempt>,
     /// What guardrails said.
     pub guardrails: Option<String>,
+    /// The request's text, where it is kept.
+    pub content: Option<Box<Capture>>,
     /// How long it waited for a place.
     pub queued: Duration,
     /// Bytes of the request's body, where it was a file.
@@ -371,6 +385,7 @@ pub fn conclude_local(services: &Services, snapshot: &Snapshot, arrival: &Arriva
     (line.bytes_in, line.bytes_out) = (local.bytes_in, local.bytes_out);
     services.metrics.request_bytes.inc_by(local.bytes_in);
     services.metrics.response_bytes.inc_by(local.bytes_out);
+    keeping::conclude(services, local.content, &mut line);
     services.access_log.write(line);
 }
 

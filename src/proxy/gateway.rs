@@ -8,6 +8,7 @@ use super::files::{Account, Accounts, Files};
 use super::front::Unproven;
 use super::governed::Governed;
 use super::guarded;
+use super::keeping::Keeping;
 use super::mirror::Mirrors;
 use super::pace::BodyBounds;
 use super::probing;
@@ -28,6 +29,7 @@ use crate::limits::{Addresses, Connections, Limits, RuleSet};
 use crate::model::{Api, Clock, IdSource};
 use crate::providers::feed::Feed;
 use crate::providers::{self, Endpoint, Provider};
+use crate::records::ContentLog;
 use crate::routing::{Place, Route, Rule, Standings, Table};
 use crate::telemetry::{AccessLog, ProxyMetrics, SeriesTable};
 use crate::tokens::{self, Counter};
@@ -64,6 +66,8 @@ pub struct Services {
     pub counter: Counter,
     /// Access records.
     pub access_log: Arc<AccessLog>,
+    /// Prompts and answers; `None`: no team's are kept.
+    pub contents: Option<ContentLog>,
     /// Counters.
     pub metrics: ProxyMetrics,
     /// Clients of HTTP/2 that sent no request yet.
@@ -136,6 +140,8 @@ pub struct Snapshot {
     pub guards: Guards,
     /// The guardrails of each model that has some, or may be answered for by one that has.
     pub guarded: HashMap<Arc<str>, Mask>,
+    /// Whose prompts and answers are kept.
+    pub keeping: Keeping,
     /// Counters by model, target and team.
     pub series: SeriesTable,
     /// What fetches the providers' credentials; whoever serves the snapshot runs them.
@@ -202,7 +208,8 @@ impl Snapshot {
             let feeds = built.values().filter_map(|one| one.provider.feed()).collect();
             let mirrored = |model: &Model| Some((Arc::clone(&model.name), Arc::clone(model.mirror.as_ref()?)));
             let mirrors = config.models.values().filter_map(mirrored).collect();
-            Ok(Self { governed, budgeting, table, accounts, mirrors, guards, guarded, series, feeds })
+            let keeping = Keeping::new(&config.records);
+            Ok(Self { governed, budgeting, table, accounts, mirrors, guards, guarded, keeping, series, feeds })
         } else {
             Err(errors)
         }

@@ -29,6 +29,7 @@ mod gateway;
 mod governed;
 mod guarded;
 mod guard_views;
+mod keeping;
 mod lane;
 mod metadata;
 mod mirror;
@@ -144,7 +145,8 @@ impl Gateway {
         let dialect = accept::dialect_of(session.req_header().uri.path(), &session.req_header().headers);
         let answered = match opening.run(session, &mut local).await {
             Ok(open::Next::Forward(opened, overhead)) => {
-                let exchange = Exchange::new(*opened, Arc::clone(&self.services), overhead);
+                let mut exchange = Exchange::new(*opened, Arc::clone(&self.services), overhead);
+                exchange.record.content = local.content.take();
                 let shared = Arc::new(Mutex::new(exchange));
                 let parked = replay::swap_in(session, Arc::clone(&shared));
                 let open = Open { shared, parked, refused: None, status: 0, code: None };

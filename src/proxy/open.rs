@@ -10,6 +10,7 @@ use super::finish::Local;
 use super::gateway::{Services, Snapshot};
 use super::governed::{Governing, reserved_tokens};
 use super::guarded::{self, Guarding, Looked, Stopped, Who};
+use super::keeping::Capture;
 use super::lane::Lane;
 use super::metadata;
 use super::reject::{Fault, Reject, shown};
@@ -177,6 +178,7 @@ impl Opening<'_> {
         local: &mut Local,
     ) -> Result<(Ask, Option<Box<Guarding>>), Reject> {
         let snapshot = &self.gateway.snapshot;
+        local.content = Capture::begin(snapshot, &self.gateway.services.buffers, caller, &ask);
         let mask = guarded::mask(snapshot, headers, (caller, governing), &route.name)?;
         if mask == 0 {
             return Ok((ask, None));

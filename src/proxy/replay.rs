@@ -97,7 +97,7 @@ impl Replay {
             out.push(HttpTask::Header(Box::new(header), false));
         }
         let bytes = exchange.vigil().mend(bytes);
-        exchange.record.bytes_out += bytes.len() as u64;
+        exchange.record.wrote(&bytes);
         drop(exchange);
         if !bytes.is_empty() {
             out.push(HttpTask::Body(Some(bytes), false));

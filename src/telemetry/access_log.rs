@@ -75,22 +75,27 @@ struct Shared {
 }
 
 impl AccessLog {
-    /// Opens where `to` says and starts the thread; for `Off` there is none.
+    /// Opens where `to` says and starts the thread; for `Off` there is none, unless somebody else wants the lines.
     ///
     /// # Errors
     ///
     /// When the file cannot be opened for appending, or the system gives no thread.
-    pub fn start(to: &config::AccessLog, metrics: AccessLogMetrics) -> io::Result<Self> {
-        match to {
-            config::AccessLog::Off => Ok(Self { running: None }),
-            config::AccessLog::Stdout => Self::spawn(Sink::Other(Box::new(io::stdout())), QUEUE, metrics),
-            config::AccessLog::File(path) => {
-                Self::spawn(Sink::File { file: open(path)?, path: path.clone() }, QUEUE, metrics)
-            }
-        }
+    pub fn start(to: &config::AccessLog, tap: Option<Box<dyn Tap>>, metrics: AccessLogMetrics) -> io::Result<Self> {
+        let sink = match to {
+            config::AccessLog::Off if tap.is_none() => return Ok(Self { running: None }),
+            config::AccessLog::Off => Sink::Nowhere,
+            config::AccessLog::Stdout => Sink::Other(Box::new(io::stdout())),
+            config::AccessLog::File(path) => Sink::File { file: open(path)?, path: path.clone() },
+        };
+        Self::tapped(sink, tap, QUEUE, metrics)
     }
 
+    #[cfg(test)]
     pub(super) fn spawn(sink: Sink, queue: usize, metrics: AccessLogMetrics) -> io::Result<Self> {
+        Self::tapped(sink, None, queue, metrics)
+    }
+
+    fn tapped(sink: Sink, tap: Option<Box<dyn Tap>>, queue: usize, metrics: AccessLogMetrics) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
         let (done_sender, done) = sync_channel(1);
         let shared = Arc::new(Shared::default());
@@ -99,6 +104,7 @@ impl AccessLog {
             shared: Arc::clone(&shared),
             metrics: metrics.clone(),
             sink,
+            tap,
             lines: Vec::with_capacity(2 * FLUSH_BYTES),
             count: 0,
             torn: false,
@@ -165,17 +171,29 @@ impl Drop for AccessLog {
     }
 }
 
+/// What gets the lines beside the log, on its thread: so that a record is put into words once.
+pub trait Tap: Send {
+    /// One line, without its line feed.
+    fn line(&mut self, line: &str);
+
+    /// So many lines have come together that they are written, or none is left for now. Called each few seconds at least.
+    fn flush(&mut self);
+}
+
 /// Where lines go.
 pub(super) enum Sink {
     File { file: File, path: PathBuf },
     Other(Box<dyn Write + Send>),
+    Nowhere,
 }
 
 impl Sink {
-    fn writer(&mut self) -> &mut dyn Write {
+    /// `None`: there is nobody to write to.
+    fn writer(&mut self) -> Option<&mut dyn Write> {
         match self {
-            Self::File { file, .. } => file,
-            Self::Other(writer) => writer,
+            Self::File { file, .. } => Some(file),
+            Self::Other(writer) => Some(writer),
+            Self::Nowhere => None,
         }
     }
 }
@@ -186,6 +204,7 @@ struct Writer {
     shared: Arc<Shared>,
     metrics: AccessLogMetrics,
     sink: Sink,
+    tap: Option<Box<dyn Tap>>,
     /// Whole lines, not written yet.
     lines: Vec<u8>,
     /// How many.
@@ -243,6 +262,9 @@ impl Writer {
             self.lost(dropped_before.saturating_add(1), 1);
             return;
         }
+        if let Some((tap, line)) = self.tap.as_mut().zip(self.lines.get(start..)) {
+            tap.line(std::str::from_utf8(line).expect("JSON is text"));
+        }
         self.lines.push(b'\n');
         self.count += 1;
         if self.lines.len() >= FLUSH_BYTES {
@@ -252,12 +274,17 @@ impl Writer {
 
     /// Writes the lines; what the file does not take is lost and counted, so that memory stays bounded.
     fn flush(&mut self) {
-        if self.lines.is_empty() {
-            return;
+        // First: whoever reads the log may be slower than a disk.
+        if let Some(tap) = &mut self.tap {
+            tap.flush();
         }
+        let Some(writer) = self.sink.writer().filter(|_| !self.lines.is_empty()) else {
+            self.lines.clear();
+            self.count = 0;
+            return;
+        };
         let prefix: &[u8] = if self.torn { b"\n" } else { b"" };
-        let written = write_some(self.sink.writer(), prefix).and_then(|_| write_some(self.sink.writer(), &self.lines));
-        match written {
+        match write_some(writer, prefix).and_then(|()| write_some(writer, &self.lines)) {
             Ok(()) => {
                 self.metrics.written.inc_by(self.count);
                 (self.torn, self.failing) = (false, false);

@@ -68,6 +68,8 @@ pub struct AccessRecord {
     pub mirror_of: Option<RequestId>,
     /// What guardrails said; `None`: nothing.
     pub guardrails: Option<String>,
+    /// How the request's texts are kept; `None`: they are not.
+    pub content: Option<&'static str>,
 }
 
 /// One attempt of a request.
@@ -124,6 +126,7 @@ impl AccessRecord {
             close_code: None,
             mirror_of: None,
             guardrails: None,
+            content: None,
         }
     }
 }
@@ -175,6 +178,9 @@ impl Serialize for Line<'_> {
         }
         if let Some(said) = &record.guardrails {
             map.serialize_entry("guardrails", said)?;
+        }
+        if let Some(content) = record.content {
+            map.serialize_entry("content", content)?;
         }
         if let Some(original) = record.mirror_of {
             map.serialize_entry("mirror_of", &Text(original))?;

@@ -12,7 +12,7 @@ mod proxy;
 mod series;
 mod trace;
 
-pub use access_log::{AccessLog, AccessLogMetrics};
+pub use access_log::{AccessLog, AccessLogMetrics, Tap};
 pub use access_record::{AccessAttempt, AccessRecord};
 pub use overload::OverloadMetrics;
 pub use process::ProcessCollector;

@@ -232,7 +232,7 @@ fn a_record_is_one_json_line_with_every_field() {
     let path = dir.path().join("access.log");
     let metrics = Metrics::new().expect("names are unique");
     let to = config::AccessLog::File(path.clone());
-    let log = AccessLog::start(&to, metrics.access_log.clone()).expect("the file can be made");
+    let log = AccessLog::start(&to, None, metrics.access_log.clone()).expect("the file can be made");
     let mut full = record(0xab);
     full.request_id = Some("client-1".to_owned());
     full.key = Some("search-ci".into());
@@ -299,7 +299,7 @@ fn what_a_client_chose_is_cut_between_characters() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("access.log");
     let metrics = Metrics::new().expect("names are unique");
-    let log = AccessLog::start(&config::AccessLog::File(path.clone()), metrics.access_log).expect("the file");
+    let log = AccessLog::start(&config::AccessLog::File(path.clone()), None, metrics.access_log).expect("the file");
     let mut long = record(1);
     long.model = Some("é".repeat(1 << 20).into());
     long.user = Some(format!("\"\n\u{0}{}", "u".repeat(1 << 20)));
@@ -422,7 +422,7 @@ fn no_record_is_lost_or_torn_under_many_writers() {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("access.log");
     let metrics = Metrics::new().expect("names are unique").access_log;
-    let log = AccessLog::start(&config::AccessLog::File(path.clone()), metrics.clone()).expect("the file");
+    let log = AccessLog::start(&config::AccessLog::File(path.clone()), None, metrics.clone()).expect("the file");
     std::thread::scope(|scope| {
         for writer in 0..4 {
             let log = &log;
@@ -441,7 +441,7 @@ fn after_a_rotation_a_new_file_is_written() {
     let dir = tempfile::tempdir().expect("a directory");
     let (path, old) = (dir.path().join("access.log"), dir.path().join("access.log.1"));
     let metrics = Metrics::new().expect("names are unique").access_log;
-    let log = AccessLog::start(&config::AccessLog::File(path.clone()), metrics.clone()).expect("the file");
+    let log = AccessLog::start(&config::AccessLog::File(path.clone()), None, metrics.clone()).expect("the file");
     log.write(record(1));
     while metrics.written.get() < 1 {
         std::thread::yield_now();
@@ -459,7 +459,7 @@ fn after_a_rotation_a_new_file_is_written() {
 #[test]
 fn switched_off_nothing_is_made() {
     let metrics = Metrics::new().expect("names are unique").access_log;
-    let log = AccessLog::start(&config::AccessLog::Off, metrics.clone()).expect("nothing can fail");
+    let log = AccessLog::start(&config::AccessLog::Off, None, metrics.clone()).expect("nothing can fail");
     assert!(!log.enabled());
     log.write(record(1));
     assert!(log.close(Duration::ZERO));
@@ -469,5 +469,5 @@ fn switched_off_nothing_is_made() {
 #[test]
 fn a_file_that_cannot_be_opened_is_told_at_start() {
     let metrics = Metrics::new().expect("names are unique").access_log;
-    assert!(AccessLog::start(&config::AccessLog::File("/no/such/dir/access.log".into()), metrics).is_err());
+    assert!(AccessLog::start(&config::AccessLog::File("/no/such/dir/access.log".into()), None, metrics).is_err());
 }

@@ -30,6 +30,7 @@ mod media;
 mod mirrors;
 mod guardrails;
 mod evidence;
+mod records;
 mod ledger;
 mod kill;
 mod bounds;

@@ -1,9 +1,9 @@
-//! Listeners, bounds, state and records.
+//! Listeners, bounds and state.
 
 use super::Checker;
 use crate::config::{
-    AccessLog, Admin, Listen, Network, Networks, PerAddress, Queue, Records, Secret, Server, State, Tls,
-    file::{AdminFile, ListenFile, RecordsFile, ServerFile, StateFile, TlsFile},
+    Admin, Listen, Network, Networks, PerAddress, Queue, Secret, Server, State, Tls,
+    file::{AdminFile, ListenFile, ServerFile, StateFile, TlsFile},
     quantity::{Count, Size, Time},
     tree::join,
 };
@@ -253,32 +253,6 @@ impl Checker<'_> {
         Some(State { dir: self.located(&dir), durability: file.durability, retention, max_bytes, segment_bytes })
     }
 
-    pub(super) fn records(&mut self, file: RecordsFile) -> Records {
-        match file.content.as_deref() {
-            None | Some("none") => {}
-            Some("redacted" | "full") => {
-                self.flag("records.content", "this version keeps no content yet; write `none`")
-            }
-            Some(other) => {
-                let shown = self.shown("records.content", other);
-                self.flag("records.content", format!("{shown} is not valid here; valid is `none`"));
-            }
-        }
-        let access_log = match file.access_log.as_deref() {
-            None | Some("stdout") => AccessLog::Stdout,
-            Some("off") => AccessLog::Off,
-            Some(path) => {
-                if !path.contains('/') {
-                    let shown = self.shown("records.access_log", path);
-                    let valid = "write `stdout`, `off`, or a path with a `/` in it";
-                    self.flag("records.access_log", format!("{shown} is not valid here; {valid}"));
-                }
-                AccessLog::File(self.located(Path::new(path)))
-            }
-        };
-        Records { access_log }
-    }
-
     /// A duration that is not 0.
     pub(super) fn time(&mut self, path: &str, written: Option<Time>, default: Duration) -> Duration {
         match written {
@@ -291,7 +265,7 @@ impl Checker<'_> {
         }
     }
 
-    fn size(&mut self, path: &str, written: Option<Size>, default: u64) -> NonZeroU64 {
+    pub(super) fn size(&mut self, path: &str, written: Option<Size>, default: u64) -> NonZeroU64 {
         let size = written.map_or(default, |Size(bytes)| bytes);
         NonZeroU64::new(size).unwrap_or_else(|| {
             self.flag(path, "must be more than 0");
