@@ -322,7 +322,7 @@ fn admin_state(
     });
     let (ready, services) = (Arc::clone(ready), Arc::clone(services));
     AdminState {
-        pages: pages::pages(config, address, &api, &metrics.registry),
+        pages: pages::pages(config, address, &api),
         registry: metrics.registry.clone(),
         refresh: Arc::new(move || {
             services.limits.refresh();

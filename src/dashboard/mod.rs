@@ -28,7 +28,6 @@ mod guards;
 mod requests;
 mod request;
 mod settings;
-mod scrape;
 #[cfg(test)]
 mod tests;
 
@@ -38,15 +37,12 @@ use crate::admin::Api;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use prometheus::Registry;
 use std::sync::Arc;
 
 /// What the dashboard works with.
 pub struct Board {
     /// Keys, teams, reports and views.
     pub api: Arc<Api>,
-    /// The gateway's metrics.
-    pub registry: Registry,
     /// Under which names it is answered.
     pub hosts: Hosts,
     /// What the configuration resolves to, without secrets.

@@ -3,16 +3,23 @@
 use super::page::{Canvas, Drawn, Refusal};
 use super::table::{Cell, Table};
 use super::{Desk, show};
-use crate::ledger::latest::{Latest, Wanted, latest};
-use crate::ledger::{Opening, Refused, Row};
+use crate::{
+    ledger::latest::{Latest, Wanted, latest},
+    ledger::usage::since,
+    ledger::{Opening, Refused, Row},
+    records::{Find, Record},
+};
+use axum::http::StatusCode;
 use maud::{Markup, html};
 
 /// The list, as the address filters it.
 pub(super) fn draw(desk: &Desk, canvas: &Canvas) -> Result<Drawn, Refusal> {
     let (api, now_us) = (&desk.board.api, desk.board.api.clock.now_us());
     let wanted = wanted(canvas, now_us)?;
-    let found = latest(&api.state_dir, &wanted, MOST + 1)?;
-    let (table, older) = table(found, now_us);
+    let (table, older) = match canvas.get("guardrail") {
+        "" => table(latest(&api.state_dir, &wanted, MOST + 1)?, now_us),
+        guardrail => (guarded(desk, &wanted, guardrail)?, None),
+    };
     let main = html! {
         (filter(canvas))
         div data-live="2" id="live-requests" {
@@ -29,9 +36,9 @@ fn wanted(canvas: &Canvas, now_us: u64) -> Result<Wanted, Refusal> {
     let given = |name: &str| Some(canvas.get(name).trim().to_owned()).filter(|value| !value.is_empty());
     let since_us = match given("since") {
         None => now_us.saturating_sub(DAY_US),
-        Some(text) => crate::ledger::usage::since(&text, now_us)?,
+        Some(text) => since(&text, now_us)?,
     };
-    let until_us = given("until").map(|text| crate::ledger::usage::since(&text, now_us)).transpose()?;
+    let until_us = given("until").map(|text| since(&text, now_us)).transpose()?;
     Ok(Wanted {
         since_us,
         until_us,
@@ -52,6 +59,7 @@ fn filter(canvas: &Canvas) -> Markup {
         ("key", "Key"),
         ("model", "Model"),
         ("provider", "Provider"),
+        ("guardrail", "Guardrail"),
         ("id", "Request id"),
         ("since", "Since"),
         ("until", "Until"),
@@ -174,6 +182,58 @@ pub(super) fn status(row: Option<&Row>) -> Cell {
         None if end.status == 0 || end.status >= 400 => Cell::badge(number, "bad"),
         None => Cell::badge(number, "good"),
     }
+}
+
+/// Requests in which a guardrail said something: those that have a record.
+fn guarded(desk: &Desk, wanted: &Wanted, guardrail: &str) -> Result<Table, Refusal> {
+    let find = Find {
+        team: wanted.team.clone(),
+        key: wanted.key.clone(),
+        model: wanted.model.clone(),
+        guardrail: Some(guardrail.to_owned()),
+        since_us: Some(wanted.since_us),
+        until_us: wanted.until_us,
+        limit: MOST,
+        ..Find::default()
+    };
+    let records = &desk.board.api.records;
+    let found = match &records.reader {
+        Some(reader) => reader.search(&find).map_err(unreadable)?.records,
+        None => records.live.recent(&find),
+    };
+    let columns = vec![
+        ("Time (UTC)", false),
+        ("Team", false),
+        ("Key", false),
+        ("Model", false),
+        ("Status", false),
+        ("Guardrails", false),
+        ("Cost", true),
+    ];
+    let text = |text: Option<String>| text.map_or_else(Cell::none, Cell::text);
+    let row = |record: Record| {
+        let class = if record.status < 400 { "good" } else { "warn" };
+        let code = record.code.as_deref().unwrap_or_default();
+        vec![
+            Cell::time(record.time_us()).to(show::link("/dashboard/request", &[("id", &record.id)])),
+            text(record.team),
+            text(record.key),
+            text(record.model),
+            Cell::badge(format!("{} {code}", record.status), class),
+            text(record.guardrails),
+            record.cost_nano_usd.map_or_else(Cell::none, Cell::usd),
+        ]
+    };
+    let caption = format!("Requests of which guardrail {guardrail} said something");
+    let empty = "There is no record of such a request.";
+    Ok(Table { id: "requests", caption, columns, rows: found.into_iter().map(row).collect(), empty })
+}
+
+/// The files of records cannot be read.
+pub(super) fn unreadable(error: std::io::Error) -> Refusal {
+    tracing::error!(%error, "records cannot be read");
+    let why = "the records cannot be read; the gateway's log has the reason";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "No records", why)
 }
 
 /// Lines of one page.

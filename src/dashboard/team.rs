@@ -54,7 +54,7 @@ fn sentence(desk: &Desk, figures: &Figures, name: &str) -> Result<Markup, Refusa
         2 => "twice".to_owned(),
         n => format!("{} times", show::count(n)),
     };
-    let found = found_by(desk, figures, name)?;
+    let found = found_by(desk, &figures.span, name)?;
     Ok(html! {
         p class="sentence" {
             bdi { (name) } " used " a href=(rows) { (show::count(figures.tokens())) " tokens" }

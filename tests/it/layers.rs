@@ -61,7 +61,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "records",
         ],
     ),
-    ("dashboard", &["model", "config", "telemetry", "auth", "ledger", "admin"]),
+    ("dashboard", &["model", "config", "telemetry", "auth", "ledger", "records", "admin"]),
     // Written from the providers' references and not from our own codecs.
     ("simulate", &["model", "sse"]),
     (
