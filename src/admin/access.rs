@@ -122,7 +122,8 @@ mod tests {
     fn each_token_has_its_role_and_nothing_else_has_one() {
         let admin = Secret::new("an-admin-token-of-the-tests");
         let viewer = Secret::new("a-viewer-token-of-the-tests");
-        let tokens = Tokens::of(&Admin { listen: None, token: Some(admin), viewer_token: Some(viewer), hosts: Vec::new() });
+        let tokens =
+            Tokens::of(&Admin { listen: None, token: Some(admin), viewer_token: Some(viewer), hosts: Vec::new() });
         let code = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(AUTHORIZATION, HeaderValue::from_str(value).expect("text"));

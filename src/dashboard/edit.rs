@@ -288,7 +288,14 @@ pub(super) fn update_key(desk: &Desk, canvas: &Canvas, fields: &Fields) -> Resul
 }
 
 /// Asks before something that cannot be undone.
-fn confirm(canvas: &Canvas, action: &str, (name, version): (&str, &str), words: &Markup, button: &str, back: &str) -> Markup {
+fn confirm(
+    canvas: &Canvas,
+    action: &str,
+    (name, version): (&str, &str),
+    words: &Markup,
+    button: &str,
+    back: &str,
+) -> Markup {
     let inner = html! {
         input type="hidden" name="name" value=(name);
         input type="hidden" name="version" value=(version);
@@ -311,7 +318,14 @@ pub(super) fn ask_rotate(desk: &Desk, canvas: &Canvas) -> Result<Drawn, Refusal>
         input id="grace" name="grace" value="24h" maxlength="12" pattern="[0-9]{1,9}(ms|s|m|h|d)" aria-describedby="grace-hint";
         p id="grace-hint" class="hint" { "With a unit, as in 30m, 24h or 7d; 0s: it ends at once." }
     };
-    let main = confirm(canvas, "/dashboard/key/rotate", (&key.name, &version(&key)), &words, "Rotate the key", "/dashboard/key");
+    let main = confirm(
+        canvas,
+        "/dashboard/key/rotate",
+        (&key.name, &version(&key)),
+        &words,
+        "Rotate the key",
+        "/dashboard/key",
+    );
     Ok(Drawn { title: format!("Rotate key {}", key.name), main })
 }
 
@@ -341,7 +355,14 @@ pub(super) fn ask_revoke(desk: &Desk, canvas: &Canvas) -> Result<Drawn, Refusal>
         p { "New requests with " b { bdi { (key.name) } } " of team " b { bdi { (key.team) } } " are refused at once. "
             "This cannot be undone, and its name is not given again." }
     };
-    let main = confirm(canvas, "/dashboard/key/revoke", (&key.name, &version(&key)), &words, "Revoke the key", "/dashboard/key");
+    let main = confirm(
+        canvas,
+        "/dashboard/key/revoke",
+        (&key.name, &version(&key)),
+        &words,
+        "Revoke the key",
+        "/dashboard/key",
+    );
     Ok(Drawn { title: format!("Revoke key {}", key.name), main })
 }
 
@@ -383,7 +404,9 @@ pub(super) fn create_team(desk: &Desk, canvas: &Canvas, fields: &Fields) -> Resu
             budgets: Written::rules("budgets", &written.budgets)?,
             tags: None,
         };
-        act(desk, canvas, ("teams.create", format!("team/{name}")), |callers, witness| callers.create_team(new, witness))
+        act(desk, canvas, ("teams.create", format!("team/{name}")), |callers, witness| {
+            callers.create_team(new, witness)
+        })
     })();
     Ok(match made {
         Ok(team) => Done::Go(show::link("/dashboard/team", &[("name", &team.name)])),
@@ -455,7 +478,14 @@ pub(super) fn ask_delete(desk: &Desk, canvas: &Canvas) -> Result<Drawn, Refusal>
         p { "The team " b { bdi { (team.name) } } " goes, with its budgets and limits. What it used stays in the ledger. "
             "It may have no keys but revoked ones; it has " (team.keys) "." }
     };
-    let main = confirm(canvas, "/dashboard/team/delete", (&team.name, &version(&team)), &words, "Delete the team", "/dashboard/team");
+    let main = confirm(
+        canvas,
+        "/dashboard/team/delete",
+        (&team.name, &version(&team)),
+        &words,
+        "Delete the team",
+        "/dashboard/team",
+    );
     Ok(Drawn { title: format!("Delete team {}", team.name), main })
 }
 

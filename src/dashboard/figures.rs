@@ -82,8 +82,10 @@ impl Figures {
         let by_whom = answer(&api.state_dir, &of_whom, now_us)?;
         let stretches = span.buckets();
         let samples = pace(&api.state_dir, &stretches, SAMPLES)?;
-        let mut buckets: Vec<Bucket> = stretches.iter().map(|&(from_us, to_us)| Bucket { from_us, to_us, ..Bucket::default() }).collect();
-        let places: BTreeMap<String, usize> = buckets.iter().enumerate().map(|(at, one)| (span.label(one.from_us), at)).collect();
+        let mut buckets: Vec<Bucket> =
+            stretches.iter().map(|&(from_us, to_us)| Bucket { from_us, to_us, ..Bucket::default() }).collect();
+        let places: BTreeMap<String, usize> =
+            buckets.iter().enumerate().map(|(at, one)| (span.label(one.from_us), at)).collect();
         for line in over_time.lines {
             let place = line.labels.first().and_then(|label| places.get(label));
             if let Some(bucket) = place.and_then(|at| buckets.get_mut(*at)) {
@@ -123,7 +125,8 @@ impl Figures {
         let moments = stretch.map(|(from, to)| (show::exact_time(from), show::exact_time(to)));
         let (since, until) = moments.as_ref().map_or((&*self.span.since, &*self.span.until), |(from, to)| (from, to));
         let only = self.only.iter().map(|(by, value)| (by.name(), &**value));
-        let all: Vec<(&str, &str)> = only.chain([("since", since), ("until", until)]).chain(more.iter().copied()).collect();
+        let all: Vec<(&str, &str)> =
+            only.chain([("since", since), ("until", until)]).chain(more.iter().copied()).collect();
         show::link("/dashboard/requests", &all)
     }
 
@@ -147,7 +150,8 @@ impl Figures {
             let note = format!("99 % below {}", all.shown(all.p99));
             self.chart(name, (all.shown(all.p50), note), &[], &parts, &words)
         };
-        let requests = (show::count(total.requests + self.refused), format!("{} attempts", show::count(total.attempts)));
+        let requests =
+            (show::count(total.requests + self.refused), format!("{} attempts", show::count(total.attempts)));
         let errors = total.errors + self.refused;
         let of_all = show::share(errors, total.attempts + self.refused);
         [
@@ -160,24 +164,50 @@ impl Figures {
             ),
             self.chart(
                 "Tokens",
-                (show::count(tokens(total)), format!("{} in, {} out", show::count(total.usage.input_total()), show::count(total.usage.output_total()))),
+                (
+                    show::count(tokens(total)),
+                    format!(
+                        "{} in, {} out",
+                        show::count(total.usage.input_total()),
+                        show::count(total.usage.output_total())
+                    ),
+                ),
                 &[],
-                &|bucket| vec![("one", bucket.sums.usage.input_total() as f64), ("two", bucket.sums.usage.output_total() as f64)],
-                &|bucket| format!("{} in, {} out", show::count(bucket.sums.usage.input_total()), show::count(bucket.sums.usage.output_total())),
+                &|bucket| {
+                    vec![
+                        ("one", bucket.sums.usage.input_total() as f64),
+                        ("two", bucket.sums.usage.output_total() as f64),
+                    ]
+                },
+                &|bucket| {
+                    format!(
+                        "{} in, {} out",
+                        show::count(bucket.sums.usage.input_total()),
+                        show::count(bucket.sums.usage.output_total())
+                    )
+                },
             ),
             self.chart(
                 "Requests",
                 requests,
                 &[],
                 &|bucket| vec![("one", bucket.sums.requests as f64), ("three", bucket.refused as f64)],
-                &|bucket| format!("{} sent on, {} refused", show::count(bucket.sums.requests), show::count(bucket.refused)),
+                &|bucket| {
+                    format!("{} sent on, {} refused", show::count(bucket.sums.requests), show::count(bucket.refused))
+                },
             ),
             self.chart(
                 "Errors",
                 (show::count(errors), format!("{of_all}; {} refused", show::count(self.refused))),
                 &failed,
                 &|bucket| vec![("bad", bucket.sums.errors as f64), ("three", bucket.refused as f64)],
-                &|bucket| format!("{} attempts failed, {} requests refused", show::count(bucket.sums.errors), show::count(bucket.refused)),
+                &|bucket| {
+                    format!(
+                        "{} attempts failed, {} requests refused",
+                        show::count(bucket.sums.errors),
+                        show::count(bucket.refused)
+                    )
+                },
             ),
             spread(|bucket| bucket.overhead, "Added latency, median", self.overhead),
             spread(|bucket| bucket.first_token, "First token, median", self.first_token),
@@ -246,7 +276,8 @@ impl Figures {
             Dimension::Key => ("top-keys", "Key", "Keys", "/dashboard/key"),
             _ => ("top-models", "Model", "Models", "/dashboard/models"),
         };
-        let mut sums: Vec<(String, Sums, u64)> = self.by(by).into_iter().map(|(name, (sums, refused))| (name, sums, refused)).collect();
+        let mut sums: Vec<(String, Sums, u64)> =
+            self.by(by).into_iter().map(|(name, (sums, refused))| (name, sums, refused)).collect();
         sums.sort_by_key(|(_, sums, _)| std::cmp::Reverse((sums.cost, tokens(sums), sums.requests)));
         let columns = vec![(name, false), ("Spend", true), ("Tokens", true), ("Requests", true), ("Failed", true)];
         let all = self.total.cost.0.max(1) as f64;

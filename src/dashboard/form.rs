@@ -90,13 +90,15 @@ pub(super) fn at(
                 Ok(fields)
             };
             match checked.await {
-                Ok(fields) => run(canvas, move |canvas| {
-                    work(&desk, canvas, &fields).map(|done| match done {
-                        Done::Go(to) => axum::response::Redirect::to(&to).into_response(),
-                        Done::Show(status, drawn) => (status, canvas.page(&drawn)).into_response(),
+                Ok(fields) => {
+                    run(canvas, move |canvas| {
+                        work(&desk, canvas, &fields).map(|done| match done {
+                            Done::Go(to) => axum::response::Redirect::to(&to).into_response(),
+                            Done::Show(status, drawn) => (status, canvas.page(&drawn)).into_response(),
+                        })
                     })
-                })
-                .await,
+                    .await
+                }
                 Err(refusal) => refusal.into_response(),
             }
         })

@@ -100,7 +100,14 @@ fn guardrails(canvas: &Canvas, span: &Span, report: Report) -> Table {
     let rows = lines.iter().map(|line| {
         let name = line.labels.first().map(String::as_str).unwrap_or_default();
         let (team, key, model) = (canvas.get("team"), canvas.get("key"), canvas.get("model"));
-        let parts = [("guardrail", name), ("team", team), ("key", key), ("model", model), ("since", &span.since), ("until", &span.until)];
+        let parts = [
+            ("guardrail", name),
+            ("team", team),
+            ("key", key),
+            ("model", model),
+            ("since", &span.since),
+            ("until", &span.until),
+        ];
         let rows = show::link("/dashboard/requests", &parts);
         line.labels.iter().map(|label| Cell::text(label.clone())).chain(counted(line, Some(rows))).collect()
     });
@@ -126,9 +133,8 @@ fn teams(span: &Span, report: Report) -> Table {
 fn entities(report: Report) -> Table {
     let mut lines = report.lines;
     lines.sort_by_key(|line| std::cmp::Reverse(line.figures.findings));
-    let cells = |line: &Line| {
-        line.labels.iter().map(|label| Cell::text(label.clone())).chain(counted(line, None)).collect()
-    };
+    let cells =
+        |line: &Line| line.labels.iter().map(|label| Cell::text(label.clone())).chain(counted(line, None)).collect();
     let rows = lines.iter().take(MOST).map(cells).collect();
     let columns = [("Guardrail", false), ("What", false), ("Where", false), ("Did", false)];
     let columns = columns.into_iter().chain(COUNTED).collect();

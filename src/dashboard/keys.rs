@@ -57,15 +57,20 @@ pub(super) fn list(desk: &Desk, figures: &Figures, shown: impl Fn(&KeyView) -> b
         };
         let (word, class) = state(key.state);
         vec![
-            Cell::text(key.name.clone()).to(show::link("/dashboard/key", &[&[("name", &*key.name)], &span[..]].concat())),
-            Cell::text(key.team.clone()).to(show::link("/dashboard/team", &[&[("name", &*key.team)], &span[..]].concat())),
+            Cell::text(key.name.clone())
+                .to(show::link("/dashboard/key", &[&[("name", &*key.name)], &span[..]].concat())),
+            Cell::text(key.team.clone())
+                .to(show::link("/dashboard/team", &[&[("name", &*key.team)], &span[..]].concat())),
             Cell::badge(word, class),
             teams::may_call(key.models.as_deref()),
             Cell::usd(sums.cost.0).to(rows(&[])),
             Cell::count(tokens(&sums)).to(rows(&[])),
             Cell::count(sums.requests + refused).to(rows(&[])),
             Cell::count(sums.errors + refused).to(rows(&[("failed", "1")])),
-            key.expires.map_or_else(|| Cell::text("never"), |at| Cell::text(at.chars().take(16).collect::<String>()).exactly(at)),
+            key.expires.map_or_else(
+                || Cell::text("never"),
+                |at| Cell::text(at.chars().take(16).collect::<String>()).exactly(at),
+            ),
         ]
     };
     let all: Vec<KeyView> = desk.board.api.callers.keys().into_iter().filter(shown).collect();
@@ -92,7 +97,8 @@ pub(super) fn one(desk: &Desk, canvas: &Canvas) -> Result<Drawn, Refusal> {
     let key = api.callers.key(&name);
     let figures = Figures::read(desk, canvas, vec![(Dimension::Key, name.clone())])?;
     if figures.total.attempts == 0 && figures.refused == 0 {
-        key.as_ref().map_err(|error| Refusal::new(axum::http::StatusCode::NOT_FOUND, "Not found", error.to_string()))?;
+        key.as_ref()
+            .map_err(|error| Refusal::new(axum::http::StatusCode::NOT_FOUND, "Not found", error.to_string()))?;
     }
     let scope = format!("key/{name}");
     let budgets: Vec<_> = (api.views.budgets)().into_iter().filter(|budget| budget.scope == scope).collect();

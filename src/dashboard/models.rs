@@ -46,12 +46,16 @@ fn targets(desk: &Desk, span: &Span, models: &[ModelView], all: bool) -> Result<
     let samples = pace(&api.state_dir, &[(span.from_us, u64::MAX)], SAMPLES)?;
     let mut times: BTreeMap<[String; 2], (Vec<u64>, Vec<u64>)> = BTreeMap::new();
     for sample in samples.iter().flatten() {
-        let (latency, first) = times.entry([&sample.provider, &sample.target_model].map(|name| name.to_string())).or_default();
+        let (latency, first) =
+            times.entry([&sample.provider, &sample.target_model].map(|name| name.to_string())).or_default();
         latency.push(sample.latency_us);
         first.extend(sample.first_token_us);
     }
     let of_models = |target: &TargetHealth| {
-        all || models.iter().flat_map(|model| &model.targets).any(|one| one.provider == target.provider && one.model == target.model)
+        all || models
+            .iter()
+            .flat_map(|model| &model.targets)
+            .any(|one| one.provider == target.provider && one.model == target.model)
     };
     let columns = vec![
         ("Provider", false),
@@ -73,7 +77,8 @@ fn targets(desk: &Desk, span: &Span, models: &[ModelView], all: bool) -> Result<
         let (latency, first) = (Spread::of(latency), Spread::of(first));
         let time = |of: Spread, us| if of.of == 0 { Cell::none() } else { Cell::micros(Some(us)) };
         let (since, until) = (&*span.since, &*span.until);
-        let one = [("provider", &*target.provider), ("target_model", &*target.model), ("since", since), ("until", until)];
+        let one =
+            [("provider", &*target.provider), ("target_model", &*target.model), ("since", since), ("until", until)];
         let rows = |more: &[(&str, &str)]| show::link("/dashboard/requests", &[&one, more].concat());
         vec![
             Cell::text(target.provider.clone()),
@@ -81,8 +86,11 @@ fn targets(desk: &Desk, span: &Span, models: &[ModelView], all: bool) -> Result<
             standing(&target, api.clock.now_us()),
             Cell::count(target.in_flight.into()),
             Cell::count(sums.attempts).to(rows(&[])),
-            Cell::number(format!("{} ({})", show::count(sums.errors), show::share(sums.errors, sums.attempts)), sums.errors)
-                .to(rows(&[("failed", "1")])),
+            Cell::number(
+                format!("{} ({})", show::count(sums.errors), show::share(sums.errors, sums.attempts)),
+                sums.errors,
+            )
+            .to(rows(&[("failed", "1")])),
             Cell::count(sums.attempts.saturating_sub(sums.requests)).to(rows(&[("again", "1")])),
             time(latency, latency.p50),
             time(latency, latency.p99),
@@ -123,7 +131,8 @@ fn list(desk: &Desk, span: &Span, models: &[ModelView]) -> Result<Table, Refusal
         let rows = |more: &[(&str, &str)]| show::link("/dashboard/requests", &[&one, more].concat());
         let targets = model.targets.iter().map(|target| format!("{}/{}", target.provider, target.model));
         vec![
-            Cell::text(model.name.clone()).to(show::link("/dashboard/models", &[("name", &*model.name), one[1], one[2]])),
+            Cell::text(model.name.clone())
+                .to(show::link("/dashboard/models", &[("name", &*model.name), one[1], one[2]])),
             Cell::text(targets.collect::<Vec<_>>().join(", ")),
             Cell::count(sums.requests).to(rows(&[])),
             Cell::count(refused).to(rows(&[("failed", "1")])),
@@ -137,7 +146,8 @@ fn list(desk: &Desk, span: &Span, models: &[ModelView]) -> Result<Table, Refusal
 }
 
 fn prices(desk: &Desk, wanted: &dyn Fn(&str) -> bool) -> Table {
-    let columns = vec![("Model", false), ("Target", false), ("Price, USD per million tokens", false), ("Price data", false)];
+    let columns =
+        vec![("Model", false), ("Target", false), ("Price, USD per million tokens", false), ("Price data", false)];
     let prices = (desk.board.api.views.prices)().into_iter().filter(|price| wanted(&price.model));
     let rows = prices.map(|price| {
         vec![

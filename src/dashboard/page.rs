@@ -60,8 +60,7 @@ impl Canvas {
     /// This page's address with some parameters set otherwise; what is set to nothing is left out.
     pub fn here(&self, set: &[(&str, &str)]) -> String {
         let kept = self.query.iter().filter(|(name, _)| !set.iter().any(|(of, _)| of == name) && name != "csv");
-        let all: Vec<(&str, &str)> =
-            kept.map(|(name, value)| (&**name, &**value)).chain(set.iter().copied()).collect();
+        let all: Vec<(&str, &str)> = kept.map(|(name, value)| (&**name, &**value)).chain(set.iter().copied()).collect();
         show::link(&self.path, &all)
     }
 

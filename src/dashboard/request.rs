@@ -89,7 +89,10 @@ fn life(record: &Record) -> Table {
         if attempt.pause_us > 0 {
             stages.push((format!("Pause before attempt {}", at + 1), Some(attempt.pause_us)));
         }
-        stages.push((format!("Attempt {} at {}/{}", at + 1, attempt.provider, attempt.target_model), Some(attempt.time_us)));
+        stages.push((
+            format!("Attempt {} at {}/{}", at + 1, attempt.provider, attempt.target_model),
+            Some(attempt.time_us),
+        ));
     }
     stages.push(("First output after".to_owned(), record.first_token_us));
     stages.push(("Of it all, the gateway's own part".to_owned(), record.overhead_us));
@@ -100,13 +103,25 @@ fn life(record: &Record) -> Table {
         vec![Cell::text(name).with(super::chart::part(share, "of the whole time")), Cell::micros(us)]
     };
     let rows = stages.into_iter().map(row).collect();
-    Table { id: "life", caption: "Where its time went".to_owned(), columns: vec![("Stage", false), ("Time", true)], rows, empty: "" }
+    Table {
+        id: "life",
+        caption: "Where its time went".to_owned(),
+        columns: vec![("Stage", false), ("Time", true)],
+        rows,
+        empty: "",
+    }
 }
 
 /// What was tried, and what followed from it.
 fn tried(attempts: &[Attempt]) -> Table {
-    let columns =
-        vec![("Attempt", true), ("Target", false), ("Answer", false), ("Ended", false), ("Why", false), ("Then", false)];
+    let columns = vec![
+        ("Attempt", true),
+        ("Target", false),
+        ("Answer", false),
+        ("Ended", false),
+        ("Why", false),
+        ("Then", false),
+    ];
     let text = |text: &Option<String>| text.clone().map_or_else(Cell::none, Cell::text);
     let row = |(at, attempt): (usize, &Attempt)| {
         let well = attempt.status.is_some_and(|status| status < 400);
@@ -133,7 +148,13 @@ fn verdicts(record: &Record) -> Table {
     };
     let rows = said.split(", ").filter(|one| !one.is_empty()).map(row).collect();
     let columns = vec![("Guardrail", false), ("Where", false), ("Did", false), ("Found", false)];
-    Table { id: "verdicts", caption: "What guardrails said".to_owned(), columns, rows, empty: "Guardrails said nothing." }
+    Table {
+        id: "verdicts",
+        caption: "What guardrails said".to_owned(),
+        columns,
+        rows,
+        empty: "Guardrails said nothing.",
+    }
 }
 
 fn attempts(rows: &[Row]) -> Table {
@@ -174,7 +195,12 @@ fn usage(rows: &[Row]) -> Table {
         let (attempt, origin) = (row.opening.id.attempt, row.settlement.origin.name());
         let used = row.settlement.usage.classes().into_iter().filter(|(_, used)| *used > 0);
         let cells = used.map(move |(class, used)| {
-            vec![Cell::count(attempt.into()), Cell::text(class.replace('_', " ")), Cell::count(used), Cell::text(origin)]
+            vec![
+                Cell::count(attempt.into()),
+                Cell::text(class.replace('_', " ")),
+                Cell::count(used),
+                Cell::text(origin),
+            ]
         });
         cells.collect::<Vec<_>>()
     };
@@ -189,12 +215,14 @@ fn texts(desk: &Desk, canvas: &Canvas, id: RequestId, record: Option<&Record>) -
         return Ok(html! { p class="hint" { "Its texts are not kept." } });
     };
     if !canvas.visitor.is_admin() {
-        return Ok(html! { p class="hint" { "Its texts are kept (" (kept) "); they are not for the viewer's token." } });
+        return Ok(
+            html! { p class="hint" { "Its texts are kept (" (kept) "); they are not for the viewer's token." } },
+        );
     }
     if canvas.get("content").is_empty() {
         let link = canvas.here(&[("content", "1")]);
         return Ok(html! { p class="acts" { a class="button plain" href=(link) { "Show prompt and answer" }
-            span class="hint" { "Kept: " (kept) ". That you read them is written to the audit log." } } });
+        span class="hint" { "Kept: " (kept) ". That you read them is written to the audit log." } } });
     }
     let object = format!("request/{id}");
     let actor = &canvas.visitor.actor;
@@ -204,7 +232,8 @@ fn texts(desk: &Desk, canvas: &Canvas, id: RequestId, record: Option<&Record>) -
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Not now", why)
     })?;
     let content = reader.content(id).map_err(unreadable)?;
-    Ok(content.map_or_else(|| html! { p class="hint" { "Its texts are not kept any more." } }, |content| shown(&content)))
+    Ok(content
+        .map_or_else(|| html! { p class="hint" { "Its texts are not kept any more." } }, |content| shown(&content)))
 }
 
 fn shown(content: &Content) -> Markup {

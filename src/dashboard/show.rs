@@ -118,11 +118,13 @@ mod tests {
         for (nano, want) in money {
             assert_eq!(usd(nano), want, "{nano}");
         }
-        let counts = [(0, "0"), (999, "999"), (9_876, "9,876"), (12_345, "12.3k"), (4_000_000, "4.0M"), (u64::MAX, "18446744T")];
+        let counts =
+            [(0, "0"), (999, "999"), (9_876, "9,876"), (12_345, "12.3k"), (4_000_000, "4.0M"), (u64::MAX, "18446744T")];
         for (n, want) in counts {
             assert_eq!(count(n), want, "{n}");
         }
-        let times = [(7, "7 µs"), (1_240, "1.2 ms"), (340_000, "340 ms"), (3_400_000, "3.4 s"), (600_000_000, "10 min")];
+        let times =
+            [(7, "7 µs"), (1_240, "1.2 ms"), (340_000, "340 ms"), (3_400_000, "3.4 s"), (600_000_000, "10 min")];
         for (us, want) in times {
             assert_eq!(micros(us), want, "{us}");
         }

@@ -1,10 +1,10 @@
 //! Signing in with one of the two tokens of the configuration, and out.
 
+use super::Desk;
 use super::form::{self, Fields};
 use super::gate::cookie;
 use super::page::{Refusal, shell};
 use super::session::{LONGEST_US, Visitor, random};
-use super::Desk;
 use crate::admin::Peer;
 use axum::Extension;
 use axum::extract::{Query, Request, State};
@@ -36,7 +36,8 @@ pub(super) async fn home(headers: HeaderMap) -> Response {
     if accept.contains("text/html") {
         return Redirect::to("/dashboard").into_response();
     }
-    let message = "there is no such page; there are `/dashboard`, `/metrics`, `/healthz`, `/readyz` and `/admin/v1/openapi.json`";
+    let message =
+        "there is no such page; there are `/dashboard`, `/metrics`, `/healthz`, `/readyz` and `/admin/v1/openapi.json`";
     let body = serde_json::json!({ "error": { "message": message, "code": "not_found" } });
     (StatusCode::NOT_FOUND, axum::Json(body)).into_response()
 }
@@ -177,7 +178,14 @@ mod tests {
         for ours in ["/dashboard", "/dashboard/keys?team=a%2Fb", "/dashboard?since=7d"] {
             assert_eq!(safe(ours), ours);
         }
-        for other in ["", "//evil.example", "https://evil.example/dashboard", "/dashboardx", "/dashboard/\\x", "/dashboard/\r\nx"] {
+        for other in [
+            "",
+            "//evil.example",
+            "https://evil.example/dashboard",
+            "/dashboardx",
+            "/dashboard/\\x",
+            "/dashboard/\r\nx",
+        ] {
             assert_eq!(safe(other), "/dashboard", "{other:?}");
         }
     }

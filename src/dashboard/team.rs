@@ -16,7 +16,8 @@ pub(super) fn draw(desk: &Desk, canvas: &Canvas) -> Result<Drawn, Refusal> {
     let team = api.callers.team(&name);
     let figures = Figures::read(desk, canvas, vec![(Dimension::Team, name.clone())])?;
     if figures.total.attempts == 0 && figures.refused == 0 {
-        team.as_ref().map_err(|error| Refusal::new(axum::http::StatusCode::NOT_FOUND, "Not found", error.to_string()))?;
+        team.as_ref()
+            .map_err(|error| Refusal::new(axum::http::StatusCode::NOT_FOUND, "Not found", error.to_string()))?;
     }
     let scope = format!("team/{name}");
     let own = |of: &str| of == scope;

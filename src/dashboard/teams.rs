@@ -31,11 +31,20 @@ pub(super) fn draw(desk: &Desk, canvas: &Canvas) -> Result<Drawn, Refusal> {
 fn list(desk: &Desk, figures: &Figures) -> Table {
     let sums = figures.by(Dimension::Team);
     let (since, until) = (&*figures.span.since, &*figures.span.until);
-    let columns =
-        vec![("Team", false), ("Keys", true), ("May call", false), ("Spend", true), ("Tokens", true), ("Requests", true), ("Failed", true), ("Made", false)];
+    let columns = vec![
+        ("Team", false),
+        ("Keys", true),
+        ("May call", false),
+        ("Spend", true),
+        ("Tokens", true),
+        ("Requests", true),
+        ("Failed", true),
+        ("Made", false),
+    ];
     let row = |team: crate::auth::TeamView| {
         let (sums, refused) = sums.get(&team.name).copied().unwrap_or_default();
-        let of = |path, more: &[(&str, &str)]| show::link(path, &[&[("since", since), ("until", until)], more].concat());
+        let of =
+            |path, more: &[(&str, &str)]| show::link(path, &[&[("since", since), ("until", until)], more].concat());
         let rows = |more: &[(&str, &str)]| of("/dashboard/requests", &[&[("team", &*team.name)], more].concat());
         vec![
             Cell::text(team.name.clone()).to(of("/dashboard/team", &[("name", &team.name)])),
@@ -110,8 +119,15 @@ pub(super) fn budgets(desk: &Desk, budgets: &[BudgetView]) -> Table {
 
 /// Limits as bars.
 pub(super) fn limits(limits: &[LimitView]) -> Table {
-    let columns =
-        vec![("Limit", false), ("For", false), ("Used", false), ("Now", true), ("At most", true), ("Of", false), ("Mode", false)];
+    let columns = vec![
+        ("Limit", false),
+        ("For", false),
+        ("Used", false),
+        ("Now", true),
+        ("At most", true),
+        ("Of", false),
+        ("Mode", false),
+    ];
     let row = |limit: &LimitView| {
         let share = show::share(limit.used, limit.limit);
         let words = format!("{share} of {} is used", limit.id);
@@ -121,7 +137,9 @@ pub(super) fn limits(limits: &[LimitView]) -> Table {
             Cell::text(share).with(chart::share(limit.used as f64, 0.0, limit.limit as f64, &words)),
             Cell::count(limit.used),
             Cell::count(limit.limit),
-            Cell::text(limit.per.as_ref().map_or_else(|| "at once".to_owned(), |per| format!("{} a {per}", limit.what))),
+            Cell::text(
+                limit.per.as_ref().map_or_else(|| "at once".to_owned(), |per| format!("{} a {per}", limit.what)),
+            ),
             Cell::text(limit.mode.clone()),
         ]
     };

@@ -74,7 +74,8 @@ pub fn latest(dir: &Path, wanted: &Wanted, most: usize) -> Result<Latest, Ledger
     let open = open.into_iter().rev().map(|open| open.opening);
     let open = open.filter(|opening| !wanted.failed && wanted.takes(opening)).take(most).collect();
     let fits = |row: &Row| wanted.takes(&row.opening) && (!wanted.failed || row.settlement.failed());
-    let mut found = Latest { open, rows: tail.into_iter().rev().filter(fits).take(most).collect(), ..Latest::default() };
+    let mut found =
+        Latest { open, rows: tail.into_iter().rev().filter(fits).take(most).collect(), ..Latest::default() };
     if let Some(store) = &store {
         add_rows(store, wanted, most, &mut found.rows)?;
         if wanted.provider.is_none() && wanted.target_model.is_none() && wanted.label.is_none() && !wanted.again {
@@ -118,20 +119,21 @@ fn refused(store: &Connection, wanted: &Wanted, most: usize) -> Result<Vec<Refus
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let name = |name: &Option<String>| name.as_deref().map(|name| if name == "-" { "" } else { name }.to_owned());
     let (team, key, model) = (name(&wanted.team), name(&wanted.key), name(&wanted.model));
-    let rows = statement.query_map(params![signed(wanted.since_us), wanted.until(), team, key, model, most], |row| {
-        let id: [u8; 16] = row.get(0)?;
-        Ok(Refused {
-            id: RequestId(u128::from_be_bytes(id)),
-            time_us: u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default(),
-            key: row.get(2)?,
-            team: row.get(3)?,
-            user: row.get(4)?,
-            model: row.get(5)?,
-            api: api_name(row.get_ref(6)?.as_str()?),
-            code: row.get(7)?,
-            status: row.get(8)?,
-        })
-    })?;
+    let rows =
+        statement.query_map(params![signed(wanted.since_us), wanted.until(), team, key, model, most], |row| {
+            let id: [u8; 16] = row.get(0)?;
+            Ok(Refused {
+                id: RequestId(u128::from_be_bytes(id)),
+                time_us: u64::try_from(row.get::<_, i64>(1)?).unwrap_or_default(),
+                key: row.get(2)?,
+                team: row.get(3)?,
+                user: row.get(4)?,
+                model: row.get(5)?,
+                api: api_name(row.get_ref(6)?.as_str()?),
+                code: row.get(7)?,
+                status: row.get(8)?,
+            })
+        })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

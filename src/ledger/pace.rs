@@ -45,7 +45,8 @@ impl Sample {
     }
 
     fn read(row: &SqlRow<'_>, names: &mut Names) -> Result<Self, rusqlite::Error> {
-        let figure = |column: usize| row.get::<_, Option<i64>>(column).map(|us| us.and_then(|us| u64::try_from(us).ok()));
+        let figure =
+            |column: usize| row.get::<_, Option<i64>>(column).map(|us| us.and_then(|us| u64::try_from(us).ok()));
         let mut name = |column: usize| Ok::<_, rusqlite::Error>(names.intern(row.get_ref(column)?.as_str()?));
         Ok(Self {
             provider: name(0)?,
