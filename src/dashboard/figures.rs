@@ -122,7 +122,7 @@ impl Figures {
 
     /// The list of requests of a stretch of time; `more`: which of them.
     fn rows(&self, stretch: Option<(u64, u64)>, more: &[(&str, &str)]) -> String {
-        let moments = stretch.map(|(from, to)| (show::exact_time(from), show::exact_time(to)));
+        let moments = stretch.map(|(from, to)| (show::moment_in_link(from), show::moment_in_link(to)));
         let (since, until) = moments.as_ref().map_or((&*self.span.since, &*self.span.until), |(from, to)| (from, to));
         let only = self.only.iter().map(|(by, value)| (by.name(), &**value));
         let all: Vec<(&str, &str)> =
@@ -272,9 +272,9 @@ impl Figures {
     /// Who used most, by spend and then by tokens. `most`: how many; `None`: all.
     pub fn top(&self, by: Dimension, most: Option<usize>) -> Table {
         let (id, name, plural, page) = match by {
-            Dimension::Team => ("top-teams", "Team", "Teams", "/dashboard/team"),
-            Dimension::Key => ("top-keys", "Key", "Keys", "/dashboard/key"),
-            _ => ("top-models", "Model", "Models", "/dashboard/models"),
+            Dimension::Team => ("top-teams", "Team", "Top teams", "/dashboard/team"),
+            Dimension::Key => ("top-keys", "Key", "Top keys", "/dashboard/key"),
+            _ => ("top-models", "Model", "Top models", "/dashboard/models"),
         };
         let mut sums: Vec<(String, Sums, u64)> =
             self.by(by).into_iter().map(|(name, (sums, refused))| (name, sums, refused)).collect();

@@ -76,6 +76,12 @@ pub(super) fn time(us: u64) -> String {
     moment::show(us).chars().take(19).map(|c| if c == 'T' { ' ' } else { c }).collect()
 }
 
+/// A moment as an address has it: a day where it is the beginning of one.
+pub(super) fn moment_in_link(us: u64) -> String {
+    let text = exact_time(us);
+    text.strip_suffix("T00:00:00Z").map(str::to_owned).unwrap_or(text)
+}
+
 /// A moment, exact: RFC 3339.
 pub(super) fn exact_time(us: u64) -> String {
     moment::show(us)
@@ -92,7 +98,9 @@ pub(super) fn link(path: &str, query: &[(&str, &str)]) -> String {
         out.push('=');
         for byte in value.bytes() {
             match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b':' => {
+                    out.push(char::from(byte))
+                }
                 _ => out.push_str(&format!("%{byte:02X}")),
             }
         }

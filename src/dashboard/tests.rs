@@ -190,7 +190,7 @@ async fn every_page_is_drawn_with_nothing_in_the_ledger_and_binds_the_browser() 
         assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
         assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
-        assert_eq!(answer.headers()["referrer-policy"], "no-referrer");
+        assert_eq!(answer.headers()["referrer-policy"], "same-origin");
         assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
         let bytes = to_bytes(answer.into_body(), 1 << 20).await.expect("an answer");
         assert!(bytes.len() < 100_000, "{path}: {}", bytes.len());
