@@ -84,6 +84,7 @@ fn api() -> Arc<Api> {
         audit: Audit::open(&dir),
         state_dir: dir,
         clock,
+        records: super::Records { reader: None, live: Arc::default() },
         views: Views {
             limits: Box::new(Vec::new),
             budgets: Box::new(Vec::new),

@@ -43,6 +43,9 @@ impl Follow {
                 continue;
             }
             let from = from.unwrap_or(0);
+            if from == ALL || (!file.closed && std::fs::metadata(&file.path).is_ok_and(|data| data.len() <= from)) {
+                continue;
+            }
             let mut blocks = match Blocks::open(&file, None) {
                 Ok(blocks) => blocks,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -65,8 +68,11 @@ impl Follow {
                     end = end.max(offset + line.len() as u64 + 1);
                 }
             }
-            self.read.insert(file.number, end);
+            self.read.insert(file.number, if file.closed { ALL } else { end });
         }
         Ok(lines)
     }
 }
+
+/// Of a closed file that was read to its end.
+const ALL: u64 = u64::MAX;

@@ -86,51 +86,62 @@ impl Round {
             fs::remove_file(plain)?;
         }
         // What is too old is not compressed first; what is removed first makes room for the rest.
-        let (mut files, now_us) = (list(dir, family)?, self.clock.now_us());
-        let mut result = self.remove(&mut files, now_us, metrics);
-        for file in files.iter().filter(|file| !file.closed) {
-            let closed = close(file);
-            result = result.and(closed);
+        let (files, now_us) = (list(dir, family)?, self.clock.now_us());
+        let mut result = self.remove(&files, &[], now_us, metrics);
+        let mut left = Vec::new();
+        for file in files.into_iter().filter(|file| !file.closed) {
+            if let Err(error) = close(&file) {
+                left.push(file.number);
+                result = result.and(Err(error));
+            }
         }
-        result.and(self.remove(&mut list(dir, family)?, now_us, metrics))
+        result.and(self.remove(&list(dir, family)?, &left, now_us, metrics))
     }
 
-    /// Removes the oldest closed files, as many as must go.
-    fn remove(&self, files: &mut Vec<Listed>, now_us: u64, metrics: &FamilyMetrics) -> io::Result<()> {
+    /// Removes the oldest closed files, as many as must go, and of `left` those that could not be closed because the disk
+    /// is full.
+    fn remove(&self, files: &[Listed], left: &[u64], now_us: u64, metrics: &FamilyMetrics) -> io::Result<()> {
         let mut sizes = Vec::new();
-        for file in files.iter() {
+        let mut written_to = 0;
+        for file in files {
             let metadata = match fs::metadata(&file.path) {
                 Ok(metadata) => metadata,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(error),
             };
+            if !file.closed && !left.contains(&file.number) {
+                written_to += metadata.len();
+                continue;
+            }
             let written = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
             let age = Duration::from_micros(now_us).saturating_sub(written);
-            sizes.push((file.clone(), metadata.len(), age));
+            sizes.push((file, metadata.len(), age));
         }
         let mut all: u64 = sizes.iter().map(|(_, size, _)| size).sum();
-        for (file, size, age) in sizes.iter().filter(|(file, ..)| file.closed) {
-            if *age > self.terms.keep_for || all > self.terms.keep_bytes {
+        for (file, size, age) in &sizes {
+            let goes = *age > self.terms.keep_for || all > self.terms.keep_bytes;
+            if goes && (file.closed || free(file)?.is_some()) {
                 fs::remove_file(&file.path)?;
-                files.retain(|other| other != file);
                 all = all.saturating_sub(*size);
             }
         }
-        metrics.bytes.set(i64::try_from(all).unwrap_or(i64::MAX));
+        metrics.bytes.set(i64::try_from(all.saturating_add(written_to)).unwrap_or(i64::MAX));
         Ok(())
+    }
+}
+
+/// A plain file with its lock, if nobody writes to it.
+fn free(file: &Listed) -> io::Result<Option<File>> {
+    match File::open(&file.path) {
+        Ok(plain) => Ok(if locked(&plain)? { Some(plain) } else { None }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
 /// Closes a file if nobody writes to it.
 fn close(file: &Listed) -> io::Result<()> {
-    let plain = match File::open(&file.path) {
-        Ok(plain) => plain,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    if !locked(&plain)? {
-        return Ok(());
-    }
+    let Some(plain) = free(file)? else { return Ok(()) };
     if plain.metadata()?.len() == 0 {
         return fs::remove_file(&file.path);
     }

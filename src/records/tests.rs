@@ -71,9 +71,9 @@ impl Shop {
     }
 
     fn metric(&self, name: &str) -> f64 {
-        let family = self.registry.gather().into_iter().find(|family| family.get_name() == name).expect("a metric");
+        let family = self.registry.gather().into_iter().find(|family| family.name() == name).expect("a metric");
         let of = |metric: &prometheus::proto::Metric| metric.get_counter().get_value() + metric.get_gauge().get_value();
-        family.get_metric().iter().find(|metric| metric.get_label()[0].get_value() == "requests").map_or(0.0, of)
+        family.get_metric().iter().find(|metric| metric.get_label()[0].value() == "requests").map_or(0.0, of)
     }
 
     /// Waits until all files but the last are closed.

@@ -64,8 +64,9 @@ impl Gateway {
             assert_eq!(shown.status, 200, "{}", shown.text());
             let content = shown.json()["content"].clone();
             (found["content"].is_null() || !content.is_null()).then_some(content)
-        });
-        (found, content.await)
+        })
+        .await;
+        (found, content)
     }
 }
 

@@ -36,6 +36,10 @@ impl Checker<'_> {
         if !(LEAST_FILE..=MOST_FILE).contains(&file_bytes.get()) {
             self.flag("records.file_bytes", format!("`{file_bytes}` must be at least 64KiB and at most 1GiB"));
         }
+        if keep_bytes < file_bytes {
+            let message = format!("`{keep_bytes}` is less than `file_bytes`, which is `{file_bytes}`");
+            self.flag("records.keep_bytes", message);
+        }
         let most = self.size("records.content_max_bytes", file.content_max_bytes, 1 << 20).get();
         if most > MOST_CONTENT {
             self.flag("records.content_max_bytes", format!("`{most}` must be at most 16MiB"));
