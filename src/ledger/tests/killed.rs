@@ -1,9 +1,10 @@
 //! `kill -9`, again and again on one directory: a process of its own writes attempts and says what it has done.
 
-use super::fixture::{HandClock, metrics, opening, settlement, state};
+use super::fixture::{HandClock, found, metrics, opening, settlement, state};
 use crate::config::State;
 use crate::ledger::Ledger;
 use crate::ledger::export::{Filter, export};
+use crate::ledger::findings;
 use crate::ledger::verify::verify;
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -81,7 +82,17 @@ fn check(dir: &Path, said: &BTreeMap<u64, bool>) {
         let n = line["request_id"].as_str().unwrap().strip_prefix("label-").unwrap().parse().unwrap();
         assert!(lines.insert(n, line).is_none(), "attempt {n} is there twice");
     }
+    let mut out = Vec::new();
+    findings::export::export(dir, &Filter::default(), &mut out).unwrap();
+    let mut found: BTreeMap<String, u32> = BTreeMap::new();
+    for line in String::from_utf8(out).unwrap().lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        *found.entry(line["id"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    assert!(found.values().all(|times| *times == 1), "what guardrails found is there twice");
     for (n, settled) in said {
+        let request = opening(*n).id.request.to_string();
+        assert!(found.contains_key(&request), "what guardrails found in request {n} is lost");
         let line = lines.get(n).unwrap_or_else(|| panic!("attempt {n} is lost"));
         let want = settlement(*n);
         if *settled || line["usage_origin"] == "reported" {
@@ -105,6 +116,7 @@ fn write_until_killed() {
     let mut said = said.unwrap();
     let mut open = VecDeque::new();
     for n in first..first + PER_PROCESS {
+        ledger.found(&found(n, (0, 1), &[("no-pii", "email", "redact", false, 1)]));
         open.push_back((n, ledger.begin(opening(n)).unwrap()));
         writeln!(said, "b{n}").unwrap();
         if open.len() > 10 {
