@@ -95,7 +95,6 @@ fn api() -> Arc<Api> {
             explain: Box::new(Mute),
             guard_test: Box::new(Mute),
         },
-        records: Records { reader: None, live: Arc::default() },
         acting: parking_lot::Mutex::default(),
     })
 }
