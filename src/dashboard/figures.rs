@@ -5,9 +5,11 @@ use super::page::{Canvas, Refusal};
 use super::span::Span;
 use super::table::{Cell, Table};
 use super::{Desk, show};
-use crate::ledger::Sums;
-use crate::ledger::pace::{Sample, pace};
-use crate::ledger::usage::{Dimension, Line, Query, answer};
+use crate::{
+    ledger::Sums,
+    ledger::pace::{Sample, pace},
+    ledger::usage::{Dimension, Line, Query, answer},
+};
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 

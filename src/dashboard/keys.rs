@@ -4,8 +4,10 @@ use super::figures::{Figures, spans, tokens};
 use super::page::{Canvas, Drawn, Refusal};
 use super::table::{Cell, Table};
 use super::{Desk, show, teams};
-use crate::auth::{KeyState, KeyView, Source};
-use crate::ledger::usage::Dimension;
+use crate::{
+    auth::{KeyState, KeyView, Source},
+    ledger::usage::Dimension,
+};
 use maud::{Markup, html};
 
 /// All keys, or those of `?team=`, or those in `?state=`.

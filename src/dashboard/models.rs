@@ -5,10 +5,12 @@ use super::page::{Canvas, Drawn, Refusal};
 use super::span::Span;
 use super::table::{Cell, Table};
 use super::{Desk, show};
-use crate::ledger::Sums;
-use crate::ledger::pace::pace;
-use crate::ledger::usage::{Dimension, Query, answer};
-use crate::model::{ModelView, TargetHealth};
+use crate::{
+    ledger::Sums,
+    ledger::pace::pace,
+    ledger::usage::{Dimension, Query, answer},
+    model::{ModelView, TargetHealth},
+};
 use maud::html;
 use std::collections::BTreeMap;
 

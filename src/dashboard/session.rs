@@ -1,7 +1,6 @@
 //! Who is signed in: a table of random ids, kept by their hashes, bounded, each with an end.
 
-use crate::admin::Role;
-use crate::admin::audit::Actor;
+use crate::{admin::Role, admin::audit::Actor};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;

@@ -1,8 +1,10 @@
 //! The time that a page is about, as its address says.
 
 use super::show;
-use crate::ledger::LedgerError;
-use crate::ledger::usage::{Dimension, since};
+use crate::{
+    ledger::LedgerError,
+    ledger::usage::{Dimension, since},
+};
 
 /// From when to when, and how finely it is told.
 #[derive(Debug, Clone)]

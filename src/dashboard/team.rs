@@ -4,8 +4,10 @@ use super::figures::{Figures, spans};
 use super::guards::found_by;
 use super::page::{Canvas, Drawn, Refusal};
 use super::{Desk, keys, show, teams};
-use crate::auth::{Source, TeamView};
-use crate::ledger::usage::Dimension;
+use crate::{
+    auth::{Source, TeamView},
+    ledger::usage::Dimension,
+};
 use maud::{Markup, html};
 
 /// The page of `?name=`.

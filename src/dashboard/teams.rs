@@ -5,9 +5,11 @@ use super::figures::{Figures, spans};
 use super::page::{Canvas, Drawn, Refusal};
 use super::table::{Cell, Table};
 use super::{Desk, show};
-use crate::auth::Source;
-use crate::ledger::usage::Dimension;
-use crate::model::{BudgetView, LimitView};
+use crate::{
+    auth::Source,
+    ledger::usage::Dimension,
+    model::{BudgetView, LimitView},
+};
 use maud::html;
 
 /// All teams, and all budgets and limits.

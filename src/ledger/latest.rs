@@ -1,11 +1,13 @@
 //! The latest attempts and refusals, newest first, and all attempts of one request.
 
-use crate::ledger::LedgerError;
-use crate::ledger::refused::Refused;
-use crate::ledger::row::{Names, Opening, Row, api_name};
-use crate::ledger::store::query::{ROW_COLUMNS, row_at, signed};
-use crate::ledger::view::View;
-use crate::model::RequestId;
+use crate::{
+    ledger::LedgerError,
+    ledger::refused::Refused,
+    ledger::row::{Names, Opening, Row, api_name},
+    ledger::store::query::{ROW_COLUMNS, row_at, signed},
+    ledger::view::View,
+    model::RequestId,
+};
 use rusqlite::{Connection, params};
 use std::path::Path;
 

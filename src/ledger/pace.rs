@@ -1,10 +1,12 @@
 //! How fast attempts were of late: their figures one by one, of each stretch of time the latest ones. Roll-ups hold sums,
 //! of which no percentile can be made.
 
-use crate::ledger::LedgerError;
-use crate::ledger::row::{Names, Row};
-use crate::ledger::store::query::signed;
-use crate::ledger::view::View;
+use crate::{
+    ledger::LedgerError,
+    ledger::row::{Names, Row},
+    ledger::store::query::signed,
+    ledger::view::View,
+};
 use rusqlite::{Row as SqlRow, params};
 use std::path::Path;
 use std::sync::Arc;
