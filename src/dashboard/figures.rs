@@ -86,12 +86,12 @@ impl Figures {
         let samples = pace(&api.state_dir, &stretches, SAMPLES)?;
         let mut buckets: Vec<Bucket> =
             stretches.iter().map(|&(from_us, to_us)| Bucket { from_us, to_us, ..Bucket::default() }).collect();
-        let places: BTreeMap<String, usize> =
-            buckets.iter().enumerate().map(|(at, one)| (span.label(one.from_us), at)).collect();
+        let places = span.places();
         for line in over_time.lines {
             let place = line.labels.first().and_then(|label| places.get(label));
             if let Some(bucket) = place.and_then(|at| buckets.get_mut(*at)) {
-                (bucket.sums, bucket.refused) = (line.sums, line.refused);
+                bucket.sums.add(&line.sums);
+                bucket.refused += line.refused;
             }
         }
         let is_of = |sample: &&Sample| only.iter().all(|(by, value)| value_of(sample, *by) == value);
@@ -266,7 +266,7 @@ impl Figures {
                 time(bucket.first_token, bucket.first_token.p99),
             ]
         };
-        let caption = format!("By {}", self.span.by.name());
+        let caption = format!("By {}", self.span.bar());
         let rows = self.buckets.iter().rev().map(row).collect();
         Table { id: "time", caption, columns, rows, empty: "No time." }
     }

@@ -7,11 +7,11 @@ use super::span::Span;
 use super::table::{Cell, Table};
 use super::{Desk, show};
 use crate::{
+    ledger::findings::Figures,
     ledger::findings::report::{Dimension, Line, Query, Report, answer},
     ledger::usage,
 };
 use maud::html;
-use std::collections::BTreeMap;
 
 /// Finds over time, by guardrail, by thing and by team; of `?team=`, `?key=`, `?model=` only.
 pub(super) fn draw(desk: &Desk, canvas: &Canvas) -> Result<Drawn, Refusal> {
@@ -56,12 +56,17 @@ pub(super) fn found_by(desk: &Desk, span: &Span, team: &str) -> Result<u64, Refu
 }
 
 fn chart(canvas: &Canvas, span: &Span, over_time: &Report) -> Chart {
-    let lines: BTreeMap<&str, &Line> =
-        over_time.lines.iter().filter_map(|line| Some((line.labels.first()?.as_str(), line))).collect();
-    let bars = span.buckets().into_iter().map(|(from, to)| {
-        let figures = lines.get(&*span.label(from)).map(|line| line.figures).unwrap_or_default();
+    let mut sums = vec![Figures::default(); span.buckets().len()];
+    let places = span.places();
+    for line in &over_time.lines {
+        let place = line.labels.first().and_then(|label| places.get(label));
+        if let Some(sum) = place.and_then(|at| sums.get_mut(*at)) {
+            sum.add(&line.figures);
+        }
+    }
+    let bars = span.buckets().into_iter().zip(sums).map(|((from, to), figures)| {
         let told = figures.requests.saturating_sub(figures.acted);
-        let (since, until) = (show::exact_time(from), show::exact_time(to));
+        let (since, until) = (show::moment_in_link(from), show::moment_in_link(to));
         Bar {
             parts: vec![("bad", figures.acted as f64), ("two", told as f64)],
             title: format!("{}: found in {} requests, acted in {}", span.short(from), figures.requests, figures.acted),

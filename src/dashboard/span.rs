@@ -5,6 +5,7 @@ use crate::{
     ledger::LedgerError,
     ledger::usage::{Dimension, since},
 };
+use std::collections::BTreeMap;
 
 /// From when to when, and how finely it is told.
 #[derive(Debug, Clone)]
@@ -17,9 +18,11 @@ pub(super) struct Span {
     pub from_us: u64,
     /// In microseconds.
     pub to_us: u64,
-    /// One bar is an hour or a day.
+    /// What reports tell apart: hours or days.
     pub by: Dimension,
-    /// The length of it.
+    /// The length of what reports tell apart: an hour or a day.
+    unit_us: u64,
+    /// The length of one bar: one or more of them.
     pub step_us: u64,
 }
 
@@ -34,26 +37,39 @@ impl Span {
         let from_us = since(written, now_us)?;
         let to_us = if until.is_empty() { now_us } else { since(until, now_us)?.min(now_us) };
         let from_us = from_us.min(to_us);
-        let (by, step_us) =
+        let (by, unit_us) =
             if to_us - from_us <= 49 * HOUR_US { (Dimension::Hour, HOUR_US) } else { (Dimension::Day, 24 * HOUR_US) };
-        // No more bars than can be told apart.
-        let from_us = from_us.max(to_us.saturating_sub(MOST_BARS * step_us)) / step_us * step_us;
-        Ok(Self { since: written.to_owned(), until: until.to_owned(), from_us, to_us, by, step_us })
+        let from_us = from_us / unit_us * unit_us;
+        // No more bars than can be told apart; so a page stays light, too.
+        let step_us = ((to_us - from_us) / unit_us + 1).div_ceil(MOST_BARS) * unit_us;
+        Ok(Self { since: written.to_owned(), until: until.to_owned(), from_us, to_us, by, unit_us, step_us })
     }
 
     /// Beginning and end of each bucket.
     pub fn buckets(&self) -> Vec<(u64, u64)> {
-        let mut buckets = Vec::new();
-        let mut at = self.from_us;
-        while at <= self.to_us && buckets.len() as u64 <= MOST_BARS {
-            buckets.push((at, at + self.step_us));
-            at += self.step_us;
+        let begins = (0..MOST_BARS).map(|at| self.from_us + at * self.step_us).take_while(|begin| *begin <= self.to_us);
+        begins.map(|begin| (begin, begin + self.step_us)).collect()
+    }
+
+    /// In which bucket an hour or a day is, by its name in reports.
+    pub fn places(&self) -> BTreeMap<String, usize> {
+        let each = self.buckets().into_iter().enumerate();
+        let units = each.flat_map(|(at, (from, to))| {
+            (from..to).step_by(usize::try_from(self.unit_us).unwrap_or(usize::MAX)).map(move |unit| (unit, at))
+        });
+        units.map(|(unit, at)| (self.label(unit), at)).collect()
+    }
+
+    /// One bar in words: `hour`, `day`, `3 days`.
+    pub fn bar(&self) -> String {
+        match self.step_us / self.unit_us {
+            1 => self.by.name().to_owned(),
+            n => format!("{n} {}s", self.by.name()),
         }
-        buckets
     }
 
     /// How reports name the bucket that begins then.
-    pub fn label(&self, at_us: u64) -> String {
+    fn label(&self, at_us: u64) -> String {
         let time = show::exact_time(at_us);
         match self.by {
             Dimension::Hour => time.chars().take(13).chain(":00Z".chars()).collect(),
@@ -73,7 +89,7 @@ impl Span {
 
 const HOUR_US: u64 = 3_600_000_000;
 /// Bars of one picture.
-const MOST_BARS: u64 = 92;
+const MOST_BARS: u64 = 31;
 
 #[cfg(test)]
 mod tests {
@@ -90,7 +106,11 @@ mod tests {
         let month = Span::read("30d", "", now_us).expect("a month");
         assert_eq!((month.by, month.buckets().len()), (Dimension::Day, 31));
         assert_eq!(month.label(month.buckets()[30].0), "2025-11-28");
-        assert!(Span::read("9999d", "", now_us).expect("long").buckets().len() <= 93);
+        let quarter = Span::read("90d", "", now_us).expect("long");
+        assert_eq!((quarter.bar().as_str(), quarter.buckets().len()), ("3 days", 31));
+        let places = quarter.places();
+        assert_eq!((places["2025-11-28"], places.len()), (30, 93));
+        assert!(Span::read("99999d", "", now_us).expect("longer than time").buckets().len() <= 31);
         assert_eq!(Span::read("1h", "30d", now_us).expect("turned around").buckets().len(), 1);
         assert!(Span::read("yesterday", "", now_us).is_err());
     }
