@@ -64,10 +64,10 @@ pub(super) fn share(part: u64, whole: u64) -> String {
         return "–".to_owned();
     }
     let percent = part as f64 * 100.0 / whole as f64;
-    match percent {
-        p if p == 0.0 => "0 %".to_owned(),
-        p if p < 10.0 => format!("{p:.2} %"),
-        p => format!("{p:.1} %"),
+    match part {
+        0 => "0 %".to_owned(),
+        _ if percent < 10.0 => format!("{percent:.2} %"),
+        _ => format!("{percent:.1} %"),
     }
 }
 
