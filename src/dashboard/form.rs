@@ -39,11 +39,6 @@ impl Fields {
     pub fn get(&self, name: &str) -> &str {
         self.0.iter().find(|(of, _)| of == name).map_or("", |(_, value)| value)
     }
-
-    #[cfg(test)]
-    pub fn of(pairs: &[(&str, &str)]) -> Self {
-        Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
-    }
 }
 
 fn unreadable() -> Refusal {
