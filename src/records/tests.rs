@@ -95,8 +95,9 @@ fn id(number: u64) -> RequestId {
 /// A line as the access log writes it; each arrives a millisecond after the one before.
 fn line(number: u64) -> String {
     let time = jiff::Timestamp::from_microsecond(i64::try_from(NOW + number * 1_000).expect("small")).expect("a time");
-    let team = if number % 10 == 0 { "search" } else { "chat" };
-    let (status, said) = if number % 7 == 0 { (429, "\"no-pii;input;redact;email=2\"") } else { (200, "null") };
+    let team = if number.is_multiple_of(10) { "search" } else { "chat" };
+    let (status, said) =
+        if number.is_multiple_of(7) { (429, "\"no-pii;input;redact;email=2\"") } else { (200, "null") };
     format!(
         "{{\"time\":\"{time:.6}\",\"id\":\"{}\",\"request_id\":\"label-{number}\",\"key\":\"k{}\",\"team\":\"{team}\",\
          \"model\":\"fast\",\"status\":{status},\"stream\":false,\"attempts\":[],\"guardrails\":{said},\"note\":\"{}\"}}",
@@ -207,7 +208,7 @@ fn what_a_killed_process_left_is_gone_on_with_and_its_torn_line_is_no_record() {
     drop(keeper);
     let path = place.terms.dir.join("requests-000000001.jsonl");
     let mut file = OpenOptions::new().append(true).open(&path).expect("open");
-    file.write_all(line(3)[..50].as_bytes()).expect("written");
+    file.write_all(&line(3).as_bytes()[..50]).expect("written");
     let torn = place.reader().search(&Find::default()).expect("found");
     assert_eq!(labels(&torn.records), ["label-2", "label-1", "label-0"], "a line that is being written is none");
     let mut keeper = place.keeper(&janitor);
