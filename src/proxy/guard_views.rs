@@ -23,6 +23,9 @@ use http::HeaderMap;
 use serde_json::Value;
 use std::sync::Arc;
 
+/// Guardrails that are tried, and whose they are.
+type Members = (Vec<Arc<Guard>>, Option<Arc<Caller>>);
+
 /// When a guardrail has its turn, in order.
 fn turn(guard: &Guard) -> (u8, &'static str) {
     match &guard.body {
@@ -130,7 +133,7 @@ fn unknown(message: String) -> Refusal {
 
 impl Explainer {
     /// The guardrails that are asked for, in the order of their names.
-    fn members(&self, request: &GuardTestRequest) -> Result<(Vec<Arc<Guard>>, Option<Arc<Caller>>), Refusal> {
+    fn members(&self, request: &GuardTestRequest) -> Result<Members, Refusal> {
         let guards = &self.snapshot.guards;
         let mut mask: Mask = 0;
         for name in request.guardrails.iter().flatten() {
