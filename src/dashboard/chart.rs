@@ -106,7 +106,7 @@ pub(super) fn part(part: f64, words: &str) -> Markup {
 
 /// A rectangle, in few bytes: a page has some hundreds.
 fn column(x: f64, y: f64, width: f64, height: f64) -> String {
-    format!("M{x:.1} {y:.1}h{width:.1}v{height:.1}h-{width:.1}z")
+    format!("M{x:.1} {y:.0}h{width:.1}v{height:.0}h-{width:.1}z")
 }
 
 fn round(value: f64) -> f64 {

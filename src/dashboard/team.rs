@@ -38,8 +38,8 @@ pub(super) fn draw(desk: &Desk, canvas: &Canvas) -> Result<Drawn, Refusal> {
             (canvas.table(&teams::limits(&limits)))
         }
         div class="columns" {
-            (canvas.table(&figures.top(Dimension::Key, Some(20))))
-            (canvas.table(&figures.top(Dimension::Model, Some(20))))
+            (canvas.table(&figures.top(Dimension::Key, Some(10))))
+            (canvas.table(&figures.top(Dimension::Model, Some(10))))
         }
         (canvas.table(&keys::list(desk, &figures, |key| key.team == name)))
         (canvas.table(&figures.over_time()))
