@@ -5,6 +5,7 @@ pub mod descriptors;
 mod mirrors;
 mod notices;
 mod notify;
+mod pages;
 mod probes;
 mod rebuild;
 mod records;
@@ -178,7 +179,7 @@ pub fn run(config: &Config, file: Option<&Path>, started: impl FnOnce()) -> Resu
     if let Some(address) = config.admin.listen {
         let listener = bind("admin.listen", &address.to_string())?;
         let views = views::views(&services, &live, &ready, ledger_metrics, &reloader);
-        let state = admin_state(config, &metrics, &services, &ready, (tokens, audit, views), &records);
+        let state = admin_state(config, &metrics, &services, &ready, (address, tokens, audit, views), &records);
         server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listener)), state }));
     }
     let listen = config.server.listen.iter().map(|listen| listen.address).collect();
@@ -328,10 +329,10 @@ fn admin_state(
     metrics: &Metrics,
     services: &Arc<Services>,
     ready: &Arc<AtomicBool>,
-    (tokens, audit, views): (Arc<Tokens>, Arc<Audit>, Views),
+    (address, tokens, audit, views): (SocketAddr, Arc<Tokens>, Arc<Audit>, Views),
     records: &records::Records,
 ) -> AdminState {
-    let api = Api {
+    let api = Arc::new(Api {
         tokens,
         callers: Arc::clone(&services.callers),
         audit,
@@ -345,9 +346,11 @@ fn admin_state(
             Arc::clone(&services.standings),
             Arc::clone(&services.clock),
         )),
-    };
+        acting: Mutex::default(),
+    });
     let (ready, services) = (Arc::clone(ready), Arc::clone(services));
     AdminState {
+        pages: pages::pages(config, address, &api),
         registry: metrics.registry.clone(),
         refresh: Arc::new(move || {
             services.limits.refresh();
@@ -361,7 +364,7 @@ fn admin_state(
         ready: Arc::new(move || {
             if ready.load(Ordering::Relaxed) { Ok(()) } else { Err("the gateway is starting or draining".to_owned()) }
         }),
-        api: Arc::new(api),
+        api,
     }
 }
 

@@ -22,6 +22,7 @@ pub mod records;
 pub mod alerts;
 pub mod proxy;
 pub mod admin;
+pub mod dashboard;
 pub mod simulate;
 pub mod import;
 pub mod cli;

@@ -26,13 +26,16 @@ struct Hashes {
 
 /// What a token allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+pub enum Role {
+    /// Everything.
     Admin,
+    /// To look, but not at content.
     Viewer,
 }
 
 impl Role {
-    const fn name(self) -> &'static str {
+    /// As the audit log names it.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Admin => "admin",
             Self::Viewer => "viewer",
@@ -49,6 +52,16 @@ impl Tokens {
     /// From now on those of `admin` are asked for.
     pub fn set(&self, admin: &Admin) {
         self.0.store(Arc::new(Hashes::of(admin)));
+    }
+
+    /// Whether there is any: without one nobody gets in.
+    pub fn is_empty(&self) -> bool {
+        self.0.load().is_empty()
+    }
+
+    /// Who presents this token, and what it allows; `None`: it is none of ours.
+    pub fn whose(&self, token: &[u8]) -> Option<(Role, Actor)> {
+        self.0.load().whose(token)
     }
 
     fn actor(&self, headers: &HeaderMap) -> Result<(Role, Actor), ApiError> {
@@ -75,8 +88,19 @@ impl Hashes {
         }
     }
 
+    const fn is_empty(&self) -> bool {
+        self.admin.is_none() && self.viewer.is_none()
+    }
+
+    fn whose(&self, token: &[u8]) -> Option<(Role, Actor)> {
+        let hash: [u8; 32] = Sha256::digest(token).into();
+        let role = self.role(&hash)?;
+        let begin = hash.first_chunk::<6>().expect("a hash has 32 bytes");
+        Some((role, Actor { role: role.name().to_owned(), token: hex::encode(begin) }))
+    }
+
     fn actor(&self, headers: &HeaderMap) -> Result<(Role, Actor), ApiError> {
-        if self.admin.is_none() && self.viewer.is_none() {
+        if self.is_empty() {
             let message = "the admin API is closed: set `admin.token` in the configuration, and reload it (SIGHUP)";
             return Err(ApiError::new(StatusCode::UNAUTHORIZED, "no_admin_token", message));
         }
@@ -93,10 +117,7 @@ impl Hashes {
         if !scheme.eq_ignore_ascii_case(b"bearer ") {
             return Err(wrong());
         }
-        let hash: [u8; 32] = Sha256::digest(token.trim_ascii()).into();
-        let role = self.role(&hash).ok_or_else(wrong)?;
-        let begin = hash.first_chunk::<6>().expect("a hash has 32 bytes");
-        Ok((role, Actor { role: role.name().to_owned(), token: hex::encode(begin) }))
+        self.whose(token.trim_ascii()).ok_or_else(wrong)
     }
 }
 
@@ -128,7 +149,8 @@ mod tests {
     fn each_token_has_its_role_and_nothing_else_has_one() {
         let admin = Secret::new("an-admin-token-of-the-tests");
         let viewer = Secret::new("a-viewer-token-of-the-tests");
-        let tokens = Tokens::of(&Admin { listen: None, token: Some(admin), viewer_token: Some(viewer) });
+        let tokens =
+            Tokens::of(&Admin { listen: None, token: Some(admin), viewer_token: Some(viewer), hosts: Vec::new() });
         let code = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(AUTHORIZATION, HeaderValue::from_str(value).expect("text"));

@@ -86,27 +86,52 @@ pub(super) async fn act_on<T: Send + 'static, E: Undone>(
     work: impl FnOnce(&Api, &Witness<'_>) -> Result<T, E> + Send + 'static,
 ) -> Result<T, ApiError> {
     // It goes on to its end also when the client leaves.
-    blocking(move || {
+    blocking(move || api.act_on(&actor, action, &object, work)).await?.map_err(E::answer)
+}
+
+impl Api {
+    /// Does `work` on the thread at hand, which may block; one act after the other, so that what `work` looks at before
+    /// it changes something stays as it is. What changes is in the audit log before it is so; a refusal is recorded too.
+    ///
+    /// # Errors
+    ///
+    /// What `work` says, or [`KeysError::Unrecorded`]: nothing was changed.
+    pub fn act<T>(
+        &self,
+        actor: &Actor,
+        action: &'static str,
+        object: &str,
+        work: impl FnOnce(&Callers, &Witness<'_>) -> Result<T, KeysError>,
+    ) -> Result<T, KeysError> {
+        self.act_on(actor, action, object, |api, witness| work(&api.callers, witness))
+    }
+
+    fn act_on<T, E: Undone>(
+        &self,
+        actor: &Actor,
+        action: &'static str,
+        object: &str,
+        work: impl FnOnce(&Self, &Witness<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _one = self.acting.lock();
         let object: String = object.chars().take(MOST_SHOWN).collect();
         let record = |outcome: &str, changed| {
-            let act = Act { actor: &actor, action, object: &object, outcome, changed };
-            api.audit.record(act, api.clock.now_us()).is_ok()
+            let act = Act { actor, action, object: &object, outcome, changed };
+            self.audit.record(act, self.clock.now_us()).is_ok()
         };
         let recorded = Cell::new(false);
         let witness = |change: &Change| {
             recorded.set(record("done", change.fields.clone()));
             recorded.get()
         };
-        let done = work(&api, &witness);
+        let done = work(self, &witness);
         let told = match &done {
             Ok(_) => recorded.get() || record("unchanged", Map::new()),
             Err(error) if error.is_unrecorded() => true,
             Err(error) => record(error.code(), Map::new()),
         };
         if told { done } else { Err(E::unrecorded()) }
-    })
-    .await?
-    .map_err(E::answer)
+    }
 }
 
 /// Runs what reads or writes disks.

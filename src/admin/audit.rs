@@ -9,6 +9,7 @@ use crate::config::moment;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -230,6 +231,27 @@ pub fn read(dir: &Path, after: u64, most: usize) -> io::Result<Vec<Line>> {
         }
     }
     Ok(lines)
+}
+
+/// The last lines, in their order, at most `most`.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn last(dir: &Path, most: usize) -> io::Result<Vec<Line>> {
+    let file = match File::open(dir.join(FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut kept = VecDeque::with_capacity(most);
+    for text in BufReader::new(file).lines() {
+        if kept.len() == most {
+            kept.pop_front();
+        }
+        kept.push_back(text?);
+    }
+    Ok(kept.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
 }
 
 /// What a proof of the log found.

@@ -7,6 +7,8 @@
 //! no user and no content: what is counted apart by `each` is no label. The API asks for a bearer token, `admin` or `viewer`; every
 //! act by it is recorded in the audit log before it is done.
 //!
+//! The dashboard is handed in as [`AdminState::pages`].
+//!
 //! It knows of the rest of the gateway only what [`AdminState`] and [`Api`] hand in.
 
 mod routes;
@@ -25,7 +27,7 @@ mod reload;
 mod openapi;
 pub mod audit;
 
-pub use access::Tokens;
+pub use access::{Role, Tokens};
 pub use openapi::document;
 pub use reload::{LastReload, Reload, ReloadError, ReloadStatus, Reloaded, act_of};
 pub use requests::Records;
@@ -36,6 +38,7 @@ use crate::auth::Callers;
 use crate::model::{BudgetView, Clock, Explain, GuardTest, HealthView, LimitView, ModelView, PriceView, TargetHealth};
 use audit::Audit;
 use prometheus::Registry;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -50,7 +53,13 @@ pub struct AdminState {
     pub ready: Arc<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// What the admin API works with.
     pub api: Arc<Api>,
+    /// What else is served here: the dashboard. It sees to its own visitors.
+    pub pages: axum::Router,
 }
+
+/// Where a request comes from, as an extension of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub IpAddr);
 
 /// What the admin API works with.
 pub struct Api {
@@ -72,6 +81,8 @@ pub struct Api {
     pub views: Views,
     /// What takes targets out and puts them back.
     pub switch: Box<dyn Switch>,
+    /// Held while something is changed.
+    pub acting: parking_lot::Mutex<()>,
 }
 
 /// What the other stages show; each is asked anew for each answer.

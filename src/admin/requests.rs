@@ -33,6 +33,17 @@ pub struct Records {
     pub live: Arc<Live>,
 }
 
+impl Records {
+    /// The record of a request, by the gateway's id of it or, as the last one, by the client's label. Blocking.
+    ///
+    /// # Errors
+    ///
+    /// When files cannot be read.
+    pub fn one(&self, id: &str) -> io::Result<Option<Record>> {
+        one(self, id)
+    }
+}
+
 pub(super) fn router() -> Router<Arc<Api>> {
     Router::new().route("/requests", get(search)).route("/requests/tail", get(tail)).route("/requests/{id}", get(show))
 }

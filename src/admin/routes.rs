@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 /// The routes. `HEAD` is answered as `GET` without a body; any other method is 405.
 pub(super) fn router(state: AdminState) -> Router {
+    let pages = state.pages.clone();
     Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(healthz))
@@ -20,6 +21,7 @@ pub(super) fn router(state: AdminState) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .with_state(state)
+        .merge(pages)
 }
 
 /// The API: all of it but its own description asks for a token.
@@ -79,7 +81,7 @@ async fn not_found() -> Response {
     refusal(
         StatusCode::NOT_FOUND,
         "not_found",
-        "there is no such page; there are `/metrics`, `/healthz`, `/readyz` and `/admin/v1/openapi.json`",
+        "there is no such page; there are `/dashboard`, `/metrics`, `/healthz`, `/readyz` and `/admin/v1/openapi.json`",
     )
 }
 

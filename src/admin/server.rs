@@ -1,6 +1,6 @@
 //! Accepts connections and owns them: none outlives [`serve`].
 
-use super::{AdminState, routes};
+use super::{AdminState, Peer, routes};
 use axum::Router;
 use axum::response::Response;
 use hyper::body::Incoming;
@@ -30,7 +30,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
-    let service = Bounded(TowerToHyperService::new(routes::router(state)));
+    let service = TowerToHyperService::new(routes::router(state));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
@@ -40,8 +40,9 @@ pub async fn serve(
             // Ended connections are taken out, so that the set does not grow.
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
-                Ok((stream, _)) => {
-                    let connection = graceful.watch(connection(stream, service.clone()));
+                Ok((stream, peer)) => {
+                    let service = Bounded { routes: service.clone(), peer: Peer(peer.ip().to_canonical()) };
+                    let connection = graceful.watch(connection(stream, service));
                     connections.spawn(async { drop(timeout(CONNECTION_LIFE, connection).await) });
                 }
                 Err(error) => {
@@ -69,15 +70,19 @@ fn connection(stream: TcpStream, service: Bounded) -> http1::Connection<TokioIo<
 
 /// The routes, each answer within [`ANSWER_TIMEOUT`].
 #[derive(Clone)]
-struct Bounded(TowerToHyperService<Router>);
+struct Bounded {
+    routes: TowerToHyperService<Router>,
+    peer: Peer,
+}
 
 impl Service<hyper::Request<Incoming>> for Bounded {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
-    fn call(&self, request: hyper::Request<Incoming>) -> Self::Future {
-        let answer = self.0.call(request);
+    fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        let answer = self.routes.call(request);
         Box::pin(async move {
             match timeout(ANSWER_TIMEOUT, answer).await {
                 Ok(answer) => answer,

@@ -33,6 +33,7 @@ fn start() -> Running {
             if is_ready.load(Ordering::SeqCst) { Ok(()) } else { Err("the ledger is not open".to_owned()) }
         }),
         api: api(),
+        pages: axum::Router::new(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -104,7 +105,7 @@ fn api() -> Arc<Api> {
         buffered_bytes: 0,
     };
     Arc::new(Api {
-        tokens: Arc::new(Tokens::of(&crate::config::Admin { listen: None, token, viewer_token })),
+        tokens: Arc::new(Tokens::of(&crate::config::Admin { listen: None, token, viewer_token, hosts: Vec::new() })),
         callers: Arc::new(callers),
         audit: Arc::new(Audit::open(&dir)),
         state_dir: dir,
@@ -123,6 +124,7 @@ fn api() -> Arc<Api> {
             reload: Arc::new(Mute),
         },
         switch: Box::new(Stuck),
+        acting: parking_lot::Mutex::default(),
     })
 }
 

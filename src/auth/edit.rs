@@ -58,6 +58,14 @@ pub enum KeysError {
         /// What is wrong, and what can be written.
         why: String,
     },
+    /// Somebody changed it since it was looked at.
+    #[error("{what} `{name}` was changed by somebody else meanwhile; look at it anew, and change it then")]
+    Stale {
+        /// `key` or `team`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
     /// The act could not be recorded first, and so was not done.
     #[error("the act cannot be recorded in the audit log, and is not done; the gateway's log has the reason")]
     Unrecorded,
@@ -79,6 +87,7 @@ impl KeysError {
             Self::Revoked { .. } => "revoked",
             Self::TeamInUse { .. } => "team_in_use",
             Self::Invalid { .. } => "invalid_request",
+            Self::Stale { .. } => "stale",
             Self::Unrecorded => "audit_unavailable",
             Self::Randomness => "no_randomness",
             Self::Store(_) => "store_unavailable",
@@ -91,6 +100,7 @@ impl KeysError {
             Self::NotFound { .. } => 404,
             Self::Exists { .. } | Self::ReadOnly { .. } | Self::Revoked { .. } | Self::TeamInUse { .. } => 409,
             Self::Invalid { .. } => 422,
+            Self::Stale { .. } => 412,
             Self::Unrecorded | Self::Randomness | Self::Store(_) => 503,
         }
     }

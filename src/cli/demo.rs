@@ -120,6 +120,7 @@ fn greeting(listen: SocketAddr, (admin, token): (SocketAddr, &PlainKey), state: 
   key      {key}
   base URL http://{listen}/v1   (OpenAI SDKs: OPENAI_BASE_URL; Anthropic SDKs: ANTHROPIC_BASE_URL=http://{listen})
   models   fast, claude, embed, flaky, whose first target always fails, and lean, which has 0.001 USD a day
+  dashboard http://{admin}/dashboard   sign in with {token}
   metrics  http://{admin}/metrics
   state    {state}
 

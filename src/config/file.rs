@@ -170,6 +170,8 @@ pub(super) struct AdminFile {
     pub(super) listen: Option<String>,
     pub(super) token: Option<Secret>,
     pub(super) viewer_token: Option<Secret>,
+    /// Names of the dashboard, without ports.
+    pub(super) hosts: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

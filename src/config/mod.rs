@@ -219,6 +219,8 @@ pub struct Admin {
     pub token: Option<Secret>,
     /// Who has it may read.
     pub viewer_token: Option<Secret>,
+    /// Under these names the dashboard is answered, beside the address and `localhost`; lower case, without ports.
+    pub hosts: Vec<String>,
 }
 
 impl Admin {

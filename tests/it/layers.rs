@@ -61,6 +61,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "records",
         ],
     ),
+    ("dashboard", &["model", "config", "telemetry", "auth", "ledger", "records", "admin"]),
     // Written from the providers' references and not from our own codecs.
     ("simulate", &["model", "sse"]),
     // Text in, text out.
@@ -87,6 +88,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "alerts",
             "proxy",
             "admin",
+            "dashboard",
             "simulate",
         ],
     ),
@@ -112,6 +114,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "alerts",
             "proxy",
             "admin",
+            "dashboard",
             "simulate",
             "import",
             "app",

@@ -157,8 +157,9 @@ impl Checker<'_> {
         if token.is_some() && token == viewer_token {
             self.flag("admin.viewer_token", "is the same as `admin.token`; a viewer has a token of their own");
         }
+        let hosts = file.hosts.iter().enumerate().filter_map(|(at, host)| self.host(at, host)).collect();
         let address = match file.listen.as_deref() {
-            Some("off") => return Some(Admin { listen: None, token, viewer_token }),
+            Some("off") => return Some(Admin { listen: None, token, viewer_token, hosts }),
             Some(text) => self.address(path, text)?,
             None => SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
         };
@@ -169,7 +170,20 @@ impl Checker<'_> {
                 format!("`{address}` collides with the listener of clients on `{other}`; admin has its own"),
             );
         }
-        Some(Admin { listen: Some(address), token, viewer_token })
+        Some(Admin { listen: Some(address), token, viewer_token, hosts })
+    }
+
+    /// A name that a browser may ask the dashboard by.
+    fn host(&mut self, at: usize, text: &str) -> Option<String> {
+        let host = text.trim_end_matches('.').to_ascii_lowercase();
+        let fit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        let is_name = !host.is_empty() && host.len() <= 253 && host.bytes().all(fit);
+        if !is_name {
+            let path = format!("admin.hosts[{at}]");
+            let shown = self.shown(&path, text);
+            self.flag(&path, format!("{shown} is no host name; write it as in `gateway.example.com`, without a port"));
+        }
+        is_name.then_some(host)
     }
 
     /// A token that cannot be guessed and stands in a header as it is.

@@ -11,6 +11,7 @@ mod full_disk;
 mod recovery;
 mod killed;
 mod late;
+mod latest;
 mod longer;
 mod migration;
 mod refused;

@@ -1,0 +1,164 @@
+//! Who is signed in: a table of random ids, kept by their hashes, bounded, each with an end.
+
+use crate::{admin::Role, admin::audit::Actor};
+use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use subtle::ConstantTimeEq;
+
+/// A visitor who is signed in.
+#[derive(Debug, Clone)]
+pub(super) struct Visitor {
+    /// What they may do.
+    pub role: Role,
+    /// How the audit log names them.
+    pub actor: Actor,
+    /// What each form of theirs must bring along.
+    pub csrf: String,
+}
+
+impl Visitor {
+    /// Whether they may change something, and see content.
+    pub fn is_admin(&self) -> bool {
+        self.role == Role::Admin
+    }
+
+    /// Whether a form was made for this visitor; time tells nothing.
+    pub fn made(&self, token: &str) -> bool {
+        bool::from(self.csrf.as_bytes().ct_eq(token.as_bytes()))
+    }
+}
+
+struct Session {
+    visitor: Visitor,
+    begun_us: u64,
+    seen_us: u64,
+}
+
+impl Session {
+    fn is_over(&self, now_us: u64) -> bool {
+        now_us.saturating_sub(self.seen_us) > IDLE_US || now_us.saturating_sub(self.begun_us) > LONGEST_US
+    }
+}
+
+/// All sessions of this process; a restart ends them.
+#[derive(Default)]
+pub(super) struct Sessions(Mutex<HashMap<[u8; 32], Session>>);
+
+impl Sessions {
+    /// Begins a session and gives its id, which is kept nowhere else. A full table drops the one that was idle longest.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system gives no randomness.
+    pub fn begin(&self, role: Role, actor: Actor, now_us: u64) -> Result<String, getrandom::Error> {
+        let (id, csrf) = (random()?, random()?);
+        let visitor = Visitor { role, actor, csrf };
+        let mut table = self.0.lock();
+        table.retain(|_, session| !session.is_over(now_us));
+        if table.len() >= MOST {
+            let idle = table.iter().min_by_key(|(_, session)| session.seen_us).map(|(hash, _)| *hash);
+            idle.map(|hash| table.remove(&hash));
+        }
+        table.insert(hash(&id), Session { visitor, begun_us: now_us, seen_us: now_us });
+        Ok(id)
+    }
+
+    /// Who has this id. `acts`: whether they did something themselves, which a page that renews itself does not.
+    pub fn visitor(&self, id: &str, acts: bool, now_us: u64) -> Option<Visitor> {
+        let hash = hash(id);
+        let mut table = self.0.lock();
+        let session = table.get_mut(&hash)?;
+        if session.is_over(now_us) {
+            table.remove(&hash);
+            return None;
+        }
+        if acts {
+            session.seen_us = now_us.max(session.seen_us);
+        }
+        Some(session.visitor.clone())
+    }
+
+    /// Ends a session.
+    pub fn end(&self, id: &str) {
+        self.0.lock().remove(&hash(id));
+    }
+}
+
+/// 256 random bits in hexadecimal digits.
+///
+/// # Errors
+///
+/// When the operating system gives none.
+pub(super) fn random() -> Result<String, getrandom::Error> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(hex::encode(bytes))
+}
+
+fn hash(id: &str) -> [u8; 32] {
+    Sha256::digest(id.as_bytes()).into()
+}
+
+/// Sessions at once.
+const MOST: usize = 256;
+/// A session that nobody used for so long is over: 30 minutes.
+const IDLE_US: u64 = 30 * 60 * 1_000_000;
+/// No session is longer: 12 hours.
+pub(super) const LONGEST_US: u64 = 12 * 3_600 * 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actor() -> Actor {
+        Actor { role: "admin".to_owned(), token: "0123456789ab".to_owned() }
+    }
+
+    fn begin(sessions: &Sessions, now_us: u64) -> String {
+        sessions.begin(Role::Admin, actor(), now_us).expect("randomness")
+    }
+
+    #[test]
+    fn a_session_ends_by_idleness_by_age_and_by_signing_out() {
+        let sessions = Sessions::default();
+        let id = begin(&sessions, 0);
+        assert!(sessions.visitor(&id, true, IDLE_US).is_some());
+        assert!(sessions.visitor(&id, false, 2 * IDLE_US).is_some(), "a page that renews itself is shown");
+        assert!(sessions.visitor(&id, true, 2 * IDLE_US + 1).is_none(), "and keeps nobody signed in");
+        let id = begin(&sessions, 0);
+        let mut now_us = 0;
+        while now_us + IDLE_US <= LONGEST_US {
+            now_us += IDLE_US;
+            assert!(sessions.visitor(&id, true, now_us).is_some(), "{now_us}");
+        }
+        assert!(sessions.visitor(&id, true, LONGEST_US + 1).is_none());
+        let id = begin(&sessions, 0);
+        sessions.end(&id);
+        assert!(sessions.visitor(&id, true, 1).is_none());
+        assert!(sessions.visitor("", true, 1).is_none());
+    }
+
+    #[test]
+    fn a_full_table_drops_the_one_that_was_idle_longest() {
+        let sessions = Sessions::default();
+        let ids: Vec<String> = (0..MOST as u64).map(|at| begin(&sessions, at)).collect();
+        assert!(sessions.visitor(&ids[0], true, 1_000).is_some(), "the oldest is used");
+        let new = begin(&sessions, 1_001);
+        assert!(sessions.visitor(&ids[1], true, 1_002).is_none());
+        for id in [&ids[0], &ids[2], &new] {
+            assert!(sessions.visitor(id, true, 1_002).is_some());
+        }
+        assert_eq!(sessions.0.lock().len(), MOST);
+    }
+
+    #[test]
+    fn a_form_of_another_session_is_not_taken() {
+        let sessions = Sessions::default();
+        let [one, other] = [0, 0].map(|_| {
+            let id = begin(&sessions, 0);
+            sessions.visitor(&id, true, 1).expect("it runs")
+        });
+        assert!(one.made(&one.csrf) && !one.made(&other.csrf) && !one.made("") && !one.made(&one.csrf[1..]));
+    }
+}

@@ -1,0 +1,192 @@
+//! Signing in with one of the two tokens of the configuration, and out.
+
+use super::Desk;
+use super::form::{self, Fields};
+use super::gate::cookie;
+use super::page::{Refusal, shell};
+use super::session::{LONGEST_US, Visitor, random};
+use crate::admin::Peer;
+use axum::Extension;
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::html;
+use serde::Deserialize;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+
+/// The cookie that holds a session's id.
+pub(super) const SESSION: &str = "weighbridge_session";
+/// The cookie that a sign-in form belongs to.
+const FORM: &str = "weighbridge_form";
+
+/// What the page is asked with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asked {
+    /// Where to go then.
+    back: String,
+}
+
+/// `/`: browsers go to the dashboard, programs are told what there is.
+pub(super) async fn home(headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accept.contains("text/html") {
+        return Redirect::to("/dashboard").into_response();
+    }
+    let message =
+        "there is no such page; there are `/dashboard`, `/metrics`, `/healthz`, `/readyz` and `/admin/v1/openapi.json`";
+    let body = serde_json::json!({ "error": { "message": message, "code": "not_found" } });
+    (StatusCode::NOT_FOUND, axum::Json(body)).into_response()
+}
+
+/// The page to sign in.
+pub(super) async fn ask(State(desk): State<Arc<Desk>>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+    form(&desk, &headers, StatusCode::OK, &asked.back, None)
+}
+
+fn form(desk: &Desk, headers: &HeaderMap, status: StatusCode, back: &str, problem: Option<&str>) -> Response {
+    let closed = desk.board.api.tokens.is_empty();
+    let Ok(token) = random() else {
+        let why = "the operating system gives no randomness";
+        return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Not now", why).into_response();
+    };
+    let main = html! {
+        main class="alone" id="main" {
+            div class="card" {
+                p class="brand" { "Weighbridge" }
+                h1 { "Sign in" }
+                @if let Some(problem) = problem { p class="problem" role="alert" { (problem) } }
+                @if closed {
+                    p { "The dashboard is closed: set " code { "admin.token" } " in the configuration, and restart the gateway." }
+                } @else {
+                    form method="post" action="/dashboard/sign-in" {
+                        input type="hidden" name="csrf" value=(token);
+                        input type="hidden" name="back" value=(back);
+                        label for="token" { "Admin or viewer token" }
+                        input id="token" name="token" type="password" autocomplete="current-password" required
+                            autofocus maxlength="512" aria-describedby="which";
+                        p id="which" class="hint" {
+                            code { "admin.token" } " may do everything; " code { "admin.viewer_token" }
+                            " may look. API keys do not work here."
+                        }
+                        button type="submit" { "Sign in" }
+                    }
+                }
+            }
+        }
+    };
+    let mut answer = (status, shell("Sign in", &main)).into_response();
+    set(&mut answer, headers, FORM, &token, 3_600);
+    answer
+}
+
+/// Takes a token for a session.
+pub(super) async fn sign_in(
+    State(desk): State<Arc<Desk>>,
+    peer: Option<Extension<Peer>>,
+    request: Request,
+) -> Response {
+    let headers = request.headers().clone();
+    let fields = match Fields::read(request).await {
+        Ok(fields) => fields,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let back = fields.get("back");
+    let refuse = |status, why: &str| form(&desk, &headers, status, back, Some(why));
+    // What another page had a browser send comes without this cookie.
+    let made = cookie(&headers, FORM).unwrap_or_default();
+    if made.is_empty() || !bool::from(made.as_bytes().ct_eq(fields.get("csrf").as_bytes())) {
+        return refuse(StatusCode::FORBIDDEN, "This form was too old, or cookies are switched off; try again.");
+    }
+    let from = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(Peer(from))| from);
+    let now_us = desk.board.api.clock.now_us();
+    if let Some(wait) = desk.tries.wait(from, now_us) {
+        let seconds = wait.as_secs() + 1;
+        let why = format!("Too many wrong tokens from your address; try again in {seconds} seconds.");
+        let mut answer = refuse(StatusCode::TOO_MANY_REQUESTS, &why);
+        answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        return answer;
+    }
+    let Some((role, actor)) = desk.board.api.tokens.whose(fields.get("token").trim().as_bytes()) else {
+        desk.tries.note(from, now_us);
+        tracing::warn!(%from, "a wrong token at the dashboard's sign-in");
+        tokio::time::sleep(SLOWED).await;
+        let why = "That is neither admin.token nor admin.viewer_token.";
+        return refuse(StatusCode::UNAUTHORIZED, why);
+    };
+    // A session that was there before ends: its id may be known to somebody else.
+    cookie(&headers, SESSION).inspect(|id| desk.sessions.end(id));
+    match desk.sessions.begin(role, actor, now_us) {
+        Ok(id) => {
+            let mut answer = Redirect::to(safe(back)).into_response();
+            set(&mut answer, &headers, SESSION, &id, LONGEST_US / 1_000_000);
+            set(&mut answer, &headers, FORM, "", 0);
+            answer
+        }
+        Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "The operating system gives no randomness."),
+    }
+}
+
+/// Ends the session.
+pub(super) async fn sign_out(
+    State(desk): State<Arc<Desk>>,
+    Extension(visitor): Extension<Visitor>,
+    request: Request,
+) -> Response {
+    let headers = request.headers().clone();
+    let fields = match Fields::read(request).await {
+        Ok(fields) => fields,
+        Err(refusal) => return refusal.into_response(),
+    };
+    if let Err(refusal) = form::made_for(&visitor, &fields) {
+        return refusal.into_response();
+    }
+    cookie(&headers, SESSION).inspect(|id| desk.sessions.end(id));
+    let mut answer = Redirect::to("/dashboard/sign-in").into_response();
+    set(&mut answer, &headers, SESSION, "", 0);
+    answer
+}
+
+/// A page of ours, whatever was asked for.
+fn safe(back: &str) -> &str {
+    let ours = back == "/dashboard" || back.starts_with("/dashboard/") || back.starts_with("/dashboard?");
+    if ours && back.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') { back } else { "/dashboard" }
+}
+
+/// `Secure` where the browser says that it speaks TLS, to us or to what stands before us.
+fn set(answer: &mut Response, headers: &HeaderMap, name: &str, value: &str, seconds: u64) {
+    let origin = headers.get(header::ORIGIN).map(|origin| origin.as_bytes());
+    let secure = if origin.is_some_and(|origin| origin.starts_with(b"https://")) { "; Secure" } else { "" };
+    let cookie = format!("{name}={value}; Path=/dashboard; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        answer.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+}
+
+/// A wrong token is answered this much later.
+const SLOWED: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signing_in_leads_nowhere_else() {
+        for ours in ["/dashboard", "/dashboard/keys?team=a%2Fb", "/dashboard?since=7d"] {
+            assert_eq!(safe(ours), ours);
+        }
+        for other in [
+            "",
+            "//evil.example",
+            "https://evil.example/dashboard",
+            "/dashboardx",
+            "/dashboard/\\x",
+            "/dashboard/\r\nx",
+        ] {
+            assert_eq!(safe(other), "/dashboard", "{other:?}");
+        }
+    }
+}
