@@ -68,7 +68,7 @@ impl KeyRecord {
 }
 
 /// A key to be made.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Default, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// Unique for ever: 1 to 128 of `A-Z a-z 0-9 . _ : / @ -`, not beginning with `jwt:`.
@@ -153,7 +153,7 @@ pub struct Rotation {
 }
 
 /// A team to be made.
-#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[derive(Debug, Default, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewTeam {
     /// Unique among all teams: 1 to 128 of `A-Z a-z 0-9 . _ : / @ -`.

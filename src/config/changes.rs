@@ -161,6 +161,8 @@ fn needs_restart(path: &str) -> bool {
         "server" => !certificate,
         "admin" => !tokens,
         "state" | "auth" | "alerts" => true,
+        "records" => path != "records.access_log",
+        "teams" => path.contains(".records."),
         _ => false,
     }
 }

@@ -192,7 +192,7 @@ pub(super) fn create_key(desk: &Desk, canvas: &Canvas, fields: &Fields) -> Resul
             expires: (!expires.is_empty()).then(|| expires.clone()),
             limits: Written::rules("limits", &written.limits)?,
             budgets: Written::rules("budgets", &written.budgets)?,
-            tags: None,
+            ..Default::default()
         };
         act(desk, canvas, ("keys.create", format!("key/{name}")), |callers, witness| callers.create_key(new, witness))
     })();
@@ -262,7 +262,7 @@ pub(super) fn update_key(desk: &Desk, canvas: &Canvas, fields: &Fields) -> Resul
             expires: Some((!expires.is_empty()).then(|| expires.clone())),
             limits: Some(Written::rules("limits", &written.limits)?),
             budgets: Some(Written::rules("budgets", &written.budgets)?),
-            tags: None,
+            ..Default::default()
         };
         act(desk, canvas, ("keys.update", format!("key/{name}")), |callers, witness| {
             same("key", &name, &callers.key(&name)?, fields)?;
@@ -402,7 +402,7 @@ pub(super) fn create_team(desk: &Desk, canvas: &Canvas, fields: &Fields) -> Resu
             models: written.models(),
             limits: Written::rules("limits", &written.limits)?,
             budgets: Written::rules("budgets", &written.budgets)?,
-            tags: None,
+            ..Default::default()
         };
         act(desk, canvas, ("teams.create", format!("team/{name}")), |callers, witness| {
             callers.create_team(new, witness)
@@ -452,7 +452,7 @@ pub(super) fn update_team(desk: &Desk, canvas: &Canvas, fields: &Fields) -> Resu
             models: Some(written.models()),
             limits: Some(Written::rules("limits", &written.limits)?),
             budgets: Some(Written::rules("budgets", &written.budgets)?),
-            tags: None,
+            ..Default::default()
         };
         act(desk, canvas, ("teams.update", format!("team/{name}")), |callers, witness| {
             same("team", &name, &callers.team(&name)?, fields)?;

@@ -11,6 +11,7 @@ use serde_json::Value;
 pub(super) fn draw(desk: &Desk, canvas: &Canvas) -> Result<Drawn, Refusal> {
     let api = &desk.board.api;
     let health = (api.views.health)();
+    let reload = api.views.reload.status();
     let main = html! {
         dl class="facts" {
             div { dt { "Version" } dd { (env!("CARGO_PKG_VERSION")) } }
@@ -19,11 +20,26 @@ pub(super) fn draw(desk: &Desk, canvas: &Canvas) -> Result<Drawn, Refusal> {
                 @else { span class="badge bad" { (health.reason.as_deref().unwrap_or("not ready")) } }
             } }
             div { dt { "State directory" } dd { code { bdi { (api.state_dir.display().to_string()) } } } }
+            div { dt { "Configuration" } dd {
+                "read at " (reload.loaded)
+                @if let Some(file) = &reload.file { " from " code { bdi { (file) } } }
+                ", generation " (reload.generation)
+            } }
+            @if let Some(last) = &reload.last {
+                div { dt { "Last reload" } dd {
+                    span class=(if last.outcome == "reloaded" { "badge good" } else { "badge bad" }) { (last.outcome) }
+                    " " (last.time) " by " (last.cause) ", " (last.changes) " values"
+                    @if let Some(why) = &last.message { pre { bdi { (why) } } }
+                } }
+            }
+            @if !reload.needs_restart.is_empty() {
+                div { dt { "Waits for a restart" } dd { @for path in &reload.needs_restart { code { bdi { (path) } } " " } } }
+            }
             div { dt { "API" } dd { a href="/admin/v1/openapi.json" { "OpenAPI document" } } }
             div { dt { "Metrics" } dd { a href="/metrics" { "/metrics" } } }
         }
         section class="card" {
-            div class="head" { h2 { "What the configuration resolves to" } }
+            div class="head" { h2 { "What the configuration resolved to at the start" } }
             p class="hint" { "Without secrets." }
             pre class="wide" tabindex="0" role="region" aria-label="Resolved configuration" { ((desk.board.settings)()) }
         }

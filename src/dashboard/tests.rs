@@ -3,12 +3,12 @@
 use super::{Board, Hosts, router};
 use crate::{
     admin::audit::Audit,
-    admin::{Api, Peer, Records, Tokens, Views},
-    auth::Callers,
-    config::{Admin, Config, Secret},
+    admin::{Api, Peer, Records, Reload, ReloadError, ReloadStatus, Reloaded, Switch, Tokens, Views},
+    auth::{Callers, Witness},
+    config::{Admin, Config, ConfigChange, Secret},
     model::{
         Clock, Explain, ExplainRequest, Explained, GuardTest, GuardTestRequest, GuardTested, HealthView, Refusal,
-        SystemClock,
+        ShutOrder, SystemClock,
     },
 };
 use axum::Router;
@@ -34,6 +34,29 @@ impl GuardTest for Mute {
     }
 }
 
+impl Switch for Mute {
+    fn turn(&self, _: (&str, &str), _: Option<ShutOrder>, _: &Witness<'_>) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+impl Reload for Mute {
+    fn reload(&self, _dry_run: bool, _witness: &dyn Fn(&[ConfigChange]) -> bool) -> Result<Reloaded, ReloadError> {
+        Err(ReloadError::NoFile)
+    }
+
+    fn status(&self) -> ReloadStatus {
+        ReloadStatus {
+            generation: 0,
+            loaded: String::new(),
+            file: None,
+            watch: false,
+            last: None,
+            needs_restart: Vec::new(),
+        }
+    }
+}
+
 /// A dashboard over an empty state directory.
 fn pages() -> Router {
     let dir = tempfile::tempdir().expect("a directory").keep();
@@ -51,10 +74,11 @@ fn pages() -> Router {
         buffered_bytes: 0,
     };
     let api = Api {
-        tokens: Tokens::of(&Admin { listen: None, token, viewer_token, hosts: Vec::new() }),
+        tokens: Arc::new(Tokens::of(&Admin { listen: None, token, viewer_token, hosts: Vec::new() })),
         callers: Arc::new(callers),
-        audit: Audit::open(&dir),
+        audit: Arc::new(Audit::open(&dir)),
         state_dir: dir,
+        begun_us: 0,
         clock,
         records: Records { reader: None, live: Arc::default() },
         views: Views {
@@ -66,7 +90,9 @@ fn pages() -> Router {
             health: Box::new(health),
             explain: Box::new(Mute),
             guard_test: Box::new(Mute),
+            reload: Arc::new(Mute),
         },
+        switch: Box::new(Mute),
         acting: parking_lot::Mutex::default(),
     };
     let hosts = Hosts::new("127.0.0.1:9090".parse().expect("an address"), &[]);

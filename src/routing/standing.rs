@@ -254,14 +254,17 @@ impl Drop for Entry {
     }
 }
 
-type Known = HashMap<(Arc<str>, Arc<str>), Arc<Standing>>;
+type Known = HashMap<Named, Arc<Standing>>;
+
+/// A target: its provider and its model there.
+pub type Named = (Arc<str>, Arc<str>);
 
 /// All standings, by account and model.
 #[derive(Debug, Default)]
 pub struct Standings {
     known: Mutex<Known>,
     /// Those that were taken out, also where the file does not have them now.
-    by_hand: Mutex<BTreeMap<(Arc<str>, Arc<str>), ByHand>>,
+    by_hand: Mutex<BTreeMap<Named, ByHand>>,
     metrics: Option<HealthMetrics>,
 }
 
@@ -301,7 +304,7 @@ impl Standings {
     }
 
     /// Those that are taken out at `now_us`, by provider and model, also where the file does not have them.
-    pub fn by_hand(&self, now_us: u64) -> Vec<((Arc<str>, Arc<str>), ByHand)> {
+    pub fn by_hand(&self, now_us: u64) -> Vec<(Named, ByHand)> {
         let all = self.by_hand.lock();
         all.iter().filter(|(_, one)| one.holds(now_us)).map(|(name, one)| (name.clone(), one.clone())).collect()
     }

@@ -49,7 +49,8 @@ fn check(dir: &Path) {
         lines.iter().map(|(name, figures)| ((*name).to_owned(), *figures)).collect()
     };
     let total = ("total", [4, 3, 12]);
-    let cases: [(&[Dimension], Vec<(&str, [u64; 3])>); 8] = [
+    type Case = (&'static [Dimension], Vec<(&'static str, [u64; 3])>);
+    let cases: [Case; 8] = [
         (&[], vec![("", [4, 3, 12]), total]),
         (&[Guardrail], vec![("no-pii", [2, 2, 9]), ("words", [3, 1, 3]), total]),
         (
