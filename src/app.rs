@@ -53,6 +53,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tending::{Tended, Tending};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 
 /// Why the process cannot serve.
@@ -156,11 +157,7 @@ pub fn run(config: &Config, file: Option<&Path>, started: impl FnOnce()) -> Resu
     // A reload may bring the first mirror, credential or probe.
     let mirroring = mirrors::Mirroring { runner: mirror_runner, services: Arc::clone(&services) };
     server.add_service(background_service("mirrors", mirroring));
-    let credentials = metrics.providers.credentials.clone();
-    let (service, tending) = Tending::new(Arc::clone(&services.clock), health, credentials);
-    let tended = Tended { feeds: snapshot.feeds.clone(), probings: snapshot.probings(config) };
-    tending.try_send(tended).map_err(|error| system("a queue", &error))?;
-    server.add_service(background_service("tending", service));
+    let tending = tended(&mut server, config, (&services, &snapshot), (&metrics, health))?;
     drop(snapshot);
     let (tokens, audit) = (Arc::new(Tokens::of(&config.admin)), Arc::new(Audit::open(&config.state.dir)));
     let notifier = Arc::new(Notifier::from_env());
@@ -183,13 +180,12 @@ pub fn run(config: &Config, file: Option<&Path>, started: impl FnOnce()) -> Resu
         server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listener)), state }));
     }
     let listen = config.server.listen.iter().map(|listen| listen.address).collect();
-    let watch = Watch { services: Arc::clone(&services), live };
     let stop = Stop {
         services: Arc::clone(&services),
         ready,
         listen,
         within: config.server.drain_timeout,
-        watch,
+        watch: Watch { services: Arc::clone(&services), live },
         reloader,
         notifier,
     };
@@ -198,6 +194,21 @@ pub fn run(config: &Config, file: Option<&Path>, started: impl FnOnce()) -> Resu
     server.run(RunArgs::default());
     close(&services);
     Ok(())
+}
+
+/// Adds who tends what the snapshot has: credentials and probes. Returns where those of later ones are handed in.
+fn tended(
+    server: &mut Server,
+    config: &Config,
+    (services, snapshot): (&Services, &Snapshot),
+    (metrics, health): (&Metrics, HealthMetrics),
+) -> Result<Sender<Tended>, AppError> {
+    let credentials = metrics.providers.credentials.clone();
+    let (service, tending) = Tending::new(Arc::clone(&services.clock), health, credentials);
+    let first = Tended { feeds: snapshot.feeds.clone(), probings: snapshot.probings(config) };
+    tending.try_send(first).map_err(|error| system("a queue", &error))?;
+    server.add_service(background_service("tending", service));
+    Ok(tending)
 }
 
 fn services(

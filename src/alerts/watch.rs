@@ -33,7 +33,7 @@ struct Rule {
 
 #[derive(Clone, Copy)]
 enum When {
-    /// The lowest of its series is 0; over: it is 1.
+    /// The lowest of its series is below 1: shut, or half open, which nobody has proven yet.
     IsShut,
     /// Seconds above the bound for the lag.
     Lags,
@@ -53,7 +53,7 @@ const RULES: &[Rule] = &[
         never: None,
         subject: &["provider", "target"],
         when: When::IsShut,
-        begins: "target `{}` is shut: it gets no requests",
+        begins: "target `{}` is shut",
         ends: "target `{}` is open again",
     },
     Rule {
@@ -226,11 +226,11 @@ impl Watch {
                 if notices.len() >= MOST_AT_ONCE {
                     continue;
                 }
-                if seen.since.is_none() && is == Some(true) && lasting < MOST_LASTING {
+                if seen.since.is_none() && is && lasting < MOST_LASTING {
                     (seen.since, seen.quiet) = (Some(now), None);
                     lasting += 1;
                     notices.push(rule.notice(&subject, value, None));
-                } else if let (Some(since), Some(is)) = (seen.since, is) {
+                } else if let Some(since) = seen.since {
                     match (is, seen.quiet) {
                         (true, _) => seen.quiet = None,
                         (false, None) if rule.counts() => seen.quiet = Some(now),
@@ -250,17 +250,14 @@ impl Watch {
 }
 
 impl Seen {
-    /// Whether it is so; `None`: neither so nor over.
-    fn is(&mut self, rule: &Rule, value: f64, now: Duration, bounds: &AlertBounds) -> Option<bool> {
+    /// Whether it is so.
+    fn is(&mut self, rule: &Rule, value: f64, now: Duration, bounds: &AlertBounds) -> bool {
         match rule.when {
-            When::IsShut if value <= 0.0 => Some(true),
-            When::IsShut => (value >= 1.0).then_some(false),
-            When::Lags => Some(value > bounds.lag.as_secs_f64()),
-            When::Grows => Some(self.grew(value, now, bounds.within) > 0.0),
-            When::Refused => {
-                Some(bounds.refusals.is_some_and(|many| self.grew(value, now, bounds.within) >= many as f64))
-            }
-            When::Finds => Some(bounds.finds.is_some_and(|many| self.grew(value, now, bounds.within) >= many as f64)),
+            When::IsShut => value < 1.0,
+            When::Lags => value > bounds.lag.as_secs_f64(),
+            When::Grows => self.grew(value, now, bounds.within) > 0.0,
+            When::Refused => bounds.refusals.is_some_and(|many| self.grew(value, now, bounds.within) >= many as f64),
+            When::Finds => bounds.finds.is_some_and(|many| self.grew(value, now, bounds.within) >= many as f64),
         }
     }
 

@@ -59,7 +59,7 @@ fn a_target_is_told_once_when_it_is_shut_and_once_when_it_is_open() {
     assert_eq!(bench.watch.lasting()["target"], 1);
     assert!(bench.looks(3).is_empty(), "it is told once");
     one.set(0.5);
-    assert!(bench.looks(3).is_empty(), "half open is neither");
+    assert!(bench.looks(3).is_empty(), "half open is not open");
     one.set(1.0);
     assert_eq!(bench.look(), told("target", "openai/gpt-4o", "over"));
     assert_eq!(bench.watch.lasting()["target"], 0);

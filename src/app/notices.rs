@@ -14,6 +14,7 @@ use pingora::server::{Server, ShutdownWatch};
 use pingora::services::background::{BackgroundService, background_service};
 use prometheus::Registry;
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
@@ -29,7 +30,7 @@ pub(super) fn add(
     server: &mut Server,
     config: &Config,
     metrics: &Metrics,
-    services: &Services,
+    services: &Arc<Services>,
 ) -> Result<(), AppError> {
     let counts = AlertMetrics::register(&metrics.registry).map_err(|error| system("alert metrics", &error))?;
     let webhook = config.webhook.clone();
@@ -42,7 +43,7 @@ pub(super) fn add(
         server.add_service(background_service("alerts", post));
     }
     let watch = Mutex::new(Watch::new(config.alert_bounds));
-    let watching = Watching { watch, registry: metrics.registry.clone(), bell, counts };
+    let watching = Watching { watch, registry: metrics.registry.clone(), services: Arc::clone(services), bell, counts };
     server.add_service(background_service("watch", watching));
     Ok(())
 }
@@ -83,6 +84,7 @@ impl BackgroundService for Post {
 struct Watching {
     watch: Mutex<Watch>,
     registry: Registry,
+    services: Arc<Services>,
     bell: Option<Bell>,
     counts: AlertMetrics,
 }
@@ -90,6 +92,8 @@ struct Watching {
 impl Watching {
     /// One look: what is new stands in the log, and goes to the webhook if there is one.
     fn look(&self, since: Duration) {
+        // Else it is told when somebody asks for metrics.
+        self.services.standings.refresh(self.services.clock.now_us());
         let families = self.registry.gather();
         let mut watch = self.watch.lock();
         for notice in watch.look(&families, since) {

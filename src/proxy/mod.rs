@@ -110,7 +110,7 @@ pub use preamble::{NoPreamble, Preamble, PreambleReader};
 pub use probing::Probing;
 use reject::{Fault, Reject};
 use replay::{Parked, TROUBLE, trouble_error};
-use stage::Stage;
+use stage::{Open, Stage};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -123,18 +123,6 @@ pub struct Gateway {
     live: Arc<Live>,
     resolver: Resolver,
     ready: Arc<AtomicBool>,
-}
-
-/// A request that was admitted.
-pub struct Open {
-    shared: Shared,
-    parked: Parked,
-    /// What the gateway itself refuses after admission.
-    refused: Option<Reject>,
-    /// The status that the client got.
-    status: u16,
-    /// The gateway's code, if it told the client an error.
-    code: Option<&'static str>,
 }
 
 impl Gateway {

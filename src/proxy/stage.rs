@@ -1,8 +1,9 @@
 //! Where a request stands between Pingora's hooks.
 
-use super::Open;
 use super::exchange::{Arrival, Shared};
 use super::lane::Lane;
+use super::reject::Reject;
+use super::replay::Parked;
 use pingora::{Error, ErrorType, Result};
 
 /// Where a request stands.
@@ -15,6 +16,20 @@ pub enum Stage {
     Lane(Box<dyn Lane>),
     /// It was recorded.
     Done,
+}
+
+/// A request that was admitted.
+pub struct Open {
+    /// The request on its way.
+    pub shared: Shared,
+    /// Where the client's session waits.
+    pub parked: Parked,
+    /// What the gateway itself refuses after admission.
+    pub refused: Option<Reject>,
+    /// The status that the client got.
+    pub status: u16,
+    /// The gateway's code, if it told the client an error.
+    pub code: Option<&'static str>,
 }
 
 impl Stage {

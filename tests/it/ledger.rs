@@ -94,7 +94,7 @@ async fn a_ledger_that_was_tampered_with_does_not_verify() {
     let gateway = used(&upstream, 20).await;
     assert!(gateway.stop().await.success());
     gateway.assert_verified().await;
-    let journal = largest_journal(&gateway.dir.path().join("state"));
+    let journal = largest_journal(&gateway.dir.path().join("state/journal"));
     let mut bytes = std::fs::read(&journal).expect("it is there");
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

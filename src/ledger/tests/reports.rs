@@ -162,7 +162,7 @@ complete to the last settled attempt; 1 still under way
     assert!(rendered(NOW_US + 3_600_000_000, Format::Table).starts_with("nothing was used since 2026-11-01 01:00 UTC"));
     let csv = rendered(NOW_US, Format::Csv);
     assert!(csv.starts_with("team,requests,attempts,errors,input_tokens,"), "{csv}");
-    assert!(csv.lines().nth(1).unwrap().ends_with(",0.000004016,1,0,0,0,0,0.000,0,0"), "{csv}");
+    assert!(csv.lines().nth(1).unwrap().ends_with(",0.000004016,1,0,0,0,0,0,0.000,0,0"), "{csv}");
     let json: Value = serde_json::from_str(&rendered(NOW_US, Format::Json)).unwrap();
     assert_eq!(json["total"]["cost_nano_usd"], 9_043);
     assert_eq!(json["lines"][0]["team"], "search");

@@ -60,7 +60,7 @@ impl Exchange {
         let Exchange { opened, attempt: Some(attempt), services, .. } = self else { return Ok(Bytes::new()) };
         let Opened { guarding: Some(guarding), arrival, model, .. } = opened else { return Ok(Bytes::new()) };
         let ends = Ends { id: arrival.id, model, now_s: services.clock.now_us() / 1_000_000 };
-        let Some((mut out, trouble)) = guarding.let_out(&ends) else { return Ok(Bytes::new()) };
+        let Some((mut out, trouble)) = guarding.let_out(&ends, told) else { return Ok(Bytes::new()) };
         if let Some(trouble) = trouble {
             if !told {
                 return Err(trouble); // a status tells it

@@ -148,12 +148,13 @@ impl Guarding {
         }
     }
 
-    /// What services let out, and why nothing follows; `None`: there are no services.
-    pub fn let_out(&mut self, ends: &Ends<'_>) -> Option<(Out, Option<Trouble>)> {
+    /// What services let out, and why nothing follows; `told`: the client has a part of the answer already. `None`: there are
+    /// no services.
+    pub fn let_out(&mut self, ends: &Ends<'_>, told: bool) -> Option<(Out, Option<Trouble>)> {
         if let Long::Looked(bytes) = std::mem::take(&mut self.long) {
             return Some((Out { bytes, marker: 0, all: true, refused: None }, None));
         }
-        let mut out = self.outside.as_mut()?.let_out(ends);
+        let mut out = self.outside.as_mut()?.let_out(ends, told);
         // Behind a refusal of the guardrails inside nothing is told.
         self.marker = if self.marker == Some(0) { Some(0) } else { Some(out.marker) };
         let trouble = out.refused.take().map(blocked);

@@ -2,6 +2,7 @@
 //! stream a window after the other, of any other answer all at once. Services are asked in the write path of the replay
 //! session, so a client that is written to waits for them, and its provider with it.
 
+mod kept;
 mod windows;
 
 use super::{
@@ -215,8 +216,8 @@ impl Outside {
         }
     }
 
-    /// What may go out now. `ends`: what a refused stream ends with.
-    pub fn let_out(&mut self, ends: &Ends<'_>) -> Out {
+    /// What may go out now. `ends`: what a refused stream ends with; `told`: the client has a part of the answer already.
+    pub fn let_out(&mut self, ends: &Ends<'_>, told: bool) -> Out {
         let refused = self.refused.clone();
         match &mut self.kept {
             Kept::Nothing => Out { bytes: Bytes::new(), marker: 0, all: true, refused },
@@ -229,6 +230,9 @@ impl Outside {
                 Out { bytes: std::mem::take(body), marker: 0, all: true, refused }
             }
             Kept::Whole { .. } => Out { bytes: Bytes::new(), marker: 0, all: false, refused },
+            Kept::Stream(windows) if !told && refused.is_none() && windows.is_quiet() => {
+                Out { bytes: Bytes::new(), marker: 0, all: false, refused }
+            }
             Kept::Stream(windows) => {
                 let (mut bytes, marker) = windows.take_out();
                 if refused.is_some() {

@@ -113,7 +113,7 @@ impl Run {
             self.outside.heard(&mut self.desk, &asking, told);
         }
         let id = IdSource::from_os().expect("randomness").next(1);
-        let out = self.outside.let_out(&Ends { id, model: "m", now_s: 1 });
+        let out = self.outside.let_out(&Ends { id, model: "m", now_s: 1 }, !self.out.is_empty());
         self.out.push_str(std::str::from_utf8(&out.bytes).expect("text"));
         self.refused = out.refused;
         out.all
@@ -264,13 +264,27 @@ fn json_in_the_place_of_json_stays_on_its_line() {
 }
 
 #[test]
+fn nothing_goes_out_before_something_was_said() {
+    let role = "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+    let mut run = Run::new(Api::ChatCompletions, Does::Block, |_| {});
+    run.events((role.to_owned() + &event(0, "a")).as_bytes(), false);
+    assert_eq!(run.out, "", "a refusal can still be a status");
+    run.events(event(0, " nightjar, and more of it").as_bytes(), false);
+    assert!(run.refused.is_some() && said(&run.out, 0).is_empty());
+    let mut run = Run::new(Api::ChatCompletions, Does::Block, |_| {});
+    run.events((role.to_owned() + &event(0, "a")).as_bytes(), false);
+    run.events(STOP.as_bytes(), false);
+    assert_eq!(run.out, role.to_owned() + &event(0, "a") + STOP);
+}
+
+#[test]
 fn choices_are_texts_of_their_own_and_keep_their_order() {
     let mut run = Run::new(Api::ChatCompletions, Does::Replace, |_| {});
     run.events(event(0, "the night").as_bytes(), false);
-    run.events(event(1, "jar, and the other choice").as_bytes(), false);
+    run.events(event(1, "jar, and another").as_bytes(), false);
     run.events(event(0, "jar").as_bytes(), false);
     run.events(STOP.as_bytes(), true);
-    assert_eq!((said(&run.out, 0).as_str(), said(&run.out, 1).as_str()), ("the [IT]", "jar, and the other choice"));
+    assert_eq!((said(&run.out, 0).as_str(), said(&run.out, 1).as_str()), ("the [IT]", "jar, and another"));
 }
 
 #[test]

@@ -45,7 +45,7 @@ async fn keys_of_aws_are_nowhere_to_be_read() {
     let views = gateway.admin("GET", "/openapi.json", Value::Null).await.json();
     let paths: Vec<String> = views["paths"].as_object().expect("paths").keys().cloned().collect();
     let mut seen = 0;
-    for path in paths.iter().filter(|path| !path.contains('{')) {
+    for path in paths.iter().filter(|path| !path.contains('{') && !path.ends_with("/tail")) {
         let answer = gateway.admin("GET", path.trim_start_matches("/admin/v1"), Value::Null).await;
         seen += usize::from(answer.status == 200);
         said.push(answer.text().to_owned());

@@ -4,17 +4,19 @@
 //! was spoken about goes out, by whole events, but for an overlap at its end. What takes a text's place goes out in the
 //! first event that was kept of it, and the others are left empty. Arguments of tools are asked about when they are whole.
 
-use super::{Of, Services, Shown};
+use super::{
+    Of, Services, Shown,
+    kept::{Growing, Held, Repeated, State},
+};
 use crate::{
     config::Hook,
     dialect::view::{self, Events, Refusal},
-    guard::{FAILED, Fold, Refused, remote::Stride},
+    guard::{FAILED, Refused, remote::Stride},
     model::{Api, Channel, EventView, Form, Growth, Piece, Speech},
-    proxy::guarded::{Ends, input::folds, output::silence},
+    proxy::guarded::{Ends, output::silence},
     sse::{SseEvent, SseScanner},
 };
 use bytes::Bytes;
-use parking_lot::Mutex;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,104 +65,11 @@ pub(super) struct Windows {
     /// When the oldest came that nobody was asked about.
     since: Option<Instant>,
     over: bool,
+    /// Something that was asked about went out.
+    spoke: bool,
     out: Vec<u8>,
     /// The length of the last event that went out.
     last: usize,
-}
-
-/// A kept event.
-struct Held {
-    event: SseEvent,
-    view: EventView,
-    /// By piece.
-    pieces: Vec<State>,
-}
-
-/// What is known of a text in an event.
-enum State {
-    /// Nobody looks at it.
-    Free,
-    /// So many bytes of a text that grows.
-    Part(usize),
-    /// The same, with this instead of it.
-    Edited(String),
-    /// A text that grew before, told again.
-    Repeats(Arc<Repeated>),
-    /// A text by itself, that nobody was asked about.
-    New,
-    /// The same, with what stands in its place.
-    Known(Option<String>),
-}
-
-/// All of a text as it came, and as it went out.
-#[derive(Default)]
-struct Repeated {
-    came: Mutex<String>,
-    went: Mutex<String>,
-}
-
-/// A text that grows.
-struct Growing {
-    speech: Speech,
-    form: Form,
-    /// What is kept of it.
-    says: String,
-    /// Bytes at its end that nobody was asked about.
-    fresh: usize,
-    closed: bool,
-    /// It is asked about though it is not whole.
-    hurried: bool,
-    /// What went out last of it, and of the text before under its number: told again in front of what is new, but not edited.
-    tail: String,
-    /// All of it, for events that tell it again; `None`: too long.
-    all: Option<Arc<Repeated>>,
-}
-
-impl Held {
-    fn grown(&self) -> impl Iterator<Item = Channel> {
-        let pieces = self.view.pieces.iter().zip(&self.pieces);
-        pieces.filter(|(_, state)| !matches!(state, State::Free)).filter_map(|(piece, _)| match piece.growth {
-            Growth::Delta(channel) => Some(channel),
-            Growth::Whole => None,
-        })
-    }
-}
-
-impl Growing {
-    /// How much of what is kept may go out.
-    fn free(&self, overlap: usize) -> usize {
-        match self.closed {
-            true if self.fresh == 0 => self.says.len(),
-            _ if self.waits() => 0,
-            _ => (self.says.len() - self.fresh).saturating_sub(overlap),
-        }
-    }
-
-    /// It is asked about when it is whole.
-    fn waits(&self) -> bool {
-        let is_part = folds(self.form) == Fold::Json && !self.closed;
-        is_part && !self.hurried
-    }
-
-    /// Something of it went out.
-    fn went(&mut self, told: &str, overlap: usize) {
-        if let Some(all) = &self.all {
-            all.went.lock().push_str(told);
-        }
-        self.tail.push_str(told);
-        let from = self.tail.ceil_char_boundary(self.tail.len().saturating_sub(overlap));
-        self.tail.drain(..from);
-    }
-
-    /// What of its tail a question begins with: as much as the overlap lacks.
-    fn before(&self, overlap: usize) -> &str {
-        if folds(self.form) == Fold::Json {
-            return "";
-        }
-        let told = self.says.len() - self.fresh;
-        let lacks = overlap.saturating_sub(told);
-        &self.tail[self.tail.ceil_char_boundary(self.tail.len().saturating_sub(lacks))..]
-    }
 }
 
 impl Windows {
@@ -182,6 +91,7 @@ impl Windows {
             repeated: 0,
             since: None,
             over: false,
+            spoke: false,
             out: Vec::new(),
             last: 0,
         }
@@ -209,6 +119,13 @@ impl Windows {
     /// Whether nothing is kept.
     pub(super) fn is_empty(&self) -> bool {
         self.kept.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Whether all that could go out is quiet, and what is said waits behind it: until something was said, a refusal is a
+    /// status.
+    pub(super) fn is_quiet(&self) -> bool {
+        let says = |held: &Held| held.pieces.iter().any(|state| matches!(state, State::New) || state.bytes() > 0);
+        !self.spoke && (self.kept.iter().any(says) || !self.waiting.is_empty())
     }
 
     /// What goes out, and the length of the last event of it.
@@ -487,6 +404,7 @@ impl Windows {
 
     fn write(&mut self, held: Held) {
         let Held { event, view, pieces } = held;
+        self.spoke |= pieces.iter().any(|state| state.bytes() > 0);
         let mut edits = Vec::new();
         for (piece, state) in view.pieces.iter().zip(pieces) {
             let told = match (state, piece.growth) {
@@ -532,16 +450,6 @@ impl Windows {
             event.with_data(&[&view::edited(&event.data, &edits)], &mut self.out);
         }
         self.last = self.out.len() - before;
-    }
-}
-
-impl State {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Part(length) => *length,
-            Self::Edited(told) => told.len(),
-            Self::Free | Self::Repeats(_) | Self::New | Self::Known(_) => 0,
-        }
     }
 }
 
