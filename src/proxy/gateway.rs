@@ -175,16 +175,12 @@ impl Snapshot {
         }
         let mut routes = Vec::new();
         let prices = Arc::new(config.prices.clone());
+        let with = With { series: &series, prices: &prices, standings, before };
         for model in config.models.values() {
             let mut targets = Vec::new();
             for (index, target) in model.targets.iter().enumerate() {
                 let Some(provider) = built.get(&*target.provider) else { continue };
-                match join(
-                    config,
-                    (model, index),
-                    provider,
-                    &With { series: &series, prices: &prices, standings, before },
-                ) {
+                match join(config, (model, index), provider, &with) {
                     Ok(target) => targets.push(Arc::new(target)),
                     Err(message) => {
                         let path = format!("models.{}.targets[{}]", model.name, model.targets[index].index);
