@@ -64,6 +64,16 @@ impl Tokens {
         self.0.load().whose(token)
     }
 
+    /// Whether the token of `role` still is the one that acts are recorded under as `token`.
+    pub fn holds(&self, role: Role, token: &str) -> bool {
+        let hashes = self.0.load();
+        let hash = match role {
+            Role::Admin => hashes.admin,
+            Role::Viewer => hashes.viewer,
+        };
+        hash.is_some_and(|hash| hex::encode(&hash[..6]) == token)
+    }
+
     fn actor(&self, headers: &HeaderMap) -> Result<(Role, Actor), ApiError> {
         self.0.load().actor(headers)
     }

@@ -249,9 +249,10 @@ impl Reloader {
         }
     }
 
-    /// The files whose change is a reason to reload; `None`: they are not watched.
+    /// The files whose change is a reason to reload; `None`: they are not watched, or there is a reload at this moment. Never
+    /// waits: a reload may wait for what the runtime of its caller does.
     fn watched(&self) -> Option<Vec<PathBuf>> {
-        let held = self.held.lock();
+        let held = self.held.try_lock()?;
         (held.watch && self.file.is_some()).then(|| held.now.files().to_vec())
     }
 }

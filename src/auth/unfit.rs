@@ -55,7 +55,13 @@ impl Stored {
         for key in store.keys()? {
             let name = Arc::clone(&key.name);
             if key.revoked_us.is_none() && !written.has_key(&name) {
+                let team_is_gone = !written.teams.contains_key(&key.team) && !stored.teams.contains_key(&key.team);
                 match edit::fit(written, &Scope::Key(Arc::clone(&name)), &key.grants) {
+                    // Its team's limits, budgets and guardrails would not hold it.
+                    Ok(_) if team_is_gone => {
+                        let why = format!("its team `{}` is gone from the file", key.team);
+                        drop(stored.unfit_keys.insert(Arc::clone(&name), why));
+                    }
                     Ok(rules) => drop(stored.key_rules.insert(Arc::clone(&name), rules)),
                     Err(error) => drop(stored.unfit_keys.insert(Arc::clone(&name), error.to_string())),
                 }

@@ -146,8 +146,16 @@ fn may_be_shown(path: &str, text: &str) -> bool {
         "server" | "state" | "models" | "teams" | "prices" | "records" | "defaults" | "limits" | "budgets"
         | "budgeting" | "files" | "health" | "watch" => true,
         "keys" => leaf != "hash",
-        _ => PLAIN.contains(&leaf) || text.parse::<f64>().is_ok() || matches!(text, "true" | "false"),
+        // A longer number may be a token, or a number of somebody's that a guardrail looks for.
+        _ => PLAIN.contains(&leaf) || is_setting(leaf, text) || matches!(text, "true" | "false"),
     }
+}
+
+/// Whether `text` is a small number that no secret is.
+fn is_setting(leaf: &str, text: &str) -> bool {
+    let may_be_secret = ["token", "key", "secret", "password", "webhook"].iter().any(|word| leaf.contains(word));
+    let is_item = leaf.bytes().all(|byte| byte.is_ascii_digit());
+    text.len() <= 6 && !may_be_secret && !is_item && text.parse::<f64>().is_ok()
 }
 
 /// What of the file is bound to the process: listeners and threads, the state directory, and what is made of these

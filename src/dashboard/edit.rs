@@ -1,7 +1,7 @@
 //! Forms that make, change and end keys and teams. Each change names the version that was looked at: what somebody else
 //! changed meanwhile is shown and not written over.
 
-use super::form::{Done, Fields};
+use super::form::{Done, Fields, same, version};
 use super::page::{Canvas, Drawn, Refusal};
 use super::{Desk, show};
 use crate::auth::{
@@ -9,9 +9,7 @@ use crate::auth::{
 };
 use axum::http::StatusCode;
 use maud::{Markup, html};
-use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 /// What can be given to a key or a team, as a form has it.
 struct Written {
@@ -69,20 +67,6 @@ impl Written {
             p id="limits-hint" class="hint" { "Likewise: " code { "{\"requests\": 600, \"per\": \"minute\"}" } "." }
         }
     }
-}
-
-/// What a form was made from: it changes with everything that is shown.
-fn version(view: &impl Serialize) -> String {
-    let text = serde_json::to_vec(view).unwrap_or_default();
-    hex::encode(Sha256::digest(text)).chars().take(32).collect()
-}
-
-/// Refuses where the form was made from another version.
-fn same(what: &'static str, name: &str, view: &impl Serialize, fields: &Fields) -> Result<(), KeysError> {
-    if version(view) == fields.get("version") {
-        return Ok(());
-    }
-    Err(KeysError::Stale { what, name: name.to_owned() })
 }
 
 fn only_admins(canvas: &Canvas) -> Result<(), Refusal> {
@@ -231,14 +215,20 @@ pub(super) fn key(desk: &Desk, canvas: &Canvas) -> Result<Drawn, Refusal> {
     let key = own_key(desk, canvas.get("name"))?;
     let written = Written::of(key.models.as_deref(), key.limits.as_ref(), key.budgets.as_ref());
     let expires = key.expires.clone().unwrap_or_default();
-    let main = key_form(desk, canvas, &key, (&key.team, &expires), &written);
+    let main = key_form(desk, canvas, (&key, &version(&key)), (&key.team, &expires), &written);
     Ok(Drawn { title: format!("Change key {}", key.name), main })
 }
 
-fn key_form(desk: &Desk, canvas: &Canvas, key: &KeyView, (team, expires): (&str, &str), written: &Written) -> Markup {
+fn key_form(
+    desk: &Desk,
+    canvas: &Canvas,
+    (key, made_from): (&KeyView, &str),
+    (team, expires): (&str, &str),
+    written: &Written,
+) -> Markup {
     let inner = html! {
         input type="hidden" name="name" value=(key.name);
-        input type="hidden" name="version" value=(version(key));
+        input type="hidden" name="version" value=(made_from);
         (team_input(desk, team))
         (expires_input(expires))
         (written.inputs("all that its team may"))
@@ -282,7 +272,7 @@ pub(super) fn update_key(desk: &Desk, canvas: &Canvas, fields: &Fields) -> Resul
         }
         Err(error) => {
             let key = own_key(desk, &name)?;
-            again(&error, title, key_form(desk, canvas, &key, (&team, &expires), &written))
+            again(&error, title, key_form(desk, canvas, (&key, fields.get("version")), (&team, &expires), &written))
         }
     })
 }
@@ -427,13 +417,16 @@ pub(super) fn team(desk: &Desk, canvas: &Canvas) -> Result<Drawn, Refusal> {
     only_admins(canvas)?;
     let team = own_team(desk, canvas.get("name"))?;
     let written = Written::of(team.models.as_deref(), team.limits.as_ref(), team.budgets.as_ref());
-    Ok(Drawn { title: format!("Change team {}", team.name), main: team_form(canvas, &team, &written) })
+    Ok(Drawn {
+        title: format!("Change team {}", team.name),
+        main: team_form(canvas, (&team, &version(&team)), &written),
+    })
 }
 
-fn team_form(canvas: &Canvas, team: &TeamView, written: &Written) -> Markup {
+fn team_form(canvas: &Canvas, (team, made_from): (&TeamView, &str), written: &Written) -> Markup {
     let inner = html! {
         input type="hidden" name="name" value=(team.name);
-        input type="hidden" name="version" value=(version(team));
+        input type="hidden" name="version" value=(made_from);
         (written.inputs("all"))
         div class="acts" {
             button type="submit" { "Change the team" }
@@ -466,7 +459,9 @@ pub(super) fn update_team(desk: &Desk, canvas: &Canvas, fields: &Fields) -> Resu
             let now = Written::of(team.models.as_deref(), team.limits.as_ref(), team.budgets.as_ref());
             conflict(title, &rows(&now), &rows(&written), &show::link("/dashboard/team/edit", &[("name", &name)]))
         }
-        Err(error) => again(&error, title, team_form(canvas, &own_team(desk, &name)?, &written)),
+        Err(error) => {
+            again(&error, title, team_form(canvas, (&own_team(desk, &name)?, fields.get("version")), &written))
+        }
     })
 }
 

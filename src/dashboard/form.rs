@@ -3,13 +3,35 @@
 use super::Desk;
 use super::page::{Canvas, Drawn, Refusal, run};
 use super::session::Visitor;
+use crate::auth::KeysError;
 use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+
+/// What a form was made from: it changes with everything that is shown.
+pub(super) fn version(view: &impl Serialize) -> String {
+    let mut shown = serde_json::to_value(view).unwrap_or_default();
+    if let Some(members) = shown.as_object_mut() {
+        // What others do beside it is no change of it.
+        members.retain(|name, _| !matches!(&**name, "keys" | "problem"));
+    }
+    let text = shown.to_string();
+    hex::encode(Sha256::digest(text)).chars().take(32).collect()
+}
+
+/// Refuses where the form was made from another version.
+pub(super) fn same(what: &'static str, name: &str, view: &impl Serialize, fields: &Fields) -> Result<(), KeysError> {
+    if version(view) == fields.get("version") {
+        return Ok(());
+    }
+    Err(KeysError::Stale { what, name: name.to_owned() })
+}
 
 /// The fields of a form, in their order.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! What every request meets first: whether it is for us, and who sends it; and what every answer is sent with.
 
 use super::page::Refusal;
+use super::session::Visitor;
 use super::{Desk, show, sign};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -13,10 +14,12 @@ pub(super) async fn guard(State(desk): State<Arc<Desk>>, request: Request, next:
     let headers = request.headers();
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let mut answer = if !desk.board.hosts.take(headers) {
-        let why = "the dashboard is not answered under this name; add it to `admin.hosts` if it is yours";
+        let why = "the dashboard is not answered under this name; add it to `admin.hosts` if it is yours, and start the gateway \
+                   anew";
         Refusal::new(StatusCode::MISDIRECTED_REQUEST, "Not this name", why).into_response()
     } else if !reads && !desk.board.hosts.sent(headers) {
-        let why = "this form was not sent from a page of the dashboard; nothing was changed";
+        let why = "this form was not sent from a page of the dashboard, or it stands behind a name that is not in `admin.hosts`; \
+                   nothing was changed";
         Refusal::new(StatusCode::FORBIDDEN, "Not from here", why).into_response()
     } else {
         next.run(request).await
@@ -34,8 +37,14 @@ pub(super) async fn admit(State(desk): State<Arc<Desk>>, mut request: Request, n
     let now_us = desk.board.api.clock.now_us();
     // A page that renews itself keeps nobody signed in.
     let acts = !request.headers().contains_key("x-renew");
-    let visitor = cookie(request.headers(), sign::SESSION).and_then(|id| desk.sessions.visitor(id, acts, now_us));
-    match visitor {
+    let id = cookie(request.headers(), sign::SESSION);
+    let visitor = id.and_then(|id| desk.sessions.visitor(id, acts, now_us));
+    // Who signed in with a token that holds no more is out: it may have been changed because others know it.
+    let holds = |visitor: &Visitor| desk.board.api.tokens.holds(visitor.role, &visitor.actor.token);
+    if let (Some(id), false) = (id, visitor.as_ref().is_none_or(holds)) {
+        desk.sessions.end(id);
+    }
+    match visitor.filter(holds) {
         Some(visitor) => {
             request.extensions_mut().insert(visitor);
             next.run(request).await

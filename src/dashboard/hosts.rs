@@ -25,7 +25,9 @@ impl Hosts {
             // An address is no name that somebody could point elsewhere.
             Ok(address) => {
                 let address = address.to_canonical();
-                address.is_loopback() || self.listen.is_some_and(|own| own == address || own.is_unspecified())
+                let named = |name: &String| name.parse::<IpAddr>().is_ok_and(|own| own.to_canonical() == address);
+                let listens = self.listen.is_some_and(|own| own == address || own.is_unspecified());
+                address.is_loopback() || listens || self.names.iter().any(named)
             }
             Err(_) => name == "localhost" || self.names.contains(&name),
         }

@@ -15,6 +15,9 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 /// A page's title and what stands in its frame.
 pub(super) struct Drawn {
@@ -149,12 +152,25 @@ pub(super) fn at(draw: Draw) -> impl Fn(State<Arc<Desk>>, Canvas) -> Answering +
     }
 }
 
+/// So many pages are drawn at once; each may read much.
+static DRAWN: Semaphore = Semaphore::const_new(4);
+/// Longest wait for one of these places.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Does what reads or writes disks on a thread that may block.
 pub(super) async fn run(
     canvas: Canvas,
     work: impl FnOnce(&Canvas) -> Result<Response, Refusal> + Send + 'static,
 ) -> Response {
-    let done = tokio::task::spawn_blocking(move || work(&canvas).unwrap_or_else(IntoResponse::into_response));
+    let Ok(Ok(place)) = timeout(PATIENCE, DRAWN.acquire()).await else {
+        let why = "other pages are being drawn, which takes long; try again, or look at less time";
+        return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Busy", why).into_response();
+    };
+    let done = tokio::task::spawn_blocking(move || {
+        // Also when the browser has given up: what is still being read is one of the few.
+        let _place = place;
+        work(&canvas).unwrap_or_else(IntoResponse::into_response)
+    });
     done.await.unwrap_or_else(|error| {
         tracing::error!(%error, "a page failed");
         let why = "the page failed; the gateway's log has the reason";

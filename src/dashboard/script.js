@@ -4,6 +4,7 @@
 (function () {
   const parts = document.querySelectorAll("[data-live]");
   let paused = false;
+  let says = function () {};
 
   function busy(part) {
     const chosen = document.getSelection();
@@ -28,7 +29,12 @@
     request.responseType = "document";
     request.timeout = 20000;
     request.onloadend = function () {
-      if (request.status === 200 && request.response) renew(request.response);
+      if (request.status === 200 && request.response) {
+        renew(request.response);
+        says(paused ? "Paused" : "Live");
+      } else {
+        says(request.status === 401 ? "Signed out" : "No answer");
+      }
       // Signed out: the page stays as it is, and the next click leads to the form.
       if (request.status !== 401) done();
     };
@@ -52,6 +58,7 @@
       button.textContent = paused ? "Paused" : "Live";
       button.setAttribute("aria-pressed", String(!paused));
     };
+    says = function (word) { button.textContent = word; };
     button.addEventListener("click", function () { paused = !paused; tell(); });
     tell();
     heading.after(button);

@@ -60,7 +60,7 @@ fn form(desk: &Desk, headers: &HeaderMap, status: StatusCode, back: &str, proble
                 h1 { "Sign in" }
                 @if let Some(problem) = problem { p class="problem" role="alert" { (problem) } }
                 @if closed {
-                    p { "The dashboard is closed: set " code { "admin.token" } " in the configuration, and restart the gateway." }
+                    p { "The dashboard is closed: set " code { "admin.token" } " in the configuration, and reload it." }
                 } @else {
                     form method="post" action="/dashboard/sign-in" {
                         input type="hidden" name="csrf" value=(token);

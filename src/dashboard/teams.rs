@@ -75,6 +75,20 @@ pub(super) fn may_call(models: Option<&[String]>) -> Cell {
     }
 }
 
+/// What is used up most, so that a page stays a page, and what stands above it. All of it is in the API.
+fn most<'a, T>(what: &str, all: &'a [T], part: impl Fn(&&'a T) -> f64) -> (Vec<&'a T>, String) {
+    let mut shown: Vec<&T> = all.iter().collect();
+    if shown.len() <= MOST_ROWS {
+        return (shown, what.to_owned());
+    }
+    shown.sort_by(|one, other| part(other).total_cmp(&part(one)));
+    shown.truncate(MOST_ROWS);
+    (shown, format!("{what}: the {MOST_ROWS} that are used up most, of {}", all.len()))
+}
+
+/// Rows of a table that could have very many.
+const MOST_ROWS: usize = 150;
+
 /// Budgets as bars.
 pub(super) fn budgets(desk: &Desk, budgets: &[BudgetView]) -> Table {
     let now_us = desk.board.api.clock.now_us();
@@ -115,8 +129,13 @@ pub(super) fn budgets(desk: &Desk, budgets: &[BudgetView]) -> Table {
             Cell::text(budget.mode.clone()),
         ]
     };
-    let rows = budgets.iter().map(row).collect();
-    Table { id: "budgets", caption: "Budgets".to_owned(), columns, rows, empty: "There is no budget." }
+    let part = |budget: &&BudgetView| {
+        let used = budget.settled.saturating_add(budget.reserved).max(0) as f64;
+        used / (budget.limit.max(1) as f64)
+    };
+    let (shown, caption) = most("Budgets", budgets, part);
+    let rows = shown.into_iter().map(row).collect();
+    Table { id: "budgets", caption, columns, rows, empty: "There is no budget." }
 }
 
 /// Limits as bars.
@@ -145,6 +164,8 @@ pub(super) fn limits(limits: &[LimitView]) -> Table {
             Cell::text(limit.mode.clone()),
         ]
     };
-    let rows = limits.iter().map(row).collect();
-    Table { id: "limits", caption: "Limits".to_owned(), columns, rows, empty: "There is no limit." }
+    let part = |limit: &&LimitView| limit.used as f64 / (limit.limit.max(1) as f64);
+    let (shown, caption) = most("Limits", limits, part);
+    let rows = shown.into_iter().map(row).collect();
+    Table { id: "limits", caption, columns, rows, empty: "There is no limit." }
 }

@@ -59,6 +59,11 @@ impl Reload for Mute {
 
 /// A dashboard over an empty state directory.
 fn pages() -> Router {
+    board().1
+}
+
+/// The same with what is behind it.
+fn board() -> (Arc<Api>, Router) {
     let dir = tempfile::tempdir().expect("a directory").keep();
     std::fs::create_dir(dir.join("journal")).expect("an empty journal");
     let config = Config::from_text("admin: { listen: \"off\" }", None).expect("everything has a default");
@@ -96,7 +101,9 @@ fn pages() -> Router {
         acting: parking_lot::Mutex::default(),
     };
     let hosts = Hosts::new("127.0.0.1:9090".parse().expect("an address"), &[]);
-    router(Board { api: Arc::new(api), hosts, settings: Box::new(|| "<settings>".to_owned()) })
+    let api = Arc::new(api);
+    let board = Board { api: Arc::clone(&api), hosts, settings: Box::new(|| "<settings>".to_owned()) };
+    (api, router(board))
 }
 
 /// A browser with its cookies.
@@ -195,6 +202,19 @@ async fn signing_in_leads_back_and_signing_out_ends_it() {
 }
 
 #[tokio::test]
+async fn whoever_signed_in_with_a_token_that_was_changed_is_out() {
+    let (api, pages) = board();
+    let (mut admin, mut viewer) = (Browser::signed_in(&pages, ADMIN).await, Browser::signed_in(&pages, VIEWER).await);
+    let token = |token: &str| Some(Secret::new(token));
+    let file = |admin| Admin { listen: None, token: token(admin), viewer_token: token(VIEWER), hosts: Vec::new() };
+    api.tokens.set(&file("another-admin-token-of-the-tests"));
+    assert_eq!(admin.get("/dashboard").await.0, StatusCode::SEE_OTHER);
+    assert_eq!(viewer.get("/dashboard").await.0, StatusCode::OK, "its token holds");
+    api.tokens.set(&file(ADMIN));
+    assert_eq!(admin.get("/dashboard").await.0, StatusCode::SEE_OTHER, "the session is over for good");
+}
+
+#[tokio::test]
 async fn every_page_is_drawn_with_nothing_in_the_ledger_and_binds_the_browser() {
     let mut browser = Browser::signed_in(&pages(), ADMIN).await;
     let paths = [
@@ -279,8 +299,14 @@ async fn of_two_who_change_a_team_at_once_the_second_is_shown_the_conflict() {
         format!("csrf={csrf}&name=search&version={version}&models=&budgets=&limits={limit}")
     };
     let (_, of_one) = one.get("/dashboard/team/edit?name=search").await;
+    // A slip of the pen does not make the second one's form of what the first one has done since.
+    let (_, slipped) = other.get("/dashboard/team/edit?name=search").await;
     let (_, of_other) = other.get("/dashboard/team/edit?name=search").await;
     assert_eq!(one.post("/dashboard/team/edit", form(&of_one, 11)).await.0, StatusCode::SEE_OTHER);
+    let wrong = form(&slipped, 22).replace("%7D", "");
+    let (status, page) = other.post("/dashboard/team/edit", wrong).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{page}");
+    assert_eq!(other.post("/dashboard/team/edit", form(&page, 22)).await.0, StatusCode::PRECONDITION_FAILED);
     let (status, page) = other.post("/dashboard/team/edit", form(&of_other, 22)).await;
     assert_eq!(status, StatusCode::PRECONDITION_FAILED);
     assert!(page.contains("requests&quot;:11") && page.contains("requests&quot;:22"), "{page}");

@@ -154,7 +154,20 @@ impl<T> FairQueue<T> {
         let at = class.teams.get(&standing.team)?.binary_search_by_key(&standing.id, |(id, _, _)| *id).ok()?;
         let item = class.take(&standing.team, at);
         self.length -= usize::from(item.is_some());
+        self.forget();
         item
+    }
+
+    /// Drops what is no longer waited for from the order, before it is many times what waits.
+    fn forget(&mut self) {
+        if self.order.len() <= 2 * self.length + 64 {
+            return;
+        }
+        let Self { order, classes, .. } = self;
+        order.retain(|(_, standing)| {
+            let team = classes[standing.priority as usize].teams.get(&standing.team);
+            team.is_some_and(|waiting| waiting.binary_search_by_key(&standing.id, |(id, _, _)| *id).is_ok())
+        });
     }
 
     /// The first that came, if that was at `late_us` or before.
@@ -184,6 +197,7 @@ impl<T> FairQueue<T> {
                 && let Some(item) = class.take(&largest, length - 1)
             {
                 self.length -= 1;
+                self.forget();
                 return Claim::Room(item);
             }
             if class.largest(least, |_| true).is_some() {

@@ -218,7 +218,8 @@ impl Snapshot {
             let feeds = built.values().filter_map(|one| one.kept.provider.feed()).collect();
             let mirrored = |model: &Model| Some((Arc::clone(&model.name), Arc::clone(model.mirror.as_ref()?)));
             let mirrors = config.models.values().filter_map(mirrored).collect();
-            let keeping = Keeping::new(&config.records);
+            // What writes contents is made at the start, with what is kept of whom.
+            let keeping = before.map_or_else(|| Keeping::new(&config.records), |before| before.keeping.clone());
             let (look, generation) = (config.files.look, before.map_or(0, |before| before.generation + 1));
             let kept = built.values().map(|one| (Arc::clone(&one.name), one.kept.clone())).collect();
             Ok(Self {

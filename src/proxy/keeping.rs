@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Whose texts are kept, and how much of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Keeping {
     /// Nobody's: then nothing else is asked.
     off: bool,

@@ -166,6 +166,7 @@ impl AccessLog {
                 Ok(Some(Place(Sink::File { file: open(path)?, path: path.clone() })))
             }
             config::AccessLog::Stdout if self.enabled() => Ok(Some(Place(Sink::Other(Box::new(io::stdout()))))),
+            config::AccessLog::Off if self.enabled() => Ok(Some(Place(Sink::Nowhere))),
             _ => Ok(None),
         }
     }

@@ -85,6 +85,9 @@ impl Scan {
 /// Whether a word, a number or a sign that a number begins with begins at `at`.
 pub(super) fn is_start(bytes: &[u8], at: usize) -> bool {
     let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
+    // `\n` in what is JSON inside of JSON, of which one layer of escapes was decoded.
+    let escape = matches!(before, b'n' | b'r' | b't') && at >= 2 && bytes[at - 2] == b'\\';
+    let before = if escape { b' ' } else { before };
     match bytes[at] {
         b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => !before.is_ascii_alphanumeric(),
         b'+' | b'(' | b':' => true,

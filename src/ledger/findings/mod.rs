@@ -3,7 +3,7 @@
 //! A record is journaled with one `write(2)`: what was found in a request before anything of it is sent or refused, what
 //! was found in an answer at once, then at most once a second, and before its attempt is settled. It is keyed by the
 //! request, so that a request that was refused counts too, though no attempt was made for it. Each record holds what is
-//! new since the one before it; sums are in [`cells`], reports in [`report`].
+//! new since the one before it; sums are in `cells`, reports in [`report`].
 
 mod cells;
 pub mod export;
