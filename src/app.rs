@@ -28,8 +28,8 @@ use crate::limits::{Addresses, Connections, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, SystemClock};
 use crate::proxy::edge::head::HeadLimits;
 use crate::proxy::{
-    self, Admission, Bounds, Buffers, Edge, Front, Gateway, Lasting, Listener, Live, Mirrors, Services, Snapshot,
-    Unproven, Watch,
+    self, Admission, Bounds, Buffers, Edge, Front, Gateway, Keeping, Lasting, Listener, Live, Mirrors, Services,
+    Snapshot, Unproven, Watch,
 };
 use crate::routing::{HealthMetrics, Standings};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
@@ -244,6 +244,7 @@ fn services(
         counter: Counter::start(COUNTING_JOBS, COUNTING_BYTES).map_err(|error| system("a thread", &error))?,
         access_log: Arc::new(access_log),
         contents: records.contents.take(),
+        keeping: Keeping::new(&config.records),
         metrics: metrics.proxy.clone(),
         unproven: Unproven::default(),
         buffers: Buffers::new(config.server.max_buffered_bytes),

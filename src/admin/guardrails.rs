@@ -4,7 +4,7 @@ use super::{
     Api,
     acts::blocking,
     answer::{ApiError, Body, Params, Refused},
-    reports::{moment, unreadable},
+    reports::{format_of, moment, split, written},
 };
 use crate::{
     ledger::{
@@ -19,12 +19,11 @@ use crate::{
 use axum::{
     Json, Router,
     extract::State,
-    http::{StatusCode, header},
-    response::{IntoResponse as _, Response},
+    http::StatusCode,
+    response::Response,
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
-use std::str::FromStr as _;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
@@ -71,27 +70,9 @@ pub(super) struct GuardrailParams {
 
 impl GuardrailParams {
     fn query(self, now_us: u64) -> Result<(Query, Format), ApiError> {
-        let dimension =
-            |text: &str| Dimension::from_str(text.trim()).map_err(|why| ApiError::invalid(format!("`by`: {why}")));
         let by = self.by.as_deref().unwrap_or("guardrail");
-        let mut by = by.split(',').map(dimension).collect::<Result<Vec<_>, _>>()?;
-        match self.bucket.as_deref() {
-            None => {}
-            Some("day") => by.insert(0, Dimension::Day),
-            Some("hour") => by.insert(0, Dimension::Hour),
-            Some(_) => return Err(ApiError::invalid("`bucket` is `hour` or `day`")),
-        }
-        let mut once = Vec::new();
-        for one in by {
-            if !once.contains(&one) {
-                once.push(one);
-            }
-        }
-        let format = match self.format.as_deref() {
-            None | Some("json") => Format::Json,
-            Some("csv") => Format::Csv,
-            Some(_) => return Err(ApiError::invalid("`format` is `json` or `csv`")),
-        };
+        let by = split(by, self.bucket.as_deref(), (Dimension::Day, Dimension::Hour))?;
+        let format = format_of(self.format.as_deref())?;
         let only = [
             (Dimension::Guardrail, self.guardrail),
             (Dimension::Kind, self.kind),
@@ -106,7 +87,7 @@ impl GuardrailParams {
         let only = only.into_iter().filter_map(|(dimension, value)| Some((dimension, value?))).collect();
         let since_us = moment("since", self.since.as_deref().unwrap_or("7d"), now_us)?;
         let until_us = self.until.map(|text| moment("until", &text, now_us)).transpose()?;
-        Ok((Query { by: once, since_us, until_us, only }, format))
+        Ok((Query { by, since_us, until_us, only }, format))
     }
 }
 
@@ -140,13 +121,11 @@ pub(super) async fn report(
 ) -> Result<Response, ApiError> {
     let now_us = api.clock.now_us();
     let (query, format) = params.query(now_us)?;
-    let written = blocking(move || {
-        let mut out = Vec::new();
-        answer(&api.state_dir, &query, now_us).and_then(|report| render::write(&report, format, &mut out)).map(|()| out)
-    });
-    let out = written.await?.map_err(|error| unreadable(&error))?;
-    let kind = if format == Format::Csv { "text/csv; charset=utf-8" } else { "application/json" };
-    Ok(([(header::CONTENT_TYPE, kind)], out).into_response())
+    written(format, move |out| {
+        let report = answer(&api.state_dir, &query, now_us)?;
+        render::write(&report, format, out)
+    })
+    .await
 }
 
 /// Tries a text or the body of a request on guardrails. Nothing of it is kept, sent or recorded; takes the admin's token.

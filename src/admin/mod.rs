@@ -26,6 +26,8 @@ mod views;
 mod reload;
 mod openapi;
 pub mod audit;
+#[cfg(test)]
+pub(crate) mod staging;
 
 pub use access::{Role, Tokens};
 pub use openapi::document;

@@ -17,7 +17,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufWriter, Write};
-use std::str::FromStr as _;
+use std::str::FromStr;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
@@ -58,27 +58,9 @@ pub(super) struct UsageParams {
 
 impl UsageParams {
     fn query(self, now_us: u64) -> Result<(Query, Format), ApiError> {
-        let dimension =
-            |text: &str| Dimension::from_str(text.trim()).map_err(|why| ApiError::invalid(format!("`by`: {why}")));
-        let by = self.by.as_deref().unwrap_or("team");
-        let mut by = by.split(',').map(dimension).collect::<Result<Vec<_>, _>>()?;
-        match self.bucket.as_deref() {
-            None => {}
-            Some("day") => by.insert(0, Dimension::Day),
-            Some("hour") => by.insert(0, Dimension::Hour),
-            Some(_) => return Err(ApiError::invalid("`bucket` is `hour` or `day`")),
-        }
-        let mut once = Vec::new();
-        for one in by {
-            if !once.contains(&one) {
-                once.push(one);
-            }
-        }
-        let format = match self.format.as_deref() {
-            None | Some("json") => Format::Json,
-            Some("csv") => Format::Csv,
-            Some(_) => return Err(ApiError::invalid("`format` is `json` or `csv`")),
-        };
+        let by =
+            split(self.by.as_deref().unwrap_or("team"), self.bucket.as_deref(), (Dimension::Day, Dimension::Hour))?;
+        let format = format_of(self.format.as_deref())?;
         let only = [
             (Dimension::Team, self.team),
             (Dimension::Key, self.key),
@@ -90,8 +72,54 @@ impl UsageParams {
         let only = only.into_iter().filter_map(|(dimension, value)| Some((dimension, value?))).collect();
         let since_us = moment("since", self.since.as_deref().unwrap_or("7d"), now_us)?;
         let until_us = self.until.map(|text| moment("until", &text, now_us)).transpose()?;
-        Ok((Query { by: once, since_us, until_us, only }, format))
+        Ok((Query { by, since_us, until_us, only }, format))
     }
+}
+
+/// What a report is split by: each once, time first where a `bucket` asks for it.
+pub(super) fn split<D: FromStr<Err = String> + PartialEq>(
+    by: &str,
+    bucket: Option<&str>,
+    (day, hour): (D, D),
+) -> Result<Vec<D>, ApiError> {
+    let time = match bucket {
+        None => None,
+        Some("day") => Some(day),
+        Some("hour") => Some(hour),
+        Some(_) => return Err(ApiError::invalid("`bucket` is `hour` or `day`")),
+    };
+    let dimension = |text: &str| D::from_str(text.trim()).map_err(|why| ApiError::invalid(format!("`by`: {why}")));
+    let by = by.split(',').map(dimension).collect::<Result<Vec<_>, _>>()?;
+    let mut once = Vec::new();
+    for one in time.into_iter().chain(by) {
+        if !once.contains(&one) {
+            once.push(one);
+        }
+    }
+    Ok(once)
+}
+
+/// The format of a report.
+pub(super) fn format_of(text: Option<&str>) -> Result<Format, ApiError> {
+    match text {
+        None | Some("json") => Ok(Format::Json),
+        Some("csv") => Ok(Format::Csv),
+        Some(_) => Err(ApiError::invalid("`format` is `json` or `csv`")),
+    }
+}
+
+/// Has a report written on a thread that may block, and answers with it.
+pub(super) async fn written(
+    format: Format,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), LedgerError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let written = blocking(move || {
+        let mut out = Vec::new();
+        write(&mut out).map(|()| out)
+    });
+    let out = written.await?.map_err(|error| unreadable(&error))?;
+    let kind = if format == Format::Csv { "text/csv; charset=utf-8" } else { "application/json" };
+    Ok(([(header::CONTENT_TYPE, kind)], out).into_response())
 }
 
 pub(super) fn moment(name: &str, text: &str, now_us: u64) -> Result<u64, ApiError> {
@@ -130,16 +158,14 @@ pub(super) async fn usage(
 ) -> Result<Response, ApiError> {
     let now_us = api.clock.now_us();
     let (query, format) = params.query(now_us)?;
-    let written = blocking(move || {
-        let mut out = Vec::new();
-        answer(&api.state_dir, &query, now_us).and_then(|report| render::write(&report, format, &mut out)).map(|()| out)
-    });
-    let out = written.await?.map_err(|error| unreadable(&error))?;
-    let kind = if format == Format::Csv { "text/csv; charset=utf-8" } else { "application/json" };
-    Ok(([(header::CONTENT_TYPE, kind)], out).into_response())
+    written(format, move |out| {
+        let report = answer(&api.state_dir, &query, now_us)?;
+        render::write(&report, format, out)
+    })
+    .await
 }
 
-pub(super) fn unreadable(error: &LedgerError) -> ApiError {
+fn unreadable(error: &LedgerError) -> ApiError {
     if let LedgerError::Argument(why) = error {
         return ApiError::invalid(why.clone());
     }

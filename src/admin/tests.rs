@@ -1,7 +1,4 @@
 use super::*;
-use crate::auth::{Callers, Witness};
-use crate::config::{Config, ConfigChange, Secret};
-use crate::model::{ExplainRequest, Explained, GuardTestRequest, GuardTested, Refusal, ShutOrder, SystemClock};
 use prometheus::IntCounter;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -45,87 +42,8 @@ fn start() -> Running {
     Running { address, ready, stop, served }
 }
 
-/// Nothing to be told.
-struct Mute;
-
-impl Explain for Mute {
-    fn explain(&self, _request: &ExplainRequest) -> Result<Explained, Refusal> {
-        Err(Refusal { status: 404, code: "not_found".to_owned(), message: "none".to_owned() })
-    }
-}
-
-impl GuardTest for Mute {
-    fn test(&self, _request: &GuardTestRequest) -> Result<GuardTested, Refusal> {
-        Err(Refusal { status: 404, code: "not_found".to_owned(), message: "none".to_owned() })
-    }
-}
-
-impl Reload for Mute {
-    fn reload(&self, _dry_run: bool, _witness: &dyn Fn(&[ConfigChange]) -> bool) -> Result<Reloaded, ReloadError> {
-        Err(ReloadError::NoFile)
-    }
-
-    fn status(&self) -> ReloadStatus {
-        ReloadStatus {
-            generation: 0,
-            loaded: String::new(),
-            file: None,
-            watch: false,
-            last: None,
-            needs_restart: Vec::new(),
-        }
-    }
-}
-
-const ADMIN: &str = "an-admin-token-of-the-tests";
-const VIEWER: &str = "a-viewer-token-of-the-tests";
-
-/// An API over an empty state directory, with both tokens.
-/// Turns nothing.
-struct Stuck;
-
-impl Switch for Stuck {
-    fn turn(&self, _: (&str, &str), _: Option<ShutOrder>, _: &Witness<'_>) -> Result<(), Refusal> {
-        Ok(())
-    }
-}
-
 fn api() -> Arc<Api> {
-    let dir = tempfile::tempdir().expect("a directory").keep();
-    let config = Config::from_text("admin: { listen: \"off\" }", None).expect("everything has a default");
-    let clock = Arc::new(SystemClock);
-    let callers = Callers::open(&config, &dir, Arc::clone(&clock) as _).expect("a key store");
-    let (token, viewer_token) = (Some(Secret::new(ADMIN)), Some(Secret::new(VIEWER)));
-    let health = || HealthView {
-        ready: true,
-        reason: None,
-        open_requests: 0,
-        ledger_lag_rows: 0,
-        ledger_lag_seconds: 0.0,
-        buffered_bytes: 0,
-    };
-    Arc::new(Api {
-        tokens: Arc::new(Tokens::of(&crate::config::Admin { listen: None, token, viewer_token, hosts: Vec::new() })),
-        callers: Arc::new(callers),
-        audit: Arc::new(Audit::open(&dir)),
-        state_dir: dir,
-        begun_us: 0,
-        clock,
-        records: super::Records { reader: None, live: Arc::default() },
-        views: Views {
-            limits: Box::new(Vec::new),
-            budgets: Box::new(Vec::new),
-            prices: Box::new(Vec::new),
-            models: Box::new(Vec::new),
-            targets: Box::new(Vec::new),
-            health: Box::new(health),
-            explain: Box::new(Mute),
-            guard_test: Box::new(Mute),
-            reload: Arc::new(Mute),
-        },
-        switch: Box::new(Stuck),
-        acting: parking_lot::Mutex::default(),
-    })
+    staging::api(tempfile::tempdir().expect("a directory").keep())
 }
 
 /// Sends `head` on a connection of its own and reads until the server closes it.

@@ -71,8 +71,8 @@ impl Dimension {
             Self::Provider => group.provider.to_string(),
             Self::TargetModel => group.target_model.to_string(),
             Self::User => entry.user.unwrap_or("-").to_owned(),
-            Self::Day => rfc3339(entry.hour * HOUR_US).chars().take(10).collect(),
-            Self::Hour => rfc3339(entry.hour * HOUR_US).chars().take(13).chain(":00Z".chars()).collect(),
+            Self::Day => day(entry.hour),
+            Self::Hour => hour(entry.hour),
         }
     }
 }
@@ -81,12 +81,26 @@ impl FromStr for Dimension {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|dimension| dimension.name() == text);
-        found.ok_or_else(|| {
-            let names = Self::ALL.map(|dimension| format!("`{}`", dimension.name())).join(", ");
-            format!("`{text}` is nothing to split by; there are {names}")
-        })
+        named(&Self::ALL, Self::name, text)
     }
+}
+
+/// The dimension of this name.
+pub(crate) fn named<D: Copy>(all: &[D], name: impl Fn(D) -> &'static str, text: &str) -> Result<D, String> {
+    all.iter().copied().find(|dimension| name(*dimension) == text).ok_or_else(|| {
+        let names: Vec<String> = all.iter().map(|dimension| format!("`{}`", name(*dimension))).collect();
+        format!("`{text}` is nothing to split by; there are {}", names.join(", "))
+    })
+}
+
+/// The label of the day in which an hour is, UTC: `2026-11-28`.
+pub(crate) fn day(hour: u64) -> String {
+    rfc3339(hour * HOUR_US).chars().take(10).collect()
+}
+
+/// The label of an hour, UTC: `2026-11-28T08:00Z`.
+pub(crate) fn hour(hour: u64) -> String {
+    rfc3339(hour * HOUR_US).chars().take(13).chain(":00Z".chars()).collect()
 }
 
 /// Reads a moment: an age such as `7d`, `24h`, `30m`, `2w`, or a date, or an RFC 3339 time.
@@ -194,11 +208,7 @@ impl Query {
     /// The longest roll-up that tells what is asked, in hours.
     fn longest(&self) -> u64 {
         let about = |asked| self.by.iter().chain(self.only.iter().map(|(by, _)| by)).any(|by| *by == asked);
-        match (about(Dimension::Hour), about(Dimension::Day)) {
-            (true, _) => 1,
-            (false, true) => rollups::DAY,
-            (false, false) => rollups::LONGEST,
-        }
+        rollups::longest(about(Dimension::Hour), about(Dimension::Day))
     }
 
     fn takes(&self, entry: &Entry<'_>) -> bool {

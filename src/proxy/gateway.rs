@@ -69,6 +69,8 @@ pub struct Services {
     pub access_log: Arc<AccessLog>,
     /// Prompts and answers; `None`: no team's are kept.
     pub contents: Option<ContentLog>,
+    /// Whose are kept.
+    pub keeping: Keeping,
     /// Counters.
     pub metrics: ProxyMetrics,
     /// Clients of HTTP/2 that sent no request yet.
@@ -143,8 +145,6 @@ pub struct Snapshot {
     pub guards: Guards,
     /// The guardrails of each model that has some, or may be answered for by one that has.
     pub guarded: HashMap<Arc<str>, Mask>,
-    /// Whose prompts and answers are kept.
-    pub keeping: Keeping,
     /// Counters by model, target and team.
     pub series: SeriesTable,
     /// What fetches the providers' credentials; whoever serves the snapshot runs them.
@@ -218,8 +218,6 @@ impl Snapshot {
             let feeds = built.values().filter_map(|one| one.kept.provider.feed()).collect();
             let mirrored = |model: &Model| Some((Arc::clone(&model.name), Arc::clone(model.mirror.as_ref()?)));
             let mirrors = config.models.values().filter_map(mirrored).collect();
-            // What writes contents is made at the start, with what is kept of whom.
-            let keeping = before.map_or_else(|| Keeping::new(&config.records), |before| before.keeping.clone());
             let (look, generation) = (config.files.look, before.map_or(0, |before| before.generation + 1));
             let kept = built.values().map(|one| (Arc::clone(&one.name), one.kept.clone())).collect();
             Ok(Self {
@@ -230,7 +228,6 @@ impl Snapshot {
                 mirrors,
                 guards,
                 guarded,
-                keeping,
                 series,
                 feeds,
                 look,

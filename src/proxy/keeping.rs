@@ -5,10 +5,7 @@
 //! Not kept: what is no conversation (files, batches, realtime sessions, copies of mirrors), refusals that the gateway
 //! words itself, and requests that are refused before their body was read and understood.
 
-use super::{
-    bounds::{Buffers, Share},
-    gateway::{Services, Snapshot},
-};
+use super::{bounds::Share, gateway::Services};
 use crate::{
     auth::Caller,
     config::{Content, Records},
@@ -20,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Whose texts are kept, and how much of them.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub struct Keeping {
     /// Nobody's: then nothing else is asked.
     off: bool,
@@ -61,8 +58,8 @@ pub struct Capture {
 
 impl Capture {
     /// What the client sent, if its team's is kept.
-    pub fn begin(snapshot: &Snapshot, buffers: &Buffers, caller: &Caller, ask: &Ask) -> Option<Box<Self>> {
-        let keeping = &snapshot.keeping;
+    pub fn begin(services: &Services, caller: &Caller, ask: &Ask) -> Option<Box<Self>> {
+        let Services { keeping, buffers, .. } = services;
         let keep = keeping.of(&caller.team).filter(|_| ask.api.billed())?;
         let (request, answer) = (Side::default(), Side::default());
         let share = buffers.take(0)?;
@@ -119,6 +116,7 @@ pub fn conclude(services: &Services, capture: Option<Box<Capture>>, line: &mut A
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::bounds::Buffers;
 
     #[test]
     fn the_beginning_is_kept_as_far_as_there_is_room_and_nothing_behind_a_gap() {

@@ -92,6 +92,7 @@ use finish::Local;
 use forward::NoPeer;
 pub use front::{Front, Listener, Unproven};
 pub use gateway::{Bounds, Lasting, Services, Snapshot};
+pub use keeping::Keeping;
 pub use learned::Learned;
 pub use listener::light_listener;
 pub use live::Live;

@@ -180,7 +180,7 @@ impl Opening<'_> {
         local: &mut Local,
     ) -> Result<(Ask, Option<Box<Guarding>>), Reject> {
         let snapshot = &self.snapshot;
-        local.content = Capture::begin(snapshot, &self.gateway.services.buffers, caller, &ask);
+        local.content = Capture::begin(&self.gateway.services, caller, &ask);
         let mask = guarded::mask(snapshot, headers, (caller, governing), &route.name)?;
         if mask == 0 {
             return Ok((ask, None));

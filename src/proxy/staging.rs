@@ -8,6 +8,7 @@ use super::edge::head::HeadLimits;
 use super::exchange::{Arrival, Exchange, Opened};
 use super::finish::Local;
 use super::gateway::{Bounds, Lasting, Services, Snapshot};
+use super::keeping::Keeping;
 use crate::auth::{Caller, Callers, hash_of, hash_text};
 use crate::config::{self, Config};
 use crate::guard::Safe;
@@ -75,6 +76,7 @@ impl Stage {
             counter: Counter::start(16, 1 << 26).expect("a thread"),
             access_log: Arc::new(AccessLog::start(&log, None, metrics.access_log.clone()).expect("a file")),
             contents: None,
+            keeping: Keeping::default(),
             metrics: metrics.proxy.clone(),
             connections: Arc::new(crate::limits::Connections::new(16, 0)),
             unproven: super::front::Unproven::default(),

@@ -6,7 +6,7 @@
 //! are asked for. The total counts each request once as far as the filters let it.
 
 use super::{Cell, Figures, Findings, Level, Tally, Who};
-use crate::ledger::{LedgerError, export::rfc3339, store::findings, store::fold::HOUR_US, store::rollups, view::View};
+use crate::ledger::{LedgerError, store::findings, store::fold::HOUR_US, store::rollups, usage, view::View};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -94,8 +94,8 @@ impl Dimension {
             Self::Key => who.key.to_string(),
             Self::Model => who.model.to_string(),
             Self::User => user.unwrap_or("-").to_owned(),
-            Self::Day => rfc3339(hour * HOUR_US).chars().take(10).collect(),
-            Self::Hour => rfc3339(hour * HOUR_US).chars().take(13).chain(":00Z".chars()).collect(),
+            Self::Day => usage::day(*hour),
+            Self::Hour => usage::hour(*hour),
         }
     }
 }
@@ -104,11 +104,7 @@ impl FromStr for Dimension {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|dimension| dimension.name() == text);
-        found.ok_or_else(|| {
-            let names = Self::ALL.map(|dimension| format!("`{}`", dimension.name())).join(", ");
-            format!("`{text}` is nothing to split by; there are {names}")
-        })
+        usage::named(&Self::ALL, Self::name, text)
     }
 }
 
@@ -167,11 +163,7 @@ impl Query {
 
     /// The longest roll-up that tells what is asked, in hours.
     fn longest(&self) -> u64 {
-        match (self.about(Dimension::Hour), self.about(Dimension::Day)) {
-            (true, _) => 1,
-            (false, true) => rollups::DAY,
-            (false, false) => rollups::LONGEST,
-        }
+        rollups::longest(self.about(Dimension::Hour), self.about(Dimension::Day))
     }
 
     fn level(&self, also: &[Dimension]) -> Level {

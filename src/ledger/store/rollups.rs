@@ -18,6 +18,15 @@ use std::sync::Arc;
 pub(crate) const DAY: u64 = 24;
 /// The longest roll-ups, in hours. They begin anywhere in a calendar's month.
 pub(crate) const LONGEST: u64 = 32 * DAY;
+
+/// The longest of them, in hours, that tells what is asked about hours or days.
+pub(crate) const fn longest(hours: bool, days: bool) -> u64 {
+    match (hours, days) {
+        (true, _) => 1,
+        (false, true) => DAY,
+        (false, false) => LONGEST,
+    }
+}
 /// Lengths of the longer roll-ups.
 const LENGTHS: [u64; 2] = [LONGEST, DAY];
 /// Of those that have all lengths.
