@@ -188,11 +188,6 @@ impl Watch {
         Self { bounds, seen: BTreeMap::new(), began: false }
     }
 
-    /// Other bounds from now on; what lasts, lasts.
-    pub fn set(&mut self, bounds: AlertBounds) {
-        self.bounds = bounds;
-    }
-
     /// How many things last, by kind.
     pub fn lasting(&self) -> BTreeMap<&'static str, usize> {
         let mut counts: BTreeMap<&'static str, usize> = RULES.iter().map(|rule| (rule.kind, 0)).collect();

@@ -118,13 +118,13 @@ fn any_failed_write_is_told_and_so_is_a_lag() {
 #[test]
 fn what_is_switched_off_is_never_told() {
     let mut bench = Bench::new();
-    bench.watch.set(AlertBounds { refusals: None, finds: None, ..BOUNDS });
+    bench.watch.bounds = AlertBounds { refusals: None, finds: None, ..BOUNDS };
     let past = bench.counter("weighbridge_proxy_rejects_total", &["code"]);
     past.with_label_values(&["overloaded"]).inc();
     assert!(bench.look().is_empty());
     past.with_label_values(&["overloaded"]).inc_by(1_000_000);
     assert!(bench.looks(3).is_empty());
-    bench.watch.set(BOUNDS);
+    bench.watch.bounds = BOUNDS;
     assert!(bench.look().is_empty(), "what was before is no news");
     past.with_label_values(&["overloaded"]).inc_by(1_000);
     assert_eq!(bench.look(), told("overload", "", "begun"));

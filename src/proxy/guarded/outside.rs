@@ -93,13 +93,9 @@ pub struct Out {
 }
 
 impl Services {
-    fn hook(&self, guard: &Guard, speech: Speech) -> Option<Hook> {
-        guard.hook(Direction::Answer, speech)
-    }
-
     /// Whether any of them looks at such texts.
     fn look(&self, speech: Speech) -> bool {
-        self.0.iter().any(|(guard, _)| self.hook(guard, speech).is_some())
+        self.0.iter().any(|(guard, _)| guard.hook(Direction::Answer, speech).is_some())
     }
 
     /// Whether nothing passes that one of them cannot say of.

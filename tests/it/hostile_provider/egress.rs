@@ -105,9 +105,10 @@ async fn calls_go_by_the_proxy_and_the_name_is_resolved_there() {
         let url = format!("{scheme}://api.provider.invalid:4443");
         let setup = Setup::new().provider("a", "openai", &url, &format!("proxy: \"{}\"{more}", proxy.url()));
         let gateway = setup.model("fast", 1, "").start().await;
-        for _ in 0..2 {
+        for count in 1..=2 {
             let answer = gateway.post("/v1/chat/completions", sample::CHAT_ASK).await;
             assert_eq!((answer.status, answer.text()), (200, sample::CHAT), "{}", gateway.log());
+            gateway.over(count).await;
         }
         let asked = proxy.asked.lock().clone();
         let basic = STANDARD.encode(format!("gate:{PASSWORD}"));

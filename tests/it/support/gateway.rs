@@ -94,6 +94,13 @@ impl Gateway {
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
+    /// Waits until `count` requests are over: their records are written, and their connections are in the pool again,
+    /// which both may be after the client has its answer.
+    pub async fn over(&self, count: usize) {
+        let over = || async { (self.access_records().len() == count).then_some(()) };
+        eventually("the requests are over", over).await;
+    }
+
     /// Resident memory of the process, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         let status = read_to_string(format!("/proc/{}/status", self.pid())).expect("the gateway runs");
