@@ -30,6 +30,9 @@ struct Args {
     /// The read buffer of a client's connection in KiB; Pingora's own is 64
     #[arg(long, default_value_t = 4)]
     read_buffer: usize,
+    /// The write buffer of a client's connection in KiB; Pingora's own is 1.4
+    #[arg(long, default_value_t = 4)]
+    write_buffer: usize,
 }
 
 struct Bare {
@@ -70,7 +73,7 @@ fn main() {
     let bare = Bare { upstream: args.upstream };
     let builder = ProxyServiceBuilder::new(&server.configuration, bare).name("bare").server_options(options);
     let mut service = builder.build();
-    let buffer = L4BufferSettings::default().read(args.read_buffer << 10);
+    let buffer = L4BufferSettings::default().read(args.read_buffer << 10).write(args.write_buffer << 10);
     service.add_listener(ListenerConfig::tcp(args.listen.to_string()).l4_buffer(buffer));
     server.add_service(service);
     server.run_forever();

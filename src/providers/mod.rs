@@ -24,6 +24,7 @@ mod failure;
 mod fake;
 pub mod feed;
 mod lenient;
+mod likeness;
 mod mask;
 mod refused;
 mod passed;

@@ -14,6 +14,8 @@ use crate::model::{Api, Dialect, Draft};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri, Version, header};
 use pingora::proxy::Session;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -347,7 +349,13 @@ pub async fn body(session: &mut Session, head: &Head, bounds: BodyBounds, buffer
     let mut builder = Draft::with_capacity(head.length.unwrap_or(FIRST_PIECE));
     loop {
         let deadline = bounds.deadline(begun, builder.len());
-        let piece = match timeout_at(deadline, session.as_downstream_mut().read_request_body()).await {
+        let mut read = pin!(session.as_downstream_mut().read_request_body());
+        // A short body came with its head: then no timer is made.
+        let piece = match futures::poll!(&mut read) {
+            Poll::Ready(piece) => Ok(piece),
+            Poll::Pending => timeout_at(deadline, read).await,
+        };
+        let piece = match piece {
             Ok(Ok(Some(piece))) => piece,
             Ok(Ok(None)) => break,
             Ok(Err(error)) => {

@@ -14,8 +14,12 @@ const PLAIN_READ: usize = 4 << 10;
 /// The same under TLS: rustls asks for 4 KiB at a time, and a record has up to 16 KiB.
 const TLS_READ: usize = 8 << 10;
 
+/// The write buffer of a connection in bytes: the header of an answer and a short answer, or the first event of a stream, go out
+/// in one write. Of Pingora's own 1,460 most answers take two, and a write to a socket costs as much as all that is done to a header.
+const WRITE: usize = 4 << 10;
+
 /// Listens on `address` (`IP:port`); `tls`: what comes is TLS, whose handshake `front` makes.
 pub fn light_listener(address: String, tls: bool) -> ListenerConfig {
     let read = if tls { TLS_READ } else { PLAIN_READ };
-    ListenerConfig::tcp(address).l4_buffer(L4BufferSettings::default().read(read))
+    ListenerConfig::tcp(address).l4_buffer(L4BufferSettings::default().read(read).write(WRITE))
 }

@@ -3,11 +3,11 @@
 use super::open::cut;
 use super::reject::Reject;
 use crate::model::Ask;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const HEADER: &str = "x-weighbridge-metadata";
+static HEADER: HeaderName = HeaderName::from_static("x-weighbridge-metadata");
 /// Most pairs, as OpenAI allows in a body.
 const MOST_PAIRS: usize = 16;
 /// Longest header.
@@ -38,7 +38,7 @@ pub fn of(headers: &HeaderMap, ask: &Ask) -> Result<Metadata, Reject> {
 ///
 /// As [`of`].
 pub fn from_header(headers: &HeaderMap) -> Result<Metadata, Reject> {
-    let mut values = headers.get_all(HEADER).iter();
+    let mut values = headers.get_all(&HEADER).iter();
     let Some(value) = values.next() else { return Ok(Metadata::new()) };
     let wrong = |why: &str| Reject::BadRequest {
         message: format!("the header `{HEADER}` {why}; send a JSON object of strings such as `{{\"project\":\"x\"}}`"),
@@ -65,7 +65,7 @@ mod tests {
 
     fn read(value: &str) -> Result<Metadata, Reject> {
         let mut headers = HeaderMap::new();
-        headers.insert(HEADER, HeaderValue::from_str(value).expect("a value"));
+        headers.insert(&HEADER, HeaderValue::from_str(value).expect("a value"));
         from_header(&headers)
     }
 
@@ -77,7 +77,7 @@ mod tests {
         let long = format!("{{\"a\":\"{}\"}}", "x".repeat(2_048));
         for bad in ["project=x", "[]", r#"{"a":1}"#, r#"{"a":null}"#, &format!("{{{}}}", many.join(",")), &long] {
             let Err(Reject::BadRequest { message, .. }) = read(bad) else { panic!("{bad}") };
-            assert!(message.contains(HEADER), "{message}");
+            assert!(message.contains(HEADER.as_str()), "{message}");
         }
     }
 }

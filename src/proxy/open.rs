@@ -24,10 +24,18 @@ use crate::model::{Api, Ask, Draft};
 use crate::routing::{self, Plan, Route};
 use bytes::Bytes;
 use http::HeaderMap;
+use http::header::{AsHeaderName, HeaderName};
 use pingora::proxy::Session;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
+
+// Looked up with every request: a name that is a text would be read anew each time.
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static INCLUDE: HeaderName = HeaderName::from_static("x-weighbridge-include");
+static USER: HeaderName = HeaderName::from_static("x-weighbridge-user");
+/// Names the session of a request.
+pub static SESSION: HeaderName = HeaderName::from_static("x-weighbridge-session");
 
 /// What becomes of a request.
 pub enum Next {
@@ -63,7 +71,7 @@ pub fn arrive(services: &Services, session: &Session) -> Arrival {
     let at_us = services.clock.now_us();
     let id = services.ids.next(at_us);
     let head = session.req_header();
-    let label = head.headers.get("x-request-id").and_then(|value| label(value.as_bytes()));
+    let label = head.headers.get(&REQUEST_ID).and_then(|value| label(value.as_bytes()));
     let peer = session.client_addr().and_then(|address| address.as_inet()).copied();
     let address = peer.map(|peer| client(peer, &head.headers, &services.trusted));
     Arrival {
@@ -141,14 +149,14 @@ impl Opening<'_> {
             governing,
             permit,
             user: local.user.clone(),
-            session: header_text(headers, "x-weighbridge-session").map(Arc::from),
+            session: header_text(headers, &SESSION).map(Arc::from),
             metadata: local.metadata.clone(),
             model: Arc::clone(&route.name),
             charges: Vec::new(),
             budgeting: Arc::clone(&self.snapshot.budgeting),
             first: None,
             query: query(api, session),
-            include_cost: header_text(headers, "x-weighbridge-include").is_some_and(includes_cost),
+            include_cost: header_text(headers, &INCLUDE).is_some_and(includes_cost),
             snapshot: Arc::clone(&self.snapshot),
             plan: Plan::new(Arc::clone(route)),
             ask,
@@ -185,7 +193,7 @@ impl Opening<'_> {
         if mask == 0 {
             return Ok((ask, None));
         }
-        let session = header_text(headers, "x-weighbridge-session").map(Arc::from);
+        let session = header_text(headers, &SESSION).map(Arc::from);
         let looked = Looked {
             guards: &snapshot.guards,
             mask,
@@ -358,12 +366,12 @@ fn listed(name: &str) -> Listed<'_> {
 /// The end user: what the caller's own credential says is the only word that is vouched for.
 /// `told` is the body's word.
 pub fn user(caller: &Caller, headers: &HeaderMap, told: Option<&str>) -> Option<Arc<str>> {
-    let told = || header_text(headers, "x-weighbridge-user").or(told).map(|user| cut(user).into());
+    let told = || header_text(headers, &USER).or(told).map(|user| cut(user).into());
     caller.user.clone().or_else(told)
 }
 
 /// A header's text, if it is a short one that says something.
-pub fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub fn header_text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     const MOST: usize = 256;
     let text = headers.get(name)?.to_str().ok()?.trim();
     (!text.is_empty() && text.len() <= MOST).then_some(text)

@@ -13,6 +13,8 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -51,6 +53,15 @@ pub const CLIENT_WRITE: Duration = Duration::from_secs(60);
 /// How long a small unread body is waited for, so that the connection can be kept or the client reads the refusal.
 const DRAIN: Duration = Duration::from_millis(300);
 
+/// Pingora's header with these fields. Made by its own `insert_header` each name would be read and allocated anew
+/// (pingora-http 0.9.1, `insert_header_value`), which is half of what a short answer's header costs.
+fn header_of(status: u16, fields: HeaderMap) -> Result<ResponseHeader> {
+    let status = StatusCode::from_u16(status).map_err(|_| Error::new(ErrorType::InvalidHTTPHeader))?;
+    let (mut parts, ()) = http::Response::new(()).into_parts();
+    (parts.status, parts.headers) = (status, fields);
+    Ok(ResponseHeader::from(parts))
+}
+
 /// The header of the answer under way, with `first` bytes to follow (all of them unless it flows).
 pub fn answer_header(exchange: &Exchange, first: usize) -> Result<ResponseHeader> {
     let arrival = &exchange.opened.arrival;
@@ -58,66 +69,66 @@ pub fn answer_header(exchange: &Exchange, first: usize) -> Result<ResponseHeader
         return ResponseHeader::build_no_case(StatusCode::BAD_GATEWAY, Some(0));
     };
     let answer = &attempt.answer;
-    let mut header = ResponseHeader::build_no_case(answer.status(), Some(12))?;
+    let mut header = HeaderMap::with_capacity(12);
     let kind = answer.content_type().cloned().unwrap_or(JSON);
-    header.insert_header(header::CONTENT_TYPE, kind)?;
+    header.insert(header::CONTENT_TYPE, kind);
     if answer.is_flowing() {
         // For HTTP/1.0 the body ends with the connection (trap 16); HTTP/2 frames by itself.
         if arrival.version == Version::HTTP_11 {
-            header.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+            header.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
         if answer.is_stream() {
-            header.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))?;
-            header.insert_header(NO_BUFFERING, HeaderValue::from_static("no"))?;
+            header.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            header.insert(NO_BUFFERING, HeaderValue::from_static("no"));
         }
     } else {
-        header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(first))?;
+        header.insert(header::CONTENT_LENGTH, HeaderValue::from(first));
         if let Some(cost) = exchange.record.cost() {
-            header.insert_header(COST, usd(cost))?;
+            header.insert(COST, usd(cost));
         }
         let overhead = u64::try_from(exchange.record.overhead.as_micros()).unwrap_or(u64::MAX);
-        header.insert_header(OVERHEAD, HeaderValue::from(overhead))?;
+        header.insert(OVERHEAD, HeaderValue::from(overhead));
     }
-    identify(&mut header, arrival, exchange.opened.ask.api.dialect())?;
-    header.insert_header(MODEL, attempt.target.label.clone())?;
-    header.insert_header(ATTEMPTS, HeaderValue::from(exchange.attempts()))?;
-    show(&mut header, &exchange.shares())?;
+    identify(&mut header, arrival, exchange.opened.ask.api.dialect());
+    header.insert(MODEL, attempt.target.label.clone());
+    header.insert(ATTEMPTS, HeaderValue::from(exchange.attempts()));
+    show(&mut header, &exchange.shares());
     for rule in exchange.opened.permit.warnings().chain(attempt.permit.warnings()) {
-        warn(&mut header, &format!("past the limit {rule}"))?;
+        warn(&mut header, &format!("past the limit {rule}"));
     }
     for budget in &attempt.spending.warnings {
-        warn(&mut header, &format!("past the budget {budget}"))?;
+        warn(&mut header, &format!("past the budget {budget}"));
     }
     if !attempt.dropped.is_empty() {
-        header.insert_header(DROPPED, dropped(&attempt.dropped))?;
+        header.insert(DROPPED, dropped(&attempt.dropped));
     }
     if let Some(guarding) = exchange.opened.guarding.as_ref().filter(|guarding| !guarding.verdicts().is_empty())
         && let Ok(said) = HeaderValue::try_from(guarding.verdicts().line())
     {
-        header.insert_header(GUARDRAILS, said)?;
+        header.insert(GUARDRAILS, said);
     }
     if let (true, Some(cap)) = (attempt.spending.lowered, attempt.spending.cap) {
-        header.insert_header(OUTPUT_CAP, HeaderValue::from(cap))?;
+        header.insert(OUTPUT_CAP, HeaderValue::from(cap));
     }
     if let Some(left) = exchange.budget_left() {
-        header.insert_header(BUDGET_LEFT, usd(left))?;
+        header.insert(BUDGET_LEFT, usd(left));
     }
-    Ok(header)
+    header_of(answer.status(), header)
 }
 
 /// The header of a stream of which nothing is known yet but that it was asked for. It is short: see [`super::vigil`].
 pub fn early_header(exchange: &Exchange) -> Result<ResponseHeader> {
     let arrival = &exchange.opened.arrival;
-    let mut header = ResponseHeader::build_no_case(StatusCode::OK, Some(8))?;
-    header.insert_header(header::CONTENT_TYPE, SSE)?;
+    let mut header = HeaderMap::with_capacity(8);
+    header.insert(header::CONTENT_TYPE, SSE);
     if arrival.version == Version::HTTP_11 {
-        header.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+        header.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    header.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"))?;
-    header.insert_header(NO_BUFFERING, HeaderValue::from_static("no"))?;
-    identify(&mut header, arrival, exchange.opened.ask.api.dialect())?;
-    show(&mut header, &exchange.shares())?;
-    Ok(header)
+    header.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    header.insert(NO_BUFFERING, HeaderValue::from_static("no"));
+    identify(&mut header, arrival, exchange.opened.ask.api.dialect());
+    show(&mut header, &exchange.shares());
+    header_of(200, header)
 }
 
 /// The header of a session: a websocket's `handshake`, and what is told with every answer.
@@ -128,18 +139,18 @@ pub fn upgraded(
     shares: &Shares,
     warnings: &[String],
 ) -> Result<ResponseHeader> {
-    let mut header = ResponseHeader::build_no_case(StatusCode::SWITCHING_PROTOCOLS, Some(12))?;
+    let mut header = HeaderMap::with_capacity(12);
     for (name, value) in handshake {
-        header.insert_header(name, value.clone())?;
+        header.insert(name, value.clone());
     }
-    identify(&mut header, arrival, Dialect::OpenAi)?;
-    header.insert_header(MODEL, model.clone())?;
-    header.insert_header(ATTEMPTS, HeaderValue::from(attempts))?;
-    show(&mut header, shares)?;
+    identify(&mut header, arrival, Dialect::OpenAi);
+    header.insert(MODEL, model.clone());
+    header.insert(ATTEMPTS, HeaderValue::from(attempts));
+    show(&mut header, shares);
     for warning in warnings {
-        warn(&mut header, warning)?;
+        warn(&mut header, warning);
     }
-    Ok(header)
+    header_of(101, header)
 }
 
 /// The header of a file: what it is, how long it is, and its name are its provider's to say.
@@ -148,20 +159,20 @@ pub fn upgraded(
 ///
 /// When it cannot be written.
 pub fn download(arrival: &Arrival, theirs: &HeaderMap, shares: &Shares) -> Result<ResponseHeader> {
-    let mut header = ResponseHeader::build_no_case(StatusCode::OK, Some(8))?;
+    let mut header = HeaderMap::with_capacity(8);
     let kind = theirs.get(header::CONTENT_TYPE).cloned();
-    header.insert_header(header::CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("application/octet-stream")))?;
+    header.insert(header::CONTENT_TYPE, kind.unwrap_or(HeaderValue::from_static("application/octet-stream")));
     for name in [header::CONTENT_DISPOSITION, header::CONTENT_LENGTH] {
         if let Some(value) = theirs.get(&name) {
-            header.insert_header(name, value.clone())?;
+            header.insert(name, value.clone());
         }
     }
     if !theirs.contains_key(header::CONTENT_LENGTH) && arrival.version == Version::HTTP_11 {
-        header.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+        header.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    identify(&mut header, arrival, Dialect::OpenAi)?;
-    show(&mut header, shares)?;
-    Ok(header)
+    identify(&mut header, arrival, Dialect::OpenAi);
+    show(&mut header, shares);
+    header_of(200, header)
 }
 
 /// The last frames of a session, and the end of its connection.
@@ -186,38 +197,36 @@ fn dropped(paths: &[String]) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("?"))
 }
 
-fn warn(header: &mut ResponseHeader, text: &str) -> Result<()> {
-    match HeaderValue::try_from(text) {
-        Ok(value) => header.append_header(WARNING, value).map(drop),
-        Err(_) => Ok(()),
+fn warn(header: &mut HeaderMap, text: &str) {
+    if let Ok(value) = HeaderValue::try_from(text) {
+        header.append(WARNING, value);
     }
 }
 
 /// The rules with the least share left.
-fn show(header: &mut ResponseHeader, shares: &Shares) -> Result<()> {
+fn show(header: &mut HeaderMap, shares: &Shares) {
     for (names, share) in [(LEFT_OF_REQUESTS, shares.requests), (LEFT_OF_TOKENS, shares.tokens)] {
         let Some(Share { limit, remaining, reset: after }) = share else { continue };
         let [most, left, reset] = names;
-        header.insert_header(most, HeaderValue::from(limit))?;
-        header.insert_header(left, HeaderValue::from(remaining))?;
+        header.insert(most, HeaderValue::from(limit));
+        header.insert(left, HeaderValue::from(remaining));
         if let Ok(text) = HeaderValue::try_from(reset_text(after)) {
-            header.insert_header(reset, text)?;
+            header.insert(reset, text);
         }
     }
-    Ok(())
 }
 
 fn usd(cost: NanoUsd) -> HeaderValue {
     HeaderValue::try_from(cost.to_string()).unwrap_or_else(|_| HeaderValue::from_static("0"))
 }
 
-fn identify(header: &mut ResponseHeader, arrival: &Arrival, dialect: Dialect) -> Result<()> {
+fn identify(header: &mut HeaderMap, arrival: &Arrival, dialect: Dialect) {
     let label = HeaderValue::from_str(&arrival.label).unwrap_or_else(|_| HeaderValue::from_static("-"));
     if dialect == Dialect::Anthropic {
         // The header that Anthropic's SDKs read.
-        header.insert_header(REQUEST_ID, label.clone())?;
+        header.insert(REQUEST_ID, label.clone());
     }
-    header.insert_header(X_REQUEST_ID, label)
+    header.insert(X_REQUEST_ID, label);
 }
 
 /// Writes `body` as the whole answer; returns its bytes. `tokens`: where its figure of tokens is from.
@@ -233,15 +242,15 @@ pub async fn whole(
     tokens: Option<&'static str>,
     shares: &Shares,
 ) -> Result<u64> {
-    let mut header = ResponseHeader::build_no_case(status, Some(7))?;
+    let mut header = HeaderMap::with_capacity(7);
     if let Some(origin) = tokens {
-        header.insert_header(TOKENS, HeaderValue::from_static(origin))?;
+        header.insert(TOKENS, HeaderValue::from_static(origin));
     }
-    header.insert_header(header::CONTENT_TYPE, JSON)?;
-    header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
-    identify(&mut header, arrival, dialect)?;
-    show(&mut header, shares)?;
-    write(session, header, body).await
+    header.insert(header::CONTENT_TYPE, JSON);
+    header.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    identify(&mut header, arrival, dialect);
+    show(&mut header, shares);
+    write(session, header_of(status, header)?, body).await
 }
 
 /// Tells the client why it gets no answer; returns the body's bytes.
@@ -265,20 +274,20 @@ pub async fn reject(
         request_id: &arrival.label,
     };
     let body = error::render(dialect, &told);
-    let mut header = ResponseHeader::build_no_case(reject.status(), Some(8))?;
-    header.insert_header(header::CONTENT_TYPE, JSON)?;
-    header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
-    identify(&mut header, arrival, dialect)?;
-    show(&mut header, shares)?;
+    let mut header = HeaderMap::with_capacity(8);
+    header.insert(header::CONTENT_TYPE, JSON);
+    header.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    identify(&mut header, arrival, dialect);
+    show(&mut header, shares);
     match reject.retry() {
-        Retry::Never => header.insert_header(SHOULD_RETRY, HeaderValue::from_static("false"))?,
+        Retry::Never => drop(header.insert(SHOULD_RETRY, HeaderValue::from_static("false"))),
         Retry::Maybe => {}
         // Rounded up: who waits that long is not refused again for the same reason.
         Retry::After(wait) => {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            header.insert_header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))?;
+            header.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
             let millis = u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
-            header.insert_header(RETRY_AFTER_MS, HeaderValue::from(millis))?;
+            header.insert(RETRY_AFTER_MS, HeaderValue::from(millis));
         }
     }
     let allow = match reject {
@@ -287,10 +296,10 @@ pub async fn reject(
         _ => None,
     };
     if let Some(allow) = allow {
-        header.insert_header(header::ALLOW, HeaderValue::from_static(allow))?;
+        header.insert(header::ALLOW, HeaderValue::from_static(allow));
     }
     if matches!(reject, Reject::Upgrade(_)) && arrival.version == Version::HTTP_11 {
-        header.insert_header(header::UPGRADE, HeaderValue::from_static("websocket"))?;
+        header.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     }
     // A client that waits for the 100 need not send its body now: what it sends next could be taken for it.
     let head = session.req_header();
@@ -303,7 +312,7 @@ pub async fn reject(
         session.as_downstream_mut().set_close_on_response_before_downstream_finish(false);
         session.as_downstream_mut().set_total_drain_timeout(Some(DRAIN));
     }
-    write(session, header, body).await
+    write(session, header_of(reject.status(), header)?, body).await
 }
 
 /// Tells the client why it gets no answer, where it has the header of a stream already.
@@ -328,6 +337,11 @@ async fn write(session: &mut Session, header: ResponseHeader, body: Bytes) -> Re
 
 /// Pingora bounds neither the writing of a header nor of a body's end: a client that reads nothing is given up.
 pub async fn bounded<T>(writing: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut writing = pin!(writing);
+    // Nearly every write is done at once: no timer is made for it, and nothing is moved.
+    if let Poll::Ready(written) = futures::poll!(&mut writing) {
+        return written;
+    }
     let given_up = |_| Error::explain(ErrorType::WriteTimedout, "the client reads nothing").into_down();
     tokio::time::timeout(2 * CLIENT_WRITE, writing).await.map_err(given_up)?
 }

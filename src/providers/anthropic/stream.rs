@@ -6,12 +6,14 @@ use crate::{
     providers::{
         Garbage, OutputText, Reading, Seen, StreamReader, UpstreamError, failure,
         lenient::{Text, Unread, read},
+        likeness::Likeness,
         mask::Key,
     },
     sse::SseEvent,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// One event; which members there are depends on its type.
 #[derive(Deserialize)]
@@ -68,18 +70,32 @@ struct Delta<'a> {
     stop_reason: Text<'a>,
 }
 
+impl<'a> Delta<'a> {
+    /// The only text in it.
+    fn only_text(&self) -> Option<&'a str> {
+        let mut said =
+            [&self.text, &self.thinking, &self.partial_json].into_iter().filter(|text| text.says_something());
+        match (said.next(), said.next()) {
+            (Some(Text::Plain(Cow::Borrowed(text))), None) => Some(text),
+            _ => None,
+        }
+    }
+}
+
 /// Reads such a stream.
 pub(in crate::providers) struct Reader {
     key: Key,
     known: Known,
     reading: Reading,
     output: OutputText,
+    likeness: Likeness,
 }
 
 impl Reader {
     /// Errors are told without `key`.
     pub(in crate::providers) fn new(key: Key) -> Self {
-        Self { key, known: Known::default(), reading: Reading::default(), output: OutputText::default() }
+        let (reading, output) = (Reading::default(), OutputText::default());
+        Self { key, known: Known::default(), reading, output, likeness: Likeness::default() }
     }
 
     fn read(&mut self, event: &SseEvent, read: &Event<'_>) -> Seen {
@@ -95,7 +111,13 @@ impl Reader {
                 false
             }
             b"content_block_start" => read.content_block.as_ref().is_some_and(|block| self.block(block)),
-            b"content_block_delta" => read.delta.as_ref().is_some_and(|delta| self.delta(delta)),
+            b"content_block_delta" => {
+                // Where the type stands in the data, what is like the data is of that type.
+                if let (Some(text), Text::Plain(_)) = (read.delta.as_ref().and_then(Delta::only_text), &read.r#type) {
+                    self.likeness.learn(&event.data, text, None);
+                }
+                read.delta.as_ref().is_some_and(|delta| self.delta(delta))
+            }
             b"message_delta" => self.message_delta(read),
             b"message_stop" => {
                 self.reading.complete = self.reading.usage.is_some();
@@ -147,6 +169,10 @@ impl StreamReader for Reader {
     fn event(&mut self, event: &SseEvent) -> Seen {
         if !event.has_data {
             return Seen::Quiet { strip: None };
+        }
+        if let Some((text, _)) = self.likeness.text(&event.data) {
+            self.output.push(text);
+            return Seen::Output { strip: None };
         }
         match read::<Event<'_>>(&event.data) {
             Ok(read) => self.read(event, &read),

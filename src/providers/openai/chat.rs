@@ -6,12 +6,14 @@ use crate::{
     providers::{
         Garbage, OutputText, Reading, Seen, StreamReader, failure,
         lenient::{Text, Unread, is_given, member_range, raw, read},
+        likeness::Likeness,
         mask::Key,
     },
     sse::SseEvent,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 /// One chunk. Members that are not named pass through unseen.
 #[derive(Deserialize)]
@@ -37,6 +39,24 @@ struct Choice<'a> {
     text: Text<'a>,
     #[serde(borrow, default)]
     finish_reason: Text<'a>,
+}
+
+impl<'a> Choice<'a> {
+    /// The only text in it, if a text is all that it carries.
+    fn only_text(&self) -> Option<&'a str> {
+        let none = Delta::default();
+        let delta = self.delta.as_ref().unwrap_or(&none);
+        let calls = delta.tool_calls.is_some() || delta.function_call.is_some() || delta.audio.is_some();
+        if calls || self.finish_reason.says_something() {
+            return None;
+        }
+        let texts = [&self.text, &delta.content, &delta.refusal, &delta.reasoning_content, &delta.reasoning];
+        let mut said = texts.into_iter().filter(|text| text.says_something());
+        match (said.next(), said.next()) {
+            (Some(Text::Plain(Cow::Borrowed(text))), None) => Some(text),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -106,19 +126,25 @@ pub(super) struct Reader {
     finished: bool,
     reading: Reading,
     output: OutputText,
+    likeness: Likeness,
 }
 
 impl Reader {
     pub(super) fn new(api: Api, hide_usage: bool, key: Key) -> Self {
         let (reading, output) = (Reading::default(), OutputText::default());
-        Self { api, hide_usage, key, finished: false, reading, output }
+        Self { api, hide_usage, key, finished: false, reading, output, likeness: Likeness::default() }
     }
 
     fn chunk(&mut self, event: &SseEvent, chunk: &Chunk<'_>) -> Seen {
         if let Some(error) = chunk.error.filter(|error| is_given(Some(error))) {
             return Seen::Error(failure::in_stream(error, &self.key));
         }
+        let tier = self.reading.tier;
         usage::take_tier(chunk.service_tier.as_str(), &mut self.reading);
+        if self.reading.tier != tier {
+            // What was learned before would tell of another tier.
+            self.likeness = Likeness::default();
+        }
         let choices = chunk.choices.as_deref().unwrap_or_default();
         let mut output = false;
         for choice in choices {
@@ -136,7 +162,15 @@ impl Reader {
             Some(usage) if self.hide_usage => member_range(&event.data, "usage", usage),
             _ => None,
         };
-        if output { Seen::Output { strip } } else { Seen::Quiet { strip } }
+        if !output {
+            return Seen::Quiet { strip };
+        }
+        if let ([choice], None) = (choices, given)
+            && let Some(text) = choice.only_text()
+        {
+            self.likeness.learn(&event.data, text, strip.as_ref());
+        }
+        Seen::Output { strip }
     }
 
     /// Collects what one choice carries; whether that is output.
@@ -186,6 +220,10 @@ impl StreamReader for Reader {
         if !event.has_data {
             return Seen::Quiet { strip: None };
         }
+        if let Some((text, strip)) = self.likeness.text(&event.data) {
+            self.output.push(text);
+            return Seen::Output { strip };
+        }
         if event.data.trim_ascii() == b"[DONE]" {
             self.reading.complete = self.reading.usage.is_some();
             return Seen::End;
@@ -204,5 +242,57 @@ impl StreamReader for Reader {
 
     fn output(&self) -> &OutputText {
         &self.output
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    fn event(data: String) -> SseEvent {
+        let data = Bytes::from(data);
+        SseEvent { raw: data.clone(), name: Bytes::new(), data_at: Some(0), has_data: true, data }
+    }
+
+    fn chunk() -> impl Strategy<Value = String> {
+        let text = prop_oneof![Just("a"), Just("größer"), Just(" {\\\"x\\\":"), Just("\\n"), Just("[DONE]"), Just("")];
+        let member = prop_oneof![Just("content"), Just("content"), Just("reasoning_content"), Just("refusal")];
+        let usage = prop_oneof![
+            Just(""),
+            Just(",\"usage\":null"),
+            Just(",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}")
+        ];
+        let more = prop_oneof![
+            Just(""),
+            Just(",\"obfuscation\":\"x\""),
+            Just(",\"obfuscation\":\"yyy\""),
+            Just(",\"service_tier\":\"priority\"")
+        ];
+        let end = prop_oneof![Just("null"), Just("null"), Just("null"), Just("\"stop\"")];
+        (text, member, usage, more, end).prop_map(|(text, member, usage, more, end)| {
+            format!("{{\"choices\":[{{\"index\":0,\"delta\":{{\"{member}\":\"{text}\"}},\"finish_reason\":{end}}}]{usage}{more}}}")
+        })
+    }
+
+    proptest! {
+        /// What was learned of the events before changes nothing of what an event is: each is told as a reader tells it that
+        /// never saw another one.
+        #[test]
+        fn an_event_is_the_same_to_a_reader_that_knows_its_like(chunks in prop::collection::vec(chunk(), 1..24), hide: bool) {
+            let reader = || Reader::new(Api::ChatCompletions, hide, Key::new(None));
+            let (mut all, mut texts) = (reader(), OutputText::default());
+            for chunk in chunks {
+                let (event, mut one) = (event(chunk), reader());
+                let seen = all.event(&event);
+                prop_assert_eq!(format!("{seen:?}"), format!("{:?}", one.event(&event)));
+                texts.push(one.output().text());
+                prop_assert_eq!(all.output().text(), texts.text());
+                if one.reading().tier.is_some() {
+                    prop_assert_eq!(all.reading().tier, one.reading().tier);
+                }
+            }
+        }
     }
 }

@@ -17,6 +17,7 @@ use http::HeaderMap;
 use parking_lot::Mutex;
 use pingora::protocols::{Peek, Shutdown, Stream};
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -111,8 +112,9 @@ impl Gate {
 
     /// Reads a piece into the buffer; 0: the client has ended.
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut piece = [0; PIECE];
-        let mut piece = ReadBuf::new(&mut piece);
+        // Not zeroed: it is asked several times a request, mostly for nothing.
+        let mut piece = [MaybeUninit::uninit(); PIECE];
+        let mut piece = ReadBuf::uninit(&mut piece);
         ready!(Pin::new(&mut self.io).poll_read(context, &mut piece))?;
         self.buffer.extend_from_slice(piece.filled());
         Poll::Ready(Ok(piece.filled().len()))

@@ -51,6 +51,13 @@ impl HeadReader {
     /// What is wrong, as soon as it is seen.
     pub fn read(&mut self, bytes: &[u8], limits: HeadLimits) -> Result<Option<Whole>, Framing> {
         while let Some(&byte) = bytes.get(self.at) {
+            if let Some(end) = self.plain_line(bytes, limits) {
+                self.at = end;
+                if let Some(whole) = self.end_line(bytes, limits)? {
+                    return Ok(Some(whole));
+                }
+                continue;
+            }
             if self.at >= limits.bytes {
                 return Err(Framing::HeadTooLarge);
             }
@@ -70,6 +77,19 @@ impl HeadReader {
             }
         }
         Ok(None)
+    }
+
+    /// The end of a line that is there from its first byte to its CR LF and has no control bytes: nearly all are, and such a
+    /// one need not be looked at byte by byte.
+    fn plain_line(&self, bytes: &[u8], limits: HeadLimits) -> Option<usize> {
+        if self.at != self.line {
+            return None;
+        }
+        let rest = bytes.get(self.at..bytes.len().min(limits.bytes))?;
+        let line = rest.get(..memchr::memchr(b'\n', rest)?)?;
+        let text = line.strip_suffix(b"\r")?;
+        let controls = text.iter().fold(false, |any, &byte| any | (byte.is_ascii_control() & (byte != b'\t')));
+        (!controls).then_some(self.at + line.len() + 1)
     }
 
     fn end_line(&mut self, bytes: &[u8], limits: HeadLimits) -> Result<Option<Whole>, Framing> {
@@ -135,7 +155,7 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Framing> {
     if line.first().is_some_and(|byte| b" \t".contains(byte)) {
         return Err(Framing::Folded);
     }
-    let colon = line.iter().position(|&byte| byte == b':').ok_or(Framing::Name)?;
+    let colon = memchr::memchr(b':', line).ok_or(Framing::Name)?;
     let (name, value) = line.split_at(colon);
     if name.is_empty() || !name.iter().all(|&byte| of_token(byte)) {
         return Err(Framing::Name);
@@ -144,8 +164,18 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Framing> {
 }
 
 /// RFC 9110 §5.6.2.
-fn of_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+const fn of_token(byte: u8) -> bool {
+    const TABLE: [bool; 256] = {
+        let (mut table, mut byte) = ([false; 256], 0);
+        while byte < 128 {
+            let one = byte as u8;
+            table[byte] = one.is_ascii_alphanumeric()
+                || matches!(one, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+            byte += 1;
+        }
+        table
+    };
+    TABLE[byte as usize]
 }
 
 /// The target of a head that may be wrong elsewhere, as far as it can be made out: errors are told in its dialect.

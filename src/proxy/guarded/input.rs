@@ -24,7 +24,7 @@ use crate::{
     routing::{Route, Table},
 };
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -63,7 +63,7 @@ pub fn mask(
     model: &str,
 ) -> Result<Mask, Reject> {
     let guards = &snapshot.guards;
-    let asked = headers.get_all(ASKED).iter().map(|value| value.to_str().unwrap_or("?"));
+    let asked = headers.get_all(&ASKED).iter().map(|value| value.to_str().unwrap_or("?"));
     let unknown = |name: &str| Reject::Guard(Guarded::Unknown { name: shown(name) });
     let asked = asked.map(|names| guards.asked_for(names).map_err(unknown));
     let asked = asked.collect::<Result<Vec<Mask>, _>>()?.into_iter().fold(0, |all, mask| all | mask);
@@ -116,7 +116,7 @@ fn unless_closed(snapshot: &Snapshot, mask: Mask, api: Api, directions: &[Direct
 }
 
 /// Guardrails that a client adds, parted by commas.
-const ASKED: &str = "x-weighbridge-guardrails";
+static ASKED: HeaderName = HeaderName::from_static("x-weighbridge-guardrails");
 
 /// The guardrails of every model and of those that may answer in its place.
 pub fn guards_of(guards: &Guards, table: &Table<Target>) -> HashMap<Arc<str>, Mask> {
