@@ -35,6 +35,9 @@ struct Args {
     write_buffer: usize,
 }
 
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 struct Bare {
     upstream: SocketAddr,
 }
