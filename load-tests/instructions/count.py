@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Instructions and allocations of the gateway's worker thread for each request and each streamed chunk, by callgrind.
 
-    count.py WEIGHBRIDGE [--requests N] [--out FILE.json] [--budget FILE.json] [--profile FILE.txt] [--write-budget]
+    count.py WEIGHBRIDGE [--bare FILE] [--requests N] [--out FILE.json] [--budget FILE.json] [--write-budget] [--profile FILE.txt]
 
 The provider and the client are threads of this process, in step with each other: a stream's next chunk leaves when the client has the one
-before, so that each chunk is a read and a write of its own, in every run. The same work is done twice, N and 2 N times, and
-the difference counts: what happens once falls out. Standard library only; loopback only.
+before, so that each chunk is a read and a write of its own, in every run. Nothing is counted before the first requests are done. The
+same work is done five times, and the least counts: a timer that fires in between only adds. Standard library only; loopback only.
 """
 
 import argparse
@@ -25,7 +25,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 CONFIG = HERE.parent / "production.yaml"
@@ -33,6 +32,8 @@ CONFIG = HERE.parent / "production.yaml"
 ALLOWED = 3.0
 KEYS = ("plain", "governed", "production")
 CHUNKS = 50
+# How often each is counted.
+RUNS = 5
 
 PROSE = (
     "Please read the report below and tell me what the authors think about the future of the harbour. They argue that trade moves "
@@ -179,35 +180,40 @@ class Client:
             sys.exit(f"{words} words of {CHUNKS}")
 
 
-class Gateway:
-    """The gateway under callgrind; without counting until it is told to."""
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return one.getsockname()[1]
 
-    def __init__(self, binary, provider, work):
-        self.work, self.dumps = work, 0
-        self.keys = {name: f"load-{name}-{secrets.token_hex(16)}" for name in KEYS}
-        ports = []
-        for _ in range(2):
-            with socket.create_server(("127.0.0.1", 0)) as one:
-                ports.append(one.getsockname()[1])
-        self.port, self.admin = ports
-        env = dict(os.environ, GATEWAY_PORT=str(self.port), ADMIN_PORT=str(self.admin), PROVIDER_PORT=str(provider.port))
-        env |= {"STATE_DIR": str(work / "state"), "ACCESS_LOG": str(work / "access.jsonl")}
-        env |= {f"{name.upper()}_HASH": hashlib.sha256(key.encode()).hexdigest() for name, key in self.keys.items()}
-        (work / "state").mkdir()
-        command = [
+
+class Counted:
+    """A proxy under callgrind; without counting until it is told to. With a configuration: the gateway, else the bare one."""
+
+    def __init__(self, binary, provider, work, config=None):
+        self.work, self.dumps, self.port = work, 0, free_port()
+        self.keys = {name: f"load-{name}-{secrets.token_hex(16)}" for name in (KEYS if config else ("bare",))}
+        work.mkdir()
+        env, command = dict(os.environ), [
             "valgrind", "--tool=callgrind", "--separate-threads=yes", f"--callgrind-out-file={work}/out", "--instr-atstart=no",
-            "--fair-sched=yes", str(binary), "run", "-c", str(CONFIG),
+            "--fair-sched=yes", str(binary),
         ]
-        self.log = open(work / "gateway.log", "w", encoding="utf-8")
-        self.process = subprocess.Popen(command, env=env, stdout=self.log, stderr=self.log)
+        if config:
+            env |= {"GATEWAY_PORT": str(self.port), "ADMIN_PORT": str(free_port()), "PROVIDER_PORT": str(provider.port)}
+            env |= {"STATE_DIR": str(work / "state"), "ACCESS_LOG": str(work / "access.jsonl")}
+            env |= {f"{name.upper()}_HASH": hashlib.sha256(key.encode()).hexdigest() for name, key in self.keys.items()}
+            (work / "state").mkdir()
+            command += ["run", "-c", str(config)]
+        else:
+            command += ["--listen", f"127.0.0.1:{self.port}", "--upstream", f"127.0.0.1:{provider.port}", "--threads", "1"]
+        with open(work / "log", "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
         until = time.monotonic() + 120
         while True:
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/readyz", timeout=5).read()
+                socket.create_connection(("127.0.0.1", self.port), timeout=5).close()
                 return
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > until:
-                    sys.exit("the gateway does not start:\n" + (work / "gateway.log").read_text()[-2000:])
+                    sys.exit("it does not start:\n" + (work / "log").read_text()[-2000:])
                 time.sleep(0.2)
 
     def control(self, *words):
@@ -216,10 +222,8 @@ class Gateway:
         if done.returncode or "OK" not in done.stdout:
             sys.exit(f"{' '.join(command)}: {done.stdout} {done.stderr}")
 
-    def counted(self, work):
-        """The files of all threads for what `work` does."""
-        self.control("--zero")
-        work()
+    def dump(self):
+        """The files of all threads for what was done since the last dump."""
         self.control("--dump")
         self.dumps += 1
         return sorted(self.work.glob(f"out.{self.dumps}-*"))
@@ -292,24 +296,31 @@ def totals(files):
 
 
 def measure(gateway, client, requests):
-    """For each key, and for short requests and streams: figures for one; and the worker of the longer run, with its length."""
+    """For each key, and for short requests and streams: figures for one; and the worker of the least run, with its length."""
     figures, workers = {}, {}
     for stream in (False, True):
-        count = max(2, requests // 8) if stream else requests
-        for key in KEYS:
-            ask = lambda times, key=key, stream=stream: [client.ask(gateway.keys[key], stream) for _ in range(times)]
-            ask(10)
-            once, others_once = totals(gateway.counted(lambda: ask(count)))
-            twice, others_twice = totals(gateway.counted(lambda: ask(2 * count)))
+        count = max(2, requests // 4) if stream else requests
+        for key in gateway.keys:
+            runs = []
+            for _ in range(RUNS):
+                if not runs:
+                    client.ask(gateway.keys[key], stream)
+                    gateway.dump()
+                for _ in range(count):
+                    client.ask(gateway.keys[key], stream)
+                runs.append(totals(gateway.dump()))
             name = f"{key}_{'stream' if stream else 'short'}"
-            workers[name] = (twice, 2 * count)
+            least = min((worker for worker, _ in runs), key=lambda worker: worker.instructions)
+            most = max(worker.instructions for worker, _ in runs)
+            workers[name] = (least, count)
             figures[name] = {
-                "instructions": round((twice.instructions - once.instructions) / count),
-                "allocations": round((twice.allocations - once.allocations) / count, 1),
-                "other_threads_instructions": round((others_twice - others_once) / count),
+                "instructions": round(least.instructions / count),
+                "most_instructions": round(most / count),
+                "allocations": round(min(worker.allocations for worker, _ in runs) / count, 1),
+                "other_threads_instructions": round(sum(others for _, others in runs) / count / RUNS),
             }
             print(name, figures[name], file=sys.stderr, flush=True)
-    for key in KEYS:
+    for key in gateway.keys:
         short, stream = figures[f"{key}_short"], figures[f"{key}_stream"]
         figures[f"{key}_chunk"] = {
             "instructions": round((stream["instructions"] - short["instructions"]) / CHUNKS),
@@ -370,6 +381,31 @@ def compiler():
     return f"{version} {platform.machine()}"
 
 
+def count(binary, provider, work, requests, config=None):
+    """Starts it, warms it, counts, and ends it."""
+    proxy = Counted(binary, provider, work, config)
+    try:
+        client = Client(proxy.port, provider)
+        for key in proxy.keys.values():
+            for stream in (False, True):
+                for _ in range(5):
+                    client.ask(key, stream)
+        proxy.control("--instr=on")
+        return measure(proxy, client, requests)
+    finally:
+        proxy.end()
+
+
+def tell(figures):
+    """A table in Markdown."""
+    print("| | instructions | ÷ bare | allocations | in other threads |\n|---|---|---|---|---|")
+    for name, figure in figures.items():
+        bare = figures.get(f"bare_{name.rpartition('_')[2]}")
+        ratio = f"{figure['instructions'] / bare['instructions']:.2f}" if bare else "-"
+        others = f"{figure['other_threads_instructions']:,}" if "other_threads_instructions" in figure else "-"
+        print(f"| {name.replace('_', ', ')} | {figure['instructions']:,} | {ratio} | {figure['allocations']} | {others} |")
+
+
 def judge(figures, budget):
     """Compares with the budget of this compiler; true if nothing rose too far."""
     known = budget.get(compiler())
@@ -389,7 +425,8 @@ def judge(figures, budget):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binary", type=pathlib.Path)
-    parser.add_argument("--requests", type=int, default=64, help="N, of short requests; streams: an eighth")
+    parser.add_argument("--requests", type=int, default=16, help="of short requests in each run; streams: a quarter")
+    parser.add_argument("--bare", type=pathlib.Path, help="counts the bare pass-through, too")
     parser.add_argument("--out", type=pathlib.Path, help="writes the figures as JSON")
     parser.add_argument("--budget", type=pathlib.Path, help="fails where a figure is more than 3 %% above it")
     parser.add_argument("--write-budget", action="store_true", help="writes the figures of this compiler into --budget")
@@ -398,25 +435,20 @@ def main():
     if not shutil.which("valgrind"):
         sys.exit("valgrind is missing: apt-get install valgrind")
     with tempfile.TemporaryDirectory() as work:
-        provider = Provider()
-        gateway = Gateway(args.binary, provider, pathlib.Path(work))
-        try:
-            client = Client(gateway.port, provider)
-            for key in KEYS:
-                for stream in (False, True):
-                    for _ in range(5):
-                        client.ask(gateway.keys[key], stream)
-            gateway.control("--instr=on")
-            figures, workers = measure(gateway, client, args.requests)
-            if args.profile:
-                profile(workers, args.profile)
-        finally:
-            gateway.end()
+        provider, work = Provider(), pathlib.Path(work)
+        figures, workers = count(args.binary, provider, work / "gateway", args.requests, CONFIG)
+        if args.bare:
+            bare_figures, bare_workers = count(args.bare, provider, work / "bare", args.requests)
+            figures, workers = bare_figures | figures, bare_workers | workers
+        if args.profile:
+            profile(workers, args.profile)
+    tell(figures)
     if args.out:
         args.out.write_text(json.dumps({"compiler": compiler(), "figures": figures}, indent=1) + "\n")
     budget = json.loads(args.budget.read_text()) if args.budget and args.budget.exists() else {}
     if args.write_budget:
-        budget[compiler()] = {name: figure["instructions"] for name, figure in figures.items()}
+        ours = {name: figure["instructions"] for name, figure in figures.items() if not name.startswith("bare")}
+        budget[compiler()] = ours
         args.budget.write_text(json.dumps(budget, indent=1) + "\n")
     if args.budget and not judge(figures, budget):
         sys.exit("the chain takes more instructions than its budget allows")

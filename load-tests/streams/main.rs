@@ -174,37 +174,29 @@ fn client(args: &Args, begun: Instant) -> io::Result<Seen> {
         args.target,
         body.len()
     );
-    let mut line = Vec::new();
     for _ in 0..args.times {
         reader.get_mut().write_all(request.as_bytes())?;
-        let (mut first, mut worst_us, mut count, mut ok) = (None, 0, 0, false);
-        loop {
-            line.clear();
-            if reader.read_until(b'\n', &mut line)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
+        head(&mut reader)?;
+        let (mut first, mut worst_us, mut count) = (None, 0, 0);
+        // What a proxy puts into one chunk is its own affair: lines are cut out of the body.
+        let mut body = Vec::new();
+        while next_chunk(&mut reader, &mut body)? {
             let now_ns = begun.elapsed().as_nanos();
-            ok |= line.starts_with(b"HTTP/1.1 200");
-            if !ok {
-                return Err(io::Error::other(String::from_utf8_lossy(&line).into_owned()));
+            let whole = memchr::memrchr(b'\n', &body).map_or(0, |at| at + 1);
+            for at in memchr::memchr_iter(b'@', &body[..whole]) {
+                let digits = body.get(at + 1..at + 21).and_then(|digits| std::str::from_utf8(digits).ok());
+                let sent_ns = digits.and_then(|digits| digits.parse::<u128>().ok());
+                let sent_ns = sent_ns.ok_or_else(|| io::Error::other("an event without its time"))?;
+                let us = u64::try_from(now_ns.saturating_sub(sent_ns) / 1_000).unwrap_or(u64::MAX);
+                count += 1;
+                if first.is_none() {
+                    first = Some(us);
+                } else {
+                    worst_us = worst_us.max(us);
+                    seen.event_us.push(us);
+                }
             }
-            // The last chunk has no bytes: its line is a zero.
-            if line == b"0\r\n" {
-                reader.read_until(b'\n', &mut line)?;
-                break;
-            }
-            let Some(at) = memchr::memchr(b'@', &line) else { continue };
-            let digits = line.get(at + 1..at + 21).and_then(|digits| std::str::from_utf8(digits).ok());
-            let sent_ns = digits.and_then(|digits| digits.parse::<u128>().ok());
-            let sent_ns = sent_ns.ok_or_else(|| io::Error::other("an event without its time"))?;
-            let us = u64::try_from(now_ns.saturating_sub(sent_ns) / 1_000).unwrap_or(u64::MAX);
-            count += 1;
-            if first.is_none() {
-                first = Some(us);
-            } else {
-                worst_us = worst_us.max(us);
-                seen.event_us.push(us);
-            }
+            body.drain(..whole);
         }
         if count != args.events {
             return Err(io::Error::other(format!("{count} of {} events", args.events)));
@@ -213,6 +205,38 @@ fn client(args: &Args, begun: Instant) -> io::Result<Seen> {
         seen.worst_us.push(worst_us);
     }
     Ok(seen)
+}
+
+/// The head of an answer, whose status must be 200.
+fn head(reader: &mut BufReader<TcpStream>) -> io::Result<()> {
+    let mut line = String::new();
+    loop {
+        let first = line.is_empty();
+        line.clear();
+        if reader.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if first && !line.starts_with("HTTP/1.1 200") {
+            return Err(io::Error::other(line));
+        }
+        if line == "\r\n" {
+            return Ok(());
+        }
+    }
+}
+
+/// Appends the next chunk to `body`; false: it was the last one.
+fn next_chunk(reader: &mut BufReader<TcpStream>, body: &mut Vec<u8>) -> io::Result<bool> {
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let size = u64::from_str_radix(line.trim_end(), 16).map_err(io::Error::other)?;
+    let taken = reader.take(size).read_to_end(body)? as u64;
+    line.clear();
+    reader.read_line(&mut line)?;
+    if taken < size || line != "\r\n" {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(size > 0)
 }
 
 fn percentiles(all_us: &mut [u64]) -> Value {
