@@ -104,8 +104,8 @@ def bodies(rows):
         subjects = names(part)
         at = {name: of(part, subject=name) for name in subjects}
         text += f"\n## {phase}\n\n"
-        peak = lambda row: (row["peak_kib"] - row["rss_before_kib"]) * 1024 / row["bytes"]
-        text += table(["", "CPU µs a request", "÷ bare", "÷ nginx", "p50 µs", "÷ direct", "MB a second of CPU", "RSS grew at most by (bodies)"], [
+        peak = lambda row: (row["peak_kib"] - row["fresh_kib"]) * 1024 / row["bytes"] / row["connections"]
+        text += table(["", "CPU µs a request", "÷ bare", "÷ nginx", "p50 µs", "÷ direct", "MB a second of CPU", "most RSS above a fresh one, bodies per connection"], [
             [name, spread(cpu(at[name])), ratio(cpu(at[name]), cpu(at.get("bare", []))), ratio(cpu(at[name]), cpu(at.get("nginx", []))),
              spread(latency(at[name], "latency_us", "p50")),
              ratio(latency(at[name], "latency_us", "p50"), latency(at["direct"], "latency_us", "p50")),
@@ -149,10 +149,11 @@ def failing(rows):
     closed = {name: of(rows, model=name, phase="closed") for name in models}
     paced = {name: of(rows, model=name, phase="350") for name in models}
     words = {"well": "one target that answers", "status": "a 503 before it", "refused": "a refused connection before it"}
-    return table(["", "CPU µs a request", "÷ well", "requests/s", "p50 µs at 350/s", "p99", "errors"], [
+    return table(["", "CPU µs a request", "÷ well", "requests/s", "p50 µs at 350/s", "p99", "refused (503)", "errors"], [
         [words.get(name, name), spread(cpu(closed[name])), ratio(cpu(closed[name]), cpu(closed["well"])),
          spread([row["load"]["rps"] for row in closed[name]]), spread(latency(paced[name], "latency_us", "p50")),
-         spread(latency(paced[name], "latency_us", "p99")), sum(row["load"]["errors"] for row in closed[name] + paced[name])]
+         spread(latency(paced[name], "latency_us", "p99")), sum(row["load"]["refused"] for row in paced[name]),
+         sum(row["load"]["errors"] for row in closed[name] + paced[name])]
         for name in models]), {}
 
 

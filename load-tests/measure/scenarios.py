@@ -3,8 +3,8 @@
 Subjects take turns in an order that rotates from round to round, so that what the machine does beside falls on all of them.
 """
 
-import os
-import pathlib
+import hashlib
+import sqlite3
 import subprocess
 import sys
 import time
@@ -87,16 +87,17 @@ def bodies(stage, rounds):
     provider = stage.provider()
     subjects = cast(stage, provider, ("direct", "bare", "nginx", "plain", "production"))
     warm(stage, subjects)
+    fresh = {subject: stage.of(subject).memory() for subject in subjects if subject != "direct"}
     scale = 1 if stage.quick else 5
     for number, order in turns(subjects, rounds):
         for name, size, count, connections in (("64 KB", 64 << 10, 600, 4), ("1 MB", 1 << 20, 80, 4), ("20 MB", 20 << 20, 5, 1)):
             for subject in order:
                 row = stage.measure(subject, "--body", "large", "--image-bytes", size, "--requests", count * scale,
                                     "--connections", connections)
-                yield {"round": number, "phase": name, "bytes": size * 1, **row}
+                yield {"round": number, "phase": name, "bytes": size, "connections": connections, "fresh_kib": fresh.get(subject), **row}
         for subject in order:
             row = stage.measure(subject, "--text-bytes", 256 << 10, "--requests", 60 * scale, "--connections", 4)
-            yield {"round": number, "phase": "256 KB of text", "bytes": 256 << 10, **row}
+            yield {"round": number, "phase": "256 KB of text", "bytes": 256 << 10, "connections": 4, "fresh_kib": fresh.get(subject), **row}
 
 
 def features(stage, rounds):
@@ -158,7 +159,8 @@ def failing(stage, rounds):
             count = 4_000 if stage.quick else 40_000
             row = stage.measure("production", *KILO, "--model", model, "--requests", count, "--connections", 16)
             yield {"round": number, "phase": "closed", "model": model, **row}
-            row = stage.measure("production", *KILO, "--model", model, "--rate", 350, "--requests", 700, "--connections", 64)
+            row = stage.measure("production", *KILO, "--model", model, "--rate", 350, "--requests", 700, "--connections", 64,
+                                "--refused", 503)
             yield {"round": number, "phase": "350", "model": model, **row}
 
 
@@ -173,9 +175,7 @@ def curves(stage, rounds):
         text, more = base, {}
         provider = stage.provider("--output-tokens", "200")
         if what == "keys":
-            extra = [f'  - {{ name: k{at}, team: governed, hash: "sha256:{at:064x}", '
-                     f"limits: [{{ requests: 1000000, per: minute }}], budgets: [{{ usd: 1000, per: month }}] }}" for at in range(count)]
-            text = text.replace("records: {", "\n".join(extra) + "\nrecords: {")
+            more = {"STATE_DIR": str(make_keys(stage, provider, count))}
         elif what == "models":
             extra = [f"  m{at}: {{ targets: [{{ provider: simulated, model: simulated-model, price_as: gpt-4o-mini }}] }}"
                      for at in range(count)]
@@ -197,6 +197,23 @@ def curves(stage, rounds):
             yield {"round": number, **row, **stage.measure("production", *KILO, "--requests", 4_000, "--connections", 16)}
         stage.clear()
     yield from open_streams(stage)
+
+
+def make_keys(stage, provider, count):
+    """A state directory whose key store has `count` keys more, as the admin API would have made them one by one."""
+    state = stage.work / f"keys-{count}"
+    state.mkdir()
+    # The gateway makes its tables.
+    stage.gateway(provider, more={"STATE_DIR": str(state)}).end()
+    with sqlite3.connect(state / "keys.sqlite") as store:
+        names = [f"key-{at:06}" for at in range(count)]
+        now_us = int(time.time() * 1e6)
+        store.executemany("INSERT INTO key (name, team, tags, created_us, updated_us) VALUES (?, 'governed', '{}', ?, ?)",
+                          ((name, now_us, now_us) for name in names))
+        store.executemany("INSERT INTO secret (hash, key, created_us) VALUES (?, ?, ?)",
+                          ((hashlib.sha256(name.encode()).digest(), name, now_us) for name in names))
+    store.close()
+    return state
 
 
 def open_streams(stage):

@@ -167,7 +167,8 @@ fn client(args: &Args, begun: Instant) -> io::Result<Seen> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut reader = BufReader::with_capacity(64 << 10, stream);
     let message = json!({ "role": "user", "content": "Count, please." });
-    let body = json!({ "model": args.model, "stream": true, "messages": [message], "max_tokens": args.events }).to_string();
+    let body =
+        json!({ "model": args.model, "stream": true, "messages": [message], "max_tokens": args.events }).to_string();
     let key = args.key.as_ref().map(|key| format!("authorization: Bearer {key}\r\n")).unwrap_or_default();
     let request = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: {}\r\n{key}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
