@@ -5,15 +5,23 @@
 //! it: a stall is seen by every request that it delays (no coordinated omission). One thread a connection with blocking
 //! sockets, because timers of an async runtime tick in whole milliseconds, and the latencies looked for are smaller.
 //!
+//! With `--fresh` each request has a connection of its own, with `--ca` over TLS.
+//!
 //! It prints one JSON object and ends by itself: both the number of requests and the time are bounded.
 
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// Sends requests to one address on this machine and prints what came back, as JSON
 #[derive(Debug, Parser)]
@@ -27,6 +35,15 @@ struct Args {
     /// What to send
     #[arg(long, value_enum, default_value = "short")]
     body: Body,
+    /// Bytes of text in the question of a short request or a stream; 0: a sentence
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=16 << 20))]
+    text_bytes: u32,
+    /// Tokens of output of an answer in one piece
+    #[arg(long, default_value_t = 16)]
+    output_tokens: u32,
+    /// Bytes of image in a large request
+    #[arg(long, default_value_t = 1 << 20, value_parser = clap::value_parser!(u32).range(..=64 << 20))]
+    image_bytes: u32,
     /// Model to ask for
     #[arg(long, default_value = "load")]
     model: String,
@@ -42,6 +59,12 @@ struct Args {
     /// A status that says "not now": such answers are no errors, and are counted and timed apart
     #[arg(long)]
     refused: Option<u16>,
+    /// A new connection for each request
+    #[arg(long)]
+    fresh: bool,
+    /// Speaks TLS to a server called `localhost`, and trusts these certificates (PEM)
+    #[arg(long)]
+    ca: Option<PathBuf>,
     /// Connections, each on a thread of its own
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
     connections: u32,
@@ -62,7 +85,7 @@ enum Body {
     Short,
     /// The same, answered as a stream
     Stream,
-    /// A question with 1 MiB of image, answered in one piece
+    /// A question with an image, answered in one piece
     Large,
 }
 
@@ -71,6 +94,8 @@ struct Plan {
     target: SocketAddr,
     request: Vec<u8>,
     stream: bool,
+    fresh: bool,
+    tls: Option<Arc<ClientConfig>>,
     expect: u16,
     refused: Option<u16>,
     start: Instant,
@@ -101,6 +126,8 @@ fn main() -> io::Result<()> {
         target: args.target,
         request: request(&args),
         stream: args.body == Body::Stream,
+        fresh: args.fresh,
+        tls: args.ca.as_ref().map(trust).transpose()?,
         expect: args.expect,
         refused: args.refused,
         start,
@@ -157,24 +184,40 @@ impl Plan {
         }
     }
 
+    fn connect(&self) -> io::Result<BufReader<Wire>> {
+        let stream = TcpStream::connect_timeout(&self.target, PATIENCE)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let wire = match &self.tls {
+            None => Wire::Clear(stream),
+            Some(config) => {
+                let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
+                let client = ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
+                Wire::Tls(Box::new(StreamOwned::new(client, stream)))
+            }
+        };
+        Ok(BufReader::with_capacity(64 << 10, wire))
+    }
+
     /// One request and its answer; false if it was refused. A kept connection that was closed meanwhile is opened again,
     /// once.
-    fn ask(&self, connection: &mut Option<BufReader<TcpStream>>, seen: &mut Seen) -> io::Result<bool> {
+    fn ask(&self, connection: &mut Option<BufReader<Wire>>, seen: &mut Seen) -> io::Result<bool> {
         let (mut reader, kept) = match connection.take() {
             Some(reader) => (reader, true),
-            None => (connect(self.target)?, false),
+            None => (self.connect()?, false),
         };
         let mut first = reader.get_mut().write_all(&self.request).and_then(|()| reader.fill_buf().map(<[u8]>::len));
         if kept && !matches!(first, Ok(1..)) {
             seen.reconnects += 1;
-            reader = connect(self.target)?;
+            reader = self.connect()?;
             first = reader.get_mut().write_all(&self.request).and_then(|()| reader.fill_buf().map(<[u8]>::len));
         }
         first?;
         let answer = read_answer(&mut reader)?;
         if Some(answer.status) == self.refused {
             seen.untold += u64::from(!answer.told);
-            *connection = Some(reader).filter(|_| answer.keep);
+            *connection = Some(reader).filter(|_| answer.keep && !self.fresh);
             return Ok(false);
         }
         if answer.status != self.expect {
@@ -185,7 +228,7 @@ impl Plan {
         }
         seen.events += answer.events;
         seen.bytes += answer.bytes;
-        *connection = Some(reader).filter(|_| answer.keep);
+        *connection = Some(reader).filter(|_| answer.keep && !self.fresh);
         Ok(true)
     }
 }
@@ -261,7 +304,7 @@ impl Answer {
     }
 }
 
-fn read_answer(reader: &mut BufReader<TcpStream>) -> io::Result<Answer> {
+fn read_answer(reader: &mut BufReader<Wire>) -> io::Result<Answer> {
     let mut line = String::new();
     let mut answer = Answer { keep: true, ..Answer::default() };
     let status = read_line(reader, &mut line)?.split(' ').nth(1).and_then(|status| status.parse().ok());
@@ -293,7 +336,7 @@ fn read_answer(reader: &mut BufReader<TcpStream>) -> io::Result<Answer> {
     Ok(answer)
 }
 
-fn read_line<'l>(reader: &mut BufReader<TcpStream>, line: &'l mut String) -> io::Result<&'l str> {
+fn read_line<'l>(reader: &mut BufReader<Wire>, line: &'l mut String) -> io::Result<&'l str> {
     line.clear();
     if reader.take(LONGEST_LINE).read_line(line)? == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -301,7 +344,7 @@ fn read_line<'l>(reader: &mut BufReader<TcpStream>, line: &'l mut String) -> io:
     Ok(line.trim_end())
 }
 
-fn read_piece(reader: &mut BufReader<TcpStream>, mut size: u64, answer: &mut Answer) -> io::Result<()> {
+fn read_piece(reader: &mut BufReader<Wire>, mut size: u64, answer: &mut Answer) -> io::Result<()> {
     while size > 0 {
         let buffer = reader.fill_buf()?;
         let part = buffer.get(..usize::try_from(size).unwrap_or(usize::MAX)).unwrap_or(buffer);
@@ -316,21 +359,59 @@ fn read_piece(reader: &mut BufReader<TcpStream>, mut size: u64, answer: &mut Ans
     Ok(())
 }
 
-fn connect(target: SocketAddr) -> io::Result<BufReader<TcpStream>> {
-    let stream = TcpStream::connect_timeout(&target, PATIENCE)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    Ok(BufReader::with_capacity(64 << 10, stream))
+/// A connection, in clear or over TLS.
+enum Wire {
+    Clear(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Clear(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Clear(stream) => stream.write(buffer),
+            Self::Tls(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Clear(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// Trusts the certificates of `ca`, and nobody else.
+fn trust(ca: &PathBuf) -> io::Result<Arc<ClientConfig>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(ca).map_err(io::Error::other)? {
+        roots.add(certificate.map_err(io::Error::other)?).map_err(io::Error::other)?;
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+    let config = config.with_safe_default_protocol_versions().map_err(io::Error::other)?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
 }
 
 fn request(args: &Args) -> Vec<u8> {
-    let question = "Name three rivers that end in the North Sea, and say in one sentence where each of them rises.";
+    let sentence = "Name three rivers that end in the North Sea, and say in one sentence where each of them rises.";
+    let question = match args.text_bytes {
+        0 => sentence.to_owned(),
+        bytes => sentence.chars().chain([' ']).cycle().take(bytes as usize).collect(),
+    };
     let (content, extra) = match args.body {
-        Body::Short => (json!(question), json!({ "max_tokens": 16 })),
+        Body::Short => (json!(question), json!({ "max_tokens": args.output_tokens })),
         Body::Stream => (json!(question), json!({ "max_tokens": args.events, "stream": true })),
         Body::Large => {
-            let url = format!("data:image/png;base64,{}", "iVBORw0K".repeat((1 << 20) / 8));
+            let url = format!("data:image/png;base64,{}", "iVBORw0K".repeat(args.image_bytes as usize / 8));
             let image = json!({ "type": "image_url", "image_url": { "url": url } });
             (json!([{ "type": "text", "text": question }, image]), json!({ "max_tokens": 16 }))
         }

@@ -3,7 +3,7 @@
 #
 #   load-tests/overload/run.sh [--quick]
 #
-# Variables: SCENARIOS ("places processor"), SECONDS_EACH (20), PROFILE (release), OUT (load-tests/results/VERSION),
+# Variables: SCENARIOS ("places processor"), SECONDS_EACH (20), PROFILE (release), BUILT (a directory with the programs: nothing is built), OUT (load-tests/results/VERSION),
 # PROXY_CPU (0), LOAD_CPU (1), FIRST_PORT (19200). Everything is bounded; only processes started here are ended.
 set -euo pipefail
 
@@ -47,10 +47,14 @@ fail() {
   exit 1
 }
 
-echo "building ($PROFILE)" >&2
-cargo build --profile "$PROFILE" --bin weighbridge --example load_generator
-built=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-case $PROFILE in dev) built=$built/debug ;; *) built=$built/$PROFILE ;; esac
+if [ -n "${BUILT:-}" ]; then
+  built=$BUILT
+else
+  echo "building ($PROFILE)" >&2
+  cargo build --profile "$PROFILE" --bin weighbridge --example load_generator
+  built=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+  case $PROFILE in dev) built=$built/debug ;; *) built=$built/$PROFILE ;; esac
+fi
 
 declare -A key
 for name in loud quiet high low; do
