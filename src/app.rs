@@ -200,11 +200,11 @@ pub fn run(config: &Config, file: Option<&Path>, started: impl FnOnce()) -> Resu
 fn tended(
     server: &mut Server,
     config: &Config,
-    (services, snapshot): (&Services, &Snapshot),
+    (services, snapshot): (&Arc<Services>, &Arc<Snapshot>),
     (metrics, health): (&Metrics, HealthMetrics),
 ) -> Result<Sender<Tended>, AppError> {
     let credentials = metrics.providers.credentials.clone();
-    let (service, tending) = Tending::new(Arc::clone(&services.clock), health, credentials);
+    let (service, tending) = Tending::new(Arc::clone(services), health, credentials);
     let first = Tended { feeds: snapshot.feeds.clone(), probings: snapshot.probings(config) };
     tending.try_send(first).map_err(|error| system("a queue", &error))?;
     server.add_service(background_service("tending", service));

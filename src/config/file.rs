@@ -51,10 +51,19 @@ pub(super) struct HealthFile {
     pub(super) window: Option<Time>,
     pub(super) pause: Option<Time>,
     pub(super) most_pause: Option<Time>,
-    /// `off`, `tcp`, `tls` or `models`.
+    /// `off`, `tcp`, `tls`, `models` or `generate`.
     pub(super) probe: Option<String>,
+    pub(super) probe_budget: Option<ProbeBudgetFile>,
     pub(super) every: Option<Time>,
     pub(super) timeout: Option<Time>,
+}
+
+/// What the probe `generate` may cost.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProbeBudgetFile {
+    pub(super) usd: Price,
+    pub(super) per: super::rules::Calendar,
 }
 
 /// Whose account holds files and batches.

@@ -10,6 +10,7 @@ mod hostile_provider;
 mod routing;
 mod attempts;
 mod health;
+mod generating;
 mod by_hand;
 mod streaming;
 mod keep_alive;
