@@ -17,7 +17,7 @@ pub mod trial;
 mod views;
 
 use crate::admin::audit::Audit;
-use crate::admin::{self, AdminState, Api, Records, Tokens, Views};
+use crate::admin::{self, AdminState, Api, Records, Tokens, Tries, Views};
 use crate::auth::{Callers, StoreError};
 use crate::config::{Config, OnRevoke};
 use crate::files::{FilesError, Shelf};
@@ -346,6 +346,7 @@ fn admin_state(
 ) -> AdminState {
     let api = Arc::new(Api {
         tokens,
+        tries: Tries::default(),
         callers: Arc::clone(&services.callers),
         audit,
         state_dir: config.state.dir.clone(),
@@ -360,9 +361,10 @@ fn admin_state(
         )),
         acting: Mutex::default(),
     });
-    let (ready, services) = (Arc::clone(ready), Arc::clone(services));
+    let (ready, services, trusted) = (Arc::clone(ready), Arc::clone(services), services.trusted.clone());
     AdminState {
         pages: pages::pages(config, address, &api),
+        client: Arc::new(move |peer, headers| proxy::client(SocketAddr::new(peer, 0), headers, &trusted).ip()),
         registry: metrics.registry.clone(),
         refresh: Arc::new(move || {
             services.limits.refresh();

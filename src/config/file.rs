@@ -3,7 +3,7 @@
 //! Nothing is checked here but the shape. `Option` in a list is an item that was found wrong and is left out.
 
 use super::quantity::{Count, Part, Percent, Price, Size, Time, UnitPrice};
-use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
+use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile, ProbeBudgetFile};
 use super::{
     Action, Content, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke, Priority, Protocol,
     RouteKind, Secret, Sticky,
@@ -56,14 +56,6 @@ pub(super) struct HealthFile {
     pub(super) probe_budget: Option<ProbeBudgetFile>,
     pub(super) every: Option<Time>,
     pub(super) timeout: Option<Time>,
-}
-
-/// What the probe `generate` may cost.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ProbeBudgetFile {
-    pub(super) usd: Price,
-    pub(super) per: super::rules::Calendar,
 }
 
 /// Whose account holds files and batches.

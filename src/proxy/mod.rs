@@ -151,14 +151,14 @@ impl Gateway {
             Ok(open::Next::Lane(lane)) => return Ok(Some(Stage::Lane(lane))),
             Ok(open::Next::Answer(status, body)) => {
                 let shares = local.shares(&self.services.limits);
-                respond::whole(session, &arrival, dialect, (status, body), None, &shares)
+                respond::whole(session, &arrival, dialect, (status, None, body), None, &shares)
                     .await
                     .map(|bytes| (status, bytes))
             }
             Ok(open::Next::Tokens(counted)) => {
                 let shares = local.shares(&self.services.limits);
                 let origin = Some(counted.origin.name());
-                respond::whole(session, &arrival, dialect, (200, counted.body()), origin, &shares)
+                respond::whole(session, &arrival, dialect, (200, None, counted.body()), origin, &shares)
                     .await
                     .map(|bytes| (200, bytes))
             }

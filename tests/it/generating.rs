@@ -42,7 +42,7 @@ async fn looks_that_generate_are_paid_by_their_budget_and_end_with_it() {
     let spent: Vec<_> = upstream.requests().iter().filter(is_a_look).cloned().collect();
     assert!((1..=2).contains(&spent.len()), "{spent:?}");
     for look in &spent {
-        assert_eq!(look.head.get("authorization"), Some(&format!("Bearer {}", secret("a"))));
+        assert_eq!(look.head.get("authorization"), Some(&*format!("Bearer {}", secret("a"))));
         let asked = look.json();
         assert_eq!((&asked["model"], &asked["max_completion_tokens"]), (&"model-a".into(), &1.into()), "{asked}");
     }

@@ -9,6 +9,7 @@ mod failover;
 mod hostile_provider;
 mod routing;
 mod attempts;
+mod declined;
 mod health;
 mod generating;
 mod by_hand;
