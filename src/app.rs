@@ -17,7 +17,7 @@ pub mod trial;
 mod views;
 
 use crate::admin::audit::Audit;
-use crate::admin::{self, AdminState, Api, Records, Tokens, Views};
+use crate::admin::{self, AdminState, Api, Records, Tokens, Tries, Views};
 use crate::auth::{Callers, StoreError};
 use crate::config::{Config, OnRevoke};
 use crate::files::{FilesError, Shelf};
@@ -200,11 +200,11 @@ pub fn run(config: &Config, file: Option<&Path>, started: impl FnOnce()) -> Resu
 fn tended(
     server: &mut Server,
     config: &Config,
-    (services, snapshot): (&Services, &Snapshot),
+    (services, snapshot): (&Arc<Services>, &Arc<Snapshot>),
     (metrics, health): (&Metrics, HealthMetrics),
 ) -> Result<Sender<Tended>, AppError> {
     let credentials = metrics.providers.credentials.clone();
-    let (service, tending) = Tending::new(Arc::clone(&services.clock), health, credentials);
+    let (service, tending) = Tending::new(Arc::clone(services), health, credentials);
     let first = Tended { feeds: snapshot.feeds.clone(), probings: snapshot.probings(config) };
     tending.try_send(first).map_err(|error| system("a queue", &error))?;
     server.add_service(background_service("tending", service));
@@ -346,6 +346,7 @@ fn admin_state(
 ) -> AdminState {
     let api = Arc::new(Api {
         tokens,
+        tries: Tries::default(),
         callers: Arc::clone(&services.callers),
         audit,
         state_dir: config.state.dir.clone(),
@@ -360,9 +361,10 @@ fn admin_state(
         )),
         acting: Mutex::default(),
     });
-    let (ready, services) = (Arc::clone(ready), Arc::clone(services));
+    let (ready, services, trusted) = (Arc::clone(ready), Arc::clone(services), services.trusted.clone());
     AdminState {
         pages: pages::pages(config, address, &api),
+        client: Arc::new(move |peer, headers| proxy::client(SocketAddr::new(peer, 0), headers, &trusted).ip()),
         registry: metrics.registry.clone(),
         refresh: Arc::new(move || {
             services.limits.refresh();

@@ -1,17 +1,19 @@
 //! Who may use the admin API: bearer tokens and their roles.
 
-use super::Api;
 use super::answer::ApiError;
 use super::audit::Actor;
+use super::{Api, Peer};
 use crate::config::{Admin, Secret};
 use arc_swap::ArcSwap;
 use axum::extract::{Request, State};
-use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest, Sha256};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 /// The tokens of the configuration that holds, as their hashes.
@@ -133,8 +135,20 @@ impl Hashes {
 
 /// Lets a request through that has a token, and puts the actor into it. A viewer may only look.
 pub(super) async fn admit(State(api): State<Arc<Api>>, mut request: Request, next: Next) -> Response {
+    let from = request.extensions().get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(from)| *from);
+    let now_us = api.clock.now_us();
+    if let Some(wait) = api.tries.wait(from, now_us) {
+        return slowed(wait);
+    }
     match api.tokens.actor(request.headers()) {
-        Err(error) => error.into_response(),
+        Err(error) => {
+            if error.code == WRONG {
+                let token = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
+                api.tries.note(from, token, now_us);
+                tracing::warn!(%from, "a wrong token at the admin API");
+            }
+            error.into_response()
+        }
         Ok((role, actor)) => {
             let looks = matches!(*request.method(), Method::GET | Method::HEAD) || request.uri().path() == EXPLAIN;
             if role == Role::Viewer && !looks {
@@ -147,13 +161,24 @@ pub(super) async fn admit(State(api): State<Arc<Api>>, mut request: Request, nex
     }
 }
 
+/// Whoever tried many wrong tokens waits, whatever comes next: else right and wrong could still be told apart.
+fn slowed(wait: Duration) -> Response {
+    let seconds = wait.as_secs() + 1;
+    let message = format!("too many different wrong tokens came from your address; try again in {seconds} seconds");
+    let mut answer = ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_tokens", message).into_response();
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    answer
+}
+
+/// The code of a wrong token.
+const WRONG: &str = "invalid_token";
+
 /// Asked by POST, because it has a body, and changes nothing. The path is the one below `/admin/v1`.
 const EXPLAIN: &str = "/explain";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
 
     #[test]
     fn each_token_has_its_role_and_nothing_else_has_one() {

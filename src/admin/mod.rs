@@ -14,6 +14,7 @@
 mod routes;
 mod server;
 mod access;
+mod tries;
 mod answer;
 mod acts;
 mod keys;
@@ -35,10 +36,12 @@ pub use reload::{LastReload, Reload, ReloadError, ReloadStatus, Reloaded, act_of
 pub use requests::Records;
 pub use server::serve;
 pub use targets::Switch;
+pub use tries::Tries;
 
 use crate::auth::Callers;
 use crate::model::{BudgetView, Clock, Explain, GuardTest, HealthView, LimitView, ModelView, PriceView, TargetHealth};
 use audit::Audit;
+use axum::http::HeaderMap;
 use prometheus::Registry;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -57,6 +60,8 @@ pub struct AdminState {
     pub api: Arc<Api>,
     /// What else is served here: the dashboard. It sees to its own visitors.
     pub pages: axum::Router,
+    /// Who a request is from: what a trusted proxy at this address says in its head, else the address.
+    pub client: Arc<dyn Fn(IpAddr, &HeaderMap) -> IpAddr + Send + Sync>,
 }
 
 /// Where a request comes from, as an extension of it.
@@ -67,6 +72,8 @@ pub struct Peer(pub IpAddr);
 pub struct Api {
     /// Who may use it.
     pub tokens: Arc<Tokens>,
+    /// Wrong tokens of late, of the API and the dashboard together.
+    pub tries: Tries,
     /// Keys and teams.
     pub callers: Arc<Callers>,
     /// Where acts are recorded.

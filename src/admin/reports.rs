@@ -4,10 +4,10 @@ use super::Api;
 use super::acts::blocking;
 use super::answer::{ApiError, Params, Refused};
 use super::audit;
-use crate::ledger::LedgerError;
 use crate::ledger::export::{Filter, export};
 use crate::ledger::render::{self, Format};
 use crate::ledger::usage::{Dimension, Query, answer, since};
+use crate::ledger::{LedgerError, within};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, BufWriter, Write};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use utoipa::{IntoParams, ToSchema};
 
@@ -115,7 +116,7 @@ pub(super) async fn written(
 ) -> Result<Response, ApiError> {
     let written = blocking(move || {
         let mut out = Vec::new();
-        write(&mut out).map(|()| out)
+        within(MOST_TIME, || write(&mut out)).map(|()| out)
     });
     let out = written.await?.map_err(|error| unreadable(&error))?;
     let kind = if format == Format::Csv { "text/csv; charset=utf-8" } else { "application/json" };
@@ -166,6 +167,9 @@ pub(super) async fn usage(
 }
 
 fn unreadable(error: &LedgerError) -> ApiError {
+    if matches!(error, LedgerError::TooLong) {
+        return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "report_too_long", error.to_string());
+    }
     if let LedgerError::Argument(why) = error {
         return ApiError::invalid(why.clone());
     }
@@ -281,6 +285,8 @@ pub(super) async fn acts(
     })
 }
 
+/// A report that reads for longer is given up: whoever waits for it has left by then.
+const MOST_TIME: Duration = Duration::from_secs(30);
 /// Bytes of one piece of an export.
 const PIECE: usize = 64 * 1024;
 /// Pieces that wait for a slow client.

@@ -2,6 +2,7 @@
 
 use super::{AdminState, Peer, routes};
 use axum::Router;
+use axum::http::HeaderMap;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -12,7 +13,9 @@ use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -30,6 +33,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = TcpListener::from_std(listener)?;
+    let client = Arc::clone(&state.client);
     let service = TowerToHyperService::new(routes::router(state));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -41,7 +45,7 @@ pub async fn serve(
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
                 Ok((stream, peer)) => {
-                    let service = Bounded { routes: service.clone(), peer: Peer(peer.ip().to_canonical()) };
+                    let service = Bounded { routes: service.clone(), peer: peer.ip().to_canonical(), client: Arc::clone(&client) };
                     let connection = graceful.watch(connection(stream, service));
                     connections.spawn(async { drop(timeout(CONNECTION_LIFE, connection).await) });
                 }
@@ -72,7 +76,8 @@ fn connection(stream: TcpStream, service: Bounded) -> http1::Connection<TokioIo<
 #[derive(Clone)]
 struct Bounded {
     routes: TowerToHyperService<Router>,
-    peer: Peer,
+    peer: IpAddr,
+    client: Arc<dyn Fn(IpAddr, &HeaderMap) -> IpAddr + Send + Sync>,
 }
 
 impl Service<hyper::Request<Incoming>> for Bounded {
@@ -81,7 +86,8 @@ impl Service<hyper::Request<Incoming>> for Bounded {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, mut request: hyper::Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(self.peer);
+        let peer = Peer((self.client)(self.peer, request.headers()));
+        request.extensions_mut().insert(peer);
         let answer = self.routes.call(request);
         Box::pin(async move {
             match timeout(ANSWER_TIMEOUT, answer).await {

@@ -1,6 +1,6 @@
 //! An API with nothing behind it, for tests of what stands before it.
 
-use super::{Api, Records, Reload, ReloadError, ReloadStatus, Reloaded, Switch, Tokens, Views, audit::Audit};
+use super::{Api, Records, Reload, ReloadError, ReloadStatus, Reloaded, Switch, Tokens, Tries, Views, audit::Audit};
 use crate::{
     auth::{Callers, Witness},
     config::{Admin, Config, ConfigChange, Secret},
@@ -70,6 +70,7 @@ pub(crate) fn api(dir: PathBuf) -> Arc<Api> {
         buffered_bytes: 0,
     };
     Arc::new(Api {
+        tries: Tries::default(),
         tokens: Arc::new(Tokens::of(&Admin { listen: None, token, viewer_token, hosts: Vec::new() })),
         callers: Arc::new(callers),
         audit: Arc::new(Audit::open(&dir)),

@@ -96,14 +96,25 @@ async fn turn(
     let object = format!("target/{provider}/{model}");
     act_on(api, actor, action, object, move |api, witness| {
         let find = || (api.views.targets)().into_iter().find(|one| one.provider == provider && one.model == model);
-        if find().is_none() {
-            return Err(not_found(api, &provider, &model));
-        }
+        let before = find().ok_or_else(|| not_found(api, &provider, &model))?;
         api.switch.turn((&provider, &model), order, witness)?;
-        find().ok_or_else(|| not_found(api, &provider, &model))
+        // One that is not in the file is shown only while it is shut.
+        Ok::<_, Refusal>(find().unwrap_or_else(|| opened(before, api.clock.now_us())))
     })
     .await
     .map(Json)
+}
+
+/// What was shut as it is now that nothing is known of it any more.
+fn opened(target: TargetHealth, now_us: u64) -> TargetHealth {
+    TargetHealth {
+        state: "open".to_owned(),
+        reason: None,
+        since_us: Some(now_us),
+        until_us: None,
+        note: None,
+        ..target
+    }
 }
 
 fn not_found(api: &Api, provider: &str, model: &str) -> Refusal {

@@ -31,6 +31,7 @@ fn start() -> Running {
         }),
         api: api(),
         pages: axum::Router::new(),
+        client: Arc::new(client),
     };
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
@@ -40,6 +41,12 @@ fn start() -> Running {
         let _ = stopped.await;
     }));
     Running { address, ready, stop, served }
+}
+
+/// The tests come through a proxy that says who they are.
+fn client(peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    let told = headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    told.and_then(|told| told.parse().ok()).unwrap_or(peer)
 }
 
 fn api() -> Arc<Api> {
@@ -138,4 +145,27 @@ async fn a_client_that_sends_nothing_does_not_hold_up_shutdown() {
     let _ = idle.read_to_end(&mut rest).await;
     assert!(rest.is_empty());
     assert!(TcpStream::connect(admin.address).await.is_err(), "the port is free again");
+}
+
+#[tokio::test]
+async fn guessing_tokens_at_the_api_ends_after_ten_a_minute_by_the_clients_true_address() {
+    let Running { address, stop, served, .. } = start();
+    let get = async |from: &str, token: &str| {
+        let head = format!(
+            "GET /admin/v1/keys HTTP/1.1\r\nhost: a\r\nx-forwarded-for: {from}\r\nauthorization: Bearer {token}\r\n\
+             connection: close\r\n\r\n"
+        );
+        exchange(address, &head).await
+    };
+    for guess in 0..10 {
+        let answer = get("192.0.2.7", &format!("a-guess-{guess}")).await;
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    }
+    let answer = get("192.0.2.7", staging::ADMIN).await;
+    assert!(answer.starts_with("HTTP/1.1 429") && answer.contains("too_many_wrong_tokens"), "{answer}");
+    assert!(answer.to_lowercase().contains("retry-after: "), "{answer}");
+    let answer = get("192.0.2.8", staging::ADMIN).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    stop.send(()).expect("it serves");
+    served.await.expect("no panic").expect("served");
 }

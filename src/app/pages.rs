@@ -13,6 +13,7 @@ pub(super) fn pages(config: &Config, address: SocketAddr, api: &Arc<Api>) -> axu
     dashboard::router(Board {
         api: Arc::clone(api),
         hosts: Hosts::new(address, &config.admin.hosts),
+        port: address.port(),
         settings: Box::new(move || settings.clone()),
     })
 }

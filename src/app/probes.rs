@@ -4,7 +4,7 @@ use crate::{
     config::{Active, Probe},
     model::Clock,
     outbound::Client,
-    proxy::Probing,
+    proxy::{Generated, Generator, Probing},
     routing::{HealthMetrics, Proof, State},
 };
 use futures::future::join_all;
@@ -25,17 +25,23 @@ pub(super) struct Probes {
     looked_at: Vec<(Probing, Client)>,
     clock: Arc<dyn Clock>,
     metrics: HealthMetrics,
+    generator: Arc<Generator>,
 }
 
 impl Probes {
     /// Of `probings`; all without authorities of their own share one client.
-    pub(super) fn new(probings: Vec<Probing>, clock: Arc<dyn Clock>, metrics: HealthMetrics) -> Self {
+    pub(super) fn new(
+        probings: Vec<Probing>,
+        clock: Arc<dyn Clock>,
+        metrics: HealthMetrics,
+        generator: Arc<Generator>,
+    ) -> Self {
         let shared = Client::default();
         let with_client = |probing: Probing| {
             let client = probing.roots.clone().map_or_else(|| shared.clone(), Client::trusting);
             (probing, client)
         };
-        Self { looked_at: probings.into_iter().map(with_client).collect(), clock, metrics }
+        Self { looked_at: probings.into_iter().map(with_client).collect(), clock, metrics, generator }
     }
 
     /// Looks at all of them. Never returns.
@@ -48,6 +54,7 @@ impl Probes {
     async fn keep(&self, probing: &Probing, client: &Client) {
         let Active { every, .. } = probing.active;
         let mut failures = 0_u32;
+        let mut unpaid = false;
         // The first looks of many providers do not come together.
         sleep(every.min(WHILE_SHUT).mul_f64(chance())).await;
         loop {
@@ -56,7 +63,7 @@ impl Probes {
                 sleep(WHILE_SHUT.min(every)).await;
                 continue;
             }
-            let looked = look(probing, client).await;
+            let looked = self.look(probing, client, &mut unpaid).await;
             failures = if looked.is_err() { failures.saturating_add(1) } else { 0 };
             let now_us = self.clock.now_us();
             let is_shut =
@@ -66,12 +73,46 @@ impl Probes {
                 0 if !is_shut => every,
                 _ => WHILE_SHUT.min(every),
             };
-            self.metrics.probed(&probing.name, looked.is_ok());
-            for standing in &probing.standings {
+            if unpaid {
+                self.metrics.unpaid(&probing.name);
+            } else {
+                self.metrics.probed(&probing.name, looked.is_ok());
+            }
+            // What was not looked at at all tells nothing.
+            let told = !unpaid || probing.active.probe != Probe::Off;
+            for standing in probing.standings.iter().filter(|_| told) {
                 standing.probed(looked.as_ref().copied().map_err(String::as_str), next, now_us);
             }
             sleep(next.mul_f64(0.8 + chance() * 0.2)).await;
         }
+    }
+
+    /// One look. `unpaid`: the last one should have generated and could not; the first of those in a row is told.
+    async fn look(&self, probing: &Probing, client: &Client, unpaid: &mut bool) -> Result<Proof, String> {
+        let why = match probing.generate(&self.generator).await {
+            None => return look(probing, client).await,
+            Some(Generated::Answered(proof)) => {
+                *unpaid = false;
+                return Ok(proof);
+            }
+            Some(Generated::Failed(why)) => {
+                *unpaid = false;
+                return Err(why);
+            }
+            Some(Generated::Unasked(why)) => why,
+        };
+        if !std::mem::replace(unpaid, true) {
+            let models = probing.standings.iter().map(|one| &*one.model).collect::<Vec<_>>().join(", ");
+            let (provider, instead) = (&*probing.name, probing.active.probe.name());
+            tracing::warn!(
+                provider,
+                model = models,
+                why,
+                instead,
+                "a target is not asked for a token: it is looked at otherwise"
+            );
+        }
+        look(probing, client).await
     }
 }
 
@@ -80,7 +121,8 @@ async fn look(probing: &Probing, client: &Client) -> Result<Proof, String> {
     let Active { probe, timeout, .. } = probing.active;
     let endpoint = probing.endpoint();
     let secure = match probe {
-        Probe::Off => return Ok(Proof::Reachable),
+        // Looks that generate are made elsewhere.
+        Probe::Off | Probe::Generate => return Ok(Proof::Reachable),
         Probe::Tcp => false,
         Probe::Tls => true,
         Probe::Models => {

@@ -1,4 +1,5 @@
-//! Windows of an hour and more are rebuilt from the ledger at start: a restart forgives nothing.
+//! Windows of an hour and more are rebuilt from the ledger at start, and those of new rules at a reload: neither forgives
+//! anything.
 
 use crate::config::{Config, Rules, Scope};
 use crate::ledger::{self, LedgerError, Recent};

@@ -202,7 +202,8 @@ impl Reloader {
     fn swap(&self, config: &Config, state_dir: &Path) -> Result<u64, ReloadError> {
         let Parts { services, live, safe, metrics, tending, .. } = &self.parts;
         let limits = &services.limits;
-        let rebuilt = rebuild::windows(config, state_dir, &[], limits, &limits.counted());
+        let given = services.callers.rules_under(config).map_err(|error| ReloadError::State(error.to_string()))?;
+        let rebuilt = rebuild::windows(config, state_dir, &given, limits, &limits.counted());
         rebuilt.map_err(|error| ReloadError::State(error.to_string()))?;
         let before = live.load();
         let lasting = Lasting {

@@ -6,7 +6,7 @@ use crate::{
     model::Clock,
     outbound::Client,
     providers::feed::{Feed, keep},
-    proxy::Probing,
+    proxy::{Generator, Probing, Services},
     routing::HealthMetrics,
     telemetry::CredentialMetrics,
 };
@@ -32,17 +32,19 @@ pub(super) struct Tending {
     clock: Arc<dyn Clock>,
     health: HealthMetrics,
     credentials: CredentialMetrics,
+    services: Arc<Services>,
 }
 
 impl Tending {
     /// The service, and where snapshots' needs are handed in.
     pub(super) fn new(
-        clock: Arc<dyn Clock>,
+        services: Arc<Services>,
         health: HealthMetrics,
         credentials: CredentialMetrics,
     ) -> (Self, Sender<Tended>) {
         let (sender, next) = channel(MOST_WAITING);
-        (Self { next: Mutex::new(Some(next)), clock, health, credentials }, sender)
+        let clock = Arc::clone(&services.clock);
+        (Self { next: Mutex::new(Some(next)), clock, health, credentials, services }, sender)
     }
 }
 
@@ -53,13 +55,17 @@ impl BackgroundService for Tending {
     async fn start(&self, mut shutdown: ShutdownWatch) {
         let Some(mut next) = self.next.lock().take() else { return };
         let mut feeds = Feeds { running: JoinSet::new(), known: Vec::new(), http: Client::default() };
-        let mut probes = Probes::new(Vec::new(), Arc::clone(&self.clock), self.health.clone());
+        let generator = Arc::new(Generator::new(Arc::clone(&self.services)));
+        let probes_of =
+            |probings| Probes::new(probings, Arc::clone(&self.clock), self.health.clone(), Arc::clone(&generator));
+        let mut probes = probes_of(Vec::new());
         let mut stopping = false;
         loop {
             tokio::select! {
                 Some(Tended { feeds: wanted, probings }) = next.recv() => {
+                    // The snapshot that the old ones hold has feeds, too.
+                    probes = probes_of(probings);
                     feeds.keep(wanted, &self.credentials);
-                    probes = Probes::new(probings, Arc::clone(&self.clock), self.health.clone());
                 }
                 _ = shutdown.changed(), if !stopping => stopping = true,
                 () = probes.run(), if !stopping => {}

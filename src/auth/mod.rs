@@ -156,6 +156,22 @@ pub struct CallerRules {
 }
 
 impl Caller {
+    /// The gateway itself, under the name `key`, which nobody else can have: paid by `rules`, and no other model answers it.
+    pub fn of_gateway(key: &str, rules: Rules) -> Self {
+        Self {
+            key: key.into(),
+            team: key.into(),
+            user: None,
+            rules: CallerRules { key: Arc::new(rules), team: Arc::default() },
+            term: Term::until(u64::MAX),
+            priority: Priority::default(),
+            guardrails: Arc::default(),
+            file: 0,
+            models: Callable::Only(HashSet::new()),
+            allowed_ips: Networks::default(),
+        }
+    }
+
     /// Whether the key may be used from `address`; one that is not known is none of those that are named.
     pub fn may_come_from(&self, address: Option<IpAddr>) -> bool {
         self.allowed_ips.is_empty() || address.is_some_and(|address| self.allowed_ips.contain(address))

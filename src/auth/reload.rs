@@ -7,6 +7,17 @@ use crate::config::{Config, Rules, Scope};
 use std::sync::Arc;
 
 impl Callers {
+    /// Limits and budgets of the key store and of JWT callers, as they would be under `config`.
+    ///
+    /// # Errors
+    ///
+    /// When the key store cannot be read.
+    pub fn rules_under(&self, config: &Config) -> Result<Vec<Arc<Rules>>, StoreError> {
+        let stored = Stored::read(&self.book.lock().store, &Written::of(config))?;
+        let of_jwt = self.jwt.iter().map(|jwt| jwt.rules_under(&config.defaults.keys));
+        Ok(stored.key_rules.into_values().chain(stored.team_rules.into_values()).chain(of_jwt).collect())
+    }
+
     /// Takes over what `config` says of keys, teams and defaults, as generation `generation` of the file. No change of a key
     /// comes between. `prepare` is told of the limits and budgets of the key store and of JWT callers, as they are under
     /// `config`, before a request is under them; `swap` is called once the new keys hold. Keys that are gone end now, also

@@ -3,7 +3,7 @@
 //! Nothing is checked here but the shape. `Option` in a list is an item that was found wrong and is left out.
 
 use super::quantity::{Count, Part, Percent, Price, Size, Time, UnitPrice};
-use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
+use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile, ProbeBudgetFile};
 use super::{
     Action, Content, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke, Priority, Protocol,
     RouteKind, Secret, Sticky,
@@ -51,8 +51,9 @@ pub(super) struct HealthFile {
     pub(super) window: Option<Time>,
     pub(super) pause: Option<Time>,
     pub(super) most_pause: Option<Time>,
-    /// `off`, `tcp`, `tls` or `models`.
+    /// `off`, `tcp`, `tls`, `models` or `generate`.
     pub(super) probe: Option<String>,
+    pub(super) probe_budget: Option<ProbeBudgetFile>,
     pub(super) every: Option<Time>,
     pub(super) timeout: Option<Time>,
 }

@@ -1,5 +1,6 @@
 //! When a target counts as sick, and who looks after it.
 
+use super::rules::Calendar;
 use std::time::Duration;
 
 /// What is done about the health of a provider's targets.
@@ -50,11 +51,22 @@ pub struct Active {
     pub every: Duration,
     /// How long one look may take. Default 5s.
     pub timeout: Duration,
+    /// What looks that generate may cost; there with [`Probe::Generate`].
+    pub budget: Option<ProbeBudget>,
+}
+
+/// What looks that generate may cost, for each provider and account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeBudget {
+    /// Nano-dollars, more than 0.
+    pub nano: i64,
+    /// For how long, by the calendar of `budgeting.zone`.
+    pub per: Calendar,
 }
 
 impl Default for Active {
     fn default() -> Self {
-        Self { probe: Probe::Off, every: Duration::from_secs(30), timeout: Duration::from_secs(5) }
+        Self { probe: Probe::Off, every: Duration::from_secs(30), timeout: Duration::from_secs(5), budget: None }
     }
 }
 
@@ -70,6 +82,8 @@ pub enum Probe {
     Tls,
     /// Its list of models is asked for, with its credentials.
     Models,
+    /// Each of its targets is asked for one token, which costs money.
+    Generate,
 }
 
 impl Probe {
@@ -80,9 +94,10 @@ impl Probe {
             Self::Tcp => "tcp",
             Self::Tls => "tls",
             Self::Models => "models",
+            Self::Generate => "generate",
         }
     }
 
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Off, Self::Tcp, Self::Tls, Self::Models];
+    pub const ALL: [Self; 5] = [Self::Off, Self::Tcp, Self::Tls, Self::Models, Self::Generate];
 }

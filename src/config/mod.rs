@@ -37,7 +37,7 @@ pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke
 pub use changes::{ConfigChange, Written};
 pub use error::{ConfigError, ConfigErrors, nearest};
 pub use guardrails::{GuardAction, GuardMode, Guardrail, Guardrails, Hook, OnFailure};
-pub use health::{Active, Health, Passive, Probe};
+pub use health::{Active, Health, Passive, Probe, ProbeBudget};
 pub use load::{AdminAccess, admin_access, records_dir, state_dir};
 pub use network::{Network, Networks};
 pub use priority::Priority;

@@ -40,6 +40,14 @@ pub(super) struct BudgetFile {
     pub(super) on_exhausted: Option<OnExhaustedFile>,
 }
 
+/// What the probe `generate` may cost.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProbeBudgetFile {
+    pub(super) usd: Price,
+    pub(super) per: Calendar,
+}
+
 /// Lists of them, as they stand in a scope.
 pub(super) type LimitsFile = Option<Vec<Option<LimitFile>>>;
 /// As [`LimitsFile`].

@@ -4,7 +4,8 @@
 use super::quantity::{show_size, show_time};
 use super::{
     AccessLog, Allowed, Calendar, Config, Durability, Guardrail, Guardrails, Health, Key, LimitWhat, Listen, Mode,
-    Model, OnRevoke, Passive, Probe, Protocol, Provider, Records, RouteKind, Rules, Sticky, Target, Timeouts, Unit,
+    Model, OnRevoke, Passive, Probe, ProbeBudget, Protocol, Provider, Records, RouteKind, Rules, Sticky, Target,
+    Timeouts, Unit,
 };
 use crate::model::NanoUsd;
 use std::fmt::{self, Write};
@@ -217,6 +218,9 @@ fn write_health(out: &mut String, Health { passive, active }: &Health) -> fmt::R
     if active.probe != Probe::Off {
         let [every, timeout] = [active.every, active.timeout].map(show_time);
         writeln!(out, "      looked at by `{}` every {every}, for {timeout} at most", active.probe.name())?;
+        if let Some(ProbeBudget { nano, per }) = active.budget.filter(|_| active.probe == Probe::Generate) {
+            writeln!(out, "      looks may cost {} USD a {}", NanoUsd(nano), per.name())?;
+        }
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use super::table::{Cell, Table};
 use super::{Desk, show};
 use crate::{
     ledger::Sums,
-    ledger::pace::{Sample, pace},
-    ledger::usage::{Dimension, Line, Query, answer},
+    ledger::pace::{Whose, pace},
+    ledger::usage::{Dimension, Line, Query, answer, answer_in},
 };
 use maud::{Markup, html};
 use std::collections::BTreeMap;
@@ -81,9 +81,9 @@ impl Figures {
         let query = |by: Vec<Dimension>| Query { by, since_us: span.from_us, until_us, only: only.clone() };
         let over_time = answer(&api.state_dir, &query(vec![span.by]), now_us)?;
         let of_whom = query(vec![Dimension::Team, Dimension::Key, Dimension::Model]);
-        let by_whom = answer(&api.state_dir, &of_whom, now_us)?;
+        let by_whom = answer_in(&api.state_dir, &of_whom, now_us, MOST_LINES)?;
         let stretches = span.buckets();
-        let samples = pace(&api.state_dir, &stretches, SAMPLES)?;
+        let samples = pace(&api.state_dir, &stretches, &whose(&only), SAMPLES)?;
         let mut buckets: Vec<Bucket> =
             stretches.iter().map(|&(from_us, to_us)| Bucket { from_us, to_us, ..Bucket::default() }).collect();
         let places = span.places();
@@ -94,12 +94,10 @@ impl Figures {
                 bucket.refused += line.refused;
             }
         }
-        let is_of = |sample: &&Sample| only.iter().all(|(by, value)| value_of(sample, *by) == value);
         let (mut all_overhead, mut all_first) = (Vec::new(), Vec::new());
         for (bucket, samples) in buckets.iter_mut().zip(&samples) {
-            let mine: Vec<&Sample> = samples.iter().filter(is_of).collect();
-            let overhead: Vec<u64> = mine.iter().filter_map(|sample| sample.overhead_us).collect();
-            let first: Vec<u64> = mine.iter().filter_map(|sample| sample.first_token_us).collect();
+            let overhead: Vec<u64> = samples.iter().filter_map(|sample| sample.overhead_us).collect();
+            let first: Vec<u64> = samples.iter().filter_map(|sample| sample.first_token_us).collect();
             all_overhead.extend_from_slice(&overhead);
             all_first.extend_from_slice(&first);
             (bucket.overhead, bucket.first_token) = (Spread::of(overhead), Spread::of(first));
@@ -323,14 +321,15 @@ impl Figures {
     }
 }
 
-fn value_of(sample: &Sample, by: Dimension) -> &str {
-    match by {
-        Dimension::Team => &sample.team,
-        Dimension::Key => &sample.key,
-        Dimension::Model => &sample.model,
-        Dimension::Provider => &sample.provider,
-        Dimension::TargetModel => &sample.target_model,
-        Dimension::User | Dimension::Day | Dimension::Hour => "",
+/// Whose attempts percentiles are made of.
+fn whose(only: &[(Dimension, String)]) -> Whose {
+    let one = |by| only.iter().find(|(of, _)| *of == by).map(|(_, value)| value.clone());
+    Whose {
+        team: one(Dimension::Team),
+        key: one(Dimension::Key),
+        model: one(Dimension::Model),
+        provider: one(Dimension::Provider),
+        target_model: one(Dimension::TargetModel),
     }
 }
 
@@ -365,6 +364,8 @@ pub(super) fn spans(canvas: &Canvas, span: &Span) -> Markup {
 
 /// Latest attempts of an hour or day that percentiles are made of.
 const SAMPLES: usize = 250;
+/// Combinations of team, key and model: a page adds them up and shows few.
+const MOST_LINES: usize = 300_000;
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use super::page::Refusal;
 use super::session::Visitor;
-use super::{Desk, show, sign};
+use super::{Desk, show};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -37,7 +37,7 @@ pub(super) async fn admit(State(desk): State<Arc<Desk>>, mut request: Request, n
     let now_us = desk.board.api.clock.now_us();
     // A page that renews itself keeps nobody signed in.
     let acts = !request.headers().contains_key("x-renew");
-    let id = cookie(request.headers(), sign::SESSION);
+    let id = cookie(request.headers(), &desk.cookies.session);
     let visitor = id.and_then(|id| desk.sessions.visitor(id, acts, now_us));
     // Who signed in with a token that holds no more is out: it may have been changed because others know it.
     let holds = |visitor: &Visitor| desk.board.api.tokens.holds(visitor.role, &visitor.actor.token);

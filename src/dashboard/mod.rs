@@ -8,7 +8,6 @@
 mod show;
 mod span;
 mod hosts;
-mod tries;
 mod session;
 mod assets;
 mod gate;
@@ -45,6 +44,9 @@ pub struct Board {
     pub api: Arc<Api>,
     /// Under which names it is answered.
     pub hosts: Hosts,
+    /// The port of the admin listener. It stands in the names of cookies, which browsers give to all ports of a name: so two
+    /// gateways on one name do not sign each other out.
+    pub port: u16,
     /// What the configuration resolves to, without secrets.
     pub settings: Box<dyn Fn() -> String + Send + Sync>,
 }
@@ -53,12 +55,13 @@ pub struct Board {
 struct Desk {
     board: Board,
     sessions: session::Sessions,
-    tries: tries::Tries,
+    cookies: sign::Cookies,
 }
 
 /// The pages, below `/dashboard`; `/` leads browsers there.
 pub fn router(board: Board) -> Router {
-    let desk = Arc::new(Desk { board, sessions: session::Sessions::default(), tries: tries::Tries::default() });
+    let cookies = sign::Cookies::of(board.port);
+    let desk = Arc::new(Desk { board, sessions: session::Sessions::default(), cookies });
     let pages = Router::new()
         .route("/dashboard", get(page::at(overview::draw)))
         .route("/dashboard/teams", get(page::at(teams::draw)))

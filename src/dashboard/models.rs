@@ -7,7 +7,7 @@ use super::table::{Cell, Table};
 use super::{Desk, show};
 use crate::{
     ledger::Sums,
-    ledger::pace::pace,
+    ledger::pace::{Whose, pace},
     ledger::usage::{Dimension, Query, answer},
     model::{ModelView, TargetHealth},
 };
@@ -45,7 +45,7 @@ fn sums(desk: &Desk, span: &Span, by: &[Dimension]) -> Result<BTreeMap<Vec<Strin
 fn targets(desk: &Desk, span: &Span, models: &[ModelView], all: bool) -> Result<Table, Refusal> {
     let api = &desk.board.api;
     let sums = sums(desk, span, &[Dimension::Provider, Dimension::TargetModel])?;
-    let samples = pace(&api.state_dir, &[(span.from_us, u64::MAX)], SAMPLES)?;
+    let samples = pace(&api.state_dir, &[(span.from_us, u64::MAX)], &Whose::default(), SAMPLES)?;
     let mut times: BTreeMap<[String; 2], (Vec<u64>, Vec<u64>)> = BTreeMap::new();
     for sample in samples.iter().flatten() {
         let (latency, first) =

@@ -4,7 +4,10 @@ use super::assets::{ICON, SCRIPT, STYLE};
 use super::session::Visitor;
 use super::table::Table;
 use super::{Desk, show};
-use crate::{auth::KeysError, ledger::LedgerError};
+use crate::{
+    auth::KeysError,
+    ledger::{LedgerError, within},
+};
 use axum::Extension;
 use axum::extract::{FromRequestParts, Query, State};
 use axum::http::request::Parts;
@@ -154,6 +157,8 @@ pub(super) fn at(draw: Draw) -> impl Fn(State<Arc<Desk>>, Canvas) -> Answering +
 
 /// So many pages are drawn at once; each may read much.
 static DRAWN: Semaphore = Semaphore::const_new(4);
+/// A page that reads for longer is given up.
+const MOST_TIME: Duration = Duration::from_secs(15);
 /// Longest wait for one of these places.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -169,7 +174,7 @@ pub(super) async fn run(
     let done = tokio::task::spawn_blocking(move || {
         // Also when the browser has given up: what is still being read is one of the few.
         let _place = place;
-        work(&canvas).unwrap_or_else(IntoResponse::into_response)
+        within(MOST_TIME, || work(&canvas)).unwrap_or_else(IntoResponse::into_response)
     });
     done.await.unwrap_or_else(|error| {
         tracing::error!(%error, "a page failed");
@@ -218,6 +223,9 @@ impl From<LedgerError> for Refusal {
     fn from(error: LedgerError) -> Self {
         if let LedgerError::Argument(why) = error {
             return Self::new(StatusCode::BAD_REQUEST, "Unreadable", why);
+        }
+        if matches!(error, LedgerError::TooLong) {
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, "Too much", error.to_string());
         }
         tracing::error!(%error, "a page cannot read the ledger");
         let why = "the ledger cannot be read; the gateway's log has the reason";

@@ -7,7 +7,7 @@ use crate::{
     ledger::latest::{Latest, Wanted, latest},
     ledger::usage::since,
     ledger::{Opening, Refused, Row},
-    records::{Find, Record},
+    records::{Find, Place, Record},
 };
 use axum::http::StatusCode;
 use maud::{Markup, html};
@@ -17,16 +17,24 @@ pub(super) fn draw(desk: &Desk, canvas: &Canvas) -> Result<Drawn, Refusal> {
     let (api, now_us) = (&desk.board.api, desk.board.api.clock.now_us());
     let wanted = wanted(canvas, now_us)?;
     let (table, older) = match canvas.get("guardrail") {
-        "" => table(latest(&api.state_dir, &wanted, MOST + 1)?, now_us),
-        guardrail => (guarded(desk, &wanted, guardrail)?, None),
+        "" => {
+            let (table, older) = table(latest(&api.state_dir, &wanted, MOST + 1)?, now_us);
+            (table, older.map(|at| ("until", show::exact_time(at))))
+        }
+        guardrail => {
+            let before = canvas.get("before");
+            let before = if before.is_empty() { None } else { Some(before.parse().map_err(unreadable_place)?) };
+            let (table, older) = guarded(desk, &wanted, (guardrail, before))?;
+            (table, older.map(|place| ("before", place.to_string())))
+        }
     };
     let main = html! {
         (filter(canvas))
         div data-live="2" id="live-requests" {
             (canvas.table(&table))
         }
-        @if let Some(at) = older {
-            p class="acts" { a class="button plain" href=(canvas.here(&[("until", &show::exact_time(at))])) { "Older" } }
+        @if let Some((name, at)) = older {
+            p class="acts" { a class="button plain" href=(canvas.here(&[(name, &at)])) { "Older" } }
         }
     };
     Ok(Drawn { title: "Requests".to_owned(), main })
@@ -184,23 +192,61 @@ pub(super) fn status(row: Option<&Row>) -> Cell {
     }
 }
 
-/// Requests in which a guardrail said something: those that have a record.
-fn guarded(desk: &Desk, wanted: &Wanted, guardrail: &str) -> Result<Table, Refusal> {
-    let find = Find {
+/// The place that an address names is none.
+fn unreadable_place(why: String) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, "Unreadable", format!("`before`: {why}"))
+}
+
+/// Requests in which a guardrail said something: those that have a record, before a place; and where to go on.
+fn guarded(
+    desk: &Desk,
+    wanted: &Wanted,
+    (guardrail, before): (&str, Option<Place>),
+) -> Result<(Table, Option<Place>), Refusal> {
+    let mut find = Find {
+        id: wanted.label.clone(),
         team: wanted.team.clone(),
         key: wanted.key.clone(),
         model: wanted.model.clone(),
+        provider: wanted.provider.clone(),
+        status: if wanted.failed { "error".parse().ok() } else { None },
         guardrail: Some(guardrail.to_owned()),
         since_us: Some(wanted.since_us),
         until_us: wanted.until_us,
         limit: MOST,
+        before,
         ..Find::default()
     };
-    let records = &desk.board.api.records;
-    let found = match &records.reader {
-        Some(reader) => reader.search(&find).map_err(unreadable)?.records,
-        None => records.live.recent(&find),
+    // What a search cannot be asked for is looked for in what it finds.
+    let fits = |record: &Record| {
+        let there = wanted.target_model.as_deref().is_none_or(|model| {
+            let answered = record.target_model.as_deref() == Some(model);
+            answered || record.attempts.iter().any(|attempt| attempt.target_model == model)
+        });
+        there && (!wanted.again || record.attempts.len() > 1)
     };
+    let records = &desk.board.api.records;
+    let mut found: Vec<Record> = Vec::new();
+    let mut unfinished = false;
+    match &records.reader {
+        Some(reader) => {
+            for _ in 0..MOST_SEARCHES {
+                let part = reader.search(&find).map_err(unreadable)?;
+                found.extend(part.records.into_iter().filter(fits));
+                (find.before, unfinished) = (part.next, part.next.is_some());
+                if found.len() >= MOST || find.before.is_none() || part.unfinished {
+                    break;
+                }
+            }
+        }
+        None => found = records.live.recent(&find).into_iter().filter(fits).collect(),
+    }
+    unfinished &= found.len() < MOST;
+    let mut next = find.before.filter(|_| records.reader.is_some());
+    if found.len() > MOST {
+        found.truncate(MOST);
+        next = found.last().and_then(|record| record.place);
+    }
     let columns = vec![
         ("Time (UTC)", false),
         ("Team", false),
@@ -224,9 +270,13 @@ fn guarded(desk: &Desk, wanted: &Wanted, guardrail: &str) -> Result<Table, Refus
             record.cost_nano_usd.map_or_else(Cell::none, Cell::usd),
         ]
     };
-    let caption = format!("Requests of which guardrail {guardrail} said something");
-    let empty = "There is no record of such a request.";
-    Ok(Table { id: "requests", caption, columns, rows: found.into_iter().map(row).collect(), empty })
+    let rest = if unfinished { ": not all of this time was looked through yet, see “Older”" } else { "" };
+    let caption = format!("Requests of which guardrail {guardrail} said something{rest}");
+    let empty = match unfinished {
+        true => "There is no record of such a request in what was looked through so far.",
+        false => "There is no record of such a request.",
+    };
+    Ok((Table { id: "requests", caption, columns, rows: found.into_iter().map(row).collect(), empty }, next))
 }
 
 /// The files of records cannot be read.
@@ -238,4 +288,6 @@ pub(super) fn unreadable(error: std::io::Error) -> Refusal {
 
 /// Lines of one page.
 const MOST: usize = 60;
+/// Searches for one page, where few of what they find are shown.
+const MOST_SEARCHES: usize = 8;
 const DAY_US: u64 = 86_400_000_000;

@@ -17,10 +17,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
-/// The cookie that holds a session's id.
-pub(super) const SESSION: &str = "weighbridge_session";
-/// The cookie that a sign-in form belongs to.
-const FORM: &str = "weighbridge_form";
+/// The names of cookies.
+pub(super) struct Cookies {
+    /// Holds a session's id.
+    pub session: String,
+    /// A sign-in form belongs to it.
+    form: String,
+}
+
+impl Cookies {
+    /// Of the gateway whose admin listener has this port.
+    pub fn of(port: u16) -> Self {
+        Self { session: format!("weighbridge_session_{port}"), form: format!("weighbridge_form_{port}") }
+    }
+}
 
 /// What the page is asked with.
 #[derive(Debug, Default, Deserialize)]
@@ -79,7 +89,7 @@ fn form(desk: &Desk, headers: &HeaderMap, status: StatusCode, back: &str, proble
         }
     };
     let mut answer = (status, shell("Sign in", &main)).into_response();
-    set(&mut answer, headers, FORM, &token, 3_600);
+    set(&mut answer, headers, &desk.cookies.form, &token, 3_600);
     answer
 }
 
@@ -97,33 +107,34 @@ pub(super) async fn sign_in(
     let back = fields.get("back");
     let refuse = |status, why: &str| form(&desk, &headers, status, back, Some(why));
     // What another page had a browser send comes without this cookie.
-    let made = cookie(&headers, FORM).unwrap_or_default();
+    let made = cookie(&headers, &desk.cookies.form).unwrap_or_default();
     if made.is_empty() || !bool::from(made.as_bytes().ct_eq(fields.get("csrf").as_bytes())) {
         return refuse(StatusCode::FORBIDDEN, "This form was too old, or cookies are switched off; try again.");
     }
     let from = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(Peer(from))| from);
     let now_us = desk.board.api.clock.now_us();
-    if let Some(wait) = desk.tries.wait(from, now_us) {
+    if let Some(wait) = desk.board.api.tries.wait(from, now_us) {
         let seconds = wait.as_secs() + 1;
         let why = format!("Too many wrong tokens from your address; try again in {seconds} seconds.");
         let mut answer = refuse(StatusCode::TOO_MANY_REQUESTS, &why);
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         return answer;
     }
-    let Some((role, actor)) = desk.board.api.tokens.whose(fields.get("token").trim().as_bytes()) else {
-        desk.tries.note(from, now_us);
+    let token = fields.get("token").trim().as_bytes();
+    let Some((role, actor)) = desk.board.api.tokens.whose(token) else {
+        desk.board.api.tries.note(from, token, now_us);
         tracing::warn!(%from, "a wrong token at the dashboard's sign-in");
         tokio::time::sleep(SLOWED).await;
         let why = "That is neither admin.token nor admin.viewer_token.";
         return refuse(StatusCode::UNAUTHORIZED, why);
     };
     // A session that was there before ends: its id may be known to somebody else.
-    cookie(&headers, SESSION).inspect(|id| desk.sessions.end(id));
+    cookie(&headers, &desk.cookies.session).inspect(|id| desk.sessions.end(id));
     match desk.sessions.begin(role, actor, now_us) {
         Ok(id) => {
             let mut answer = Redirect::to(safe(back)).into_response();
-            set(&mut answer, &headers, SESSION, &id, LONGEST_US / 1_000_000);
-            set(&mut answer, &headers, FORM, "", 0);
+            set(&mut answer, &headers, &desk.cookies.session, &id, LONGEST_US / 1_000_000);
+            set(&mut answer, &headers, &desk.cookies.form, "", 0);
             answer
         }
         Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "The operating system gives no randomness."),
@@ -144,9 +155,9 @@ pub(super) async fn sign_out(
     if let Err(refusal) = form::made_for(&visitor, &fields) {
         return refusal.into_response();
     }
-    cookie(&headers, SESSION).inspect(|id| desk.sessions.end(id));
+    cookie(&headers, &desk.cookies.session).inspect(|id| desk.sessions.end(id));
     let mut answer = Redirect::to("/dashboard/sign-in").into_response();
-    set(&mut answer, &headers, SESSION, "", 0);
+    set(&mut answer, &headers, &desk.cookies.session, "", 0);
     answer
 }
 

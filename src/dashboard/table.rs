@@ -1,6 +1,7 @@
 //! Tables: one value that is shown as HTML and exported as CSV, so that both tell the same.
 
 use super::show;
+use crate::ledger::render::cell;
 use maud::{Markup, html};
 
 /// One cell.
@@ -111,8 +112,7 @@ impl Cell {
 
     /// What no spreadsheet takes for a formula.
     fn csv(&self) -> String {
-        let risky = self.exact.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-        if risky && !self.number { format!("'{}", self.exact) } else { self.exact.clone() }
+        if self.number { self.exact.clone() } else { cell(&self.exact).into_owned() }
     }
 }
 
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn no_cell_of_an_export_is_a_formula() {
         let csv = |cell| String::from_utf8(table(cell).csv().expect("a buffer")).expect("text");
-        for formula in ["=1+1", "+1", "-1", "@sum", "\tx", "＝1"] {
+        for formula in ["=1+1", "+1", "-1", "@sum", ";x", "\tx", "＝1"] {
             let written = csv(Cell::text(formula));
             assert!(written.contains(&format!("'{formula}")), "{written}");
         }

@@ -23,7 +23,7 @@ fn board() -> (Arc<Api>, Router) {
     std::fs::create_dir(dir.join("journal")).expect("an empty journal");
     let api = api(dir);
     let hosts = Hosts::new("127.0.0.1:9090".parse().expect("an address"), &[]);
-    let board = Board { api: Arc::clone(&api), hosts, settings: Box::new(|| "<settings>".to_owned()) };
+    let board = Board { api: Arc::clone(&api), hosts, port: 9090, settings: Box::new(|| "<settings>".to_owned()) };
     (api, router(board))
 }
 
@@ -281,8 +281,8 @@ async fn another_name_is_refused_and_root_leads_browsers_here() {
 #[tokio::test(start_paused = true)]
 async fn guessing_a_token_is_slowed_and_then_waits() {
     let mut browser = Browser::new(&pages());
-    for _ in 0..10 {
-        assert_eq!(browser.sign_in("guess").await.0, StatusCode::UNAUTHORIZED);
+    for guess in 0..10 {
+        assert_eq!(browser.sign_in(&format!("guess-{guess}")).await.0, StatusCode::UNAUTHORIZED);
     }
     let (status, page) = browser.sign_in(ADMIN).await;
     assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "{page}");

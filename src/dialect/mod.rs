@@ -7,6 +7,7 @@
 
 mod answer;
 mod chat;
+pub mod declined;
 pub mod error;
 pub mod form;
 mod free_form;

@@ -121,6 +121,26 @@ impl Desk {
         Ok((out != text).then_some(out))
     }
 
+    /// What of a text of a request may go out as it is or edited, of which only the beginning is here: not its last part, in
+    /// which what would have followed may change something.
+    ///
+    /// # Errors
+    ///
+    /// A guardrail refuses it.
+    pub fn beginning(&mut self, speech: Speech, fold: Fold, text: &str) -> Result<String, Refused> {
+        let set = Arc::clone(&self.set);
+        let plan = set.plan(Direction::Request, speech);
+        if plan.is_empty() {
+            return Ok(text.to_owned());
+        }
+        self.judge(Direction::Request, speech, fold, text)?;
+        let mut channel = Channel::new(plan, (Direction::Request, speech), fold, None);
+        channel.judged = None;
+        let mut out = String::new();
+        channel.push(self, text, &mut out)?;
+        Ok(out)
+    }
+
     /// Looks at all texts of a request together: by who speaks, and decoded.
     ///
     /// # Errors

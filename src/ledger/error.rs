@@ -46,7 +46,13 @@ pub enum LedgerError {
     },
     /// SQLite refused.
     #[error("ledger store: {0}")]
-    Store(#[from] rusqlite::Error),
+    Store(#[source] rusqlite::Error),
+    /// Reading took longer than it may: see [`super::within`].
+    #[error(
+        "it takes too long to read: ask for less time (`since`, `until`) or for one team or key; the commands on the \
+         gateway's machine (`usage`, `guard report`, `ledger export`) have no such limit"
+    )]
+    TooLong,
     /// The ledger was closed.
     #[error("the ledger is closed")]
     Closed,
@@ -67,6 +73,15 @@ pub enum LedgerError {
     /// An argument of a report cannot be read.
     #[error("{0}")]
     Argument(String),
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::OperationInterrupted) => Self::TooLong,
+            _ => Self::Store(error),
+        }
+    }
 }
 
 impl LedgerError {

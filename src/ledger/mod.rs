@@ -9,6 +9,7 @@ mod book;
 pub mod budget;
 mod clerk;
 mod correction;
+mod deadline;
 mod desk;
 mod error;
 pub mod export;
@@ -33,6 +34,7 @@ mod tests;
 
 pub use attempt::OpenAttempt;
 pub use book::Ledger;
+pub use deadline::within;
 pub use error::LedgerError;
 pub use metrics::LedgerMetrics;
 pub use recent::{Recent, recent};

@@ -63,25 +63,70 @@ impl Sample {
     }
 }
 
-/// Of each stretch, from its first microsecond to before its last one, the latest `most` attempts: so the cost does not
-/// grow with the ledger.
+/// Whose attempts are looked at; the default is everybody's.
+#[derive(Debug, Default, Clone)]
+pub struct Whose {
+    /// Of this team.
+    pub team: Option<String>,
+    /// Of this key.
+    pub key: Option<String>,
+    /// For this model, as clients asked for it.
+    pub model: Option<String>,
+    /// At this provider.
+    pub provider: Option<String>,
+    /// With this model of the provider.
+    pub target_model: Option<String>,
+}
+
+impl Whose {
+    fn takes(&self, row: &Row) -> bool {
+        let same = |wanted: &Option<String>, value: &str| wanted.as_deref().is_none_or(|wanted| wanted == value);
+        let opening = &row.opening;
+        same(&self.team, &opening.team)
+            && same(&self.key, &opening.key)
+            && same(&self.model, &opening.model)
+            && same(&self.provider, &opening.provider)
+            && same(&self.target_model, &opening.target_model)
+    }
+}
+
+/// Where somebody's attempts are rare, so many times as many as are wanted are looked through for them.
+const LOOKED_THROUGH: usize = 40;
+
+/// Of each stretch, from its first microsecond to before its last one, the latest `most` attempts of those that are asked
+/// about, among the latest 40 × `most` of everybody's: so the cost does not grow with the ledger.
 ///
 /// # Errors
 ///
 /// When the ledger cannot be read.
-pub fn pace(dir: &Path, stretches: &[(u64, u64)], most: usize) -> Result<Vec<Vec<Sample>>, LedgerError> {
+pub fn pace(dir: &Path, stretches: &[(u64, u64)], whose: &Whose, most: usize) -> Result<Vec<Vec<Sample>>, LedgerError> {
     const SQL: &str = "SELECT provider, target_model, model, team, key, latency_us, first_token_us, overhead_us \
-         FROM attempt WHERE opened_us >= ?1 AND opened_us < ?2 ORDER BY opened_us DESC LIMIT ?3";
+         FROM (SELECT * FROM attempt WHERE opened_us >= ?1 AND opened_us < ?2 ORDER BY opened_us DESC LIMIT ?3) \
+         WHERE (?5 IS NULL OR team = ?5) AND (?6 IS NULL OR key = ?6) AND (?7 IS NULL OR model = ?7) \
+         AND (?8 IS NULL OR provider = ?8) AND (?9 IS NULL OR target_model = ?9) LIMIT ?4";
+    let Whose { team, key, model, provider, target_model } = whose;
     let View { store, tail, .. } = View::read(dir)?;
     let mut statement = store.as_ref().map(|store| store.prepare(SQL)).transpose()?;
     let mut names = Names::default();
     let mut found = Vec::with_capacity(stretches.len());
     for &(from, to) in stretches {
-        let of_tail = tail.iter().rev().filter(|row| (from..to).contains(&row.opening.opened_us));
+        let of_tail = tail.iter().rev().filter(|row| (from..to).contains(&row.opening.opened_us) && whose.takes(row));
         let mut samples: Vec<Sample> = of_tail.take(most).map(Sample::of).collect();
         if let Some(statement) = &mut statement {
-            let left = i64::try_from(most - samples.len()).unwrap_or(i64::MAX);
-            let mut rows = statement.query(params![signed(from), signed(to), left])?;
+            let left = most - samples.len();
+            let through = signed(left.saturating_mul(LOOKED_THROUGH) as u64);
+            let of = params![
+                signed(from),
+                signed(to),
+                through,
+                signed(left as u64),
+                team,
+                key,
+                model,
+                provider,
+                target_model
+            ];
+            let mut rows = statement.query(of)?;
             while let Some(row) = rows.next()? {
                 samples.push(Sample::read(row, &mut names)?);
             }

@@ -6,6 +6,7 @@ use crate::ledger::totals::Sums;
 use crate::ledger::usage::Report;
 use crate::model::Usage;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
 
@@ -19,6 +20,13 @@ pub enum Format {
     Csv,
     /// One object.
     Json,
+}
+
+/// A text as a cell of CSV: what a spreadsheet would take for a formula stands behind an apostrophe.
+pub fn cell(text: &str) -> Cow<'_, str> {
+    let risky = text.starts_with(['=', '+', '-', '@', ';', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    // A single `-` stands for nobody.
+    if risky && text != "-" { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
 /// A figure: name, table heading, value.
@@ -198,7 +206,7 @@ fn csv_lines(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             |(_, _, value)| value.to_string(),
             &line.sums.cost.to_string(),
         );
-        csv.write_record(line.labels.iter().cloned().chain(figures).collect::<Vec<_>>())?;
+        csv.write_record(line.labels.iter().map(|label| cell(label).into_owned()).chain(figures).collect::<Vec<_>>())?;
     }
     csv.flush()
 }

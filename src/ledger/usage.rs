@@ -229,18 +229,43 @@ pub fn report(dir: &Path, by: &[Dimension], since_us: u64, now_us: u64) -> Resul
 ///
 /// # Errors
 ///
-/// When the ledger cannot be read.
+/// When the ledger cannot be read; `Argument` past [`MOST_LINES`].
 pub fn answer(dir: &Path, query: &Query, now_us: u64) -> Result<Report, LedgerError> {
+    answer_in(dir, query, now_us, MOST_LINES)
+}
+
+/// Lines of a report: many more than anybody reads, few enough to be held and written at once.
+pub const MOST_LINES: usize = 50_000;
+
+/// The refusal of a report of more lines than that.
+pub(crate) fn too_many(most: usize) -> LedgerError {
+    LedgerError::Argument(format!(
+        "the report has more than {most} lines: split it by less (`by`, `bucket`), or ask for less time (`since`, `until`) \
+         or for one team, key or model"
+    ))
+}
+
+/// The same, of at most `most` lines.
+///
+/// # Errors
+///
+/// When the ledger cannot be read; `Argument` past `most` lines.
+pub fn answer_in(dir: &Path, query: &Query, now_us: u64, most: usize) -> Result<Report, LedgerError> {
     let by = &*query.by;
     let first_hour = query.since_us / HOUR_US;
     let view = View::read(dir)?;
     let mut lines: BTreeMap<Vec<String>, (Sums, u64, u64)> = BTreeMap::new();
     let (mut total, mut refused, mut guardrails) = (Sums::default(), 0_u64, 0_u64);
+    let mut is_too_long = false;
     let mut add = |entry: &Entry<'_>| {
         if !query.takes(entry) {
             return;
         }
-        let labels = by.iter().map(|dimension| dimension.value(entry)).collect();
+        let labels: Vec<String> = by.iter().map(|dimension| dimension.value(entry)).collect();
+        if lines.len() >= most && !lines.contains_key(&labels) {
+            is_too_long = true;
+            return;
+        }
         let line = lines.entry(labels).or_default();
         line.0.add(&entry.sums);
         line.1 = line.1.saturating_add(entry.refused);
@@ -266,6 +291,9 @@ pub fn answer(dir: &Path, query: &Query, now_us: u64) -> Result<Report, LedgerEr
     for row in view.tail.iter().filter(|row| row.opening.opened_us / HOUR_US >= first_hour) {
         add_row(row, &mut add);
         unfolded += 1;
+    }
+    if is_too_long {
+        return Err(too_many(most));
     }
     Ok(Report {
         by: by.to_vec(),

@@ -11,6 +11,7 @@ use super::trouble::Trouble;
 use crate::config::{Action, Attempts, Failure, Turn};
 use crate::routing::{Route, Standing, Stands};
 use bytes::Bytes;
+use http::header::HeaderValue;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +60,8 @@ struct Rest {
 pub struct Kept {
     /// Its status.
     pub status: u16,
+    /// What its body is; `None`: JSON.
+    pub content_type: Option<HeaderValue>,
     /// Its body, for the client.
     pub body: Bytes,
     /// Its message, if it could be read: for a client that has the header of a stream by then.

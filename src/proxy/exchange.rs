@@ -286,6 +286,7 @@ impl Exchange {
         let begun = Instant::now();
         let Some(attempt) = &mut self.attempt else { return Ok(Bytes::new()) };
         let release = attempt.answer.push(piece)?;
+        let release = attempt.answer.unless_declined(release)?;
         let release = self.guarded(release, false)?;
         Ok(self.after(release, begun))
     }
@@ -302,6 +303,7 @@ impl Exchange {
             return Ok(Bytes::new());
         }
         let release = attempt.answer.end()?;
+        let release = attempt.answer.unless_declined(release)?;
         let release = self.guarded(release, true)?;
         Ok(self.after(release, begun))
     }
@@ -325,6 +327,7 @@ impl Exchange {
             return Err(trouble); // what came was kept for services: the client has nothing of it
         }
         let release = attempt.answer.fail(trouble, Release::default())?;
+        let release = attempt.answer.unless_declined(release)?;
         Ok(self.after(release, begun))
     }
 

@@ -11,7 +11,7 @@ use crate::{
     config::{Content, Records},
     model::Ask,
     records::{Keep, Kept, Side},
-    telemetry::AccessRecord,
+    telemetry::{AccessAttempt, AccessRecord, Outcome},
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -96,6 +96,8 @@ pub fn conclude(services: &Services, capture: Option<Box<Capture>>, line: &mut A
     let (Some(capture), Some(log)) = (capture, &services.contents) else { return };
     let Capture { keep, request, answer, .. } = *capture;
     let (Some(key), Some(team), Some(api)) = (&line.key, &line.team, line.api) else { return };
+    let ends = |attempt: &AccessAttempt| attempt.outcome == Outcome::Answered;
+    let broken = line.code.is_some() || !line.attempts.last().is_some_and(ends);
     let kept = Kept {
         time_us: line.time_us,
         id: line.id,
@@ -105,6 +107,7 @@ pub fn conclude(services: &Services, capture: Option<Box<Capture>>, line: &mut A
         api,
         keep,
         stream: line.stream,
+        broken,
         request,
         answer,
     };

@@ -26,6 +26,7 @@ mod finish;
 mod forward;
 mod front;
 mod gateway;
+mod generating;
 mod given;
 mod governed;
 mod guarded;
@@ -92,6 +93,7 @@ use finish::Local;
 use forward::NoPeer;
 pub use front::{Front, Listener, Unproven};
 pub use gateway::{Bounds, Lasting, Services, Snapshot};
+pub use generating::{Generated, Generator};
 pub use keeping::Keeping;
 pub use learned::Learned;
 pub use listener::light_listener;
@@ -149,14 +151,14 @@ impl Gateway {
             Ok(open::Next::Lane(lane)) => return Ok(Some(Stage::Lane(lane))),
             Ok(open::Next::Answer(status, body)) => {
                 let shares = local.shares(&self.services.limits);
-                respond::whole(session, &arrival, dialect, (status, body), None, &shares)
+                respond::whole(session, &arrival, dialect, (status, None, body), None, &shares)
                     .await
                     .map(|bytes| (status, bytes))
             }
             Ok(open::Next::Tokens(counted)) => {
                 let shares = local.shares(&self.services.limits);
                 let origin = Some(counted.origin.name());
-                respond::whole(session, &arrival, dialect, (200, counted.body()), origin, &shares)
+                respond::whole(session, &arrival, dialect, (200, None, counted.body()), origin, &shares)
                     .await
                     .map(|bytes| (200, bytes))
             }

@@ -1,6 +1,8 @@
 //! What active probes look at: one provider's account, for all targets there. Opens no connection itself.
 
 use super::gateway::Snapshot;
+use super::generating::{self, Asker, Generated, Generator};
+use super::target::Target;
 use crate::{
     config::{Active, Config, ConfigError, Probe, Protocol, Provider as ProviderConfig},
     model::Api,
@@ -14,21 +16,27 @@ use std::sync::Arc;
 use tokio_rustls::rustls::RootCertStore;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
-/// One provider that is looked at.
+/// One provider that is looked at; where looks generate, one of its targets.
 #[derive(Debug)]
 pub struct Probing {
     /// Its name in the file.
     pub name: Arc<str>,
-    /// How, and how often.
+    /// How, and how often. Where looks generate: what is done while that cannot be paid.
     pub active: Active,
     /// Its targets.
     pub standings: Vec<Arc<Standing>>,
     /// Certificate authorities instead of the system's.
     pub roots: Option<RootCertStore>,
     provider: Arc<dyn Provider>,
+    asker: Option<Asker>,
 }
 
 impl Probing {
+    /// Asks for a token, if that is how it is looked at.
+    pub async fn generate(&self, generator: &Generator) -> Option<Generated> {
+        Some(generator.ask(self.asker.as_ref()?, self.active.timeout).await)
+    }
+
     /// Where it lives.
     pub fn endpoint(&self) -> &Endpoint {
         self.provider.endpoint()
@@ -48,49 +56,79 @@ impl Probing {
 
 impl Snapshot {
     /// The providers that are looked at and that some model uses.
-    pub fn probings(&self, config: &Config) -> Vec<Probing> {
+    pub fn probings(self: &Arc<Self>, config: &Config) -> Vec<Probing> {
         let wanted = config.providers.values().filter(|provider| provider.health.active.probe != Probe::Off);
-        wanted.filter_map(|provider| self.probing(provider)).collect()
+        wanted.flat_map(|provider| self.looks_at(config, provider)).collect()
     }
 
-    fn probing(&self, config: &ProviderConfig) -> Option<Probing> {
+    fn looks_at(self: &Arc<Self>, config: &Config, provider: &ProviderConfig) -> Vec<Probing> {
         let routes = self.table.names().iter().filter_map(|name| self.table.find(name));
-        let targets: Vec<_> =
-            routes.flat_map(|route| route.targets.iter()).filter(|one| one.provider_name == config.name).collect();
-        let first = targets.first()?;
-        let mut standings: Vec<Arc<Standing>> = Vec::new();
-        for target in &targets {
-            if !standings.iter().any(|known| Arc::ptr_eq(known, &target.standing)) {
-                standings.push(Arc::clone(&target.standing));
+        let all = routes.flat_map(|route| route.targets.iter().map(|target| (&route.name, target)));
+        let mut targets: Vec<(&Arc<str>, &Arc<Target>)> = Vec::new();
+        for (name, target) in all.filter(|(_, target)| target.provider_name == provider.name) {
+            if !targets.iter().any(|(_, known)| Arc::ptr_eq(&known.standing, &target.standing)) {
+                targets.push((name, target));
             }
         }
-        Some(Probing {
-            name: Arc::clone(&config.name),
-            active: config.health.active,
+        let Some((_, first)) = targets.first() else { return Vec::new() };
+        let probing = |active, standings, asker| Probing {
+            name: Arc::clone(&provider.name),
+            active,
             standings,
             roots: first.uplink.authorities().map(roots),
             provider: Arc::clone(&first.provider),
-        })
+            asker,
+        };
+        let active = provider.health.active;
+        let Some(budget) = active.budget.filter(|_| active.probe == Probe::Generate) else {
+            return vec![probing(
+                active,
+                targets.iter().map(|(_, target)| Arc::clone(&target.standing)).collect(),
+                None,
+            )];
+        };
+        let active = Active { probe: instead(provider, &*first.provider), ..active };
+        let caller = generating::caller(config, provider, budget);
+        let of_one = |one: (&Arc<str>, &Arc<Target>)| {
+            probing(active, vec![Arc::clone(&one.1.standing)], Asker::new(self, one, &caller))
+        };
+        targets.into_iter().map(of_one).collect()
     }
 }
 
-/// What keeps `provider` from being looked at as `config` says.
-pub(super) fn mistake(config: &ProviderConfig, provider: &dyn Provider) -> Option<ConfigError> {
-    let (kind, tls) = (provider.kind(), provider.endpoint().tls);
-    let connect = if tls { "tls" } else { "tcp" };
+/// How a provider is looked at where looks should generate and cannot.
+fn instead(config: &ProviderConfig, provider: &dyn Provider) -> Probe {
+    let by_http1 = !matches!(config.protocol, Protocol::Http2);
+    match () {
+        () if unlike(config).is_some() => Probe::Off,
+        () if provider.models_path().is_some() && by_http1 => Probe::Models,
+        () if provider.endpoint().tls => Probe::Tls,
+        () => Probe::Tcp,
+    }
+}
+
+/// What of the way to a provider looks do not go by, but for those that generate.
+fn unlike(config: &ProviderConfig) -> Option<&'static str> {
     let way = &config.uplink;
     let other = [
         ("proxy", way.proxy.is_some()),
         ("client_cert", way.client_cert.is_some()),
         ("server_name", way.server_name.is_some()),
     ];
-    let other = other.into_iter().find(|(_, set)| *set).filter(|_| config.health.active.probe != Probe::Off);
-    if let Some((key, _)) = other {
+    other.into_iter().find(|(_, set)| *set).map(|(key, _)| key)
+}
+
+/// What keeps `provider` from being looked at as `config` says.
+pub(super) fn mistake(config: &ProviderConfig, provider: &dyn Provider) -> Option<ConfigError> {
+    let (kind, tls) = (provider.kind(), provider.endpoint().tls);
+    let connect = if tls { "tls" } else { "tcp" };
+    let by_itself = matches!(config.health.active.probe, Probe::Off | Probe::Generate);
+    if let Some(key) = unlike(config).filter(|_| !by_itself) {
         let message = format!("probes do not go by `{key}`; write `health: {{ probe: off }}` for this provider");
         return Some(config.settings.error("health", message));
     }
     let why = match config.health.active.probe {
-        Probe::Off | Probe::Tcp => return None,
+        Probe::Off | Probe::Tcp | Probe::Generate => return None,
         Probe::Tls if tls => return None,
         Probe::Tls => "`tls` has nothing to look at: its `base_url` is `http`".to_owned(),
         Probe::Models if provider.models_path().is_none() => format!("the kind `{kind}` has no list of models"),

@@ -229,7 +229,7 @@ fn identify(header: &mut HeaderMap, arrival: &Arrival, dialect: Dialect) {
     header.insert(X_REQUEST_ID, label);
 }
 
-/// Writes `body` as the whole answer; returns its bytes. `tokens`: where its figure of tokens is from.
+/// Writes `body`, JSON or what is said, as the whole answer; returns its bytes. `tokens`: where its figure of tokens is from.
 ///
 /// # Errors
 ///
@@ -238,7 +238,7 @@ pub async fn whole(
     session: &mut Session,
     arrival: &Arrival,
     dialect: Dialect,
-    (status, body): (u16, Bytes),
+    (status, kind, body): (u16, Option<HeaderValue>, Bytes),
     tokens: Option<&'static str>,
     shares: &Shares,
 ) -> Result<u64> {
@@ -246,7 +246,7 @@ pub async fn whole(
     if let Some(origin) = tokens {
         header.insert(TOKENS, HeaderValue::from_static(origin));
     }
-    header.insert(header::CONTENT_TYPE, JSON);
+    header.insert(header::CONTENT_TYPE, kind.unwrap_or(JSON));
     header.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
     identify(&mut header, arrival, dialect);
     show(&mut header, shares);

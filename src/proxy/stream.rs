@@ -3,6 +3,7 @@
 //! Pure: bytes in, bytes out. A stream is withheld until its first output, any other answer whole. Where the
 //! network cuts the answer must not matter.
 
+mod declining;
 mod ending;
 mod known;
 
@@ -86,6 +87,8 @@ pub struct Answer {
     /// Answers about the request itself that are kept back.
     withholds: Withholds,
     kept: Option<Kept>,
+    /// Held back while it may turn out to be declined; `None`: nobody looks for that.
+    declining: Option<BytesMut>,
     /// What the provider's refusal is about.
     about: Option<Failure>,
     share: Share,
@@ -143,6 +146,7 @@ impl Answer {
             whole_output: None,
             withholds: Withholds::default(),
             kept: None,
+            declining: None,
             about: None,
             share,
         }
@@ -325,12 +329,6 @@ impl Answer {
             Ok(()) if self.account() => Ok(release),
             Ok(()) => self.fail(Trouble::BuffersFull, release),
         }
-    }
-
-    /// Nothing follows the end marker, but for the LF that a cut parted from its CR.
-    fn behind_the_end(&mut self, piece: &Bytes) -> Release {
-        let belongs = std::mem::take(&mut self.half_line_end) && piece.starts_with(b"\n");
-        Release { bytes: piece.slice(..usize::from(belongs)), first_output: false }
     }
 
     /// Whether the provider ignores the cap: then the stream would pass what is held for it.

@@ -65,12 +65,15 @@ impl Open {
     async fn tell_kept(&mut self, session: &mut Session, arrival: &Arrival, (api, kept): (Api, Kept), shares: &Shares) {
         self.code = Some(refusal::code(kept.about));
         if self.shared.lock().is_open_early() {
-            let said = (kept.status, kept.about);
+            let status = if kept.status < 400 { 400 } else { kept.status };
+            let said = (status, kept.about);
             let event = refusal::of_our_own(api, said, kept.message.as_deref(), &arrival.label, true);
             let event = self.shared.lock().vigil().mend(event);
             return respond::end_stream(session, event).await;
         }
-        match respond::whole(session, arrival, api.dialect(), (kept.status, kept.body), None, shares).await {
+        match respond::whole(session, arrival, api.dialect(), (kept.status, kept.content_type, kept.body), None, shares)
+            .await
+        {
             Ok(bytes) => {
                 self.status = kept.status;
                 self.shared.lock().record.bytes_out += bytes;

@@ -3,7 +3,7 @@
 use super::gateway::{Services, Snapshot};
 use super::target::Target;
 use crate::model::{Api, ModelView, PriceView, TargetHealth, TargetView};
-use crate::routing::{Route, Standing};
+use crate::routing::{ByHand, Reason, Route, Standing, State};
 use std::sync::Arc;
 
 impl Services {
@@ -26,7 +26,32 @@ impl Services {
                 in_flight: standing.open(),
             }
         };
-        self.standings.all().into_iter().map(target).collect()
+        let all = self.standings.all();
+        let is_gone = |(provider, model): &(Arc<str>, Arc<str>)| {
+            !all.iter().any(|one| one.provider == *provider && one.model == *model)
+        };
+        let gone = self.standings.by_hand(now_us).into_iter().filter(|(name, _)| is_gone(name));
+        let gone: Vec<_> = gone.map(|(name, by_hand)| absent(&name, &by_hand)).collect();
+        let mut told: Vec<_> = all.into_iter().map(target).chain(gone).collect();
+        told.sort_by(|one, other| (&one.provider, &one.model).cmp(&(&other.provider, &other.model)));
+        told
+    }
+}
+
+/// A target that was taken out, and that the file does not have now.
+fn absent((provider, model): &(Arc<str>, Arc<str>), by_hand: &ByHand) -> TargetHealth {
+    TargetHealth {
+        provider: provider.to_string(),
+        model: model.to_string(),
+        state: State::Shut.name().to_owned(),
+        reason: Some(Reason::ByHand.name().to_owned()),
+        since_us: Some(by_hand.since_us),
+        until_us: by_hand.until_us,
+        note: Some(by_hand.reason.to_string()),
+        failures: 0,
+        window_answered: 0,
+        window_failed: 0,
+        in_flight: 0,
     }
 }
 

@@ -70,19 +70,32 @@ pub struct Kept {
     pub keep: Keep,
     /// The answer came as a stream of events.
     pub stream: bool,
+    /// The answer broke off before its end.
+    pub broken: bool,
     /// What the client sent.
     pub request: Side,
     /// What the client was sent.
     pub answer: Side,
 }
 
+/// What is to be made unreadable.
+#[derive(Debug, Clone, Copy)]
+pub struct Text<'a> {
+    /// All of it that is there.
+    pub text: &'a str,
+    /// It is the source of JSON.
+    pub json: bool,
+    /// It breaks off: half of a secret may stand at its end, which must not be kept either.
+    pub cut: bool,
+}
+
 /// Knows how texts are read, and what of them is personal or secret.
 pub trait Redactor: Send {
-    /// `text` (the source of JSON, if `json`) with what is personal or secret replaced; `None`: it could not be told.
-    fn redacted(&self, text: &str, json: bool) -> Option<String>;
+    /// `text` with what is personal, secret or no text (pictures and sound in base64) replaced; `None`: it could not be told.
+    fn redacted(&self, text: &Text<'_>) -> Option<String>;
 
-    /// The texts of a stream of events in answer to `api`, each put together.
-    fn texts(&self, api: Api, events: &[u8]) -> Vec<String>;
+    /// The texts of a stream of events in answer to `api`, each put together, and whether each is the source of JSON.
+    fn texts(&self, api: Api, events: &[u8]) -> Vec<(String, bool)>;
 }
 
 /// Takes what is to be kept, and never waits.
@@ -134,6 +147,11 @@ impl ContentLog {
 }
 
 impl Kept {
+    /// Whether the end of the answer is not there.
+    fn cuts_answer(&self) -> bool {
+        self.broken || self.answer.is_truncated()
+    }
+
     fn size(&self) -> usize {
         self.request.bytes.len() + self.answer.bytes.len()
     }
@@ -175,11 +193,11 @@ impl Writer {
 
     fn worded(&self, kept: &Kept, line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         let texts = (kept.stream && !kept.answer.bytes.is_empty()).then(|| self.texts(kept));
-        let request = self.told(kept, &kept.request);
+        let request = self.told(kept, &kept.request, kept.request.is_truncated());
         // The events of a stream cut texts into pieces, in which nothing would be found.
         let answer = match (kept.stream, kept.keep) {
             (true, Keep::Redacted) => Told { text: None, note: None },
-            _ => self.told(kept, &kept.answer),
+            _ => self.told(kept, &kept.answer, kept.cuts_answer()),
         };
         let unreadable = matches!(texts, Some(None));
         let words = Words {
@@ -210,12 +228,15 @@ impl Writer {
     fn texts(&self, kept: &Kept) -> Option<Vec<String>> {
         let texts = self.redactor.texts(kept.api, &kept.answer.bytes);
         match kept.keep {
-            Keep::Full => Some(texts),
-            Keep::Redacted => texts.iter().map(|text| self.redacted(text, false, kept.answer.is_truncated())).collect(),
+            Keep::Full => Some(texts.into_iter().map(|(text, _)| text).collect()),
+            Keep::Redacted => {
+                let cut = kept.cuts_answer();
+                texts.iter().map(|(text, json)| self.redactor.redacted(&Text { text, json: *json, cut })).collect()
+            }
         }
     }
 
-    fn told(&self, kept: &Kept, side: &Side) -> Told {
+    fn told(&self, kept: &Kept, side: &Side, cut: bool) -> Told {
         if side.bytes.is_empty() {
             return Told { text: None, note: side.no_room.then_some("no_room") };
         }
@@ -231,16 +252,10 @@ impl Writer {
             Keep::Full => Told { text: Some(text.to_owned()), note: None },
             Keep::Redacted => {
                 let json = matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'['));
-                let text = self.redacted(text, json, side.is_truncated());
+                let text = self.redactor.redacted(&Text { text, json, cut });
                 Told { note: text.is_none().then_some("unreadable"), text }
             }
         }
-    }
-
-    /// Where a text is cut, half of a secret may stand at its end, which is no secret to whoever looks for them.
-    fn redacted(&self, text: &str, json: bool, cut: bool) -> Option<String> {
-        let end = if cut { text.floor_char_boundary(text.len().saturating_sub(CUT)) } else { text.len() };
-        self.redactor.redacted(text.get(..end)?, json)
     }
 }
 
@@ -295,6 +310,3 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// Kept for the next line.
 const LINE: usize = 256 * 1024;
-
-/// Left out in front of a cut: longer than most of what is looked for.
-const CUT: usize = 4096;

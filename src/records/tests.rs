@@ -1,7 +1,7 @@
 use super::files::{Family, Terms, list};
 use super::{
     Content, ContentLog, Find, Follow, Janitor, Keep, Keeper, Kept, Live, Place, Reader, Record, RecordsMetrics,
-    Redactor, Side, Stream,
+    Redactor, Side, Stream, Text,
 };
 use crate::{
     model::{Api, Clock, RequestId},
@@ -322,12 +322,13 @@ fn places_and_statuses_are_read_as_they_are_written() {
 struct Stars;
 
 impl Redactor for Stars {
-    fn redacted(&self, text: &str, _json: bool) -> Option<String> {
-        (!text.contains("unspeakable")).then(|| text.replace("secret", "***"))
+    fn redacted(&self, text: &Text<'_>) -> Option<String> {
+        let end = if text.cut { text.text.len() - "secret".len() } else { text.text.len() };
+        (!text.text.contains("unspeakable")).then(|| text.text[..end].replace("secret", "***"))
     }
 
-    fn texts(&self, _api: Api, events: &[u8]) -> Vec<String> {
-        vec![String::from_utf8_lossy(events).replace('|', "")]
+    fn texts(&self, _api: Api, events: &[u8]) -> Vec<(String, bool)> {
+        vec![(String::from_utf8_lossy(events).replace('|', ""), false)]
     }
 }
 
@@ -342,6 +343,7 @@ fn kept(number: u64, keep: Keep, stream: bool, answer: &[u8]) -> Box<Kept> {
         api: Api::ChatCompletions,
         keep,
         stream,
+        broken: false,
         request: side(b"{\"q\":\"my secret\"}"),
         answer: side(answer),
     })
@@ -365,6 +367,9 @@ fn contents_are_kept_as_the_rule_says_and_what_cannot_be_redacted_is_not() {
     let mut cut = kept(7, Keep::Redacted, false, &[b'y'; 9_999]);
     cut.answer.total = 20_000;
     log.write(cut);
+    let mut broken = kept(8, Keep::Redacted, true, b"a sec|re");
+    broken.broken = true;
+    log.write(broken);
     assert!(log.close(Duration::from_secs(60)));
     let content = |number| place.reader().content(id(number)).expect("read").expect("kept");
     let told = |content: &Content| (content.request.clone(), content.answer.clone(), content.answer_note.clone());
@@ -379,8 +384,9 @@ fn contents_are_kept_as_the_rule_says_and_what_cannot_be_redacted_is_not() {
     assert_eq!(told(&content(5)), (whole, None, text("binary")));
     assert_eq!(content(6).answer.map(|text| text.len()), Some(9_998), "cut between characters");
     assert!(content(6).answer_truncated && content(6).answer_bytes == 20_000);
-    assert_eq!(content(7).answer.map(|text| text.len()), Some(9_999 - 4_096), "half a secret may stand at a cut");
-    assert_eq!(place.reader().content(id(8)).expect("read"), None);
+    assert_eq!(content(7).answer.map(|text| text.len()), Some(9_999 - 6), "half a secret may stand at a cut");
+    assert_eq!(content(8).texts, Some(vec!["a".to_owned()]), "and at the end of a stream that broke off");
+    assert_eq!(place.reader().content(id(9)).expect("read"), None);
     assert!(Path::new(&place.dir.path().join("records/contents-000000001.jsonl")).exists());
 }
 

@@ -92,7 +92,7 @@ def forms(browser):
     check(page.locator("[role=alert]").count() == 1, "a wrong token is refused")
     sign_in(page, token)
     check(page.url.startswith(dashboard), "the right one leads to the dashboard")
-    cookie = next(one for one in context.cookies(dashboard) if one["name"] == "weighbridge_session")
+    cookie = next(one for one in context.cookies(dashboard) if one["name"].startswith("weighbridge_session_"))
     check(cookie["httpOnly"] and cookie["sameSite"] == "Strict", "the cookie is HttpOnly and SameSite=Strict")
 
     page.goto(f"{dashboard}/key/new?team=demo")

@@ -125,6 +125,34 @@ async fn neither_a_probe_nor_an_answer_of_before_opens_it_and_its_time_does() {
 }
 
 #[tokio::test]
+async fn what_is_shut_and_no_longer_in_the_file_is_shown_and_can_be_opened() {
+    let (first, second) = (Upstream::start().await, Upstream::start().await);
+    let gateway = Setup::openai(&[&first, &second]).with_admin().start().await;
+    shut(&gateway, json!({"reason": "mending"})).await;
+    let line = "      - { provider: a, model: model-a }\n";
+    gateway.edit(|text| text.replace(line, ""));
+    assert_eq!(gateway.admin("POST", "/reload", Value::Null).await.status, 200);
+    let all = async || gateway.admin("GET", "/targets", Value::Null).await.json()["targets"].take();
+    let seen = eventually("nothing holds it any more", || async {
+        let seen = all().await[0].take();
+        (seen["failures"] == 0).then_some(seen)
+    });
+    let seen = seen.await;
+    assert_eq!((&seen["model"], &seen["state"], &seen["note"]), (&json!("model-a"), &json!("shut"), &json!("mending")));
+    let open = gateway.admin("POST", OPEN, Value::Null).await;
+    assert_eq!((open.status, &open.json()["state"]), (200, &json!("open")), "{}", open.text());
+    eventually("it is gone", || async {
+        let all = all().await;
+        (all.as_array().map(Vec::len) == Some(1)).then_some(())
+    })
+    .await;
+    gateway.edit(|text| text.replace("    targets:\n", &format!("    targets:\n{line}")));
+    assert_eq!(gateway.admin("POST", "/reload", Value::Null).await.status, 200);
+    assert_eq!(ask(&gateway).await, 200);
+    assert_eq!(first.count(), 1, "it is open");
+}
+
+#[tokio::test]
 async fn what_makes_no_sense_is_refused_and_the_commands_do_it_all() {
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream]).with_admin().start().await;

@@ -167,7 +167,14 @@ async fn check_refuses_a_probe_that_a_provider_has_nothing_to_answer_with() {
     let cases = [
         ("openai", "probe: tls", "providers.a.health", "probe: tcp"),
         ("cohere", "probe: models", "providers.a.health", "has no list of models"),
-        ("openai", "probe: generate", "health.probe", "this version does not have the probe `generate` yet"),
+        ("openai", "probe: generate", "health.probe", "say how much it may"),
+        ("openai", "probe: generate, probe_budget: { usd: 0, per: day }", "probe_budget.usd", "more than 0"),
+        (
+            "openai",
+            "probe_budget: { usd: 1, per: day }",
+            "health.probe_budget",
+            "only the probe `generate` costs money",
+        ),
         ("openai", "probe: modles", "health.probe", "did you mean `models`?"),
         ("openai", "every: 10ms", "health.every", "must be at least 1s"),
         ("openai", "pause: 1m", "health.pause", "longer than `most_pause`"),

@@ -196,3 +196,20 @@ async fn certificates_are_read_anew_though_their_paths_stay() {
     assert_eq!(told["certificates"].as_array().map(Vec::len), Some(1), "{told}");
     assert!(shows(&gateway, &others).await);
 }
+
+#[tokio::test]
+async fn a_new_default_limit_knows_what_keys_made_at_run_time_used_before() {
+    let upstream = Upstream::start().await;
+    let gateway = Setup::openai(&[&upstream]).with_admin().start().await;
+    let made = gateway.admin("POST", "/keys", json!({"name": "late", "team": "search"})).await.json();
+    let key = made["key"].as_str().expect("the key, once").to_owned();
+    for _ in 0..3 {
+        assert_eq!(chat(&gateway, &key).await.status, 200);
+    }
+    gateway.settled(3).await;
+    gateway.edit(|text| text + "\ndefaults: { keys: { limits: [{ requests: 4, per: hour }] } }\n");
+    reload(&gateway).await;
+    assert_eq!(chat(&gateway, &key).await.status, 200);
+    assert_eq!(chat(&gateway, &key).await.status, 429, "three were used before the limit came");
+    assert_eq!(chat(&gateway, KEY).await.status, 200, "each key has its own");
+}

@@ -145,6 +145,11 @@ impl Jwt {
         Arc::clone(&self.given.load().rules)
     }
 
+    /// The same, if its callers had `default`.
+    pub fn rules_under(&self, default: &Given) -> Arc<Rules> {
+        given(default, &self.name).rules
+    }
+
     /// From now on its callers have `default`, those of tokens that are known already too.
     pub fn give(&self, default: &Given) {
         self.given.store(Arc::new(given(default, &self.name)));

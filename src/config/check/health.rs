@@ -2,11 +2,10 @@
 
 use super::Checker;
 use crate::config::{
-    Active, Health, Passive, Probe,
+    Active, Health, Passive, Probe, ProbeBudget,
     error::hint,
     file::HealthFile,
     quantity::{Count, Percent, show_time},
-    shape::not_yet,
     tree::join,
 };
 use std::time::Duration;
@@ -43,18 +42,39 @@ impl Checker<'_> {
         if file.every.is_some() && every < LEAST_EVERY {
             self.flag(&join(path, "every"), format!("must be at least {}", show_time(LEAST_EVERY)));
         }
-        let probe = file.probe.as_deref().and_then(|written| self.probe(&join(path, "probe"), written));
-        Health { passive, active: Active { probe: probe.unwrap_or(of_all.active.probe), every, timeout } }
+        let written = file.probe.as_deref().and_then(|written| self.probe(&join(path, "probe"), written));
+        let probe = written.unwrap_or(of_all.active.probe);
+        let budget = self.probe_budget(path, file, (probe, of_all.active.budget));
+        Health { passive, active: Active { probe, every, timeout, budget } }
+    }
+
+    fn probe_budget(
+        &mut self,
+        path: &str,
+        file: &HealthFile,
+        (probe, of_all): (Probe, Option<ProbeBudget>),
+    ) -> Option<ProbeBudget> {
+        let at = join(path, "probe_budget");
+        let budget = file.probe_budget.as_ref().map(|file| ProbeBudget { nano: file.usd.nano(), per: file.per });
+        if budget.is_some_and(|budget| budget.nano <= 0) {
+            self.flag(&join(&at, "usd"), "must be more than 0; for looks that cost nothing write `probe: models`");
+        }
+        if probe == Probe::Generate && budget.or(of_all).is_none() {
+            let message =
+                "the probe `generate` costs money; say how much it may: `probe_budget: { usd: 0.10, per: day }`";
+            self.flag(&join(path, "probe"), message);
+        }
+        if budget.is_some() && probe != Probe::Generate {
+            self.flag(&at, "only the probe `generate` costs money; leave it out, or write `probe: generate`");
+        }
+        budget.or(of_all)
     }
 
     fn probe(&mut self, path: &str, written: &str) -> Option<Probe> {
         let probe = Probe::ALL.into_iter().find(|probe| probe.name() == written);
         if probe.is_none() {
             let shown = self.shown(path, written);
-            let message = match written {
-                "generate" => not_yet("the probe `generate`"),
-                _ => format!("there is no probe {shown}{}", hint(written, Probe::ALL.map(Probe::name))),
-            };
+            let message = format!("there is no probe {shown}{}", hint(written, Probe::ALL.map(Probe::name)));
             self.flag(path, message);
         }
         probe

@@ -19,6 +19,10 @@ impl Context {
     pub(super) fn of(look: &Look<'_>) -> Self {
         let text = look.context();
         let mut context = Self { near: [0; ENTITIES.len()], other: 0 };
+        // In a table of numbers there are no words: each has a letter.
+        if !text.iter().any(|&byte| is_letter(byte)) {
+            return context;
+        }
         for found in WORDS.finder.find_overlapping_iter(text) {
             let (_, entities) = TABLE[WORDS.rows[found.pattern().as_usize()]];
             if !stands_apart(text, found.start(), found.end()) {
@@ -55,6 +59,10 @@ fn stands_apart(text: &[u8], start: usize, end: usize) -> bool {
         || (last.is_ascii_lowercase() && after.is_ascii_uppercase())
         || (after == b's' && !text.get(end + 1).is_some_and(u8::is_ascii_alphabetic));
     begins && (ends || end - start >= 6)
+}
+
+const fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte >= 0x80
 }
 
 struct Words {
@@ -169,3 +177,14 @@ const TABLE: &[(&str, &[Entity])] = &[
         &[],
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::{TABLE, is_letter};
+
+    #[test]
+    fn no_word_is_without_a_letter() {
+        let words = TABLE.iter().flat_map(|(words, _)| words.split('|'));
+        assert!(words.clone().all(|word| word.bytes().any(is_letter)));
+    }
+}

@@ -23,6 +23,10 @@ struct Group {
     separator: u8,
     /// A number may end here.
     closed: bool,
+    /// Lengths of the groups up to it, as [`Number::shape`].
+    shape: u64,
+    /// All separators up to it are the same.
+    same: bool,
 }
 
 /// The first groups of [`Digits`], taken as one number.
@@ -60,22 +64,27 @@ impl Digits {
     /// The groups from `from` on.
     pub(super) fn read(look: &Look<'_>, from: usize) -> Self {
         let mut read = Self { digits: [0; MOST], groups: [Group::default(); MOST_GROUPS], count: 0 };
-        let (mut at, mut total, mut separator) = (from, 0, 0);
+        let (mut at, mut total, mut separator, mut shape, mut same) = (from, 0, 0, 0_u64, true);
         while read.count < MOST_GROUPS {
             let begin = at;
-            while look.at(at).is_ascii_digit() {
+            let next = loop {
+                let byte = look.at(at);
+                if !byte.is_ascii_digit() {
+                    break byte;
+                }
                 let Some(place) = read.digits.get_mut(total) else { return read };
-                *place = look.at(at) - b'0';
+                *place = byte - b'0';
                 (at, total) = (at + 1, total + 1);
-            }
-            let next = look.at(at);
+            };
             let after = if next == 0 { 0 } else { look.at(at + 1) };
             let goes_on = is_separator(next) && after.is_ascii_digit();
             let closed = closes(next, after, at - begin);
             if at == begin {
                 return read;
             }
-            read.groups[read.count] = Group { digits: total, end: at, separator, closed };
+            shape = shape << 4 | (at - begin).min(15) as u64;
+            same &= read.count < 2 || separator == read.groups[1].separator;
+            read.groups[read.count] = Group { digits: total, end: at, separator, closed, shape, same };
             read.count += 1;
             if !goes_on {
                 return read;
@@ -97,19 +106,12 @@ impl Digits {
     }
 
     fn number(&self, count: usize) -> Number<'_> {
-        let groups = &self.groups[..count];
-        let (mut shape, mut before) = (0, 0);
-        for group in groups {
-            shape = shape << 4 | (group.digits - before).min(15) as u64;
-            before = group.digits;
-        }
-        let first = groups.get(1).map_or(0, |group| group.separator);
-        let same = groups.iter().skip(1).all(|group| group.separator == first);
-        let last = groups[count - 1];
+        let last = self.groups[count - 1];
+        let first = if count > 1 { self.groups[1].separator } else { 0 };
         Number {
             digits: &self.digits[..last.digits],
-            shape,
-            separator: same.then_some(first),
+            shape: last.shape,
+            separator: last.same.then_some(first),
             last: last.separator,
             end: last.end,
         }

@@ -46,6 +46,7 @@ pub use settings::build;
 use super::{Hit, LONGEST, Spotter};
 use allow::Allow;
 use ballot::Ballot;
+use digits::Digits;
 use entity::{Entity, Set};
 use look::Look;
 use scan::{Scan, is_start};
@@ -86,13 +87,14 @@ impl Pii {
             return;
         }
         match first {
-            b'+' | b'(' => phone::vote(ballot),
+            b'+' | b'(' => phone::vote(ballot, None),
             b':' => network::vote(ballot),
             b'0'..=b'9' => {
-                phone::vote(ballot);
+                // Read once for all who ask.
+                let digits = digits::opens(ballot.look).then(|| Digits::read(ballot.look, ballot.look.start()));
+                phone::vote(ballot, digits.as_ref());
                 network::vote(ballot);
-                if digits::opens(ballot.look) {
-                    let digits = digits::Digits::read(ballot.look, ballot.look.start());
+                if let Some(digits) = &digits {
                     for number in digits.numbers() {
                         cards::vote(ballot, number);
                         numbers::vote(ballot, number);

@@ -5,7 +5,7 @@
 //! links (North America: <https://en.wikipedia.org/wiki/North_American_Numbering_Plan>).
 
 use super::ballot::{Ballot, Strength};
-use super::digits::{Digits, Number, opens};
+use super::digits::{Digits, Number};
 use super::entity::Entity::Phone;
 use super::look::Look;
 
@@ -59,8 +59,8 @@ const CODES: &[(u32, usize, usize)] = &[
     (98, 10, 10),
 ];
 
-/// A number that begins with a plus, a bracket or a digit at the start.
-pub(super) fn vote(ballot: &mut Ballot<'_>) {
+/// A number that begins with a plus, a bracket or a digit at the start. `digits` are those there, if a number may begin with them.
+pub(super) fn vote(ballot: &mut Ballot<'_>, digits: Option<&Digits>) {
     if !ballot.wants(Phone) {
         return;
     }
@@ -72,7 +72,8 @@ pub(super) fn vote(ballot: &mut Ballot<'_>) {
             }
         }
         b'(' if !look.back(1).is_ascii_alphanumeric() => bracketed(ballot),
-        b'0'..=b'9' if opens(look) => {
+        b'0'..=b'9' => {
+            let Some(digits) = digits else { return };
             let start = look.start();
             let inside = look.back(1) == b' ' && look.back(2).is_ascii_digit();
             if !inside
@@ -83,7 +84,7 @@ pub(super) fn vote(ballot: &mut Ballot<'_>) {
             {
                 ballot.offer(Phone, extended(look, end), Strength::Shape);
             }
-            national(ballot);
+            national(ballot, digits);
         }
         _ => {}
     }
@@ -209,9 +210,8 @@ const fn is_area(byte: u8) -> bool {
 }
 
 /// As written at home.
-fn national(ballot: &mut Ballot<'_>) {
+fn national(ballot: &mut Ballot<'_>, digits: &Digits) {
     let look = ballot.look;
-    let digits = Digits::read(look, look.start());
     // `415-555-2671x12`: an extension closes nothing else.
     let extension = digits.open_end().filter(|number| extended(look, number.end) > number.end);
     for number in digits.numbers().chain(extension) {

@@ -4,7 +4,7 @@ use super::{Figures, report::Report};
 use crate::ledger::{
     LedgerError,
     export::rfc3339,
-    render::{Format, aligned, minute, printable},
+    render::{Format, aligned, cell, minute, printable},
 };
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
@@ -62,7 +62,7 @@ fn csv_lines(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     csv.write_record(names.chain(figures(&report.total).map(|(name, _)| name)))?;
     for line in &report.lines {
         let values = figures(&line.figures).map(|(_, value)| value.to_string());
-        csv.write_record(line.labels.iter().cloned().chain(values))?;
+        csv.write_record(line.labels.iter().map(|label| cell(label).into_owned()).chain(values))?;
     }
     csv.flush()
 }

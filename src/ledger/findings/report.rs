@@ -184,6 +184,7 @@ pub fn answer(dir: &Path, query: &Query, now_us: u64) -> Result<Report, LedgerEr
     let by_rows = query.about(Dimension::User);
     let (fine, coarse) = (query.level(&query.by), query.level(&[]));
     let (mut lines, mut total) = (BTreeMap::<Vec<String>, Figures>::new(), Figures::default());
+    let mut is_too_long = false;
     let mut levels = vec![fine];
     if coarse != fine {
         levels.push(coarse);
@@ -194,13 +195,20 @@ pub fn answer(dir: &Path, query: &Query, now_us: u64) -> Result<Report, LedgerEr
                 return;
             }
             if level == fine {
-                let labels = query.by.iter().map(|dimension| dimension.value(entry)).collect();
+                let labels: Vec<String> = query.by.iter().map(|dimension| dimension.value(entry)).collect();
+                if lines.len() >= usage::MOST_LINES && !lines.contains_key(&labels) {
+                    is_too_long = true;
+                    return;
+                }
                 lines.entry(labels).or_default().add(&entry.figures);
             }
             if level == coarse {
                 total.add(&entry.figures);
             }
         })?;
+    }
+    if is_too_long {
+        return Err(usage::too_many(usage::MOST_LINES));
     }
     Ok(Report {
         by: query.by.clone(),

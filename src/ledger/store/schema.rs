@@ -1,6 +1,6 @@
 //! Tables, their version, and opening the database.
 
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, deadline};
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -218,12 +218,15 @@ pub(crate) fn open_read_only(dir: &Path) -> Result<Option<Connection>, LedgerErr
     if !path.exists() {
         return Ok(None);
     }
-    let conn = read_only(&path)?;
+    let mut conn = read_only(&path)?;
     conn.busy_timeout(BUSY_TIMEOUT)?;
     match version(&conn)? {
         // Killed before the tables were made.
         0 => Ok(None),
-        VERSION => Ok(Some(conn)),
+        VERSION => {
+            deadline::watch(&mut conn)?;
+            Ok(Some(conn))
+        }
         found if found < VERSION => Err(LedgerError::Argument(format!(
             "`{}` was written by an older version: start the gateway on it once, which migrates it",
             path.display()

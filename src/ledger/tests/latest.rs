@@ -2,7 +2,7 @@
 
 use super::fixture::{NOW_US, id, open, opening, settlement};
 use crate::ledger::latest::{Wanted, attempts_of, latest};
-use crate::ledger::pace::pace;
+use crate::ledger::pace::{Whose, pace};
 use crate::ledger::{OpenAttempt, Settlement};
 use std::path::Path;
 
@@ -25,9 +25,13 @@ fn look(dir: &Path) {
     assert_eq!(rows.iter().map(|row| &*row.opening.request_label).collect::<Vec<_>>(), ["label-4"]);
     let second = 1_000_000;
     let stretches = [(NOW_US, NOW_US + 5 * second), (NOW_US + 5 * second, NOW_US + 100 * second)];
-    let samples = pace(dir, &stretches, 4).unwrap();
+    let samples = pace(dir, &stretches, &Whose::default(), 4).unwrap();
     assert_eq!(samples.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4], "at most so many of each stretch");
     assert_eq!((samples[0][0].latency_us, samples[0][0].overhead_us), (1_234, Some(45)));
+    let search = Whose { team: Some("search".to_owned()), ..Whose::default() };
+    let samples = pace(dir, &stretches, &search, 4).unwrap();
+    assert_eq!(samples.iter().map(Vec::len).collect::<Vec<_>>(), [3, 3], "its own, though others are among the latest");
+    assert!(samples.iter().flatten().all(|sample| &*sample.team == "search"));
 }
 
 #[test]

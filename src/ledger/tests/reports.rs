@@ -2,10 +2,10 @@
 
 use super::fixture::{HandClock, NOW_US, as_if_killed, metrics, open, opening, settlement, state};
 use crate::ledger::export::{Filter, export};
-use crate::ledger::render::{Format, write};
-use crate::ledger::usage::{Dimension, report, since};
+use crate::ledger::render::{Format, cell, write};
+use crate::ledger::usage::{Dimension, Query, answer_in, report, since};
 use crate::ledger::verify::verify;
-use crate::ledger::{Ledger, OpenAttempt, Settlement, recent};
+use crate::ledger::{Ledger, LedgerError, OpenAttempt, Settlement, recent};
 use crate::model::Usage;
 use serde_json::Value;
 use std::path::Path;
@@ -215,4 +215,22 @@ fn a_directory_without_a_ledger_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let refused = verify(dir.path()).unwrap_err().to_string();
     assert!(refused.contains(&dir.path().display().to_string()), "{refused}");
+}
+
+#[test]
+fn a_report_of_too_many_lines_says_what_to_narrow() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_ledger, _open) = busy(dir.path());
+    let query = Query { by: vec![Dimension::Team], since_us: NOW_US, ..Query::default() };
+    assert_eq!(answer_in(dir.path(), &query, NOW_US + 1, 2).unwrap().lines.len(), 2);
+    let error = answer_in(dir.path(), &query, NOW_US + 1, 1).unwrap_err();
+    assert!(matches!(error, LedgerError::Argument(_)), "{error}");
+    assert!(error.to_string().contains("more than 1 lines") && error.to_string().contains("`since`"), "{error}");
+}
+
+#[test]
+fn no_name_in_an_export_is_a_formula() {
+    for (name, want) in [("=cmd()", "'=cmd()"), ("-1", "'-1"), (";x", "';x"), ("-", "-"), ("a=b", "a=b")] {
+        assert_eq!(cell(name), want);
+    }
 }

@@ -14,7 +14,7 @@ use crate::{
     routing::Resolver,
 };
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderMap, Method};
 use parking_lot::Mutex;
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
@@ -31,7 +31,7 @@ use tokio::time::{Instant, sleep_until};
 const PIECE: usize = 64 * 1024;
 
 /// Connections of mirrored requests; they are not shared with those of clients.
-pub(super) struct Driver {
+pub(in crate::proxy) struct Driver {
     connector: Connector,
     resolver: Resolver,
 }
@@ -56,7 +56,7 @@ impl Driver {
         };
         let overhead = opened.arrival.at.elapsed();
         let shared: Shared = Arc::new(Mutex::new(Exchange::new(opened, Arc::clone(services), overhead)));
-        self.attempts(&shared, &job).await;
+        self.attempts(&shared, &job.headers).await;
         let mut exchange = shared.lock();
         let answered = exchange.attempt().filter(|attempt| attempt.answer.ended());
         let status = answered.map_or(0, |attempt| attempt.answer.status());
@@ -72,9 +72,9 @@ impl Driver {
     }
 
     /// Attempt after attempt, until one answers or nothing is left.
-    async fn attempts(&self, shared: &Shared, job: &Job) {
+    pub(in crate::proxy) async fn attempts(&self, shared: &Shared, headers: &HeaderMap) {
         while let Ok(peer) = forward::next_peer(None, shared, &self.resolver).await {
-            let Err(error) = self.attempt(shared, job, &peer).await else { return };
+            let Err(error) = self.attempt(shared, headers, &peer).await else { return };
             let mut exchange = shared.lock();
             let found = exchange.take_found();
             if let (true, None) = (error.unconnected, &found) {
@@ -99,7 +99,7 @@ impl Driver {
         }
     }
 
-    async fn attempt(&self, shared: &Shared, job: &Job, peer: &HttpPeer) -> std::result::Result<(), Failed> {
+    async fn attempt(&self, shared: &Shared, headers: &HeaderMap, peer: &HttpPeer) -> std::result::Result<(), Failed> {
         let connected = within(shared, self.connector.get_http_session(peer)).await;
         let (mut session, reused) = connected.map_err(|error| Failed { error, reused: false, unconnected: true })?;
         let failed = |error: Box<Error>| Failed { error, reused, unconnected: false };
@@ -108,7 +108,7 @@ impl Driver {
             let lost = |error| Error::because(ErrorType::InternalError, "the attempt's row is not durable", error);
             durable.await.map_err(|error| failed(lost(error)))?;
         }
-        match self.exchange(shared, job, &mut session).await {
+        match self.exchange(shared, headers, &mut session).await {
             Ok(()) => {
                 self.connector.release_http_session(session, peer, peer.options.idle_timeout).await;
                 Ok(())
@@ -121,12 +121,12 @@ impl Driver {
     }
 
     /// The request up, the answer down.
-    async fn exchange(&self, shared: &Shared, job: &Job, session: &mut HttpSession) -> Result<()> {
+    async fn exchange(&self, shared: &Shared, headers: &HeaderMap, session: &mut HttpSession) -> Result<()> {
         let mut head = RequestHeader::build(Method::POST, b"/", None)?;
         if matches!(session, HttpSession::H2(_)) {
             head.set_version(http::Version::HTTP_2);
         }
-        forward::write_head(&mut shared.lock(), &job.headers, &mut head)?;
+        forward::write_head(&mut shared.lock(), headers, &mut head)?;
         within(shared, session.write_request_header(Box::new(head))).await?;
         let whole = shared.lock().attempt_mut().and_then(Attempt::whole_body); // none towards HTTP/2
         let mut whole = whole.unwrap_or_default();

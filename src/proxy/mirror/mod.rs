@@ -20,7 +20,7 @@ use crate::{
     telemetry::ProxyMetrics,
 };
 use bytes::Bytes;
-use drive::Driver;
+pub(super) use drive::Driver;
 use futures::stream::{FuturesUnordered, StreamExt};
 use http::HeaderMap;
 use parking_lot::Mutex;

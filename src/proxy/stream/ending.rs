@@ -15,6 +15,12 @@ use crate::{
 use bytes::Bytes;
 
 impl Answer {
+    /// Nothing follows the end marker, but for the LF that a cut parted from its CR.
+    pub(super) fn behind_the_end(&mut self, piece: &Bytes) -> Release {
+        let belongs = std::mem::take(&mut self.half_line_end) && piece.starts_with(b"\n");
+        Release { bytes: piece.slice(..usize::from(belongs)), first_output: false }
+    }
+
     /// The body ended without an end marker: right where the API has none and every answer is over, else it was cut off.
     pub(super) fn end_unmarked(&mut self, before: Release) -> Result<Release, Trouble> {
         let Kind::Stream(stream) = &mut self.kind else { return Ok(before) };
@@ -85,7 +91,7 @@ impl Answer {
             refusal::of_our_own(*api, (self.status, about), told.as_deref(), label, self.in_stream)
         });
         if holds {
-            self.kept = Some(Kept { status: self.status, body: bytes, message: told, about });
+            self.kept = Some(Kept { status: self.status, content_type: None, body: bytes, message: told, about });
             return Err(Trouble::Refused { status, about });
         }
         (self.ended, self.released) = (true, true);
@@ -100,6 +106,9 @@ impl Answer {
     /// Answers about the request itself are kept back so.
     pub fn withholding(mut self, withholds: Withholds) -> Self {
         self.withholds = withholds;
+        if withholds.holds(Failure::ContentPolicy, 200) {
+            self.watch_for_declining();
+        }
         self
     }
 

@@ -52,7 +52,7 @@ impl Answer {
 
     /// Whether the client has seen, or is about to see, a part of it.
     pub fn released(&self) -> bool {
-        self.released
+        self.released && !self.is_held_back()
     }
 
     /// Whether the answer is whole.

@@ -26,7 +26,10 @@ impl HealthMetrics {
         );
         let in_flight = Opts::new("weighbridge_routing_target_in_flight", "Attempts that are at a target now");
         let ejections = Opts::new("weighbridge_routing_ejections_total", "Times that an open target was shut, and why");
-        let probes = Opts::new("weighbridge_routing_probes_total", "Active probes of a provider: `well` or `failed`");
+        let probes = Opts::new(
+            "weighbridge_routing_probes_total",
+            "Active probes of a provider: `well` or `failed`; `unpaid`: not made by `generate`, but as without it",
+        );
         let of = ["provider", "target"];
         let metrics = Self {
             state: GaugeVec::new(state, &of)?,
@@ -44,6 +47,11 @@ impl HealthMetrics {
     /// A probe of `provider` ended.
     pub fn probed(&self, provider: &str, well: bool) {
         self.probes.with_label_values(&[provider, if well { "well" } else { "failed" }]).inc();
+    }
+
+    /// A probe of `provider` that should have generated did not, for want of money or room; another one was made instead.
+    pub fn unpaid(&self, provider: &str) {
+        self.probes.with_label_values(&[provider, "unpaid"]).inc();
     }
 
     pub(in crate::routing) fn show(&self, [provider, model]: [&str; 2], state: State, in_flight: u32) {
