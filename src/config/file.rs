@@ -5,7 +5,7 @@
 use super::quantity::{Count, Part, Percent, Price, Size, Time, UnitPrice};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
 use super::{
-    Action, Content, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke, Priority, Protocol,
+    Action, CacheScope, CacheUse, Content, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke, Priority, Protocol,
     RouteKind, Secret, Sticky,
 };
 use serde::de::IgnoredAny;
@@ -28,6 +28,7 @@ pub(super) struct ConfigFile {
     pub(super) keys: Vec<Option<KeyFile>>,
     pub(super) prices: BTreeMap<String, PriceFile>,
     pub(super) records: RecordsFile,
+    pub(super) cache: CacheFile,
     pub(super) defaults: DefaultsFile,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
@@ -55,6 +56,26 @@ pub(super) struct HealthFile {
     pub(super) probe: Option<String>,
     pub(super) every: Option<Time>,
     pub(super) timeout: Option<Time>,
+}
+
+/// Answers that are kept.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CacheFile {
+    pub(super) max_bytes: Option<Size>,
+    pub(super) max_entry_bytes: Option<Size>,
+    pub(super) ttl: Option<Time>,
+    pub(super) scope: Option<CacheScope>,
+}
+
+/// The same, of one model or team.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CachingFile {
+    #[serde(rename = "use")]
+    pub(super) used: CacheUse,
+    pub(super) ttl: Option<Time>,
+    pub(super) scope: Option<CacheScope>,
 }
 
 /// Whose account holds files and batches.
@@ -275,6 +296,7 @@ pub(super) struct ModelFile {
     pub(super) translation: TranslationFile,
     /// A share of its requests goes to another model as well.
     pub(super) mirror: Option<MirrorFile>,
+    pub(super) cache: Option<CachingFile>,
     pub(super) guardrails: Option<Vec<Option<String>>>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
@@ -396,6 +418,7 @@ pub(super) struct TeamFile {
     pub(super) models: Option<Names>,
     pub(super) files: Option<TeamFilesFile>,
     pub(super) records: Option<TeamRecordsFile>,
+    pub(super) cache: Option<CachingFile>,
     pub(super) guardrails: Option<Vec<Option<String>>>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
