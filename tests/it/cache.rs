@@ -412,7 +412,7 @@ async fn a_hit_counts_as_a_request_but_not_its_tokens_and_costs_no_budget() {
         assert_eq!((left(&hit, "requests"), left(&hit, "tokens")), (3 - n, 1_000 - 18));
     }
     let over = ask(&gateway, KEY, &body, &[]).await;
-    assert_eq!(over.openai_error(429), "rate_limit_exceeded");
+    assert_eq!(over.openai_error(429), "limit_reached");
     let budgets = gateway.admin("GET", "/budgets", Value::Null).await.json();
     let spent = (&budgets["budgets"][0]["settled"], &budgets["budgets"][0]["reserved"]);
     assert_eq!(spent, (&json!(COST), &json!(0)), "{budgets}");
