@@ -11,11 +11,7 @@ use crate::{
     cache::Purge,
     model::{CacheView, Refusal},
 };
-use axum::{
-    Extension, Json, Router,
-    extract::State,
-    routing::get,
-};
+use axum::{Extension, Json, Router, extract::State, routing::get};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 use std::sync::Arc;

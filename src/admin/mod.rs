@@ -39,7 +39,9 @@ pub use targets::Switch;
 
 use crate::auth::Callers;
 use crate::cache::Purge;
-use crate::model::{BudgetView, CacheView, Clock, Explain, GuardTest, HealthView, LimitView, ModelView, PriceView, TargetHealth};
+use crate::model::{
+    BudgetView, CacheView, Clock, Explain, GuardTest, HealthView, LimitView, ModelView, PriceView, TargetHealth,
+};
 use audit::Audit;
 use prometheus::Registry;
 use std::net::IpAddr;

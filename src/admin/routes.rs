@@ -1,6 +1,8 @@
 //! What the admin listener answers.
 
-use super::{AdminState, Api, access, cache, guardrails, keys, openapi, reload, reports, requests, targets, teams, views};
+use super::{
+    AdminState, Api, access, cache, guardrails, keys, openapi, reload, reports, requests, targets, teams, views,
+};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};

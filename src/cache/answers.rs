@@ -188,10 +188,8 @@ impl Cache {
         self.answers.run_pending_tasks();
         let mut held: BTreeMap<(Arc<str>, Arc<str>), CacheShare> = BTreeMap::new();
         for (_, answer) in &self.answers {
-            let share = held.entry((Arc::clone(&answer.team), Arc::clone(&answer.model))).or_insert_with(|| CacheShare {
-                team: answer.team.to_string(),
-                model: answer.model.to_string(),
-                ..CacheShare::default()
+            let share = held.entry((Arc::clone(&answer.team), Arc::clone(&answer.model))).or_insert_with(|| {
+                CacheShare { team: answer.team.to_string(), model: answer.model.to_string(), ..CacheShare::default() }
             });
             share.answers += 1;
             share.bytes += u64::from(answer.weight());

@@ -100,7 +100,8 @@ proptest! {
     #[test]
     fn whatever_comes_is_read_to_its_end_or_has_no_form(text in "[\\[\\]{}\",:0-9a-u\\\\ -]{0,40}") {
         if of(text.as_bytes(), &[], &[]).is_some() {
-            prop_assert!(text.trim_start().starts_with('{') && text.trim_end().ends_with('}'));
+            let is_object = text.trim_start().starts_with('{') && text.trim_end().ends_with('}');
+            prop_assert!(is_object, "it is no object");
         }
     }
 }

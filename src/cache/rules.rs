@@ -77,7 +77,11 @@ mod tests {
             (None, Some(says(Always, Some(9), Some(Key))), Some(rule(false, 9, Key))),
             (Some(says(Never, None, None)), Some(says(Always, None, None)), None),
             (Some(says(Always, None, None)), Some(says(Never, None, None)), None),
-            (Some(says(Always, Some(60), Some(User))), Some(says(Asked, Some(90), Some(Key))), Some(rule(true, 60, User))),
+            (
+                Some(says(Always, Some(60), Some(User))),
+                Some(says(Asked, Some(90), Some(Key))),
+                Some(rule(true, 60, User)),
+            ),
             (Some(says(Asked, None, None)), Some(says(Always, Some(90), None)), Some(rule(false, 90, Team))),
         ];
         for (model, team, want) in rows {

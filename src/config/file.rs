@@ -5,8 +5,8 @@
 use super::quantity::{Count, Part, Percent, Price, Size, Time, UnitPrice};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
 use super::{
-    Action, CacheScope, CacheUse, Content, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke, Priority, Protocol,
-    RouteKind, Secret, Sticky,
+    Action, CacheScope, CacheUse, Content, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke,
+    Priority, Protocol, RouteKind, Secret, Sticky,
 };
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};

@@ -121,7 +121,8 @@ fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     // For people: a column of what nobody used is left out, which keeps the usual table narrow.
     let [.., guardrails, a, b, c, d, e, f, saved] = figures(&report.total, (report.refused, report.guardrails));
     let used = [guardrails, a, b, c, d, e, f, saved];
-    let used = used.map(|(_, _, used)| !matches!(used, Amount::Count(0) | Amount::Millis(0) | Amount::Nano(NanoUsd::ZERO)));
+    let used =
+        used.map(|(_, _, used)| !matches!(used, Amount::Count(0) | Amount::Millis(0) | Amount::Nano(NanoUsd::ZERO)));
     let cells = |sums: &Sums, beside: Beside, cell: &dyn Fn(Figure) -> String, cost: &str| {
         let mut cells = cells(sums, beside, cell, cost);
         let units = cells.split_off(cells.len().saturating_sub(used.len()));

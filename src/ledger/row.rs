@@ -3,8 +3,7 @@
 use crate::config::Unit;
 use crate::ledger::budget::Charged;
 use crate::ledger::journal::frame::{
-    ChargeFrame, ChargedFrame, Frame, OpenFrame, PriceFrame, SettleFrame, SettleMoreFrame,
-    SettleSavedFrame, bounded,
+    ChargeFrame, ChargedFrame, Frame, OpenFrame, PriceFrame, SettleFrame, SettleMoreFrame, SettleSavedFrame, bounded,
 };
 use crate::ledger::journal::used::{self, MoreUsage};
 use crate::model::{Api, AttemptId, NanoUsd, ServiceTier, Usage, UsageOrigin};
@@ -231,9 +230,11 @@ impl Settlement {
             error: self.error.as_deref().map(bounded),
         };
         match more {
-            _ if self.saved != NanoUsd::ZERO => {
-                Frame::SettleSaved(SettleSavedFrame { settle, more: more.unwrap_or_default(), saved_nano: self.saved.0 })
-            }
+            _ if self.saved != NanoUsd::ZERO => Frame::SettleSaved(SettleSavedFrame {
+                settle,
+                more: more.unwrap_or_default(),
+                saved_nano: self.saved.0,
+            }),
             Some(more) => Frame::SettleMore(SettleMoreFrame { settle, more }),
             None => Frame::Settle(settle),
         }

@@ -48,6 +48,15 @@ impl Cached {
         }
     }
 
+    /// The attempt failed: what came of it, and was perhaps never written, is no part of another one's answer.
+    pub fn begin_anew(&mut self) {
+        if let Some(filling) = &mut self.filling {
+            filling.bytes = Vec::new();
+            filling.share.shrink_to(0);
+            filling.lost = None;
+        }
+    }
+
     /// These bytes of the answer go out.
     pub fn take(&mut self, bytes: &[u8]) {
         if let Some(filling) = &mut self.filling {

@@ -73,8 +73,8 @@ impl Opening<'_> {
             permit.keep(); // it costs nothing, but it is a request
             return Ok(Here::Answered(Next::Tokens(count(&services.counter, ask, route).await)));
         }
-        let Some(caller) = local.caller.clone() else { return Ok(Here::GoesOn(permit, place)) };
-        let Some(rule) = self.snapshot.caching.of(&caller.team, &route.name) else {
+        let rule = local.caller.as_ref().and_then(|caller| self.snapshot.caching.of(&caller.team, &route.name));
+        let (Some(rule), Some(caller)) = (rule, local.caller.clone()) else {
             return Ok(Here::GoesOn(permit, place));
         };
         let (wish, query) = (Wish::of(&head.headers), head.uri.query());
@@ -141,9 +141,12 @@ impl Explaining<'_> {
         if ask.body.len() > MOST_REQUEST {
             return Some(format!("the cache would not be asked: the request is longer than {MOST_REQUEST} bytes"));
         }
-        let when = if rule.asked { "if the request says `x-weighbridge-cache: use`" } else { "unless the request refuses it" };
+        let when =
+            if rule.asked { "if the request says `x-weighbridge-cache: use`" } else { "unless the request refuses it" };
         let (scope, ttl) = (rule.scope.name(), rule.ttl.as_secs_f64());
-        Some(format!("the cache would be asked {when}: for an answer to the same request of its {scope}, up to {ttl} s old"))
+        Some(format!(
+            "the cache would be asked {when}: for an answer to the same request of its {scope}, up to {ttl} s old"
+        ))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
         exchange::Arrival,
         finish::{Local, micros},
         gateway::Services,
-        governed,
+        governed, guarded,
         open::{Opening, header_text, includes_cost},
         reject::Reject,
         respond,
@@ -82,6 +82,9 @@ impl Opening<'_> {
         services.cache.hit(&answer);
         local.cached = Cached::hit(answer.cost, answer.stream);
         local.bytes_in = ask.body.len() as u64;
+        if let Some(guarding) = guarding {
+            guarded::count(&services.metrics, guarding.verdicts());
+        }
         let said = guarding.map(|guarding| guarding.verdicts().line()).filter(|line| !line.is_empty());
         local.guardrails.clone_from(&said);
         let age = answer.age(now_us);

@@ -62,6 +62,9 @@ impl Exchange {
 
     /// Settles the attempt under way, once.
     pub(super) fn settle(&mut self, trouble: Option<Trouble>) {
+        if trouble.is_some() {
+            self.record.cached.begin_anew();
+        }
         let now_us = self.now_us();
         let Some(attempt) = &mut self.attempt else { return };
         if let Some(entry) = attempt.entry.take() {

@@ -74,7 +74,7 @@ impl Guarding {
     /// Placeholders in the request stand for what this client said, and services may say otherwise the next time.
     pub fn shareable(&self) -> Option<Mask> {
         let asks = self.asker.is_some() && self.desk.set().remotes(Direction::Answer).next().is_some();
-        (!asks && !self.desk.edits_answers()).then_some(self.mask)
+        (!asks && !self.desk.hides()).then_some(self.mask)
     }
 
     /// Whether all of `mask` hold already.
