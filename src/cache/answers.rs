@@ -9,7 +9,7 @@ use moka::notification::RemovalCause;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// An answer as its client got it.
 #[derive(Debug)]
@@ -81,8 +81,9 @@ impl Purge {
 /// Each answer has its own time.
 struct OwnTime;
 
+#[expect(clippy::disallowed_types, reason = "it is the table's own clock")]
 impl Expiry<Key, Arc<Answer>> for OwnTime {
-    fn expire_after_create(&self, _key: &Key, answer: &Arc<Answer>, _now: Instant) -> Option<Duration> {
+    fn expire_after_create(&self, _key: &Key, answer: &Arc<Answer>, _now: std::time::Instant) -> Option<Duration> {
         Some(answer.ttl)
     }
 
@@ -90,7 +91,7 @@ impl Expiry<Key, Arc<Answer>> for OwnTime {
         &self,
         _key: &Key,
         answer: &Arc<Answer>,
-        _now: Instant,
+        _now: std::time::Instant,
         _left: Option<Duration>,
     ) -> Option<Duration> {
         Some(answer.ttl)

@@ -47,6 +47,10 @@ pub struct Lookup<'a> {
 }
 
 /// What became of a request before a provider is asked.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart where it comes back; a box would be one for every request"
+)]
 pub enum Here {
     /// It is answered here.
     Answered(Next),
