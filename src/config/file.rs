@@ -2,11 +2,12 @@
 //!
 //! Nothing is checked here but the shape. `Option` in a list is an item that was found wrong and is left out.
 
+use super::cache_file::{CacheFile, CachingFile};
 use super::quantity::{Count, Part, Percent, Price, Size, Time, UnitPrice};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile};
 use super::{
-    Action, CacheScope, CacheUse, Content, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke,
-    Priority, Protocol, RouteKind, Secret, Sticky,
+    Action, Content, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke, Priority, Protocol,
+    RouteKind, Secret, Sticky,
 };
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
@@ -56,26 +57,6 @@ pub(super) struct HealthFile {
     pub(super) probe: Option<String>,
     pub(super) every: Option<Time>,
     pub(super) timeout: Option<Time>,
-}
-
-/// Answers that are kept.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct CacheFile {
-    pub(super) max_bytes: Option<Size>,
-    pub(super) max_entry_bytes: Option<Size>,
-    pub(super) ttl: Option<Time>,
-    pub(super) scope: Option<CacheScope>,
-}
-
-/// The same, of one model or team.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct CachingFile {
-    #[serde(rename = "use")]
-    pub(super) used: CacheUse,
-    pub(super) ttl: Option<Time>,
-    pub(super) scope: Option<CacheScope>,
 }
 
 /// Whose account holds files and batches.

@@ -20,6 +20,7 @@ mod guardrails;
 mod records;
 mod rules;
 mod rules_file;
+mod cache_file;
 mod file;
 mod shape;
 mod load;

@@ -3,7 +3,7 @@
 use super::Checker;
 use crate::config::{
     CacheBounds, Caching,
-    file::{CacheFile, CachingFile},
+    cache_file::{CacheFile, CachingFile},
     quantity::{Time, show_time},
     tree::join,
 };
