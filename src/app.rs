@@ -19,6 +19,7 @@ mod views;
 use crate::admin::audit::Audit;
 use crate::admin::{self, AdminState, Api, Records, Tokens, Tries, Views};
 use crate::auth::{Callers, StoreError};
+use crate::cache::{Cache, CacheMetrics};
 use crate::config::{Config, OnRevoke};
 use crate::files::{FilesError, Shelf};
 use crate::guard::Safe;
@@ -230,6 +231,7 @@ fn services(
     rebuild::windows(config, &config.state.dir, &callers.rules(), &limits, &BTreeSet::new())?;
     let access_log = AccessLog::start(&config.records.access_log, records.tap.take(), metrics.access_log.clone())
         .map_err(|error| system("records.access_log", &error))?;
+    let cache_metrics = CacheMetrics::register(&metrics.registry).map_err(|error| system("cache metrics", &error))?;
     Ok(Services {
         callers: Arc::new(callers),
         clock,
@@ -245,6 +247,7 @@ fn services(
         access_log: Arc::new(access_log),
         contents: records.contents.take(),
         keeping: Keeping::new(&config.records),
+        cache: Cache::new(config.cache.max_bytes, cache_metrics),
         metrics: metrics.proxy.clone(),
         unproven: Unproven::default(),
         buffers: Buffers::new(config.server.max_buffered_bytes),
@@ -370,6 +373,7 @@ fn admin_state(
             services.limits.refresh();
             services.metrics.open_connections.set(gauge(services.connections.count()));
             services.places.refresh();
+            services.cache.refresh();
             services.metrics.in_flight.set(gauge(services.places.used()));
             services.standings.forget_unused();
             services.standings.refresh(services.clock.now_us());

@@ -14,6 +14,7 @@ pub mod outbound;
 pub mod auth;
 pub mod limits;
 pub mod guard;
+pub mod cache;
 pub mod routing;
 pub mod providers;
 pub mod ledger;

@@ -20,6 +20,7 @@ mod acts;
 mod keys;
 mod teams;
 mod targets;
+mod cache;
 mod guardrails;
 mod reports;
 mod requests;
@@ -39,7 +40,10 @@ pub use targets::Switch;
 pub use tries::Tries;
 
 use crate::auth::Callers;
-use crate::model::{BudgetView, Clock, Explain, GuardTest, HealthView, LimitView, ModelView, PriceView, TargetHealth};
+use crate::cache::Purge;
+use crate::model::{
+    BudgetView, CacheView, Clock, Explain, GuardTest, HealthView, LimitView, ModelView, PriceView, TargetHealth,
+};
 use audit::Audit;
 use axum::http::HeaderMap;
 use prometheus::Registry;
@@ -106,6 +110,10 @@ pub struct Views {
     pub models: Box<dyn Fn() -> Vec<ModelView> + Send + Sync>,
     /// How targets stand.
     pub targets: Box<dyn Fn() -> Vec<TargetHealth> + Send + Sync>,
+    /// The kept answers.
+    pub cache: Box<dyn Fn() -> CacheView + Send + Sync>,
+    /// Drops kept answers; how many.
+    pub purge: Box<dyn Fn(&Purge) -> u64 + Send + Sync>,
     /// How the gateway is.
     pub health: Box<dyn Fn() -> HealthView + Send + Sync>,
     /// Tells what would become of a request.

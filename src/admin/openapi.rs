@@ -1,6 +1,6 @@
 //! The OpenAPI document of the admin API: public facts only, served without a token.
 
-use super::{Api, answer, audit, guardrails, keys, reload, reports, requests, targets, teams, views};
+use super::{Api, answer, audit, cache, guardrails, keys, reload, reports, requests, targets, teams, views};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Router, http::header, routing::get};
 use std::sync::{Arc, OnceLock};
@@ -16,7 +16,7 @@ use utoipa::{Modify, OpenApi};
         teams::list, teams::create, teams::show, teams::update, teams::remove,
         reports::usage, reports::rows, reports::acts, requests::search, requests::tail, requests::show,
         views::status, views::health, views::limits, views::budgets, views::prices, views::models,
-        views::explain, targets::list, targets::shut, targets::open, guardrails::report, guardrails::test,
+        views::explain, targets::list, targets::shut, targets::open, cache::show, cache::purge, guardrails::report, guardrails::test,
         reload::status, reload::reload,
     ),
     components(schemas(answer::ErrorBody, answer::ErrorDetail, audit::Line, audit::Actor)),
@@ -77,7 +77,7 @@ mod tests {
         ] {
             assert!(paths.contains_key(path), "{path}");
         }
-        assert_eq!(paths.len(), 24, "{:?}", paths.keys().collect::<Vec<_>>());
+        assert_eq!(paths.len(), 25, "{:?}", paths.keys().collect::<Vec<_>>());
         assert_eq!(text["components"]["securitySchemes"]["token"]["scheme"], "bearer");
     }
 }

@@ -1,6 +1,8 @@
 //! What the admin listener answers.
 
-use super::{AdminState, Api, access, guardrails, keys, openapi, reload, reports, requests, targets, teams, views};
+use super::{
+    AdminState, Api, access, cache, guardrails, keys, openapi, reload, reports, requests, targets, teams, views,
+};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -32,6 +34,7 @@ fn api(api: Arc<Api>) -> Router<AdminState> {
         .merge(reports::router())
         .merge(views::router())
         .merge(targets::router())
+        .merge(cache::router())
         .merge(guardrails::router())
         .merge(requests::router())
         .merge(reload::router());

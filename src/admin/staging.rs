@@ -84,6 +84,8 @@ pub(crate) fn api(dir: PathBuf) -> Arc<Api> {
             prices: Box::new(Vec::new),
             models: Box::new(Vec::new),
             targets: Box::new(Vec::new),
+            cache: Box::new(Default::default),
+            purge: Box::new(|_| 0),
             health: Box::new(health),
             explain: Box::new(Mute),
             guard_test: Box::new(Mute),

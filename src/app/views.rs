@@ -20,6 +20,7 @@ pub(super) fn views(
     let (ready, of_health) = (Arc::clone(ready), Arc::clone(services));
     let of_targets = Arc::clone(services);
     let (of_limits, of_budgets) = (Arc::clone(services), Arc::clone(services));
+    let (of_cache, of_purges) = (Arc::clone(services), Arc::clone(services));
     let explainer = || Explainer { services: Arc::clone(services), live: Arc::clone(live) };
     Views {
         limits: Box::new(move || of_limits.limits.view()),
@@ -30,6 +31,8 @@ pub(super) fn views(
         prices: Box::new(move || prices.load().prices()),
         models: Box::new(move || models.load().models()),
         targets: Box::new(move || of_targets.targets()),
+        cache: Box::new(move || of_cache.cache.view()),
+        purge: Box::new(move |which| of_purges.cache.purge(which)),
         health: Box::new(move || {
             let ready = ready.load(Ordering::Relaxed);
             HealthView {

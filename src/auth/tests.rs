@@ -25,7 +25,13 @@ fn config(teams: Vec<(&str, Allowed)>, keys: Vec<Key>) -> Config {
     let team = |(name, models): (&str, Allowed)| {
         (
             Arc::from(name),
-            Team { name: Arc::from(name), models, priority: crate::config::Priority::Normal, rules: Arc::default() },
+            Team {
+                name: Arc::from(name),
+                models,
+                priority: crate::config::Priority::Normal,
+                cache: None,
+                rules: Arc::default(),
+            },
         )
     };
     Config { teams: teams.into_iter().map(team).collect(), keys, ..none }

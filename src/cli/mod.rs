@@ -16,6 +16,7 @@ mod ledger;
 mod records;
 mod run;
 mod simulate;
+mod cache;
 mod targets;
 mod reload;
 mod status;
@@ -91,6 +92,7 @@ enum Command {
     Teams(teams::Teams),
     Budgets(budgets::Budgets),
     Targets(targets::Targets),
+    Cache(cache::Kept),
     Explain(explain::Args),
     Guard(guard::Guard),
     Records(records::Records),
@@ -165,6 +167,7 @@ fn execute(command: Command) -> Result<ExitCode, CliError> {
         Command::Teams(teams) => done(teams.run(&mut io::stdout().lock())),
         Command::Budgets(budgets) => done(budgets.run(&mut io::stdout().lock())),
         Command::Targets(targets) => done(targets.run(&mut io::stdout().lock())),
+        Command::Cache(cache) => done(cache.run(&mut io::stdout().lock())),
         Command::Explain(explain) => done(explain.run(&mut io::stdout().lock())),
         Command::Status(status) => done(status.run(&mut io::stdout().lock())),
         Command::Reload(reload) => done(reload.run(&mut io::stdout().lock())),

@@ -144,7 +144,7 @@ fn may_be_shown(path: &str, text: &str) -> bool {
     let leaf = path.rsplit(['.', ']']).find(|part| !part.is_empty()).unwrap_or_default();
     match section {
         "server" | "state" | "models" | "teams" | "prices" | "records" | "defaults" | "limits" | "budgets"
-        | "budgeting" | "files" | "health" | "watch" => true,
+        | "budgeting" | "files" | "health" | "watch" | "cache" => true,
         "keys" => leaf != "hash",
         // A longer number may be a token, or a number of somebody's that a guardrail looks for.
         _ => PLAIN.contains(&leaf) || is_setting(leaf, text) || matches!(text, "true" | "false"),
@@ -170,6 +170,7 @@ fn needs_restart(path: &str) -> bool {
         "admin" => !tokens,
         "state" | "auth" | "alerts" => true,
         "records" => path != "records.access_log",
+        "cache" => path == "cache.max_bytes",
         "teams" => path.contains(".records."),
         _ => false,
     }

@@ -12,6 +12,7 @@ mod accounts;
 mod alerts;
 mod attempts;
 mod auth;
+mod cache;
 mod callers;
 mod guardrails;
 mod health;
@@ -69,6 +70,7 @@ impl<'a> Checker<'a> {
         let defaults = self.defaults(&file.defaults, &budgeting.zone);
         let files = self.files(&file.files, &file.teams);
         let records = self.records(file.records, &file.teams, state.as_ref());
+        let cache = self.cache(file.cache);
         let teams = self.teams(file.teams, &file.defaults.teams, &budgeting.zone);
         let keys = self.keys(file.keys, &file.defaults.keys, &teams, &budgeting.zone);
         let auth = self.auth(file.auth, &teams);
@@ -87,6 +89,7 @@ impl<'a> Checker<'a> {
             keys,
             prices,
             records,
+            cache,
             rules,
             budgeting,
             webhook,

@@ -2,6 +2,7 @@
 //!
 //! Nothing is checked here but the shape. `Option` in a list is an item that was found wrong and is left out.
 
+use super::cache_file::{CacheFile, CachingFile};
 use super::quantity::{Count, Part, Percent, Price, Size, Time, UnitPrice};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile, ProbeBudgetFile};
 use super::{
@@ -28,6 +29,7 @@ pub(super) struct ConfigFile {
     pub(super) keys: Vec<Option<KeyFile>>,
     pub(super) prices: BTreeMap<String, PriceFile>,
     pub(super) records: RecordsFile,
+    pub(super) cache: CacheFile,
     pub(super) defaults: DefaultsFile,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
@@ -276,6 +278,7 @@ pub(super) struct ModelFile {
     pub(super) translation: TranslationFile,
     /// A share of its requests goes to another model as well.
     pub(super) mirror: Option<MirrorFile>,
+    pub(super) cache: Option<CachingFile>,
     pub(super) guardrails: Option<Vec<Option<String>>>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,
@@ -397,6 +400,7 @@ pub(super) struct TeamFile {
     pub(super) models: Option<Names>,
     pub(super) files: Option<TeamFilesFile>,
     pub(super) records: Option<TeamRecordsFile>,
+    pub(super) cache: Option<CachingFile>,
     pub(super) guardrails: Option<Vec<Option<String>>>,
     pub(super) limits: LimitsFile,
     pub(super) budgets: BudgetsFile,

@@ -12,6 +12,7 @@ mod network;
 mod alerts;
 mod attempts;
 mod auth;
+mod cache;
 mod route;
 mod reach;
 mod health;
@@ -19,6 +20,7 @@ mod guardrails;
 mod records;
 mod rules;
 mod rules_file;
+mod cache_file;
 mod file;
 mod shape;
 mod load;
@@ -34,6 +36,7 @@ mod error;
 pub use alerts::AlertBounds;
 pub use attempts::{Action, Attempts, Failure, Fallbacks, Turn};
 pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke};
+pub use cache::{CacheBounds, CacheScope, CacheUse, Caching};
 pub use changes::{ConfigChange, Written};
 pub use error::{ConfigError, ConfigErrors, nearest};
 pub use guardrails::{GuardAction, GuardMode, Guardrail, Guardrails, Hook, OnFailure};
@@ -85,6 +88,8 @@ pub struct Config {
     pub prices: BTreeMap<Arc<str>, PriceOverride>,
     /// What is recorded of requests.
     pub records: Records,
+    /// Answers that are kept.
+    pub cache: CacheBounds,
     /// Limits and budgets of the whole gateway.
     pub rules: Arc<Rules>,
     /// How money is held for a request before it is sent.
@@ -309,6 +314,8 @@ pub struct Model {
     pub keep_alive: Option<Duration>,
     /// Where copies of its requests go; `None`: nowhere.
     pub mirror: Option<Arc<Mirror>>,
+    /// Whether its answers are kept and given again; `None`: not, unless a team says so.
+    pub cache: Option<Caching>,
     /// Limits and budgets of every request for it.
     pub rules: Arc<Rules>,
 }
@@ -409,6 +416,8 @@ pub struct Team {
     pub models: Allowed,
     /// Who is served first under overload; a key may say otherwise. Default `normal`.
     pub priority: Priority,
+    /// Whether answers to it are kept and given again to it; `None`: as the model says.
+    pub cache: Option<Caching>,
     /// Its limits and budgets, those of `defaults.teams` where it has none of its own.
     pub rules: Arc<Rules>,
 }

@@ -78,11 +78,10 @@ pub(super) fn not_yet(what: &str) -> String {
 
 /// Keys that are promised, by top-level section; the first row is the top level itself.
 const LATER: &[(&str, &[&str])] = &[
-    ("", &["cluster", "cache", "ledger", "telemetry"]),
+    ("", &["cluster", "ledger", "telemetry"]),
     ("server", &["cors"]),
     ("admin", &["tls"]),
     ("providers", &["guardrails"]),
-    ("models", &["cache"]),
     ("teams", &["tags"]),
     ("keys", &["tags"]),
 ];

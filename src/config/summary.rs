@@ -70,6 +70,9 @@ impl Config {
             if let Some(mirror) = &model.mirror {
                 writeln!(out, "      mirrored to {} by key {}: {} %", mirror.to, mirror.key, mirror.percent)?;
             }
+            if let Some(cache) = &model.cache {
+                writeln!(out, "      {cache}")?;
+            }
             write_rules(out, &model.rules)?;
             for target in &model.targets {
                 write_target(out, model, target)?;
@@ -80,6 +83,9 @@ impl Config {
         writeln!(out, "\nteams ({})", self.teams.len())?;
         for team in self.teams.values() {
             writeln!(out, "  {}: {}", team.name, allowed(&team.models))?;
+            if let Some(cache) = &team.cache {
+                writeln!(out, "      {cache}")?;
+            }
             write_rules(out, &team.rules)?;
         }
         writeln!(out, "\nkeys ({})", self.keys.len())?;

@@ -157,7 +157,7 @@ impl Figures {
         [
             self.chart(
                 "Spend",
-                (show::usd(total.cost.0), unpriced(total)),
+                (show::usd(total.cost.0), beside_cost(total)),
                 &[],
                 &|bucket| vec![("one", bucket.sums.cost.0 as f64)],
                 &|bucket| show::usd(bucket.sums.cost.0),
@@ -338,10 +338,14 @@ pub(super) fn tokens(sums: &Sums) -> u64 {
     sums.usage.input_total().saturating_add(sums.usage.output_total())
 }
 
-fn unpriced(sums: &Sums) -> String {
-    match sums.unpriced {
+fn beside_cost(sums: &Sums) -> String {
+    let priced = match sums.unpriced {
         0 => "all attempts priced".to_owned(),
         n => format!("{} attempts unpriced", show::count(n)),
+    };
+    match sums.saved.0 {
+        0 => priced,
+        saved => format!("{priced}; {} saved by the cache", show::usd(saved)),
     }
 }
 

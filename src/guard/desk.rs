@@ -61,6 +61,11 @@ impl Desk {
         self.set.looks(direction) || (direction == Direction::Answer && !self.vault.is_empty())
     }
 
+    /// Whether placeholders stand for what somebody said.
+    pub fn hides(&self) -> bool {
+        !self.vault.is_empty()
+    }
+
     /// Whether texts of answers may come out changed.
     pub fn edits_answers(&self) -> bool {
         !self.vault.is_empty()

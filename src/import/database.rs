@@ -107,7 +107,7 @@ const COLUMNS: &[(&str, &str)] = &[
     ("object_permission_id", "this gateway passes calls of models only"),
     ("config", "there is nothing like it here"),
     ("auto_rotate", "rotate it with `weighbridge keys rotate`"),
-    ("allowed_cache_controls", "this version keeps no answers"),
+    ("allowed_cache_controls", "see `cache` under a model or a team"),
     ("router_settings", "write them at the models"),
     ("project_id", "write the project's budget at the team, or with `each: metadata.project`"),
     ("agent_id", "there are no agents here"),

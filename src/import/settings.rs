@@ -111,7 +111,7 @@ pub(super) fn read(file: &Fields<'_>, desk: &mut Desk) -> Settings {
     };
     callbacks(&litellm, desk);
     if litellm.is_true("cache") {
-        desk.note("litellm_settings.cache", "not carried over; this version keeps no answers");
+        desk.note("litellm_settings.cache", "not carried over; see `cache` under a model or a team");
         litellm.get("cache_params");
     }
     for fields in [&router, &litellm, &general] {

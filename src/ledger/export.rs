@@ -99,6 +99,7 @@ impl<'a, I: Iterator<Item = Attempt<'a>>> Merge<'a, I> {
         let (cost, version) = (Some(NanoUsd(correction.difference())), Some(Arc::from(&*correction.price_version)));
         let settlement = Settlement {
             usage: Usage::default(),
+            saved: NanoUsd::ZERO,
             cost,
             price_version: version,
             latency_us: 0,
@@ -192,6 +193,7 @@ impl<'a> Attempt<'a> {
             audio_seconds: seconds(usage.audio_ms),
             characters: usage.characters,
             searches: usage.searches,
+            saved_nano_usd: settlement.map_or(NanoUsd::ZERO, |end| end.saved),
         }
     }
 }
@@ -235,6 +237,8 @@ struct Line<'a> {
     audio_seconds: f64,
     characters: u64,
     searches: u64,
+    /// What the answer had cost that was given again.
+    saved_nano_usd: NanoUsd,
 }
 
 /// A balance that the attempt is charged to.

@@ -4,7 +4,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::export::{rfc3339, seconds};
 use crate::ledger::totals::Sums;
 use crate::ledger::usage::Report;
-use crate::model::Usage;
+use crate::model::{NanoUsd, Usage};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::fmt;
@@ -37,6 +37,8 @@ enum Amount {
     Count(u64),
     /// Milliseconds, told in seconds.
     Millis(u64),
+    /// Told in USD.
+    Nano(NanoUsd),
 }
 
 impl fmt::Display for Amount {
@@ -44,6 +46,7 @@ impl fmt::Display for Amount {
         match self {
             Self::Count(count) => write!(out, "{count}"),
             Self::Millis(millis) => write!(out, "{}.{:03}", millis / 1_000, millis % 1_000),
+            Self::Nano(nano) => nano.fmt(out),
         }
     }
 }
@@ -53,6 +56,7 @@ impl From<Amount> for Value {
         match amount {
             Amount::Count(count) => Self::from(count),
             Amount::Millis(millis) => Self::from(seconds(millis)),
+            Amount::Nano(nano) => Self::from(nano.to_string()),
         }
     }
 }
@@ -62,7 +66,7 @@ type Beside = (u64, u64);
 
 /// The figures of a line. Inclusive at the edges: input holds cached tokens, output holds reasoning. A refused request is
 /// no attempt.
-fn figures(sums: &Sums, (refused, guardrails): Beside) -> [Figure; 18] {
+fn figures(sums: &Sums, (refused, guardrails): Beside) -> [Figure; 19] {
     let usage = &sums.usage;
     let [image_input, image_output, images, seconds, characters, searches] = units(&sums.usage);
     [
@@ -84,6 +88,7 @@ fn figures(sums: &Sums, (refused, guardrails): Beside) -> [Figure; 18] {
         seconds,
         characters,
         searches,
+        ("saved_usd", "saved usd", Amount::Nano(sums.saved)),
     ]
 }
 
@@ -122,8 +127,10 @@ fn table(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut rows: Vec<Vec<String>> = Vec::with_capacity(report.lines.len() + 2);
     let headings = report.by.iter().map(|dimension| dimension.name().replace('_', " "));
     // For people: a column of what nobody used is left out, which keeps the usual table narrow.
-    let [.., guardrails, a, b, c, d, e, f] = figures(&report.total, (report.refused, report.guardrails));
-    let used = [guardrails, a, b, c, d, e, f].map(|(_, _, used)| !matches!(used, Amount::Count(0) | Amount::Millis(0)));
+    let [.., guardrails, a, b, c, d, e, f, saved] = figures(&report.total, (report.refused, report.guardrails));
+    let used = [guardrails, a, b, c, d, e, f, saved];
+    let used =
+        used.map(|(_, _, used)| !matches!(used, Amount::Count(0) | Amount::Millis(0) | Amount::Nano(NanoUsd::ZERO)));
     let cells = |sums: &Sums, beside: Beside, cell: &dyn Fn(Figure) -> String, cost: &str| {
         let mut cells = cells(sums, beside, cell, cost);
         let units = cells.split_off(cells.len().saturating_sub(used.len()));
@@ -240,6 +247,7 @@ fn sums_object(sums: &Sums, beside: Beside) -> Map<String, Value> {
         figures(sums, beside).into_iter().map(|(name, _, value)| (name.to_owned(), Value::from(value))).collect();
     object.insert("cost_usd".to_owned(), Value::from(sums.cost.to_string()));
     object.insert("cost_nano_usd".to_owned(), Value::from(sums.cost.0));
+    object.insert("saved_nano_usd".to_owned(), Value::from(sums.saved.0));
     object
 }
 

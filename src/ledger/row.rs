@@ -3,7 +3,7 @@
 use crate::config::Unit;
 use crate::ledger::budget::Charged;
 use crate::ledger::journal::frame::{
-    ChargeFrame, ChargedFrame, Frame, OpenFrame, PriceFrame, SettleFrame, SettleMoreFrame, bounded,
+    ChargeFrame, ChargedFrame, Frame, OpenFrame, PriceFrame, SettleFrame, SettleMoreFrame, SettleSavedFrame, bounded,
 };
 use crate::ledger::journal::used::{self, MoreUsage};
 use crate::model::{Api, AttemptId, NanoUsd, ServiceTier, Usage, UsageOrigin};
@@ -75,6 +75,8 @@ pub struct Settlement {
     pub origin: UsageOrigin,
     /// What it cost, never negative; `None`: the price is not known.
     pub cost: Option<NanoUsd>,
+    /// Of an answer that was given again: what it had cost, never negative; else 0.
+    pub saved: NanoUsd,
     /// Version of the price data.
     pub price_version: Option<Arc<str>>,
     /// The tier that the answer reported.
@@ -192,6 +194,7 @@ impl Opening {
             usage: Usage { input, output: output_tokens, ..Usage::default() },
             origin: UsageOrigin::Estimated,
             cost: self.price.as_ref().map(|price| price.cost(input, output_tokens)),
+            saved: NanoUsd::ZERO,
             price_version: self.price.as_ref().map(|price| Arc::clone(&price.version)),
             tier: ServiceTier::Standard,
             latency_us,
@@ -227,18 +230,24 @@ impl Settlement {
             error: self.error.as_deref().map(bounded),
         };
         match more {
+            _ if self.saved != NanoUsd::ZERO => Frame::SettleSaved(SettleSavedFrame {
+                settle,
+                more: more.unwrap_or_default(),
+                saved_nano: self.saved.0,
+            }),
             Some(more) => Frame::SettleMore(SettleMoreFrame { settle, more }),
             None => Frame::Settle(settle),
         }
     }
 
-    /// From a record of the journal; `more`: what it says beside text and sound.
-    pub(crate) fn from_frame(frame: &SettleFrame<'_>, more: MoreUsage, names: &mut Names) -> Self {
+    /// From a record of the journal; `more`: what it says beside text and sound, `saved`: of an answer that was given again.
+    pub(crate) fn from_frame(frame: &SettleFrame<'_>, more: MoreUsage, saved: NanoUsd, names: &mut Names) -> Self {
         Self {
             status: frame.status,
             usage: used::joined(frame.usage, more),
             origin: frame.origin,
             cost: frame.cost_nano.map(NanoUsd),
+            saved,
             price_version: frame.price_version.map(|version| names.intern(version)),
             tier: frame.tier,
             latency_us: frame.latency_us,
@@ -253,6 +262,7 @@ impl Settlement {
         let fit = |n: u64| n.min(i64::MAX as u64);
         self.usage.classes_mut().into_iter().for_each(|class| *class = fit(*class));
         self.cost = self.cost.map(|cost| cost.max(NanoUsd::ZERO));
+        self.saved = self.saved.max(NanoUsd::ZERO);
         self.latency_us = fit(self.latency_us);
         self.first_token_us = self.first_token_us.map(fit);
         self.overhead_us = self.overhead_us.map(fit);

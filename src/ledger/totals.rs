@@ -65,11 +65,13 @@ pub struct Sums {
     pub usage: Usage,
     /// Cost.
     pub cost: NanoUsd,
+    /// What answers had cost that were given again.
+    pub saved: NanoUsd,
 }
 
 impl Sums {
     /// How many figures there are.
-    pub(crate) const CELLS: usize = Usage::CLASSES + 5;
+    pub(crate) const CELLS: usize = Usage::CLASSES + 6;
 
     /// What one attempt comes to.
     pub(crate) fn of(opening: &Opening, settlement: &Settlement) -> Self {
@@ -80,6 +82,7 @@ impl Sums {
             unpriced: u64::from(settlement.cost.is_none()),
             usage: settlement.usage,
             cost: settlement.cost.unwrap_or_default(),
+            saved: settlement.saved,
         }
     }
 
@@ -102,13 +105,13 @@ impl Sums {
         let mut cells = [0; Self::CELLS];
         let counts = [self.attempts, self.requests, self.errors, self.unpriced];
         let figures = counts.into_iter().chain(self.usage.classes().map(|(_, used)| used)).map(fit);
-        cells.iter_mut().zip(figures.chain([self.cost.0])).for_each(|(cell, figure)| *cell = figure);
+        cells.iter_mut().zip(figures.chain([self.cost.0, self.saved.0])).for_each(|(cell, figure)| *cell = figure);
         cells
     }
 
     /// Reads what [`Self::cells`] wrote; what is negative is 0.
     pub(crate) fn from_cells(cells: &[i64; Self::CELLS]) -> Self {
-        let [attempts, requests, errors, unpriced, used @ .., cost] = *cells;
+        let [attempts, requests, errors, unpriced, used @ .., cost, saved] = *cells;
         let count = |cell: i64| u64::try_from(cell).unwrap_or_default();
         let mut usage = Usage::ZERO;
         usage.classes_mut().into_iter().zip(used).for_each(|(class, cell)| *class = count(cell));
@@ -119,6 +122,7 @@ impl Sums {
             unpriced: count(unpriced),
             usage,
             cost: NanoUsd(cost),
+            saved: NanoUsd(saved),
         }
     }
 }

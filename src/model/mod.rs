@@ -43,6 +43,6 @@ pub use retrieval::{Cut, Element, Embed, Purpose, Ranked, Rerank, Retrieval, Ret
 pub use text::{Channel, EventView, Form, Growth, Piece, Speech, Text};
 pub use usage::{ServiceTier, Usage, UsageOrigin};
 pub use view::{
-    BudgetView, Candidate, Explain, ExplainRequest, Explained, HealthView, LimitView, ModelView, PriceView, Refusal,
-    ShutOrder, TargetHealth, TargetView,
+    BudgetView, CacheShare, CacheView, Candidate, Explain, ExplainRequest, Explained, HealthView, LimitView, ModelView,
+    PriceView, Refusal, ShutOrder, TargetHealth, TargetView,
 };

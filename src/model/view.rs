@@ -51,6 +51,42 @@ pub struct BudgetView {
     pub mode: String,
 }
 
+/// The kept answers, and what came of them since the start of the process.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CacheView {
+    /// How many there are.
+    pub answers: u64,
+    /// Memory that they take.
+    pub bytes: u64,
+    /// Memory that they may take.
+    pub max_bytes: u64,
+    /// Requests that were answered with one of them.
+    pub hits: u64,
+    /// Requests for which there was none.
+    pub misses: u64,
+    /// Requests that were not looked up, though their model or team has a cache.
+    pub bypassed: u64,
+    /// Answers that were kept.
+    pub kept: u64,
+    /// What the answers had cost that were given again, in nano-dollars.
+    pub saved_nano_usd: u64,
+    /// By team and model.
+    pub held: Vec<CacheShare>,
+}
+
+/// The kept answers of one team and model.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CacheShare {
+    /// Whose they are.
+    pub team: String,
+    /// The name that was asked for.
+    pub model: String,
+    /// How many.
+    pub answers: u64,
+    /// Memory that they take.
+    pub bytes: u64,
+}
+
 /// What a target costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PriceView {

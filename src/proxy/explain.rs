@@ -130,6 +130,7 @@ impl Explaining<'_> {
         }
         let candidates = passed_by(candidates);
         notes.dedup();
+        notes.extend(self.cached(caller, &route.name, ask));
         let usable = candidates.iter().any(|candidate| candidate.usable);
         let refusal = if !caller.may_call(&route.name) {
             Some(refusal(403, "model_not_allowed", "the key or its team may not call this model".to_owned()))

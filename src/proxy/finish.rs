@@ -2,6 +2,7 @@
 
 use super::attempt::Attempt;
 use super::bound;
+use super::cached::Cached;
 use super::evidence::Evidence;
 use super::exchange::{Arrival, Exchange, Opened};
 use super::gateway::{Services, Snapshot};
@@ -35,6 +36,8 @@ pub struct Record {
     pub bytes_out: u64,
     /// Its texts, where they are kept.
     pub content: Option<Box<Capture>>,
+    /// What it has to do with the cache.
+    pub cached: Cached,
     attempts: Vec<AccessAttempt>,
     first_output: Option<Instant>,
     tally: Arc<Mutex<Tally>>,
@@ -47,7 +50,8 @@ impl Record {
     pub fn new(overhead: Duration, reserved: Tokens) -> Self {
         let tally = Arc::new(Mutex::new(Tally::new(reserved)));
         let evidence = Evidence::default();
-        Self { overhead, bytes_out: 0, content: None, attempts: Vec::new(), first_output: None, tally, evidence }
+        let (content, cached, attempts) = (None, Cached::default(), Vec::new());
+        Self { overhead, bytes_out: 0, content, cached, attempts, first_output: None, tally, evidence }
     }
 
     /// The client is sent this of an answer.
@@ -230,6 +234,7 @@ impl Booking {
             usage,
             origin,
             cost,
+            saved: NanoUsd::ZERO,
             price_version: self.target.price.as_ref().map(|price| Arc::clone(price.version())),
             tier,
             latency_us: micros(self.latency),
@@ -322,6 +327,7 @@ pub fn conclude(exchange: &mut Exchange, code: Option<&'static str>, status: u16
     line.shut_by_hand = opened.taken_out(services.clock.now_us());
     line.bytes_in = opened.bytes_in as u64;
     line.bytes_out = record.bytes_out;
+    record.cached.note(&mut line);
     if let Some(said) = opened.guarding.as_ref().map(|guarding| guarding.verdicts()).filter(|said| !said.is_empty()) {
         guarded::count(&services.metrics, said);
         line.guardrails = Some(said.line());
@@ -353,6 +359,8 @@ pub struct Local {
     pub guardrails: Option<String>,
     /// The request's text, where it is kept.
     pub content: Option<Box<Capture>>,
+    /// What it has to do with the cache.
+    pub cached: Cached,
     /// How long it waited for a place.
     pub queued: Duration,
     /// Bytes of the request's body, where it was a file.
@@ -384,6 +392,7 @@ pub fn conclude_local(services: &Services, snapshot: &Snapshot, arrival: &Arriva
     line.provider = local.attempts.last().map(|attempt| Arc::clone(&attempt.provider));
     line.attempts = local.attempts;
     (line.bytes_in, line.bytes_out) = (local.bytes_in, local.bytes_out);
+    local.cached.note(&mut line);
     services.metrics.request_bytes.inc_by(local.bytes_in);
     services.metrics.response_bytes.inc_by(local.bytes_out);
     keeping::conclude(services, local.content, &mut line);

@@ -18,6 +18,7 @@ use super::purse::{self, BudgetSet};
 use super::target::Target;
 use super::unpriced;
 use crate::auth::Callers;
+use crate::cache::{Cache, CacheRules};
 use crate::catalogue::{self, Price};
 use crate::config::{
     Budgeting, Config, ConfigError, Guardrail, Health, Mirror, Model, Networks, PriceOverride, Protocol,
@@ -71,6 +72,8 @@ pub struct Services {
     pub contents: Option<ContentLog>,
     /// Whose are kept.
     pub keeping: Keeping,
+    /// Answers that are given again.
+    pub cache: Cache,
     /// Counters.
     pub metrics: ProxyMetrics,
     /// Clients of HTTP/2 that sent no request yet.
@@ -145,6 +148,8 @@ pub struct Snapshot {
     pub guards: Guards,
     /// The guardrails of each model that has some, or may be answered for by one that has.
     pub guarded: HashMap<Arc<str>, Mask>,
+    /// Whose answers are given again.
+    pub caching: CacheRules,
     /// Counters by model, target and team.
     pub series: SeriesTable,
     /// What fetches the providers' credentials; whoever serves the snapshot runs them.
@@ -218,6 +223,7 @@ impl Snapshot {
             let feeds = built.values().filter_map(|one| one.kept.provider.feed()).collect();
             let mirrored = |model: &Model| Some((Arc::clone(&model.name), Arc::clone(model.mirror.as_ref()?)));
             let mirrors = config.models.values().filter_map(mirrored).collect();
+            let caching = CacheRules::new(config);
             let (look, generation) = (config.files.look, before.map_or(0, |before| before.generation + 1));
             let kept = built.values().map(|one| (Arc::clone(&one.name), one.kept.clone())).collect();
             Ok(Self {
@@ -228,6 +234,7 @@ impl Snapshot {
                 mirrors,
                 guards,
                 guarded,
+                caching,
                 series,
                 feeds,
                 look,

@@ -13,6 +13,7 @@ mod attempt;
 mod beside;
 mod bound;
 mod bounds;
+mod cached;
 mod candidate;
 mod client;
 mod counting;
@@ -143,6 +144,7 @@ impl Gateway {
             Ok(open::Next::Forward(opened, overhead)) => {
                 let mut exchange = Exchange::new(*opened, Arc::clone(&self.services), overhead);
                 exchange.record.content = local.content.take();
+                exchange.record.cached = std::mem::take(&mut local.cached);
                 let shared = Arc::new(Mutex::new(exchange));
                 let parked = replay::swap_in(session, Arc::clone(&shared));
                 let open = Open { shared, parked, refused: None, status: 0, code: None };
@@ -162,6 +164,7 @@ impl Gateway {
                     .await
                     .map(|bytes| (200, bytes))
             }
+            Ok(open::Next::Hit(hit)) => hit.give(session, &arrival, &mut local, &self.services).await,
             Ok(open::Next::Ended { status, bytes, code }) => {
                 (local.code, local.bytes_out) = (code, bytes);
                 finish::conclude_local(&self.services, &opening.snapshot, &arrival, status, local);

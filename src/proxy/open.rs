@@ -2,8 +2,9 @@
 
 use super::Gateway;
 use super::accept::{self, Head, Path};
+use super::cached::{Here, Hit, Lookup};
 use super::client::{client, vouched};
-use super::counting::{self, Counted, count, counts_here};
+use super::counting::{Counted, counts_here};
 use super::evidence::Asker;
 use super::exchange::{Arrival, Opened};
 use super::finish::Local;
@@ -47,6 +48,8 @@ pub enum Next {
     Answer(u16, Bytes),
     /// It is counted here.
     Tokens(Counted),
+    /// Its answer is kept.
+    Hit(Box<Hit>),
     /// The client got what it could get.
     Ended {
         /// The status that it got.
@@ -135,13 +138,13 @@ impl Opening<'_> {
         local.metadata = metadata::of(headers, &ask)?;
         let governing = self.with_model(governing, &route.name, local);
         let (subject, tokens) = (local.subject(&caller), reserved_tokens(&ask));
-        let mut permit = governing.admit_request(&services.limits, permit, &subject, tokens)?; // and the rest
+        let permit = governing.admit_request(&services.limits, permit, &subject, tokens)?; // and the rest
         let (ask, guarding) = self.guard(headers, (&caller, &governing), route, (ask, &head), local).await?;
-        if counts_here(&ask, route) {
-            counting::check(&ask)?;
-            permit.keep(); // it costs nothing, but it is a request
-            return Ok(Next::Tokens(count(&services.counter, &ask, route).await));
-        }
+        let lookup = Lookup { route, ask: &ask, guarding: guarding.as_deref() };
+        let (permit, place) = match self.here(session.req_header(), lookup, (permit, place), local).await? {
+            Here::Answered(next) => return Ok(next),
+            Here::GoesOn(permit, place) => (permit, place),
+        };
         let mut opened = Opened {
             arrival: self.arrival.clone(),
             team: Arc::clone(self.snapshot.series.team(Some(&caller.team))),
@@ -384,7 +387,8 @@ pub fn cut(name: &str) -> &str {
     &name[..name.floor_char_boundary(MOST)]
 }
 
-fn includes_cost(list: &str) -> bool {
+/// Whether the client asks for the cost at the end of a stream.
+pub fn includes_cost(list: &str) -> bool {
     list.split(',').any(|word| word.trim().eq_ignore_ascii_case("cost"))
 }
 

@@ -1,6 +1,8 @@
 //! The headers of answers, and the only place that makes error bodies.
 
 use super::accept::waits_for_continue;
+use super::attempt::Attempt;
+use super::cached::Hit;
 use super::edge::framing::Framing;
 use super::exchange::{Arrival, Exchange};
 use super::reject::{Reject, Retry};
@@ -29,6 +31,7 @@ const BUDGET_LEFT: HeaderName = HeaderName::from_static("x-weighbridge-budget-re
 const DROPPED: HeaderName = HeaderName::from_static("x-weighbridge-dropped");
 const GUARDRAILS: HeaderName = HeaderName::from_static("x-weighbridge-guardrails");
 const TOKENS: HeaderName = HeaderName::from_static("x-weighbridge-tokens");
+const CACHE: HeaderName = HeaderName::from_static("x-weighbridge-cache");
 const WARNING: HeaderName = HeaderName::from_static("x-weighbridge-warning");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 /// As OpenAI names them: limit, remaining, reset.
@@ -44,7 +47,7 @@ const LEFT_OF_TOKENS: [HeaderName; 3] = [
 ];
 /// Asks a proxy in front not to hold back events (nginx, `proxy_buffering`).
 const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const SSE: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
 /// Longest wait for a client to take a piece of an answer: one that takes nothing for so long is gone.
@@ -99,8 +102,11 @@ pub fn answer_header(exchange: &Exchange, first: usize) -> Result<ResponseHeader
     for budget in &attempt.spending.warnings {
         warn(&mut header, &format!("past the budget {budget}"));
     }
-    if !attempt.dropped.is_empty() {
-        header.insert(DROPPED, dropped(&attempt.dropped));
+    if let Some(dropped) = dropped_of(attempt) {
+        header.insert(DROPPED, dropped);
+    }
+    if let Some(word) = exchange.record.cached.word() {
+        header.insert(CACHE, HeaderValue::from_static(word));
     }
     if let Some(guarding) = exchange.opened.guarding.as_ref().filter(|guarding| !guarding.verdicts().is_empty())
         && let Ok(said) = HeaderValue::try_from(guarding.verdicts().line())
@@ -127,8 +133,75 @@ pub fn early_header(exchange: &Exchange) -> Result<ResponseHeader> {
     header.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     header.insert(NO_BUFFERING, HeaderValue::from_static("no"));
     identify(&mut header, arrival, exchange.opened.ask.api.dialect());
+    if let Some(word) = exchange.record.cached.word() {
+        header.insert(CACHE, HeaderValue::from_static(word));
+    }
     show(&mut header, &exchange.shares());
     header_of(200, header)
+}
+
+/// The header of a kept answer that is given again, with a body of so many bytes.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn kept_header(
+    hit: &Hit,
+    arrival: &Arrival,
+    api: Option<Api>,
+    (length, shares): (usize, &Shares),
+) -> Result<ResponseHeader> {
+    let mut header = HeaderMap::with_capacity(12);
+    header.insert(header::CONTENT_TYPE, hit.answer.kind.clone());
+    if hit.answer.stream {
+        if arrival.version == Version::HTTP_11 {
+            header.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        header.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        header.insert(NO_BUFFERING, HeaderValue::from_static("no"));
+    } else {
+        header.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        header.insert(COST, usd(NanoUsd::ZERO));
+        let overhead = u64::try_from(arrival.at.elapsed().as_micros()).unwrap_or(u64::MAX);
+        header.insert(OVERHEAD, HeaderValue::from(overhead));
+    }
+    identify(&mut header, arrival, api.map_or(Dialect::OpenAi, Api::dialect));
+    header.insert(MODEL, hit.answer.target.clone());
+    header.insert(ATTEMPTS, HeaderValue::from(0));
+    header.insert(CACHE, HeaderValue::from_static("hit"));
+    header.insert(header::AGE, HeaderValue::from(hit.age.as_secs()));
+    show(&mut header, shares);
+    for rule in hit.warnings() {
+        warn(&mut header, &format!("past the limit {rule}"));
+    }
+    if let Some(dropped) = &hit.answer.dropped {
+        header.insert(DROPPED, dropped.clone());
+    }
+    if let Some(said) = hit.guardrails.as_ref().and_then(|said| HeaderValue::try_from(said).ok()) {
+        header.insert(GUARDRAILS, said);
+    }
+    header_of(200, header)
+}
+
+/// Writes a kept answer, piece by piece: the time that a client has is that of a piece. Returns the bytes of its body.
+///
+/// # Errors
+///
+/// When the client is gone.
+pub async fn kept(session: &mut Session, header: ResponseHeader, mut body: Bytes) -> Result<u64> {
+    const PIECE: usize = 256 * 1024;
+    let length = body.len() as u64;
+    bounded(session.write_response_header(Box::new(header), false)).await?;
+    while !body.is_empty() {
+        let piece = body.split_to(body.len().min(PIECE));
+        bounded(session.write_response_body(Some(piece), body.is_empty())).await?;
+    }
+    Ok(length)
+}
+
+/// What of the request the target could not be told, as the client is told it.
+pub fn dropped_of(attempt: &Attempt) -> Option<HeaderValue> {
+    (!attempt.dropped.is_empty()).then(|| dropped(&attempt.dropped))
 }
 
 /// The header of a session: a websocket's `handshake`, and what is told with every answer.

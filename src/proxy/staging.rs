@@ -10,6 +10,7 @@ use super::finish::Local;
 use super::gateway::{Bounds, Lasting, Services, Snapshot};
 use super::keeping::Keeping;
 use crate::auth::{Caller, Callers, hash_of, hash_text};
+use crate::cache::{Cache, CacheMetrics};
 use crate::config::{self, Config};
 use crate::guard::Safe;
 use crate::ledger::{Ledger, LedgerMetrics, export};
@@ -77,6 +78,7 @@ impl Stage {
             access_log: Arc::new(AccessLog::start(&log, None, metrics.access_log.clone()).expect("a file")),
             contents: None,
             keeping: Keeping::default(),
+            cache: Cache::new(1 << 20, CacheMetrics::register(&metrics.registry).expect("free names")),
             metrics: metrics.proxy.clone(),
             connections: Arc::new(crate::limits::Connections::new(16, 0)),
             unproven: super::front::Unproven::default(),

@@ -72,6 +72,10 @@ pub struct AccessRecord {
     pub guardrails: Option<String>,
     /// How the request's texts are kept; `None`: they are not.
     pub content: Option<&'static str>,
+    /// `hit`, `miss` or `bypass`; `None`: its model and team have no cache.
+    pub cache: Option<&'static str>,
+    /// What the answer had cost that was given again; `None`: none was.
+    pub saved: Option<NanoUsd>,
 }
 
 /// One attempt of a request.
@@ -130,6 +134,8 @@ impl AccessRecord {
             mirror_of: None,
             guardrails: None,
             content: None,
+            cache: None,
+            saved: None,
         }
     }
 }
@@ -187,6 +193,12 @@ impl Serialize for Line<'_> {
         }
         if let Some(content) = record.content {
             map.serialize_entry("content", content)?;
+        }
+        if let Some(cache) = record.cache {
+            map.serialize_entry("cache", cache)?;
+        }
+        if let Some(saved) = record.saved {
+            map.serialize_entry("saved_nano_usd", &saved)?;
         }
         if let Some(original) = record.mirror_of {
             map.serialize_entry("mirror_of", &Text(original))?;

@@ -64,7 +64,7 @@ const OVERHEAD_SECONDS: [f64; 14] =
     [0.00001, 0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.2, 1.0];
 
 /// Registers a metric and gives it back.
-fn registered<M: prometheus::core::Collector + Clone + 'static>(
+pub(crate) fn registered<M: prometheus::core::Collector + Clone + 'static>(
     registry: &Registry,
     metric: Result<M, prometheus::Error>,
 ) -> Result<M, prometheus::Error> {

@@ -58,6 +58,7 @@ fn config(models: &[(&str, Vec<Target>)], teams: &[&str]) -> Config {
                 attempts: Arc::default(),
                 drops: false,
                 keep_alive: None,
+                cache: None,
                 mirror: None,
                 rules: Arc::default(),
             },
@@ -70,6 +71,7 @@ fn config(models: &[(&str, Vec<Target>)], teams: &[&str]) -> Config {
                 name: Arc::from(*name),
                 models: config::Allowed::All,
                 priority: config::Priority::Normal,
+                cache: None,
                 rules: Arc::default(),
             },
         )

@@ -32,6 +32,7 @@ mod jwt;
 mod metering;
 mod media;
 mod mirrors;
+mod cache;
 mod guard_services;
 mod guardrails;
 mod evidence;

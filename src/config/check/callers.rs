@@ -41,10 +41,11 @@ impl Checker<'_> {
             self.named(&path, &name);
             let priority = file.priority.unwrap_or_default();
             let own = DefaultFile { models: file.models, limits: file.limits, budgets: file.budgets, guardrails: None };
+            let cache = self.caching(&path, file.cache);
             let scope = Scope::Team((*name).into());
             let (models, rules) = self.own_or_default(&path, &scope, own, ("defaults.teams", default), zone);
             let name: Arc<str> = name.into();
-            (Arc::clone(&name), Team { name, models, priority, rules })
+            (Arc::clone(&name), Team { name, models, priority, cache, rules })
         });
         teams.collect()
     }

@@ -97,6 +97,7 @@ impl Checker<'_> {
             self.flag(&join(&path, "keep_alive"), format!("must be at least {}", show_time(LEAST_SILENCE)));
         }
         let mirror = file.mirror.and_then(|mirror| self.mirror(&join(&path, "mirror"), name, mirror));
+        let cache = self.caching(&path, file.cache);
         let rules = self.rules(&path, &Scope::Model(name.into()), file.limits, file.budgets, zone);
         let attempts = self.attempts(&path, name, file.attempts, file.fallbacks);
         Model {
@@ -109,6 +110,7 @@ impl Checker<'_> {
             drops,
             keep_alive,
             mirror,
+            cache,
             rules,
         }
     }

@@ -8,7 +8,7 @@ use crate::ledger::correction::Correction;
 use crate::ledger::findings::Findings;
 use crate::ledger::refused::Refused;
 use crate::ledger::row::{Names, Opening, Row, Settlement};
-use crate::model::AttemptId;
+use crate::model::{AttemptId, NanoUsd};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -226,8 +226,11 @@ impl Cursor {
                     pending.output_tokens = pending.output_tokens.max(progress.output_tokens);
                 }
             }
-            Frame::Settle(settle) => return self.settled(&settle, MoreUsage::default(), at),
-            Frame::SettleMore(frame) => return self.settled(&frame.settle, frame.more, at),
+            Frame::Settle(settle) => return self.settled(&settle, (MoreUsage::default(), NanoUsd::ZERO), at),
+            Frame::SettleMore(frame) => return self.settled(&frame.settle, (frame.more, NanoUsd::ZERO), at),
+            Frame::SettleSaved(frame) => {
+                return self.settled(&frame.settle, (frame.more, NanoUsd(frame.saved_nano)), at);
+            }
             Frame::Checkpoint(counts) => {
                 if let Some(read) = self.counts.replace(counts).filter(|read| *read != counts) {
                     let what = format!("the segments before hold {read:?}, but {counts:?} were written");
@@ -239,8 +242,13 @@ impl Cursor {
         None
     }
 
-    fn settled(&mut self, settle: &SettleFrame<'_>, more: MoreUsage, at: Position) -> Option<Entry> {
-        let settlement = Settlement::from_frame(settle, more, &mut self.names);
+    fn settled(
+        &mut self,
+        settle: &SettleFrame<'_>,
+        (more, saved): (MoreUsage, NanoUsd),
+        at: Position,
+    ) -> Option<Entry> {
+        let settlement = Settlement::from_frame(settle, more, saved, &mut self.names);
         self.count(|counts| {
             counts.settled += 1;
             counts.cost_nano = counts.cost_nano.saturating_add(settle.cost_nano.unwrap_or(0));

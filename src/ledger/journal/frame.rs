@@ -50,6 +50,9 @@ pub(crate) enum Frame<'a> {
     /// What guardrails found in a request or an answer.
     #[serde(borrow)]
     Find(FindFrame<'a>),
+    /// As [`Self::SettleMore`], of an answer that was given again and saved something.
+    #[serde(borrow)]
+    SettleSaved(SettleSavedFrame<'a>),
 }
 
 /// The beginning of an attempt, and the balances that it is charged to.
@@ -154,6 +157,15 @@ pub(crate) struct SettleMoreFrame<'a> {
     #[serde(borrow)]
     pub settle: SettleFrame<'a>,
     pub more: MoreUsage,
+}
+
+/// How an answer was given again, and what it saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SettleSavedFrame<'a> {
+    #[serde(borrow)]
+    pub settle: SettleFrame<'a>,
+    pub more: MoreUsage,
+    pub saved_nano: i64,
 }
 
 /// What the segments of an epoch hold so far.

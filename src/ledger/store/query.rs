@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 pub(crate) const ROW_COLUMNS: &str = "request, attempt, opened_us, label, key, team, user, model, api, stream, \
      provider, target_model, status, input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, \
      audio_input, audio_output, origin, cost_nano, price_version, tier, latency_us, first_token_us, overhead_us, error, \
-     charges, image_input, image_output, images, audio_ms, characters, searches";
+     charges, image_input, image_output, images, audio_ms, characters, searches, saved_nano";
 
 /// How far an epoch is folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub(crate) fn set_position(conn: &Connection, epoch: u64, at: &Folded) -> Result
 ///
 /// SQLite's.
 pub(crate) fn insert(conn: &Connection, row: &Row) -> Result<bool, rusqlite::Error> {
-    const SQL: &str = "INSERT OR IGNORE INTO attempt VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    const SQL: &str = "INSERT OR IGNORE INTO attempt VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
     let (opening, settlement) = (&row.opening, &row.settlement);
     let usage = &settlement.usage;
     let mut statement = conn.prepare_cached(SQL)?;
@@ -121,6 +121,7 @@ pub(crate) fn insert(conn: &Connection, row: &Row) -> Result<bool, rusqlite::Err
         signed(usage.audio_ms),
         signed(usage.characters),
         signed(usage.searches),
+        settlement.saved.0,
     ])?;
     Ok(changed > 0)
 }
@@ -181,6 +182,7 @@ pub(crate) fn row_at(row: &SqlRow<'_>, names: &mut Names) -> Result<Row, rusqlit
         usage,
         origin: row.get_ref(21)?.as_str()?.parse().unwrap_or(UsageOrigin::Estimated),
         cost: row.get::<_, Option<i64>>(22)?.map(NanoUsd),
+        saved: NanoUsd(row.get(36)?),
         price_version: row.get(23)?,
         tier: tier(row.get_ref(24)?.as_str()?),
         latency_us: count(row, 25)?,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// `user_version` of a database that this program writes.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 /// How long a write waits for another process's (an upgrade's old process, a report).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -139,8 +139,16 @@ const TABLES_4: &str = "\
        acted INTEGER NOT NULL, findings INTEGER NOT NULL,
        PRIMARY KEY (length, level, hour, key, team, model, guardrail, kind, entity, side, action)) WITHOUT ROWID;";
 
+/// Version 5: what answers had cost that were given again out of memory.
+const TABLES_5: &str = "\
+     ALTER TABLE attempt ADD COLUMN saved_nano INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE rollup ADD COLUMN saved_nano INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE longer_rollup ADD COLUMN saved_nano INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE total ADD COLUMN saved_nano INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE dropped ADD COLUMN saved_nano INTEGER NOT NULL DEFAULT 0;";
+
 /// What each version adds to the one before.
-const STEPS: [&str; VERSION as usize] = [TABLES, TABLES_2, TABLES_3, TABLES_4];
+const STEPS: [&str; VERSION as usize] = [TABLES, TABLES_2, TABLES_3, TABLES_4, TABLES_5];
 
 /// Where the database of a state directory lies.
 pub(crate) fn path(dir: &Path) -> PathBuf {
@@ -251,7 +259,7 @@ fn version(conn: &Connection) -> Result<i64, rusqlite::Error> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
-/// Makes a database as `version` left it: 1, 2 or 3.
+/// Makes a database as `version` left it: 1 to 4.
 #[cfg(test)]
 pub(crate) fn downgrade(dir: &Path, version: i64) {
     let conn = Connection::open(path(dir)).expect("a database");
@@ -259,7 +267,11 @@ pub(crate) fn downgrade(dir: &Path, version: i64) {
     let tables = ["attempt", "rollup", "longer_rollup", "total", "dropped"];
     let all = tables.iter().flat_map(|table| columns.map(|column| (table, column)));
     let units: String = all.map(|(table, column)| format!("ALTER TABLE {table} DROP COLUMN {column};")).collect();
-    let mut back = String::from("DROP TABLE findings; DROP TABLE findings_rollup;");
+    let saved = tables.map(|table| format!("ALTER TABLE {table} DROP COLUMN saved_nano;"));
+    let mut back: String = saved.concat();
+    if version < 4 {
+        back.push_str("DROP TABLE findings; DROP TABLE findings_rollup;");
+    }
     if version < 3 {
         back.push_str(&units);
     }
@@ -268,5 +280,5 @@ pub(crate) fn downgrade(dir: &Path, version: i64) {
         back.extend(tables.iter().map(|table| format!("DROP TABLE {table};")));
         back.push_str("ALTER TABLE attempt DROP COLUMN charges;");
     }
-    conn.execute_batch(&format!("{back} PRAGMA user_version = {version};")).expect("version 4");
+    conn.execute_batch(&format!("{back} PRAGMA user_version = {version};")).expect("version 5");
 }

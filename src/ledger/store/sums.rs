@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// The figures, in the order of `Sums::cells`.
 pub(crate) const SUM_COLUMNS: &str = "attempts, requests, errors, unpriced, input, cache_read, cache_write_5m, \
      cache_write_1h, output, reasoning, audio_input, audio_output, image_input, image_output, images, audio_ms, \
-     characters, searches, cost_nano";
+     characters, searches, cost_nano, saved_nano";
 /// The dimensions, in the order of `Group`.
 pub(crate) const GROUP_COLUMNS: &str = "key, team, model, provider, target_model, origin";
 /// Number of columns of [`SUM_COLUMNS`].
@@ -128,7 +128,7 @@ pub(crate) fn correct(
     Ok(())
 }
 
-const MARKS: &str = "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?";
+const MARKS: &str = "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?";
 
 fn add_one(
     conn: &Connection,

@@ -86,6 +86,7 @@ pub(crate) fn settlement(n: u64) -> Settlement {
         usage: Usage { input: 10 + n, cache_read: 5, output: 7, reasoning: 2, ..Usage::default() },
         origin: UsageOrigin::Reported,
         cost: (n % 5 != 4).then_some(NanoUsd(1_000 + n as i64)),
+        saved: NanoUsd::ZERO,
         price_version: Some(Arc::from("2026-11")),
         tier: ServiceTier::Standard,
         latency_us: 1_234,

@@ -8,7 +8,7 @@ use crate::ledger::journal::used::MoreUsage;
 use crate::ledger::row::{Names, Settlement};
 use crate::ledger::store::schema::{backup_path, downgrade};
 use crate::ledger::verify::verify;
-use crate::model::{AttemptId, ServiceTier, Usage, UsageOrigin};
+use crate::model::{AttemptId, NanoUsd, ServiceTier, Usage, UsageOrigin};
 use rusqlite::Connection;
 use serde::Serialize;
 
@@ -135,7 +135,7 @@ fn the_end_of_an_attempt_without_units_is_written_and_read_as_before() {
     assert_eq!(hex::encode(&new), OLD_SETTLE, "old rows stay as small as they were");
     let Peek::Whole(payload) = peek(&old) else { panic!("a whole frame") };
     let Ok(Frame::Settle(frame)) = postcard::from_bytes(payload) else { panic!("a settlement") };
-    assert_eq!(Settlement::from_frame(&frame, MoreUsage::default(), &mut Names::default()), end);
+    assert_eq!(Settlement::from_frame(&frame, MoreUsage::default(), NanoUsd::ZERO, &mut Names::default()), end);
 }
 
 #[test]

@@ -18,3 +18,4 @@ mod refused;
 mod reports;
 mod retention;
 mod running;
+mod saved;

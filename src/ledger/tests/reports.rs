@@ -162,7 +162,7 @@ complete to the last settled attempt; 1 still under way
     assert!(rendered(NOW_US + 3_600_000_000, Format::Table).starts_with("nothing was used since 2026-11-01 01:00 UTC"));
     let csv = rendered(NOW_US, Format::Csv);
     assert!(csv.starts_with("team,requests,attempts,errors,input_tokens,"), "{csv}");
-    assert!(csv.lines().nth(1).unwrap().ends_with(",0.000004016,1,0,0,0,0,0,0.000,0,0"), "{csv}");
+    assert!(csv.lines().nth(1).unwrap().ends_with(",0.000004016,1,0,0,0,0,0,0.000,0,0,0.000000000"), "{csv}");
     let json: Value = serde_json::from_str(&rendered(NOW_US, Format::Json)).unwrap();
     assert_eq!(json["total"]["cost_nano_usd"], 9_043);
     assert_eq!(json["lines"][0]["team"], "search");
@@ -185,9 +185,9 @@ fn a_report_shows_units_and_the_table_only_those_that_were_used() {
     assert!(lines.next().unwrap().ends_with("0        0   61.500         2"), "{table}");
     let csv = rendered(Format::Csv);
     let mut lines = csv.lines();
-    let header = ",image_input_tokens,image_output_tokens,images,audio_seconds,characters,searches";
+    let header = ",image_input_tokens,image_output_tokens,images,audio_seconds,characters,searches,saved_usd";
     assert!(lines.next().unwrap().ends_with(header), "{csv}");
-    assert!(lines.next().unwrap().ends_with(",0,0,0,61.500,0,2"), "{csv}");
+    assert!(lines.next().unwrap().ends_with(",0,0,0,61.500,0,2,0.000000000"), "{csv}");
     let json: Value = serde_json::from_str(&rendered(Format::Json)).unwrap();
     assert_eq!((&json["total"]["audio_seconds"], &json["total"]["searches"]), (&61.5.into(), &2.into()));
 }

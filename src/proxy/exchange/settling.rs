@@ -37,6 +37,7 @@ impl Exchange {
 
     /// Settles the attempt if `bytes` are the last of its answer.
     pub(super) fn ended(&mut self, bytes: Bytes, begun: Instant) -> Bytes {
+        self.record.cached.take(&bytes);
         let Some(attempt) = &self.attempt else { return bytes };
         if !attempt.answer.ended() && attempt.answer.failed().is_none() {
             return bytes;
@@ -47,6 +48,7 @@ impl Exchange {
         let marker = if attempt.is_open() { marker } else { 0 };
         self.record.overhead += begun.elapsed();
         self.settle(trouble);
+        self.keep_answer(marker);
         if self.opened.include_cost && marker > 0 { self.with_cost(&bytes, marker) } else { bytes }
     }
 
@@ -60,6 +62,9 @@ impl Exchange {
 
     /// Settles the attempt under way, once.
     pub(super) fn settle(&mut self, trouble: Option<Trouble>) {
+        if trouble.is_some() {
+            self.record.cached.begin_anew();
+        }
         let now_us = self.now_us();
         let Some(attempt) = &mut self.attempt else { return };
         if let Some(entry) = attempt.entry.take() {

@@ -8,7 +8,7 @@ use crate::{
     files::{Charge, FilesError, Kept, Kind, Metering},
     ledger::budget::Charged,
     ledger::{Opening, Settlement},
-    model::{Api, AttemptId, RequestId, ServiceTier, Usage, UsageOrigin},
+    model::{Api, AttemptId, NanoUsd, RequestId, ServiceTier, Usage, UsageOrigin},
     providers::{Provider, batch::BatchReading},
     proxy::{
         finish,
@@ -128,6 +128,7 @@ fn book(services: &Services, snapshot: &Snapshot, kept: &Kept, usage: &Usage) ->
         usage: *usage,
         origin: UsageOrigin::Reported,
         cost,
+        saved: NanoUsd::ZERO,
         price_version: target.and_then(|target| Some(Arc::clone(target.price.as_ref()?.version()))),
         tier: ServiceTier::Batch,
         latency_us: services.clock.now_us().saturating_sub(kept.created_us),

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     config::Hook,
     dialect::view::NoView,
-    guard::{Desk, FAILED, Mask, Refused, Verdicts},
+    guard::{Desk, Direction, FAILED, Mask, Refused, Verdicts},
     model::Api,
     telemetry::ProxyMetrics,
 };
@@ -68,6 +68,13 @@ impl Guarding {
     /// What was said so far.
     pub fn verdicts(&self) -> &Verdicts {
         self.desk.verdicts()
+    }
+
+    /// The guardrails that hold, if an answer that they let out may be given to others who say the same; `None`: it may not.
+    /// Placeholders in the request stand for what this client said, and services may say otherwise the next time.
+    pub fn shareable(&self) -> Option<Mask> {
+        let asks = self.asker.is_some() && self.desk.set().remotes(Direction::Answer).next().is_some();
+        (!asks && !self.desk.hides()).then_some(self.mask)
     }
 
     /// Whether all of `mask` hold already.

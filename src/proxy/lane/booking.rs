@@ -471,6 +471,7 @@ fn settlement(
         usage,
         origin,
         cost,
+        saved: NanoUsd::ZERO,
         price_version: None,
         tier: ServiceTier::Standard,
         latency_us: finish::micros(took),

@@ -53,6 +53,7 @@ fn settlement(n: u64) -> Settlement {
         usage: Usage { input: n, output: 1, ..Usage::default() },
         origin: UsageOrigin::Reported,
         cost: Some(NanoUsd(1000)),
+        saved: NanoUsd::ZERO,
         price_version: None,
         tier: ServiceTier::Standard,
         latency_us: 1,
