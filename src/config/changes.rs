@@ -169,15 +169,21 @@ fn needs_restart(path: &str) -> bool {
         "server" => !certificate,
         "admin" => !tokens,
         "state" | "auth" | "alerts" => true,
+        "telemetry" => !is_live_telemetry(path),
         "records" => path != "records.access_log",
         "teams" => path.contains(".records."),
         _ => false,
     }
 }
 
+/// Who is sampled, and what opens the collector's door, is read by each request and each call.
+fn is_live_telemetry(path: &str) -> bool {
+    matches!(path, "telemetry.sample" | "telemetry.follow_parent") || path.starts_with("telemetry.otlp.headers.")
+}
+
 /// Keys of sections with secrets whose values are none.
 const PLAIN: &[&str] =
-    &["kind", "region", "catalogue", "protocol", "action", "mode", "on_failure", "listen", "on_revoke"];
+    &["kind", "region", "catalogue", "protocol", "action", "mode", "on_failure", "listen", "on_revoke", "sample", "trace_context"];
 /// A longer value is told to be otherwise, and no more.
 const LONGEST_SHOWN: usize = 120;
 

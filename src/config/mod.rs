@@ -26,12 +26,15 @@ mod check;
 mod uplink;
 mod section;
 mod summary;
+mod telemetry;
+mod telemetry_file;
 mod secret;
 mod changes;
 mod print;
 mod error;
 
 pub use alerts::AlertBounds;
+pub use telemetry::{Conventions, Otlp, OtlpProtocol, Telemetry};
 pub use attempts::{Action, Attempts, Failure, Fallbacks, Turn};
 pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke};
 pub use changes::{ConfigChange, Written};
@@ -93,6 +96,8 @@ pub struct Config {
     pub webhook: Option<Secret>,
     /// When something beside a budget is told.
     pub alert_bounds: AlertBounds,
+    /// What is sent to a collector; `None`: nothing.
+    pub telemetry: Option<Telemetry>,
     /// Where files and batches are kept.
     pub files: Files,
     /// What texts are looked at for.
