@@ -27,7 +27,7 @@ use crate::guard::{Guards, Mask, Safe};
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, OpenPrice};
 use crate::limits::{Addresses, Connections, Limits, RuleSet};
-use crate::model::{Api, Clock, IdSource};
+use crate::model::{Api, Clock, IdSource, Sampler};
 use crate::providers::feed::Feed;
 use crate::providers::{self, Endpoint};
 use crate::records::ContentLog;
@@ -71,6 +71,8 @@ pub struct Services {
     pub contents: Option<ContentLog>,
     /// Whose are kept.
     pub keeping: Keeping,
+    /// Which requests have spans.
+    pub tracing: Arc<Sampler>,
     /// Counters.
     pub metrics: ProxyMetrics,
     /// Clients of HTTP/2 that sent no request yet.

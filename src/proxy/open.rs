@@ -15,6 +15,7 @@ use super::lane::Lane;
 use super::metadata;
 use super::reject::{Fault, Reject, shown};
 use super::target::Target;
+use super::trace_context::traced;
 use crate::auth::{AuthError, Caller, Presented};
 use crate::dialect::{
     self,
@@ -74,6 +75,7 @@ pub fn arrive(services: &Services, session: &Session) -> Arrival {
         at_us,
         address,
         version: head.version,
+        trace: traced(services, id, &head.headers),
     }
 }
 

@@ -77,6 +77,7 @@ impl Stage {
             access_log: Arc::new(AccessLog::start(&log, None, metrics.access_log.clone()).expect("a file")),
             contents: None,
             keeping: Keeping::default(),
+            tracing: Arc::default(),
             metrics: metrics.proxy.clone(),
             connections: Arc::new(crate::limits::Connections::new(16, 0)),
             unproven: super::front::Unproven::default(),
@@ -116,6 +117,7 @@ impl Stage {
             at_us: 1,
             address: None,
             version: http::Version::HTTP_11,
+            trace: None,
         };
         let mut governing = self.snapshot.governed.of(&self.caller);
         self.snapshot.governed.with_model(&mut governing, model);
