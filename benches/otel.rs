@@ -65,7 +65,7 @@ fn bench(criterion: &mut Criterion) {
         content: false,
     };
     let started = Otel::start(&config, &prometheus::Registry::new(), Arc::new(SystemClock), Arc::clone(&sampler));
-    let (_otel, mut spans) = started.expect("the exporter starts");
+    let (_otel, mut spans, _) = started.expect("the exporter starts");
     let begin = |id| Trace::begin(id, TraceParent::read([PARENT].into_iter(), std::iter::empty()), &sampler);
     let record = record(begin(RequestId(7)));
     criterion.bench_function("otel/context", |bencher| {

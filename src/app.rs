@@ -141,9 +141,8 @@ pub fn run(config: &Config, file: Option<&Path>, started: impl FnOnce()) -> Resu
         .map_err(|why| AppError::System { what: "state.dir", why })?;
     let lasting_parts = (Arc::clone(&limits), mirrors, standings);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let mut records = records::Records::open(config, &metrics, &clock)?;
-    let (tracing, tap) = otel::Tracing::start(config, &metrics, &clock, records.tap.take())?;
-    records.tap = tap;
+    let (tracing, told) = otel::Tracing::start(config, &metrics, &clock)?;
+    let mut records = records::Records::open(config, &metrics, &clock, told)?;
     let sampler = Arc::clone(&tracing.sampler);
     let parts = (lasting_parts, sampler);
     let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), parts, &mut records)?);

@@ -3,9 +3,11 @@
 use super::{AppError, gauge, system};
 use crate::{
     config::{Config, Conventions, Telemetry},
-    model::{Clock, Sampler},
-    otel::{Otel, Place, Places, Refresh, Spans},
+    dialect::view,
+    model::{Clock, Sampler, Speech, Text},
+    otel::{Conversation, Events, Otel, Place, Places, Refresh, Said, Spans},
     proxy::{Services, Snapshot},
+    records::{Kept, Listener},
     telemetry::{AccessRecord, Metrics, Tap},
 };
 use std::sync::Arc;
@@ -19,7 +21,7 @@ pub(super) struct Tracing {
 }
 
 impl Tracing {
-    /// Starts what the file asks for; `lines`: who wants the access log's lines beside it.
+    /// Starts what the file asks for; returns who is to be told of records and of contents.
     ///
     /// # Errors
     ///
@@ -28,13 +30,13 @@ impl Tracing {
         config: &Config,
         metrics: &Metrics,
         clock: &Arc<dyn Clock>,
-        lines: Option<Box<dyn Tap>>,
-    ) -> Result<(Self, Option<Box<dyn Tap>>), AppError> {
+    ) -> Result<(Self, Told), AppError> {
         let sampler = Arc::<Sampler>::default();
-        let Some(telemetry) = &config.telemetry else { return Ok((Self { sampler, otel: None }, lines)) };
+        let Some(telemetry) = &config.telemetry else { return Ok((Self { sampler, otel: None }, Told::default())) };
         let started = Otel::start(telemetry, &metrics.registry, Arc::clone(clock), Arc::clone(&sampler));
-        let (otel, spans) = started.map_err(|error| system("telemetry", &error))?;
-        Ok((Self { sampler, otel: Some((otel, telemetry.conventions)) }, Some(Box::new(Both { lines, spans }))))
+        let (otel, spans, events) = started.map_err(|error| system("telemetry", &error))?;
+        let contents = events.map(|events| Box::new(Contents(events)) as Box<dyn Listener>);
+        Ok((Self { sampler, otel: Some((otel, telemetry.conventions)) }, Told { spans: Some(spans), contents }))
     }
 
     /// Tells the exporter where providers are now.
@@ -83,6 +85,57 @@ pub(super) fn refresh(services: &Arc<Services>) -> Refresh {
         services.standings.refresh(services.clock.now_us());
         services.metrics.buffered_bytes.set(gauge(services.buffers.used()));
     })
+}
+
+/// Who is told of requests.
+#[derive(Default)]
+pub(super) struct Told {
+    spans: Option<Spans>,
+    /// Of prompts and answers that are kept.
+    pub contents: Option<Box<dyn Listener>>,
+}
+
+impl Told {
+    /// Who wants the access log's records beside `lines`, which wants its lines.
+    pub fn tap(self, lines: Option<Box<dyn Tap>>) -> Option<Box<dyn Tap>> {
+        match self.spans {
+            Some(spans) => Some(Box::new(Both { lines, spans })),
+            None => lines,
+        }
+    }
+}
+
+/// Prompts and answers as events of their traces.
+struct Contents(Events);
+
+impl Listener for Contents {
+    fn kept(&mut self, kept: &Kept, request: Option<&str>, answer: Option<&str>, texts: Option<&[String]>) {
+        let Some(trace) = &kept.trace else { return };
+        // What has no view is told nothing of.
+        let input = request.map(|body| said(body, view::request(kept.api, None, body.as_bytes()).ok()));
+        let output = match (texts, answer) {
+            (Some(texts), _) => texts.iter().map(|text| Said::of(Speech::Assistant, text.into())).collect(),
+            (None, Some(body)) => said(body, view::answer(kept.api, body.as_bytes()).ok().map(|whole| whole.texts)),
+            (None, None) => Vec::new(),
+        };
+        self.0.tell(&Conversation {
+            time_us: kept.time_us,
+            trace,
+            api: kept.api,
+            model: &kept.model,
+            input: input.unwrap_or_default(),
+            output,
+        });
+    }
+}
+
+/// The texts of `body` at their places, but for what it says about tools.
+fn said(body: &str, texts: Option<Vec<Text>>) -> Vec<Said<'_>> {
+    let told = texts.into_iter().flatten().filter(|text| text.speech != Speech::Definition);
+    let told = told.filter_map(|Text { at, form, speech }| {
+        Some(Said::of(speech, view::decoded(form, body.as_bytes().get(at)?)))
+    });
+    told.collect()
 }
 
 /// Lines for files and spans for the collector.

@@ -5,6 +5,7 @@
 //! a bounded queue and what does not fit into it, which is counted. What of a trace requests themselves know is
 //! `model::Trace`.
 
+mod event;
 mod export;
 mod genai;
 mod metrics;
@@ -14,6 +15,7 @@ mod queue;
 mod registry;
 mod span;
 
+pub use event::{Conversation, Kind, Said};
 pub use names::{Place, Places};
 
 use crate::{
@@ -83,6 +85,7 @@ struct Shared {
     headers: Arc<ArcSwap<HeaderMap>>,
     places: ArcSwap<Places>,
     spans: Queue,
+    events: Queue,
     genai: Mutex<GenAi>,
     counts: Counts,
     refresh: Mutex<Option<Refresh>>,
@@ -104,9 +107,13 @@ const FLUSH: Duration = Duration::from_secs(3);
 /// A span takes about so much; the queue is bounded in bytes too.
 const SPAN_BYTES: usize = 4 * 1024;
 
+/// Prompts and answers that may wait, and their bytes.
+const MOST_EVENTS: usize = 2_048;
+const EVENT_BYTES: usize = 32 << 20;
+
 impl Otel {
-    /// Starts the exporter's thread; `sampler` is told which requests have spans. Dropping [`Spans`] ends the thread, when
-    /// what waits is sent, or after 3 seconds.
+    /// Starts the exporter's thread; `sampler` is told which requests have spans. Dropping both [`Spans`] and [`Events`]
+    /// ends the thread, when what waits is sent, or after 3 seconds.
     ///
     /// # Errors
     ///
@@ -116,7 +123,7 @@ impl Otel {
         registry: &Registry,
         clock: Arc<dyn Clock>,
         sampler: Arc<Sampler>,
-    ) -> Result<(Self, Spans), OtelError> {
+    ) -> Result<(Self, Spans, Option<Events>), OtelError> {
         let mut instance = [0; 16];
         getrandom::fill(&mut instance).map_err(io::Error::other)?;
         let settings = Arc::new(Settings::new(config, registry, &hex::encode(instance))?);
@@ -127,6 +134,7 @@ impl Otel {
             headers: Arc::new(ArcSwap::from_pointee(headers(&config.otlp.headers))),
             places: ArcSwap::default(),
             spans: Queue::new(config.otlp.queue, config.otlp.queue.saturating_mul(SPAN_BYTES)),
+            events: Queue::new(MOST_EVENTS, EVENT_BYTES),
             genai: Mutex::new(GenAi::new(begun_us)),
             counts: Counts::register(registry)?,
             refresh: Mutex::default(),
@@ -138,7 +146,7 @@ impl Otel {
             let (settings, headers) = (Arc::clone(&shared.settings), Arc::clone(&shared.headers));
             Courier::new(signal, settings, headers, shared.counts.clone(), closed.clone())
         };
-        let couriers = (courier(Signal::Traces)?, courier(Signal::Metrics)?);
+        let couriers = [courier(Signal::Traces)?, courier(Signal::Logs)?, courier(Signal::Metrics)?];
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let of_thread = Arc::clone(&shared);
         thread::Builder::new().name("otel-export".to_owned()).spawn(move || {
@@ -147,9 +155,10 @@ impl Otel {
         })?;
         let otel = Self { shared: Arc::clone(&shared), sampler };
         otel.sample(config);
-        let closer = Closer { closing, done: Mutex::new(done) };
+        let closer = Arc::new(Closer { closing, done: Mutex::new(done) });
+        let events = config.content.then(|| Events { shared: Arc::clone(&shared), _closer: Arc::clone(&closer) });
         let spans = Spans { shared, _closer: closer, words: Proto::default(), items: 0 };
-        Ok((otel, spans))
+        Ok((otel, spans, events))
     }
 
     /// What a reload takes over: who is sampled, and the headers of calls.
@@ -227,18 +236,21 @@ fn headers(written: &BTreeMap<String, Secret>) -> HeaderMap {
 
 impl Shared {
     /// The exporter's thread.
-    async fn run(&self, (spans, metrics): (Courier, Courier), mut closed: watch::Receiver<bool>) {
-        let both = futures::future::join(spans.carry(&self.spans), self.measure(metrics, closed.clone()));
+    async fn run(&self, [spans, events, metrics]: [Courier; 3], mut closed: watch::Receiver<bool>) {
+        let measured = self.measure(metrics, closed.clone());
+        let all = futures::future::join3(spans.carry(&self.spans), events.carry(&self.events), measured);
         let limit = async {
             // An error: nobody can say the word any more, which is the word.
             let _ = closed.wait_for(|closing| *closing).await;
             tokio::time::sleep(FLUSH).await;
         };
         tokio::select! {
-            _ = both => {}
+            _ = all => {}
             () = limit => {
-                while let Some(batch) = self.spans.take() {
-                    self.counts.dropped(Signal::Traces, SHUTDOWN, batch.items);
+                for (signal, queue) in [(Signal::Traces, &self.spans), (Signal::Logs, &self.events)] {
+                    while let Some(batch) = queue.take() {
+                        self.counts.dropped(signal, SHUTDOWN, batch.items);
+                    }
                 }
                 tracing::warn!("the collector did not take what was left of telemetry in time");
             }
@@ -297,7 +309,28 @@ pub struct Spans {
     shared: Arc<Shared>,
     words: Proto,
     items: usize,
-    _closer: Closer,
+    _closer: Arc<Closer>,
+}
+
+/// Takes prompts and answers that are kept, on the thread that keeps them.
+pub struct Events {
+    shared: Arc<Shared>,
+    _closer: Arc<Closer>,
+}
+
+impl Events {
+    /// Hands over what was said, if its trace is sampled.
+    pub fn tell(&mut self, told: &Conversation<'_>) {
+        if !told.trace.sampled {
+            return;
+        }
+        let mut words = Proto::default();
+        event::write(&mut words, told);
+        let mut batch = Batch { bytes: words.0, items: 1 };
+        if !self.shared.events.push(&mut batch) {
+            self.shared.counts.dropped(Signal::Logs, QUEUE_FULL, 1);
+        }
+    }
 }
 
 impl Spans {

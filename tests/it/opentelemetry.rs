@@ -9,6 +9,7 @@ use crate::support::ports;
 use crate::support::sample;
 use crate::support::script::{Gate, Script};
 use crate::support::upstream::{Recorded, Upstream};
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
@@ -419,4 +420,48 @@ async fn what_the_collector_says_is_heard_and_the_rest_is_sent_when_the_gateway_
     assert_eq!((answer.status, status.code()), (200, Some(0)));
     assert_eq!(spans(&collector).len() - before, 2, "the last request's spans are there");
     assert!(!points(&collector, "gen_ai.client.operation.duration").is_empty(), "and the last metrics");
+}
+
+/// Events with contents: what was said by whom, in the span that is named.
+fn conversations(collector: &Upstream) -> Vec<(String, Vec<String>)> {
+    let calls = collector.requests().into_iter().filter(|call| call.whole && call.path() == "/v1/logs");
+    let logs = calls.flat_map(|call| {
+        let read = ExportLogsServiceRequest::decode(&*call.body).expect("events");
+        read.resource_logs[0].scope_logs[0].log_records.clone()
+    });
+    logs.map(|log| {
+        assert_eq!(log.event_name, "gen_ai.client.inference.operation.details");
+        let told = log.attributes.iter().filter(|pair| pair.key.ends_with(".messages"));
+        (hex::encode(&log.span_id), told.map(|pair| format!("{:?}", pair.value)).collect())
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn contents_are_sent_only_where_they_are_asked_for_and_only_as_they_are_kept() {
+    const MAIL: &str = "ann.lee@example.com";
+    const OPEN: &str = "wb-test-key-of-team-open-0123456789abc";
+    let (upstream, collector) = (Upstream::start().await, collector().await);
+    let top = telemetry(&collector, "  content: true\n") + "records: { content: none }\n";
+    let setup = Setup::openai(&[&upstream]).team("open", "records: { content: full }").key("open", "open", OPEN, "");
+    let gateway = setup.search("records: { content: redacted }").top(&top).start().await;
+    let ask = |key: &'static str, body: String| Call::post(CHAT, body).key(key).send(gateway.address);
+    let body = |text: &str| sample::CHAT_ASK.replace("hi", text);
+    assert_eq!(ask(KEY, body(&format!("mail {MAIL} please"))).await.status, 200);
+    let told = |count: usize| {
+        let collector = &collector;
+        eventually("the events came", move || async move {
+            let told = conversations(collector);
+            (told.len() == count).then_some(told)
+        })
+    };
+    let (span, texts) = told(1).await.remove(0);
+    assert_eq!(seen(&collector, 2).await[0].id(), span, "in the request's span");
+    assert!(texts[0].contains("\"user\"") && texts[0].contains("mail <") && !texts[0].contains(MAIL), "{texts:?}");
+    assert!(texts[1].contains("\"assistant\"") && texts[1].contains("Hello there"), "{texts:?}");
+    let stream = sample::CHAT_STREAM_ASK.replace("hi", &format!("mail {MAIL} please"));
+    assert_eq!(ask(OPEN, stream).await.status, 200);
+    let (_, texts) = told(2).await.remove(1);
+    assert!(texts[0].contains(&format!("mail {MAIL} please")) && texts[1].contains("\"text\""), "{texts:?}");
+    assert_eq!(gateway.stop().await.code(), Some(0));
 }
