@@ -26,11 +26,7 @@ impl Tracing {
     /// # Errors
     ///
     /// The authorities cannot be read, or the system gives no thread.
-    pub fn start(
-        config: &Config,
-        metrics: &Metrics,
-        clock: &Arc<dyn Clock>,
-    ) -> Result<(Self, Told), AppError> {
+    pub fn start(config: &Config, metrics: &Metrics, clock: &Arc<dyn Clock>) -> Result<(Self, Told), AppError> {
         let sampler = Arc::<Sampler>::default();
         let Some(telemetry) = &config.telemetry else { return Ok((Self { sampler, otel: None }, Told::default())) };
         let started = Otel::start(telemetry, &metrics.registry, Arc::clone(clock), Arc::clone(&sampler));
@@ -132,9 +128,8 @@ impl Listener for Contents {
 /// The texts of `body` at their places, but for what it says about tools.
 fn said(body: &str, texts: Option<Vec<Text>>) -> Vec<Said<'_>> {
     let told = texts.into_iter().flatten().filter(|text| text.speech != Speech::Definition);
-    let told = told.filter_map(|Text { at, form, speech }| {
-        Some(Said::of(speech, view::decoded(form, body.as_bytes().get(at)?)))
-    });
+    let told = told
+        .filter_map(|Text { at, form, speech }| Some(Said::of(speech, view::decoded(form, body.as_bytes().get(at)?))));
     told.collect()
 }
 

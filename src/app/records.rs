@@ -31,12 +31,7 @@ impl Records {
     /// # Errors
     ///
     /// The system gives no thread.
-    pub fn open(
-        config: &Config,
-        metrics: &Metrics,
-        clock: &Arc<dyn Clock>,
-        mut told: Told,
-    ) -> Result<Self, AppError> {
+    pub fn open(config: &Config, metrics: &Metrics, clock: &Arc<dyn Clock>, mut told: Told) -> Result<Self, AppError> {
         let live = Arc::<Live>::default();
         let metrics =
             RecordsMetrics::register(&metrics.registry).map_err(|error| system("metrics of records", &error))?;

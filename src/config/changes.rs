@@ -146,6 +146,7 @@ fn may_be_shown(path: &str, text: &str) -> bool {
         "server" | "state" | "models" | "teams" | "prices" | "records" | "defaults" | "limits" | "budgets"
         | "budgeting" | "files" | "health" | "watch" => true,
         "keys" => leaf != "hash",
+        "telemetry" if path.contains(".headers.") => false,
         // A longer number may be a token, or a number of somebody's that a guardrail looks for.
         _ => PLAIN.contains(&leaf) || is_setting(leaf, text) || matches!(text, "true" | "false"),
     }
@@ -182,8 +183,19 @@ fn is_live_telemetry(path: &str) -> bool {
 }
 
 /// Keys of sections with secrets whose values are none.
-const PLAIN: &[&str] =
-    &["kind", "region", "catalogue", "protocol", "action", "mode", "on_failure", "listen", "on_revoke", "sample", "trace_context"];
+const PLAIN: &[&str] = &[
+    "kind",
+    "region",
+    "catalogue",
+    "protocol",
+    "action",
+    "mode",
+    "on_failure",
+    "listen",
+    "on_revoke",
+    "sample",
+    "trace_context",
+];
 /// A longer value is told to be otherwise, and no more.
 const LONGEST_SHOWN: usize = 120;
 

@@ -34,7 +34,6 @@ mod print;
 mod error;
 
 pub use alerts::AlertBounds;
-pub use telemetry::{Conventions, Otlp, OtlpProtocol, Telemetry};
 pub use attempts::{Action, Attempts, Failure, Fallbacks, Turn};
 pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke};
 pub use changes::{ConfigChange, Written};
@@ -53,6 +52,7 @@ pub use rules::{
 pub use secret::Secret;
 pub use section::Section;
 pub use summary::Notes;
+pub use telemetry::{Conventions, Otlp, OtlpProtocol, Telemetry};
 pub use uplink::{EgressProxy, Uplink};
 
 use crate::model::Api;

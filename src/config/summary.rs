@@ -4,7 +4,8 @@
 use super::quantity::{show_size, show_time};
 use super::{
     AccessLog, Allowed, Calendar, Config, Durability, Guardrail, Guardrails, Health, Key, LimitWhat, Listen, Mode,
-    Model, OnRevoke, Otlp, Passive, Probe, Protocol, Provider, Records, RouteKind, Rules, Sticky, Target, Telemetry, Timeouts, Unit,
+    Model, OnRevoke, Otlp, Passive, Probe, Protocol, Provider, Records, RouteKind, Rules, Sticky, Target, Telemetry,
+    Timeouts, Unit,
 };
 use crate::model::NanoUsd;
 use std::fmt::{self, Write};
@@ -209,7 +210,8 @@ fn write_telemetry(out: &mut String, telemetry: &Telemetry) -> fmt::Result {
     let share = f64::from(hundredths) / 100.0;
     let follows = if telemetry.follow_parent { "; of clients' traces those that they sample" } else { "" };
     writeln!(out, "  spans of {share}% of all traces{follows}; GenAI conventions {conventions}")?;
-    let metrics = telemetry.metrics_every.map_or_else(|| "never".to_owned(), |every| format!("every {}", show_time(every)));
+    let metrics =
+        telemetry.metrics_every.map_or_else(|| "never".to_owned(), |every| format!("every {}", show_time(every)));
     let registry = if telemetry.registry { ", with all of `/metrics`" } else { "" };
     let content = if telemetry.content { "as they are kept" } else { "not sent" };
     writeln!(out, "  metrics {metrics}{registry}; prompts and answers: {content}")

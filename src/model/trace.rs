@@ -141,9 +141,7 @@ impl Trace {
     pub fn begin(id: RequestId, parent: Option<TraceParent>, sampler: &Sampler) -> Self {
         let seed = low(id);
         match parent {
-            None => {
-                Self { id: id.0, parent: None, sampled: sampler.takes(id.0), state: None, random: false, seed }
-            }
+            None => Self { id: id.0, parent: None, sampled: sampler.takes(id.0), state: None, random: false, seed },
             Some(TraceParent { id: trace, span, flags, state }) => {
                 let follows = sampler.follow.load(Ordering::Relaxed);
                 let sampled = if follows { flags & SAMPLED != 0 } else { sampler.takes(trace) };

@@ -50,14 +50,30 @@ fn a_state_is_passed_on_whole_cut_between_members_or_not_at_all() {
     let many = (0..33).map(|n| format!("k{n}=1")).collect::<Vec<_>>();
     assert_eq!(state(&[&many[..32].join(",")]).map(|state| state.split(',').count()), Some(32));
     let long = "v".repeat(257);
-    for bad in [&many.join(","), "a", "=1", "A=1", "a=", "a=1,a=2", "a=b=c", "a=\u{e9}", "a@9=1", "a@b@c=1", &format!("a={long}")]
-    {
+    for bad in [
+        &many.join(","),
+        "a",
+        "=1",
+        "A=1",
+        "a=",
+        "a=1,a=2",
+        "a=b=c",
+        "a=\u{e9}",
+        "a@9=1",
+        "a@b@c=1",
+        &format!("a={long}"),
+    ] {
         assert_eq!(state(&[bad]), None, "{bad}");
     }
     let (big, small) = ("v".repeat(200), "w".repeat(100));
     let whole = format!("a={small},b={big},c={small},d={small},e={big}");
-    assert_eq!(state(&[&whole]), Some(format!("a={small},b={big},c={small}").replace(&format!("b={big},"), "") + &format!(",d={small}")));
-    assert!(state(&[&(0..6).map(|n| format!("k{n}={small}")).collect::<Vec<_>>().join(",")]).expect("some").len() <= 512);
+    assert_eq!(
+        state(&[&whole]),
+        Some(format!("a={small},b={big},c={small}").replace(&format!("b={big},"), "") + &format!(",d={small}"))
+    );
+    assert!(
+        state(&[&(0..6).map(|n| format!("k{n}={small}")).collect::<Vec<_>>().join(",")]).expect("some").len() <= 512
+    );
 }
 
 #[test]

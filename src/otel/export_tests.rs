@@ -43,7 +43,9 @@ fn only_what_the_specification_names_is_tried_again() {
     for status in [2, 3, 5, 7, 8, 12, 13, 16] {
         assert!(matches!(replied(200, status, None), Outcome::Refused(_)), "{status}");
     }
-    assert!(matches!(replied(503, 2, None), Outcome::Later(..)) && matches!(replied(404, 2, None), Outcome::Refused(_)));
+    assert!(
+        matches!(replied(503, 2, None), Outcome::Later(..)) && matches!(replied(404, 2, None), Outcome::Refused(_))
+    );
 }
 
 #[test]

@@ -23,8 +23,20 @@ const FIRST_TOKEN: [f64; 16] =
     [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 const PER_TOKEN: [f64; 13] = [0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5];
 const TOKENS: [f64; 14] = [
-    1.0, 4.0, 16.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0,
-    16_777_216.0, 67_108_864.0,
+    1.0,
+    4.0,
+    16.0,
+    64.0,
+    256.0,
+    1_024.0,
+    4_096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    4_194_304.0,
+    16_777_216.0,
+    67_108_864.0,
 ];
 
 /// Which way a series looks.
@@ -269,4 +281,84 @@ fn point(
         point.packed(7, bounds.iter().map(|bound| bound.to_bits()));
         attributes(point);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Conventions;
+    use crate::model::RequestId;
+    use crate::telemetry::{AttemptDetail, Outcome};
+    use opentelemetry_proto::tonic::metrics::v1::{Metric, ScopeMetrics, metric::Data};
+    use prost::Message as _;
+
+    fn record(model: &str, outcome: Outcome, output: u64) -> AccessRecord {
+        let mut record = AccessRecord::new(1, RequestId(1));
+        (record.api, record.status, record.latency_us) = (Some(Api::Messages), 200, 3_000_000);
+        (record.model, record.provider, record.target_model) = (Some(model.into()), Some("p".into()), Some("m".into()));
+        record.first_token_us = Some(1_000_000);
+        record.usage = Usage { input: 5, output, ..Usage::ZERO };
+        let detail = AttemptDetail { first_token_us: Some(900_000), usage: record.usage, ..AttemptDetail::default() };
+        record.attempts = vec![AccessAttempt {
+            provider: "p".into(),
+            target_model: "m".into(),
+            status: Some(200),
+            outcome,
+            time_us: 2_000_000,
+            reason: None,
+            action: None,
+            pause_us: 0,
+            detail,
+        }];
+        record
+    }
+
+    fn written(genai: &GenAi, conventions: Conventions) -> Vec<Metric> {
+        let mut out = Proto::default();
+        let count = genai.write(&mut out, &Names::of(conventions), &Places::new(), 9);
+        let metrics = ScopeMetrics::decode(out.0.as_slice()).expect("metrics").metrics;
+        assert_eq!(metrics.len(), count);
+        metrics
+    }
+
+    fn counts(metrics: &[Metric], name: &str) -> Vec<(u64, f64)> {
+        let found = metrics.iter().find(|metric| metric.name == name);
+        let Some(Data::Histogram(data)) = found.and_then(|metric| metric.data.clone()) else { return Vec::new() };
+        data.data_points.iter().map(|point| (point.count, point.sum.unwrap_or(0.0))).collect()
+    }
+
+    #[test]
+    fn requests_and_attempts_are_counted_by_how_they_ended() {
+        let mut genai = GenAi::new(7);
+        genai.count(&record("fast", Outcome::Answered, 5));
+        genai.count(&record("fast", Outcome::Answered, 5));
+        genai.count(&record("fast", Outcome::Broken, 5));
+        let metrics = written(&genai, Conventions::V1_41);
+        let mut durations = counts(&metrics, "gen_ai.client.operation.duration");
+        durations.sort_by_key(|(count, _)| *count);
+        assert_eq!(durations, [(1, 2.0), (2, 4.0)], "those that failed apart");
+        assert_eq!(
+            counts(&metrics, "gen_ai.client.token.usage"),
+            [(3, 15.0), (3, 15.0)],
+            "in and out, all that was used"
+        );
+        assert_eq!(counts(&metrics, "gen_ai.client.operation.time_to_first_chunk"), [(2, 1.8)]);
+        assert_eq!(counts(&metrics, "gen_ai.server.request.duration"), [(3, 9.0)]);
+        assert_eq!(counts(&metrics, "gen_ai.server.time_to_first_token"), [(3, 3.0)]);
+        assert_eq!(counts(&metrics, "gen_ai.server.time_per_output_token"), [(3, 1.5)], "2 s for 4 more tokens");
+        let older = written(&genai, Conventions::V1_36);
+        assert!(counts(&older, "gen_ai.client.operation.time_to_first_chunk").is_empty() && older.len() == 5);
+    }
+
+    #[test]
+    fn past_the_most_series_what_is_new_is_counted_together() {
+        let mut genai = GenAi::new(7);
+        for number in 0..MOST_SERIES + 50 {
+            genai.count(&record(&format!("m{number}"), Outcome::Answered, 1));
+        }
+        assert!(genai.series.len() <= MOST_SERIES + 2, "{}", genai.series.len());
+        let metrics = written(&genai, Conventions::V1_41);
+        let all: u64 = counts(&metrics, "gen_ai.server.request.duration").iter().map(|(count, _)| count).sum();
+        assert_eq!(all, MOST_SERIES as u64 + 50);
+    }
 }

@@ -25,11 +25,9 @@ impl Names {
     /// Those of `conventions`.
     pub const fn of(conventions: Conventions) -> Self {
         match conventions {
-            Conventions::V1_36 => Self {
-                provider: "gen_ai.system",
-                schema: "https://opentelemetry.io/schemas/1.36.0",
-                modern: false,
-            },
+            Conventions::V1_36 => {
+                Self { provider: "gen_ai.system", schema: "https://opentelemetry.io/schemas/1.36.0", modern: false }
+            }
             Conventions::V1_41 => Self {
                 provider: "gen_ai.provider.name",
                 schema: "https://opentelemetry.io/schemas/1.41.0",

@@ -81,3 +81,42 @@ fn buckets(data: &mut Proto, metric: &Metric, (begun_us, now_us): (u64, u64)) {
 fn labels(point: &mut Proto, field: u32, labels: &[LabelPair]) {
     labels.iter().for_each(|label| point.attribute(field, label.name(), label.value()));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry_proto::tonic::metrics::v1::{ScopeMetrics, metric::Data, number_data_point::Value};
+    use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry};
+    use prost::Message as _;
+
+    #[test]
+    fn what_metrics_show_is_what_is_sent() {
+        let registry = Registry::new();
+        let counter = IntCounterVec::new(Opts::new("a_total", "a"), &["kind"]).expect("a metric");
+        counter.with_label_values(&["x"]).inc_by(3);
+        let gauge = IntGauge::new("b_bytes", "b").expect("a metric");
+        gauge.set(-2);
+        let histogram = Histogram::with_opts(HistogramOpts::new("c_seconds", "c").buckets(vec![1.0, 2.0]));
+        let histogram = histogram.expect("a metric");
+        [0.5, 1.0, 1.5, 9.0].into_iter().for_each(|value| histogram.observe(value));
+        for metric in [Box::new(counter) as Box<dyn prometheus::core::Collector>, Box::new(gauge), Box::new(histogram)]
+        {
+            registry.register(metric).expect("a free name");
+        }
+        let mut out = Proto::default();
+        assert_eq!(write(&mut out, &registry.gather(), (1, 2)), 3);
+        let metrics = ScopeMetrics::decode(out.0.as_slice()).expect("metrics").metrics;
+        let Some(Data::Sum(sum)) = &metrics[0].data else { panic!("{metrics:?}") };
+        assert!(sum.is_monotonic && sum.aggregation_temporality == 2 && metrics[0].name == "a_total");
+        assert_eq!(
+            (sum.data_points[0].value, &*sum.data_points[0].attributes[0].key),
+            (Some(Value::AsDouble(3.0)), "kind")
+        );
+        let Some(Data::Gauge(gauge)) = &metrics[1].data else { panic!("{metrics:?}") };
+        assert_eq!((gauge.data_points[0].value, &*metrics[1].unit), (Some(Value::AsDouble(-2.0)), "By"));
+        let Some(Data::Histogram(histogram)) = &metrics[2].data else { panic!("{metrics:?}") };
+        let point = &histogram.data_points[0];
+        assert_eq!((&*point.bucket_counts, &*point.explicit_bounds), (&[2, 1, 1][..], &[1.0, 2.0][..]));
+        assert_eq!((point.count, point.sum, point.start_time_unix_nano), (4, Some(12.0), 1_000));
+    }
+}

@@ -57,7 +57,11 @@ fn names_are_those_of_the_version_and_times_are_those_of_the_record() {
     let new = told(&record, Conventions::V1_41);
     assert_eq!(new[0].name, "POST /v1beta/models/{model}:streamGenerateContent");
     assert_eq!(new[1].name, "generate_content m");
-    assert_eq!(has(&new[1], "gen_ai.provider.name").as_deref(), Some("StringValue(\"p\")"), "its own name, if no other");
+    assert_eq!(
+        has(&new[1], "gen_ai.provider.name").as_deref(),
+        Some("StringValue(\"p\")"),
+        "its own name, if no other"
+    );
     assert_eq!(has(&new[1], "gen_ai.usage.input_tokens").as_deref(), Some("IntValue(8)"));
     assert_eq!(has(&new[1], "gen_ai.usage.cache_read.input_tokens").as_deref(), Some("IntValue(3)"));
     assert_eq!(has(&new[1], "gen_ai.usage.output_tokens").as_deref(), Some("IntValue(6)"));

@@ -172,5 +172,10 @@ fn replied(http: u16, head: &HeaderMap, trailers: Option<&HeaderMap>, body: &Byt
     let told = |name| trailers.and_then(|trailers| trailers.get(name)).or_else(|| head.get(name));
     let text = |name| told(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let status = text("grpc-status").and_then(|status| status.trim().parse().ok()).unwrap_or(NONE);
-    Replied { http, status, details: text("grpc-status-details-bin").map(str::to_owned), message: body.slice(5.min(body.len())..) }
+    Replied {
+        http,
+        status,
+        details: text("grpc-status-details-bin").map(str::to_owned),
+        message: body.slice(5.min(body.len())..),
+    }
 }

@@ -306,7 +306,10 @@ async fn grpc_is_spoken_in_clear_and_over_tls_and_the_older_names_are_kept() {
         assert_eq!(ask(&gateway, None).await, 200);
         // The first call was told to come again.
         let spans = seen(&collector, 4).await;
-        assert_eq!(spans[..2].iter().map(Seen::id).collect::<Vec<_>>(), spans[2..].iter().map(Seen::id).collect::<Vec<_>>());
+        assert_eq!(
+            spans[..2].iter().map(Seen::id).collect::<Vec<_>>(),
+            spans[2..].iter().map(Seen::id).collect::<Vec<_>>()
+        );
         assert_eq!((spans[1].get("gen_ai.system"), spans[1].get("gen_ai.provider.name")), ("openai", "-"));
         assert_eq!(collector.request(0).await.head.get("x-token"), Some(PLANTED));
         eventually("it is counted once", || async {
@@ -342,7 +345,7 @@ async fn no_content_and_no_secret_gets_to_a_collector_and_verdicts_do() {
     eventually("metrics came, with all of the registry", || async {
         let calls = collector.requests();
         let has = |name: &str| calls.iter().any(|call| String::from_utf8_lossy(&call.body).contains(name));
-        (has("weighbridge_otel_sent_total") && has("weighbridge_requests_total")).then_some(())
+        (has("weighbridge_otel_sent_total") && has("weighbridge_proxy_requests_total")).then_some(())
     })
     .await;
     assert_eq!(gateway.stop().await.code(), Some(0));
@@ -363,7 +366,8 @@ async fn a_collector_that_is_gone_or_hangs_holds_nobody_up_and_losses_are_counte
     let hanging = Upstream::start().await;
     hanging.always(Script::silence());
     for address in [gone, hanging.address] {
-        let top = format!("telemetry:\n  otlp: {{ endpoint: 'http://{address}', delay: 10ms, timeout: 60s, queue: 512 }}\n");
+        let top =
+            format!("telemetry:\n  otlp: {{ endpoint: 'http://{address}', delay: 10ms, timeout: 60s, queue: 512 }}\n");
         let gateway = Setup::openai(&[&upstream]).top(&top).start().await;
         // Two spans each: more than the queue and what is on its way.
         for _ in 0..300 {
@@ -407,7 +411,8 @@ async fn what_the_collector_says_is_heard_and_the_rest_is_sent_when_the_gateway_
     drop(gateway);
     let text = telemetry(&collector, "").replace("delay: 20ms", "delay: 60s");
     let gate = Gate::new();
-    upstream.next(Script::new().wait(&gate).head(200, &[("content-type", "application/json")]).body(sample::CHAT).end());
+    upstream
+        .next(Script::new().wait(&gate).head(200, &[("content-type", "application/json")]).body(sample::CHAT).end());
     let gateway = Setup::openai(&[&upstream]).top(&text).start().await;
     let before = spans(&collector).len();
     let call = Call::post(CHAT, sample::CHAT_ASK).key(KEY);
