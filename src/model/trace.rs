@@ -165,13 +165,13 @@ impl Trace {
 
     /// `traceparent` for whoever is called by the attempt of this number.
     pub fn traceparent(&self, attempt: u16) -> String {
-        let flags = u8::from(self.sampled) * SAMPLED | u8::from(self.random) * RANDOM;
-        format!("00-{:032x}-{:016x}-{flags:02x}", self.id, self.span(attempt))
+        format!("00-{:032x}-{:016x}-{:02x}", self.id, self.span(attempt), self.flags())
     }
 
     /// The flags of spans, as `traceparent` has them.
     pub fn flags(&self) -> u8 {
-        u8::from(self.sampled) * SAMPLED | u8::from(self.random) * RANDOM
+        let of = |holds: bool, flag: u8| if holds { flag } else { 0 };
+        of(self.sampled, SAMPLED) | of(self.random, RANDOM)
     }
 }
 
