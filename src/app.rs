@@ -143,13 +143,11 @@ pub fn run(config: &Config, file: Option<&Path>, started: impl FnOnce()) -> Resu
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let (tracing, told) = otel::Tracing::start(config, &metrics, &clock)?;
     let mut records = records::Records::open(config, &metrics, &clock, told)?;
-    let sampler = Arc::clone(&tracing.sampler);
-    let parts = (lasting_parts, sampler);
+    let parts = (lasting_parts, Arc::clone(&tracing.sampler));
     let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), parts, &mut records)?);
-    tracing.refresh_by(otel::refresh(&services));
     let lasting = Lasting { budgets: services.ledger.budgets(), standings: &services.standings, ..lasting };
     let snapshot = Arc::new(Snapshot::build(config, series, lasting).map_err(AppError::Config)?);
-    tracing.know(&snapshot);
+    tracing.begin(&services, &snapshot);
     let live = Arc::new(Live::new(Arc::clone(&snapshot)));
     let kept = Arc::clone(&live);
     services.callers.on_rules(Box::new(move |scope, rules| kept.load().governed.keep(scope, rules)));

@@ -36,7 +36,7 @@ impl Tracing {
     }
 
     /// Tells the exporter where providers are now.
-    pub fn know(&self, snapshot: &Snapshot) {
+    fn know(&self, snapshot: &Snapshot) {
         if let Some((otel, conventions)) = &self.otel {
             otel.know(places(snapshot, *conventions));
         }
@@ -50,10 +50,11 @@ impl Tracing {
         }
     }
 
-    /// Gauges are brought up to date by `refresh` before they are sent.
-    pub fn refresh_by(&self, refresh: Refresh) {
+    /// Tells the exporter what it needs to know of the gateway.
+    pub fn begin(&self, services: &Arc<Services>, snapshot: &Snapshot) {
+        self.know(snapshot);
         if let Some((otel, _)) = &self.otel {
-            otel.refresh_by(refresh);
+            otel.refresh_by(refresh(services));
         }
     }
 }
