@@ -5,6 +5,7 @@ pub mod descriptors;
 mod mirrors;
 mod notices;
 mod notify;
+mod otel;
 mod pages;
 mod probes;
 mod rebuild;
@@ -26,7 +27,7 @@ use crate::guard::Safe;
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, Connections, LimitMetrics, Limits, Steady};
-use crate::model::{Clock, IdSource, SystemClock};
+use crate::model::{Clock, IdSource, Sampler, SystemClock};
 use crate::proxy::edge::head::HeadLimits;
 use crate::proxy::{
     self, Admission, Bounds, Buffers, Edge, Front, Gateway, Keeping, Lasting, Listener, Live, Mirrors, Services,
@@ -141,10 +142,13 @@ pub fn run(config: &Config, file: Option<&Path>, started: impl FnOnce()) -> Resu
         .map_err(|why| AppError::System { what: "state.dir", why })?;
     let lasting_parts = (Arc::clone(&limits), mirrors, standings);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let mut records = records::Records::open(config, &metrics, &clock)?;
-    let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), lasting_parts, &mut records)?);
+    let (tracing, told) = otel::Tracing::start(config, &metrics, &clock)?;
+    let mut records = records::Records::open(config, &metrics, &clock, told)?;
+    let parts = (lasting_parts, Arc::clone(&tracing.sampler));
+    let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), parts, &mut records)?);
     let lasting = Lasting { budgets: services.ledger.budgets(), standings: &services.standings, ..lasting };
     let snapshot = Arc::new(Snapshot::build(config, series, lasting).map_err(AppError::Config)?);
+    tracing.begin(&services, &snapshot);
     let live = Arc::new(Live::new(Arc::clone(&snapshot)));
     let kept = Arc::clone(&live);
     services.callers.on_rules(Box::new(move |scope, rules| kept.load().governed.keep(scope, rules)));
@@ -172,6 +176,7 @@ pub fn run(config: &Config, file: Option<&Path>, started: impl FnOnce()) -> Resu
         audit: Arc::clone(&audit),
         tending,
         notifier: Arc::clone(&notifier),
+        tracing,
     };
     let reloader = Arc::new(Reloader::new(config, file, parts)?);
     if let Some(address) = config.admin.listen {
@@ -216,7 +221,7 @@ fn services(
     config: &Config,
     metrics: &Metrics,
     ledger_metrics: LedgerMetrics,
-    (limits, mirrors, standings): (Arc<Limits>, Mirrors, Arc<Standings>),
+    ((limits, mirrors, standings), tracing): ((Arc<Limits>, Mirrors, Arc<Standings>), Arc<Sampler>),
     records: &mut records::Records,
 ) -> Result<Services, AppError> {
     let descriptors = descriptors::raise();
@@ -248,6 +253,7 @@ fn services(
         contents: records.contents.take(),
         keeping: Keeping::new(&config.records),
         cache: Cache::new(config.cache.max_bytes, cache_metrics),
+        tracing,
         metrics: metrics.proxy.clone(),
         unproven: Unproven::default(),
         buffers: Buffers::new(config.server.max_buffered_bytes),
@@ -364,21 +370,12 @@ fn admin_state(
         )),
         acting: Mutex::default(),
     });
-    let (ready, services, trusted) = (Arc::clone(ready), Arc::clone(services), services.trusted.clone());
+    let (ready, trusted) = (Arc::clone(ready), services.trusted.clone());
     AdminState {
         pages: pages::pages(config, address, &api),
         client: Arc::new(move |peer, headers| proxy::client(SocketAddr::new(peer, 0), headers, &trusted).ip()),
         registry: metrics.registry.clone(),
-        refresh: Arc::new(move || {
-            services.limits.refresh();
-            services.metrics.open_connections.set(gauge(services.connections.count()));
-            services.places.refresh();
-            services.cache.refresh();
-            services.metrics.in_flight.set(gauge(services.places.used()));
-            services.standings.forget_unused();
-            services.standings.refresh(services.clock.now_us());
-            services.metrics.buffered_bytes.set(gauge(services.buffers.used()));
-        }),
+        refresh: otel::refresh(services),
         ready: Arc::new(move || {
             if ready.load(Ordering::Relaxed) { Ok(()) } else { Err("the gateway is starting or draining".to_owned()) }
         }),

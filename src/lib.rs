@@ -11,6 +11,7 @@ pub mod tokens;
 pub mod telemetry;
 pub mod dialect;
 pub mod outbound;
+pub mod otel;
 pub mod auth;
 pub mod limits;
 pub mod guard;

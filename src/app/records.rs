@@ -1,5 +1,6 @@
 //! Joins what writes records: files, memory and contents.
 
+use super::otel::Told;
 use super::redact::Redaction;
 use super::{AppError, system};
 use crate::{
@@ -25,12 +26,12 @@ pub(super) struct Records {
 }
 
 impl Records {
-    /// Opens what the file asks for.
+    /// Opens what the file asks for; `told` is told of the same records and contents.
     ///
     /// # Errors
     ///
     /// The system gives no thread.
-    pub fn open(config: &Config, metrics: &Metrics, clock: &Arc<dyn Clock>) -> Result<Self, AppError> {
+    pub fn open(config: &Config, metrics: &Metrics, clock: &Arc<dyn Clock>, mut told: Told) -> Result<Self, AppError> {
         let live = Arc::<Live>::default();
         let metrics =
             RecordsMetrics::register(&metrics.registry).map_err(|error| system("metrics of records", &error))?;
@@ -38,7 +39,7 @@ impl Records {
             // Where records go nowhere, none are made.
             let wanted = config.records.access_log != AccessLog::Off;
             let tap = wanted.then(|| Box::new(Stream::new(Arc::clone(&live), None)) as Box<dyn Tap>);
-            return Ok(Self { live, reader: None, contents: None, tap, _janitor: None });
+            return Ok(Self { live, reader: None, contents: None, tap: told.tap(tap), _janitor: None });
         };
         let terms = terms(files);
         let thread = |error: std::io::Error| system("a thread for records", &error);
@@ -48,13 +49,14 @@ impl Records {
             false => None,
             true => {
                 let redaction = Redaction::build().map_err(|why| system("records.content", &why))?;
-                Some(ContentLog::start(keeper(Family::Contents), Box::new(redaction), &metrics).map_err(thread)?)
+                let (keeper, listener) = (keeper(Family::Contents), told.contents.take());
+                Some(ContentLog::start(keeper, Box::new(redaction), listener, &metrics).map_err(thread)?)
             }
         };
         let tap = Box::new(Stream::new(Arc::clone(&live), Some(keeper(Family::Requests))));
         janitor.waker().wake();
         let reader = Some(Reader::new(terms.dir.clone()));
-        Ok(Self { live, reader, contents, tap: Some(tap), _janitor: Some(janitor) })
+        Ok(Self { live, reader, contents, tap: told.tap(Some(tap)), _janitor: Some(janitor) })
     }
 }
 

@@ -9,6 +9,7 @@ mod triggers;
 
 use super::certificates::Certificates;
 use super::notify::Notifier;
+use super::otel::Tracing;
 use super::tending::Tended;
 use super::{AppError, rebuild, system, trial};
 use crate::{
@@ -70,6 +71,8 @@ pub(super) struct Parts {
     pub(super) tending: Sender<Tended>,
     /// Who started the process.
     pub(super) notifier: Arc<Notifier>,
+    /// What is traced.
+    pub(super) tracing: Tracing,
 }
 
 /// Reads the configuration anew.
@@ -223,6 +226,7 @@ impl Reloader {
             .callers
             .reload(config, generation, prepare, swap)
             .map_err(|error| ReloadError::State(error.to_string()))?;
+        self.parts.tracing.reload(config.telemetry.as_ref(), &snapshot);
         let tended = Tended { feeds: snapshot.feeds.clone(), probings: snapshot.probings(config) };
         if tending.blocking_send(tended).is_err() {
             tracing::debug!("the gateway is stopping: nothing is tended any more");

@@ -146,6 +146,7 @@ fn may_be_shown(path: &str, text: &str) -> bool {
         "server" | "state" | "models" | "teams" | "prices" | "records" | "defaults" | "limits" | "budgets"
         | "budgeting" | "files" | "health" | "watch" | "cache" => true,
         "keys" => leaf != "hash",
+        "telemetry" if path.contains(".headers.") => false,
         // A longer number may be a token, or a number of somebody's that a guardrail looks for.
         _ => PLAIN.contains(&leaf) || is_setting(leaf, text) || matches!(text, "true" | "false"),
     }
@@ -169,6 +170,7 @@ fn needs_restart(path: &str) -> bool {
         "server" => !certificate,
         "admin" => !tokens,
         "state" | "auth" | "alerts" => true,
+        "telemetry" => !is_live_telemetry(path),
         "records" => path != "records.access_log",
         "cache" => path == "cache.max_bytes",
         "teams" => path.contains(".records."),
@@ -176,9 +178,25 @@ fn needs_restart(path: &str) -> bool {
     }
 }
 
+/// Who is sampled, and what opens the collector's door, is read by each request and each call.
+fn is_live_telemetry(path: &str) -> bool {
+    matches!(path, "telemetry.sample" | "telemetry.follow_parent") || path.starts_with("telemetry.otlp.headers.")
+}
+
 /// Keys of sections with secrets whose values are none.
-const PLAIN: &[&str] =
-    &["kind", "region", "catalogue", "protocol", "action", "mode", "on_failure", "listen", "on_revoke"];
+const PLAIN: &[&str] = &[
+    "kind",
+    "region",
+    "catalogue",
+    "protocol",
+    "action",
+    "mode",
+    "on_failure",
+    "listen",
+    "on_revoke",
+    "sample",
+    "trace_context",
+];
 /// A longer value is told to be otherwise, and no more.
 const LONGEST_SHOWN: usize = 120;
 

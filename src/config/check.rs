@@ -21,6 +21,7 @@ mod records;
 mod routes;
 mod rules;
 mod server;
+mod telemetry;
 mod uplink;
 
 pub(super) use server::STATE_DIR;
@@ -76,6 +77,7 @@ impl<'a> Checker<'a> {
         let auth = self.auth(file.auth, &teams);
         let prices = self.prices(file.prices);
         let (webhook, alert_bounds) = self.alerts(file.alerts);
+        let telemetry = self.telemetry(file.telemetry, &records, &providers);
         let rules = self.rules("", &Scope::Gateway, file.limits, file.budgets, &budgeting.zone);
         Some(Config {
             server: server?,
@@ -94,6 +96,7 @@ impl<'a> Checker<'a> {
             budgeting,
             webhook,
             alert_bounds,
+            telemetry,
             files,
             guardrails,
             watch: file.watch,

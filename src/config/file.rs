@@ -5,6 +5,7 @@
 use super::cache_file::{CacheFile, CachingFile};
 use super::quantity::{Count, Part, Percent, Price, Size, Time, UnitPrice};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile, ProbeBudgetFile};
+use super::telemetry_file::TelemetryFile;
 use super::{
     Action, Content, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke, Priority, Protocol,
     RouteKind, Secret, Sticky,
@@ -35,6 +36,7 @@ pub(super) struct ConfigFile {
     pub(super) budgets: BudgetsFile,
     pub(super) budgeting: BudgetingFile,
     pub(super) alerts: AlertsFile,
+    pub(super) telemetry: TelemetryFile,
     pub(super) files: FilesFile,
     pub(super) health: HealthFile,
     /// Read apart: most of an entry belongs to the guard's own folder.
@@ -238,11 +240,13 @@ pub(super) struct ProviderFile {
     pub(super) budgets: BudgetsFile,
     #[serde(default)]
     pub(super) health: HealthFile,
+    #[serde(default)]
+    pub(super) trace_context: bool,
 }
 
 impl ProviderFile {
     /// The keys that are read here; all others are the provider's own.
-    pub(super) const KEYS: [&'static str; 11] = [
+    pub(super) const KEYS: [&'static str; 12] = [
         "kind",
         "catalogue",
         "protocol",
@@ -254,6 +258,7 @@ impl ProviderFile {
         "limits",
         "budgets",
         "health",
+        "trace_context",
     ];
 }
 

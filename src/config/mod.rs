@@ -28,6 +28,8 @@ mod check;
 mod uplink;
 mod section;
 mod summary;
+mod telemetry;
+mod telemetry_file;
 mod secret;
 mod changes;
 mod print;
@@ -53,6 +55,7 @@ pub use rules::{
 pub use secret::Secret;
 pub use section::Section;
 pub use summary::Notes;
+pub use telemetry::{Conventions, Otlp, OtlpProtocol, Telemetry};
 pub use uplink::{EgressProxy, Uplink};
 
 use crate::model::Api;
@@ -98,6 +101,8 @@ pub struct Config {
     pub webhook: Option<Secret>,
     /// When something beside a budget is told.
     pub alert_bounds: AlertBounds,
+    /// What is sent to a collector; `None`: nothing.
+    pub telemetry: Option<Telemetry>,
     /// Where files and batches are kept.
     pub files: Files,
     /// What texts are looked at for.

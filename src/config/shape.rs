@@ -78,7 +78,7 @@ pub(super) fn not_yet(what: &str) -> String {
 
 /// Keys that are promised, by top-level section; the first row is the top level itself.
 const LATER: &[(&str, &[&str])] = &[
-    ("", &["cluster", "ledger", "telemetry"]),
+    ("", &["cluster", "ledger"]),
     ("server", &["cors"]),
     ("admin", &["tls"]),
     ("providers", &["guardrails"]),

@@ -4,7 +4,7 @@
 use super::quantity::{show_size, show_time};
 use super::{
     AccessLog, Allowed, Calendar, Config, Durability, Guardrail, Guardrails, Health, Key, LimitWhat, Listen, Mode,
-    Model, OnRevoke, Passive, Probe, ProbeBudget, Protocol, Provider, Records, RouteKind, Rules, Sticky, Target,
+    Model, OnRevoke, Otlp, Passive, Probe, ProbeBudget, Protocol, Provider, Records, RouteKind, Rules, Sticky, Target, Telemetry,
     Timeouts, Unit,
 };
 use crate::model::NanoUsd;
@@ -186,7 +186,8 @@ impl Config {
         };
         let (time, bytes) = (show_time(state.retention), show_size(state.max_bytes.get()));
         writeln!(out, "state\n  in {}: {durability}; kept for {time}, at most {bytes}", state.dir.display())?;
-        write_records(out, &self.records)
+        write_records(out, &self.records)?;
+        self.telemetry.as_ref().map_or(Ok(()), |telemetry| write_telemetry(out, telemetry))
     }
 }
 
@@ -205,6 +206,21 @@ fn write_records(out: &mut String, records: &Records) -> fmt::Result {
     let teams: Vec<String> = records.teams.iter().map(|(team, own)| format!("{team}: {}", own.name())).collect();
     let teams = if teams.is_empty() { String::new() } else { format!("; of teams {}", teams.join(", ")) };
     writeln!(out, "  prompts and answers: {}{teams}", records.content.name())
+}
+
+/// What is sent to a collector.
+fn write_telemetry(out: &mut String, telemetry: &Telemetry) -> fmt::Result {
+    let Otlp { endpoint, protocol, queue, .. } = &telemetry.otlp;
+    writeln!(out, "telemetry\n  to {endpoint} by OTLP over {}, at most {queue} spans wait", protocol.name())?;
+    let (hundredths, conventions) = (telemetry.sample_millionths / 100, telemetry.conventions.name());
+    let share = f64::from(hundredths) / 100.0;
+    let follows = if telemetry.follow_parent { "; of clients' traces those that they sample" } else { "" };
+    writeln!(out, "  spans of {share}% of all traces{follows}; GenAI conventions {conventions}")?;
+    let metrics =
+        telemetry.metrics_every.map_or_else(|| "never".to_owned(), |every| format!("every {}", show_time(every)));
+    let registry = if telemetry.registry { ", with all of `/metrics`" } else { "" };
+    let content = if telemetry.content { "as they are kept" } else { "not sent" };
+    writeln!(out, "  metrics {metrics}{registry}; prompts and answers: {content}")
 }
 
 fn write_notes(out: &mut String, notes: &[String]) -> fmt::Result {

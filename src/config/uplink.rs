@@ -15,6 +15,8 @@ pub struct Uplink {
     pub server_name: Option<Arc<str>>,
     /// The HTTP proxy that connections are made by; `None`: straight.
     pub proxy: Option<EgressProxy>,
+    /// Whether requests tell it of their traces (`traceparent`, `tracestate`). Default: no.
+    pub trace_context: bool,
 }
 
 /// An HTTP proxy that is told the provider's name by `CONNECT`.

@@ -19,6 +19,7 @@ mod modality;
 mod money;
 mod retrieval;
 mod text;
+mod trace;
 mod usage;
 mod guarding;
 mod view;
@@ -41,6 +42,7 @@ pub use modality::{Modalities, Modality};
 pub use money::NanoUsd;
 pub use retrieval::{Cut, Element, Embed, Purpose, Ranked, Rerank, Retrieval, Retrieved, Vector, Wish, Wished};
 pub use text::{Channel, EventView, Form, Growth, Piece, Speech, Text};
+pub use trace::{Sampler, Trace, TraceParent};
 pub use usage::{ServiceTier, Usage, UsageOrigin};
 pub use view::{
     BudgetView, CacheShare, CacheView, Candidate, Explain, ExplainRequest, Explained, HealthView, LimitView, ModelView,

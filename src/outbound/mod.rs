@@ -1,8 +1,10 @@
 //! The HTTP client for side calls (an issuer's keys, the admin API): small answers, whole, within a time. Models are
 //! called by Pingora, never by this.
 
+mod grpc;
 mod kept;
 
+pub use grpc::{Grpc, Replied};
 pub use kept::Kept;
 
 use bytes::Bytes;
@@ -120,7 +122,7 @@ impl Client {
 
     /// Trusts `roots` instead of the system's authorities.
     pub fn trusting(roots: RootCertStore) -> Self {
-        Self { tls: Arc::new(OnceLock::from(connector(roots))) }
+        Self { tls: Arc::new(OnceLock::from(connector(roots, &[]))) }
     }
 
     /// Connects, makes TLS of it where `secure`, and closes again.
@@ -144,24 +146,29 @@ impl Client {
     }
 
     fn tls(&self) -> &TlsConnector {
-        self.tls.get_or_init(|| {
-            let mut roots = RootCertStore::empty();
-            match rustls_native_certs::load_native_certs() {
-                // An authority that cannot be read is one fewer to trust.
-                Ok(found) => drop(roots.add_parsable_certificates(found)),
-                Err(error) => tracing::error!(%error, "the system's certificate authorities cannot be read"),
-            }
-            connector(roots)
-        })
+        self.tls.get_or_init(|| connector(system_roots(), &[]))
     }
 }
 
-fn connector(roots: RootCertStore) -> TlsConnector {
-    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+/// The authorities that the system trusts.
+fn system_roots() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    match rustls_native_certs::load_native_certs() {
+        // An authority that cannot be read is one fewer to trust.
+        Ok(found) => drop(roots.add_parsable_certificates(found)),
+        Err(error) => tracing::error!(%error, "the system's certificate authorities cannot be read"),
+    }
+    roots
+}
+
+/// `protocols`: what is offered by ALPN.
+fn connector(roots: RootCertStore, protocols: &[&[u8]]) -> TlsConnector {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring has the default versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     TlsConnector::from(Arc::new(config))
 }
 

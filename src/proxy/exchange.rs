@@ -25,7 +25,7 @@ use crate::auth::Caller;
 use crate::config::Budgeting;
 use crate::dialect;
 use crate::limits::{Permit, Shares};
-use crate::model::{Ask, NanoUsd, RequestId};
+use crate::model::{Ask, NanoUsd, RequestId, Trace};
 use crate::routing::Plan;
 use crate::telemetry::TeamSeries;
 use bytes::Bytes;
@@ -59,6 +59,8 @@ pub struct Arrival {
     pub address: Option<SocketAddr>,
     /// HTTP version of the client's connection.
     pub version: http::Version,
+    /// Its trace; `None`: nothing is traced.
+    pub trace: Option<Arc<Trace>>,
 }
 
 /// What is fixed before the first attempt.

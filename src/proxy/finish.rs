@@ -20,7 +20,7 @@ use crate::config::Failure;
 use crate::ledger::{OpenAttempt, Refused, Settlement};
 use crate::limits::Tokens;
 use crate::model::{Api, NanoUsd, ServiceTier, Usage, UsageOrigin};
-use crate::telemetry::{AccessAttempt, AccessRecord, Outcome, TeamSeries};
+use crate::telemetry::{AccessAttempt, AccessRecord, AttemptDetail, Outcome, TeamSeries};
 use parking_lot::Mutex;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -115,6 +115,8 @@ pub struct Booking {
     reason: Option<String>,
     /// What was reported contradicts itself.
     inconsistent: bool,
+    /// When it began, after the request did.
+    started: Duration,
     latency: Duration,
     first_token: Option<Duration>,
     first_output: Option<Instant>,
@@ -127,6 +129,8 @@ pub struct Booking {
     reserved: Tokens,
     /// The model that it was made with, by its number in the tally.
     model: usize,
+    /// Its place among the request's attempts.
+    number: usize,
 }
 
 /// An attempt that is being counted. Dropping it tells the tally, also when its job panics or is never run.
@@ -164,6 +168,7 @@ impl Booking {
             outcome: outcome(trouble.as_ref(), status),
             reason: reason(trouble.as_ref(), (status, attempt.answer.about()), inconsistent),
             inconsistent,
+            started: attempt.begun.duration_since(opened.arrival.at),
             latency: attempt.begun.elapsed(),
             first_token: attempt.first_output.filter(|_| opened.ask.stream).map(|at| at.duration_since(attempt.begun)),
             first_output: attempt.first_output,
@@ -173,6 +178,7 @@ impl Booking {
             percent: bound::percent(&opened.ask.demand),
             reserved,
             model: 0,
+            number: 0,
         })
     }
 
@@ -187,7 +193,14 @@ impl Booking {
             reason: self.reason.take(),
             action: None,
             pause_us: 0,
+            detail: AttemptDetail {
+                start_us: micros(self.started),
+                first_token_us: self.first_token.map(micros),
+                error: self.error,
+                ..AttemptDetail::default()
+            },
         });
+        self.number = record.attempts.len() - 1;
         record.first_output = record.first_output.or(self.first_output);
         self.target.metrics.ended(self.outcome, self.latency);
         if let Some(after) = self.first_token {
@@ -228,7 +241,11 @@ impl Booking {
         self.target.metrics.settled(&usage, origin, cost);
         self.team.settled(&usage, cost);
         governed::settle(self.reserved, &usage);
-        tally.lock().add(self.model, &usage, origin, cost);
+        {
+            let mut tally = tally.lock();
+            tally.add(self.model, &usage, origin, cost);
+            tally.of_attempt(self.number, &usage, cost);
+        }
         self.row.settle(Settlement {
             status: self.status,
             usage,
@@ -427,6 +444,7 @@ pub fn begin_line(arrival: &Arrival, status: u16, code: Option<&'static str>, la
     line.code = code;
     line.latency_us = micros(latency);
     line.client = arrival.address;
+    line.trace.clone_from(&arrival.trace);
     line
 }
 

@@ -6,6 +6,7 @@ use super::exchange::{Exchange, Shared};
 use super::reject::Reject;
 use super::replay::trouble_error;
 use super::target::Target;
+use super::trace_context;
 use super::trouble::Trouble;
 use super::tunnel;
 use crate::dialect::form;
@@ -149,6 +150,8 @@ pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut Reques
     let unread = api == Api::Speech || api.hears();
     let query = exchange.opened.query.clone();
     let now_us = exchange.now_us();
+    let trace = exchange.opened.arrival.trace.clone();
+    let number = exchange.record.attempts() + 1;
     let Some(attempt) = exchange.attempt_mut() else { return Err(Error::new(ErrorType::InternalError)) };
     attempt.connected(http2);
     let target = &attempt.target;
@@ -164,6 +167,9 @@ pub fn write_head(exchange: &mut Exchange, client: &HeaderMap, head: &mut Reques
     headers.insert(header::ACCEPT, if stream { events } else { accepted });
     headers.insert(header::ACCEPT_ENCODING, IDENTITY);
     target.provider.headers(api, client, &mut headers);
+    if let Some(trace) = trace.filter(|_| target.uplink.trace_context) {
+        trace_context::tell(&trace, number, &mut headers);
+    }
     let cut = target.provider.headers_cut(api, client);
     let translated = attempt.answer.is_translated();
     let path = target.path(api, stream, translated);

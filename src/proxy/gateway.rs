@@ -28,7 +28,7 @@ use crate::guard::{Guards, Mask, Safe};
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, OpenPrice};
 use crate::limits::{Addresses, Connections, Limits, RuleSet};
-use crate::model::{Api, Clock, IdSource};
+use crate::model::{Api, Clock, IdSource, Sampler};
 use crate::providers::feed::Feed;
 use crate::providers::{self, Endpoint};
 use crate::records::ContentLog;
@@ -74,6 +74,8 @@ pub struct Services {
     pub keeping: Keeping,
     /// Answers that are given again.
     pub cache: Cache,
+    /// Which requests have spans.
+    pub tracing: Arc<Sampler>,
     /// Counters.
     pub metrics: ProxyMetrics,
     /// Clients of HTTP/2 that sent no request yet.

@@ -110,6 +110,7 @@ pub fn conclude(services: &Services, capture: Option<Box<Capture>>, line: &mut A
         broken,
         request,
         answer,
+        trace: line.trace.clone(),
     };
     if log.write(Box::new(kept)) {
         line.content = Some(keep.name());

@@ -61,6 +61,7 @@ mod tail;
 mod tally;
 mod target;
 mod tell;
+mod trace_context;
 mod translate;
 mod trouble;
 mod tunnel;

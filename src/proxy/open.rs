@@ -16,6 +16,7 @@ use super::lane::Lane;
 use super::metadata;
 use super::reject::{Fault, Reject, shown};
 use super::target::Target;
+use super::trace_context::traced;
 use crate::auth::{AuthError, Caller, Presented};
 use crate::dialect::{
     self,
@@ -85,6 +86,7 @@ pub fn arrive(services: &Services, session: &Session) -> Arrival {
         at_us,
         address,
         version: head.version,
+        trace: traced(services, id, &head.headers),
     }
 }
 

@@ -79,6 +79,7 @@ impl Stage {
             contents: None,
             keeping: Keeping::default(),
             cache: Cache::new(1 << 20, CacheMetrics::register(&metrics.registry).expect("free names")),
+            tracing: Arc::default(),
             metrics: metrics.proxy.clone(),
             connections: Arc::new(crate::limits::Connections::new(16, 0)),
             unproven: super::front::Unproven::default(),
@@ -118,6 +119,7 @@ impl Stage {
             at_us: 1,
             address: None,
             version: http::Version::HTTP_11,
+            trace: None,
         };
         let mut governing = self.snapshot.governed.of(&self.caller);
         self.snapshot.governed.with_model(&mut governing, model);

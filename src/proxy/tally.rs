@@ -25,6 +25,8 @@ pub struct Tally {
     reserved: Option<Tokens>,
     /// The models that the request was with, the one under way last.
     models: SmallVec<[OfModel; 1]>,
+    /// What attempts came to, by their place, for their spans.
+    attempts: SmallVec<[(usize, Usage, Option<NanoUsd>); 1]>,
 }
 
 /// What a model's own limits on tokens are settled with.
@@ -84,6 +86,11 @@ impl Tally {
         }
     }
 
+    /// What the attempt at this place among the request's came to.
+    pub fn of_attempt(&mut self, number: usize, usage: &Usage, cost: Option<NanoUsd>) {
+        self.attempts.push((number, *usage, cost));
+    }
+
     /// Cost of all attempts, if it is known.
     pub fn cost(&self) -> Option<NanoUsd> {
         (!self.unpriced && self.counting == 0).then_some(self.cost)
@@ -127,6 +134,11 @@ impl Tally {
             record.usage = self.usage;
             record.usage_origin = self.origin.unwrap_or(UsageOrigin::None);
             record.cost = (!self.unpriced).then_some(self.cost);
+            for (number, usage, cost) in self.attempts.drain(..) {
+                if let Some(attempt) = record.attempts.get_mut(number) {
+                    (attempt.detail.usage, attempt.detail.cost) = (usage, cost);
+                }
+            }
             log.write(record);
         }
     }

@@ -28,6 +28,8 @@ pub struct Uplink {
     client_cert: Option<Arc<CertKey>>,
     server_name: Option<Arc<str>>,
     proxy: Option<EgressProxy>,
+    /// Calls tell of their trace.
+    pub trace_context: bool,
 }
 
 impl fmt::Debug for Uplink {
@@ -55,6 +57,7 @@ impl Uplink {
             client_cert: written.client_cert.as_ref().map(|files| read_pair(config, files)).transpose()?,
             server_name: written.server_name.clone(),
             proxy: written.proxy.clone(),
+            trace_context: written.trace_context,
         })
     }
 

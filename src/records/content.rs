@@ -4,7 +4,7 @@
 use super::files::Family;
 use super::keeper::Keeper;
 use super::metrics::RecordsMetrics;
-use crate::model::{Api, RequestId};
+use crate::model::{Api, RequestId, Trace};
 use prometheus::IntCounter;
 use serde::{Serialize, Serializer};
 use std::io;
@@ -76,6 +76,8 @@ pub struct Kept {
     pub request: Side,
     /// What the client was sent.
     pub answer: Side,
+    /// Its trace; `None`: nothing is traced.
+    pub trace: Option<Arc<Trace>>,
 }
 
 /// What is to be made unreadable.
@@ -98,6 +100,12 @@ pub trait Redactor: Send {
     fn texts(&self, api: Api, events: &[u8]) -> Vec<(String, bool)>;
 }
 
+/// Is told what is kept, as it is kept.
+pub trait Listener: Send {
+    /// The texts of `kept` are these: the body that came, the one that went out, or the texts of a stream.
+    fn kept(&mut self, kept: &Kept, request: Option<&str>, answer: Option<&str>, texts: Option<&[String]>);
+}
+
 /// Takes what is to be kept, and never waits.
 pub struct ContentLog {
     queue: SyncSender<Box<Kept>>,
@@ -114,11 +122,17 @@ impl ContentLog {
     /// # Errors
     ///
     /// The system gives no thread.
-    pub fn start(keeper: Keeper, redactor: Box<dyn Redactor>, metrics: &RecordsMetrics) -> io::Result<Self> {
+    pub fn start(
+        keeper: Keeper,
+        redactor: Box<dyn Redactor>,
+        listener: Option<Box<dyn Listener>>,
+        metrics: &RecordsMetrics,
+    ) -> io::Result<Self> {
         let (queue, kept) = sync_channel(QUEUE);
         let (done_sender, done) = sync_channel(1);
         let (waiting, closing) = (Arc::new(AtomicUsize::new(0)), Arc::default());
-        let writer = Writer { kept, keeper, redactor, waiting: Arc::clone(&waiting), closing: Arc::clone(&closing) };
+        let shared = (Arc::clone(&waiting), Arc::clone(&closing));
+        let writer = Writer { kept, keeper, redactor, listener, waiting: shared.0, closing: shared.1 };
         thread::Builder::new().name("records-content".to_owned()).spawn(move || {
             writer.run();
             let _ = done_sender.send(());
@@ -161,6 +175,7 @@ struct Writer {
     kept: Receiver<Box<Kept>>,
     keeper: Keeper,
     redactor: Box<dyn Redactor>,
+    listener: Option<Box<dyn Listener>>,
     waiting: Arc<AtomicUsize>,
     closing: Arc<std::sync::atomic::AtomicBool>,
 }
@@ -191,7 +206,7 @@ impl Writer {
         }
     }
 
-    fn worded(&self, kept: &Kept, line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    fn worded(&mut self, kept: &Kept, line: &mut Vec<u8>) -> Result<(), serde_json::Error> {
         let texts = (kept.stream && !kept.answer.bytes.is_empty()).then(|| self.texts(kept));
         let request = self.told(kept, &kept.request, kept.request.is_truncated());
         // The events of a stream cut texts into pieces, in which nothing would be found.
@@ -219,6 +234,9 @@ impl Writer {
             answer_note: if unreadable { Some("unreadable") } else { answer.note },
             texts: texts.flatten(),
         };
+        if let Some(listener) = &mut self.listener {
+            listener.kept(kept, words.request.as_deref(), words.answer.as_deref(), words.texts.as_deref());
+        }
         serde_json::to_writer(&mut *line, &words)?;
         line.push(b'\n');
         Ok(())

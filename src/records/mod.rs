@@ -19,7 +19,7 @@ mod janitor;
 mod tap;
 mod content;
 
-pub use content::{ContentLog, Keep, Kept, Redactor, Side, Text};
+pub use content::{ContentLog, Keep, Kept, Listener, Redactor, Side, Text};
 pub use files::{Family, Terms};
 pub use find::{Find, Found, Place, StatusIs};
 pub use follow::Follow;

@@ -346,6 +346,7 @@ fn kept(number: u64, keep: Keep, stream: bool, answer: &[u8]) -> Box<Kept> {
         broken: false,
         request: side(b"{\"q\":\"my secret\"}"),
         answer: side(answer),
+        trace: None,
     })
 }
 
@@ -355,7 +356,7 @@ fn contents_are_kept_as_the_rule_says_and_what_cannot_be_redacted_is_not() {
     let janitor = place.janitor();
     let clock = Arc::clone(&place.clock) as _;
     let keeper = Keeper::new(place.terms.clone(), Family::Contents, clock, &place.metrics, janitor.waker());
-    let log = ContentLog::start(keeper, Box::new(Stars), &place.metrics).expect("a thread");
+    let log = ContentLog::start(keeper, Box::new(Stars), None, &place.metrics).expect("a thread");
     log.write(kept(1, Keep::Full, false, b"{\"a\":\"a secret\"}"));
     log.write(kept(2, Keep::Redacted, false, b"{\"a\":\"a secret\"}"));
     log.write(kept(3, Keep::Redacted, true, b"a sec|ret"));

@@ -200,6 +200,14 @@ impl Drop for AccessLog {
 
 /// What gets the lines beside the log, on its thread: so that a record is put into words once.
 pub trait Tap: Send {
+    /// One record, before its line.
+    fn record(&mut self, _record: &AccessRecord) {}
+
+    /// Whether lines are wanted at all.
+    fn wants_lines(&self) -> bool {
+        true
+    }
+
     /// One line, without its line feed.
     fn line(&mut self, line: &str);
 
@@ -296,6 +304,12 @@ impl Writer {
     }
 
     fn push(&mut self, record: &AccessRecord) {
+        if let Some(tap) = &mut self.tap {
+            tap.record(record);
+            if !tap.wants_lines() && matches!(self.sink, Sink::Nowhere) {
+                return;
+            }
+        }
         let dropped_before = self.shared.dropped.swap(0, Ordering::Relaxed);
         let start = self.lines.len();
         if serde_json::to_writer(&mut self.lines, &Line { record, dropped_before }).is_err() {

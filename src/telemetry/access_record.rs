@@ -1,7 +1,7 @@
 //! The access record: what is written of one request. No content, no secrets.
 
 use super::Outcome;
-use crate::model::{Api, Micros, NanoUsd, RequestId, Usage, UsageOrigin};
+use crate::model::{Api, Micros, NanoUsd, RequestId, Trace, Usage, UsageOrigin};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -76,6 +76,8 @@ pub struct AccessRecord {
     pub cache: Option<&'static str>,
     /// What the answer had cost that was given again; `None`: none was.
     pub saved: Option<NanoUsd>,
+    /// Its trace, which stands in no line; `None`: nothing is traced.
+    pub trace: Option<Arc<Trace>>,
 }
 
 /// One attempt of a request.
@@ -97,6 +99,23 @@ pub struct AccessAttempt {
     pub action: Option<&'static str>,
     /// The pause before it, in microseconds.
     pub pause_us: u64,
+    /// For its span; it stands in no line.
+    pub detail: AttemptDetail,
+}
+
+/// What an attempt's span tells beside what its record has.
+#[derive(Debug, Default, Clone)]
+pub struct AttemptDetail {
+    /// From the head read to its beginning, in microseconds.
+    pub start_us: u64,
+    /// From its beginning to the first output of a stream, in microseconds.
+    pub first_token_us: Option<u64>,
+    /// The trouble's name.
+    pub error: Option<&'static str>,
+    /// What it used.
+    pub usage: Usage,
+    /// What that cost; `None`: the price is unknown.
+    pub cost: Option<NanoUsd>,
 }
 
 impl AccessRecord {
@@ -136,6 +155,7 @@ impl AccessRecord {
             content: None,
             cache: None,
             saved: None,
+            trace: None,
         }
     }
 }

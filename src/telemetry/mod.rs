@@ -13,7 +13,7 @@ mod series;
 mod trace;
 
 pub use access_log::{AccessLog, AccessLogMetrics, Place, Tap};
-pub use access_record::{AccessAttempt, AccessRecord};
+pub use access_record::{AccessAttempt, AccessRecord, AttemptDetail};
 pub use overload::OverloadMetrics;
 pub use process::ProcessCollector;
 pub use providers::{CredentialMetrics, Outcome, ProviderMetrics};

@@ -265,6 +265,7 @@ fn a_record_is_one_json_line_with_every_field() {
         time_us: 77,
         reason: Some("the provider answered 503".to_owned()),
         action: Some("retry"),
+        detail: crate::telemetry::AttemptDetail::default(),
         pause_us: 5,
     }];
     log.write(full);

@@ -50,6 +50,7 @@ mod shutdown;
 mod reload;
 mod config_files;
 mod import_litellm;
+mod opentelemetry;
 mod operating;
 mod demo;
 mod layers;

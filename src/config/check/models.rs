@@ -49,7 +49,8 @@ impl Checker<'_> {
             entries.retain(|(key, _)| ProviderFile::KEYS.contains(&&**key));
         }
         let file: ProviderFile = read_all(&mut common, &self.places, &mut self.errors)?;
-        let uplink = self.uplink(&node.path, file.ca_file, file.client_cert, (file.server_name, file.proxy));
+        let mut uplink = self.uplink(&node.path, file.ca_file, file.client_cert, (file.server_name, file.proxy));
+        uplink.trace_context = file.trace_context;
         let scope = Scope::Provider(name.into());
         let rules = self.rules(&node.path, &scope, file.limits, file.budgets, zone);
         let health = self.health(&join(&node.path, "health"), &file.health, health);

@@ -39,7 +39,7 @@ impl Checker<'_> {
                 None
             }
         });
-        Uplink { ca_file, client_cert, server_name, proxy }
+        Uplink { ca_file, client_cert, server_name, proxy, trace_context: false }
     }
 
     fn client_cert(&mut self, path: &str, files: &TlsFile) -> crate::config::Tls {

@@ -419,6 +419,8 @@ fn the_sample_shows_every_key() {
         "defaults.keys",
         "budgeting",
         "alerts",
+        "telemetry",
+        "telemetry.otlp",
         "limits[0]",
         "budgets[0]",
     ] {

@@ -19,7 +19,7 @@ use crate::{
         reject::{Reject, UpstreamFault},
         trouble::Trouble,
     },
-    telemetry::AccessAttempt,
+    telemetry::{AccessAttempt, AttemptDetail},
 };
 use bytes::Bytes;
 use http::header::HeaderValue;
@@ -248,6 +248,7 @@ impl Call<'_> {
             reason: trouble.map(ToString::to_string).or_else(|| (status >= 400).then(|| format!("status {status}"))),
             action: None,
             pause_us: 0,
+            detail: AttemptDetail { error: trouble.map(Trouble::name), ..AttemptDetail::default() },
         });
     }
 }

@@ -24,7 +24,7 @@ use crate::{
         trouble::Trouble,
     },
     routing::Entry,
-    telemetry::{AccessAttempt, Outcome},
+    telemetry::{AccessAttempt, AttemptDetail, Outcome},
 };
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -351,6 +351,8 @@ impl Live {
     /// Notes how an attempt ended.
     fn tried(&mut self, under: &Under, status: u16, outcome: Outcome, reason: Option<String>) {
         let took = under.begun.elapsed();
+        let start_us = finish::micros(under.begun.duration_since(self.opened.arrival.at));
+        let error = (outcome != Outcome::Answered).then(|| outcome.name());
         under.target.metrics.ended(outcome, took);
         self.sums.attempts.push(AccessAttempt {
             provider: Arc::clone(&under.target.provider_name),
@@ -361,6 +363,7 @@ impl Live {
             reason,
             action: None,
             pause_us: 0,
+            detail: AttemptDetail { start_us, error, ..AttemptDetail::default() },
         });
     }
 

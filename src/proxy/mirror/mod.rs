@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::Mirror,
-    model::{Api, RequestId},
+    model::{Api, RequestId, Trace},
     telemetry::ProxyMetrics,
 };
 use bytes::Bytes;
@@ -55,6 +55,7 @@ pub struct Job {
     label: Arc<str>,
     query: Option<Arc<str>>,
     version: http::Version,
+    trace: Option<Arc<Trace>>,
 }
 
 /// Where requests leave what is to be mirrored.
@@ -144,6 +145,7 @@ impl Opened {
             label: Arc::clone(&self.arrival.label),
             query: self.query.clone(),
             version: self.arrival.version,
+            trace: self.arrival.trace.clone(),
         }
     }
 }
@@ -175,14 +177,16 @@ impl MirrorRunner {
 /// The request as it stands in rows and records: the original's label, an id of its own.
 fn arrival(services: &Services, job: &Job) -> Arrival {
     let at_us = services.clock.now_us();
+    let id = services.ids.next(at_us);
     Arrival {
-        id: services.ids.next(at_us),
+        id,
         label: Arc::clone(&job.label),
         labelled: true,
         at: tokio::time::Instant::now(),
         at_us,
         address: None,
         version: job.version,
+        trace: job.trace.as_ref().map(|trace| Arc::new(trace.child(id))),
     }
 }
 
