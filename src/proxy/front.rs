@@ -25,7 +25,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// What stands in front of the proxy.
 pub struct Front {
@@ -37,7 +37,15 @@ pub struct Front {
     connections: Arc<Connections>,
     unproven: Unproven,
     metrics: ProxyMetrics,
+    /// Whether connections that wait for a request are kept for a while at the end.
+    lingers: Box<dyn Fn() -> bool + Send + Sync>,
 }
+
+/// After another process took over, clients may still ask over connections that they have, for so long: each answer says that
+/// it is the last, and a connection is closed behind its client's request and not into it.
+pub const LINGER: Duration = Duration::from_secs(5);
+/// Between two looks whether all have left.
+const LINGER_LOOK: Duration = Duration::from_millis(20);
 
 /// One address that is listened on.
 pub struct Listener {
@@ -113,7 +121,22 @@ impl Front {
         trusted: Networks,
         (connections, unproven, metrics): (Arc<Connections>, Unproven, ProxyMetrics),
     ) -> Self {
-        Self { edge: Arc::new(edge), listeners, within, trusted, connections, unproven, metrics }
+        Self {
+            edge: Arc::new(edge),
+            listeners,
+            within,
+            trusted,
+            connections,
+            unproven,
+            metrics,
+            lingers: Box::new(|| false),
+        }
+    }
+
+    /// At the end connections are kept for [`LINGER`] where `when` says so.
+    pub fn lingering(mut self, when: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.lingers = Box::new(when);
+        self
     }
 
     /// The listener that took a connection to `local`.
@@ -240,6 +263,10 @@ impl ServerApp for Front {
     }
 
     async fn cleanup(&self) {
+        let begun = Instant::now();
+        while (self.lingers)() && self.connections.count() > 0 && begun.elapsed() < LINGER {
+            sleep(LINGER_LOOK).await;
+        }
         self.edge.cleanup().await;
     }
 }
