@@ -4,8 +4,10 @@ use super::notify::Notifier;
 use super::reload::Reloader;
 use super::upgrade::{Control, Course, Phase, Sockets, Successor, bind_shared};
 use super::{close, exit, shut};
-use crate::ledger::link::HeldBy;
-use crate::proxy::{LINGER, Services, Watch};
+use crate::{
+    ledger::link::HeldBy,
+    proxy::{LINGER, Services, Watch},
+};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use pingora::server::ShutdownWatch;

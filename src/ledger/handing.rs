@@ -3,9 +3,11 @@
 //! In the moment of handing over nothing is held by anybody new: what the old process holds is told as a whole, the lock goes
 //! from one to the other, and only then either goes on. If that comes to nothing, the old one goes on as before.
 
-use crate::ledger::book::Ledger;
-use crate::ledger::link::{Follower, HeldBy};
-use crate::ledger::{LedgerError, lock};
+use crate::{
+    ledger::book::Ledger,
+    ledger::link::{Follower, HeldBy},
+    ledger::{LedgerError, lock},
+};
 use parking_lot::Mutex;
 use std::io;
 use std::os::unix::net::UnixStream;

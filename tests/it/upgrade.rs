@@ -180,7 +180,7 @@ async fn what_fails_leaves_the_old_process_as_it_was_and_says_why() {
     let said = gateway.upgrade(&["--binary", &ends]).await.failed();
     assert!(said.contains("goes on as it was") && said.contains("exit status: 3"), "{said}");
     let hangs = broken_binary(&gateway, hangs);
-    let said = gateway.upgrade(&["--binary", &hangs, "--within", "3"]).await.failed();
+    let said = gateway.upgrade(&["--binary", &hangs, "--within", "10"]).await.failed();
     assert!(said.contains("not ready in time"), "{said}");
     let said = gateway.upgrade(&["--binary", "/no/such/binary"]).await.failed();
     assert!(said.contains("`/no/such/binary` cannot be started"), "{said}");

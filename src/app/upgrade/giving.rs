@@ -2,8 +2,10 @@
 
 use super::course::{Course, Phase};
 use super::{FromNew, FromOld, Hello, Order, PROTOCOL, Sockets, Told, receive, send, socket};
-use crate::admin::audit::Audit;
-use crate::ledger::{Handed, Ledger};
+use crate::{
+    admin::audit::Audit,
+    ledger::{Handed, Ledger},
+};
 use parking_lot::Mutex;
 use rustix::net::sockopt::socket_peercred;
 use std::io::{self, Read as _};
@@ -92,7 +94,12 @@ impl Control {
     }
 
     fn own_path(&self) -> PathBuf {
-        self.path.with_extension(format!("sock.{}", std::process::id()))
+        self.path_of(std::process::id())
+    }
+
+    /// The socket of a process that does not serve yet.
+    fn path_of(&self, pid: u32) -> PathBuf {
+        self.path.with_extension(format!("sock.{pid}"))
     }
 
     /// Takes the place of the socket before, and answers. The threads end with the process.
@@ -177,6 +184,7 @@ impl Control {
             let mut child = child.lock();
             drop(child.kill());
             drop(child.wait());
+            drop(std::fs::remove_file(self.path_of(pid)));
         }
         ended.map(|()| pid)
     }

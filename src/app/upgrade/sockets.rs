@@ -1,9 +1,7 @@
 //! Listening sockets: bound by ourselves, before Pingora starts, so that they can be given to a successor.
 
 use super::{FromOld, receive, send};
-use crate::app::AppError;
-use crate::app::upgrade::Course;
-use crate::app::upgrade::course::Phase;
+use crate::{app::AppError, app::upgrade::Course, app::upgrade::course::Phase};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use pingora::server::{ListenFds, ShutdownWatch};

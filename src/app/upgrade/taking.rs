@@ -1,8 +1,7 @@
 //! The new process: it takes sockets and balances over from the one that runs.
 
 use super::{FromNew, FromOld, Hello, PROTOCOL, Sockets, receive, send, socket};
-use crate::app::AppError;
-use crate::ledger::link::HeldBy;
+use crate::{app::AppError, ledger::link::HeldBy};
 use parking_lot::Mutex;
 use std::io;
 use std::net::{SocketAddr, TcpListener};

@@ -4,8 +4,10 @@ use super::hold::{Exhausted, Hold, Why, Worst, why};
 use super::period::PeriodState;
 use super::rule::BudgetRule;
 use super::{Shared, entity_key};
-use crate::config::Unit;
-use crate::ledger::link::{Held, Stand};
+use crate::{
+    config::Unit,
+    ledger::link::{Held, Stand},
+};
 use parking_lot::RwLockReadGuard;
 use std::fmt;
 use std::sync::Arc;

@@ -3,8 +3,10 @@
 use super::period::PeriodState;
 use super::rule::BudgetRule;
 use super::{Authority, Budgets, Keeper, Key};
-use crate::config::Unit;
-use crate::ledger::link::{Held, HeldBy, Stand};
+use crate::{
+    config::Unit,
+    ledger::link::{Held, HeldBy, Stand},
+};
 use parking_lot::RwLockWriteGuard;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

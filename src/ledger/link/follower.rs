@@ -1,8 +1,10 @@
 //! The side of the process that handed over: it tells what it holds, and asks for what it still admits.
 
 use super::wire::{Answer, Asked, Held, Stand, receive, send};
-use crate::ledger::budget::{Authority, Budgets, Lent};
-use crate::ledger::clerk::Clerk;
+use crate::{
+    ledger::budget::{Authority, Budgets, Lent},
+    ledger::clerk::Clerk,
+};
 use parking_lot::Mutex;
 use std::fmt;
 use std::io;

@@ -1,8 +1,10 @@
 //! The side of the process that admits: it answers those that handed over to it, or to who was before it.
 
 use super::wire::{Answer, Asked, receive, send};
-use crate::ledger::book::Ledger;
-use crate::ledger::budget::{Given, Speaker};
+use crate::{
+    ledger::book::Ledger,
+    ledger::budget::{Given, Speaker},
+};
 use std::io;
 use std::os::unix::net::UnixStream;
 

@@ -2,10 +2,12 @@
 
 use super::budgets::{Charges, LIMIT, charges, settled, whole};
 use super::fixture::{HandClock, NOW_US, metrics, open, opening, settlement, state};
-use crate::ledger::budget::{Hold, Why, Worst, left, view_of};
-use crate::ledger::verify::verify;
-use crate::ledger::{Handed, Ledger, LedgerError, OpenAttempt, Opening, Settlement};
-use crate::model::NanoUsd;
+use crate::{
+    ledger::budget::{Hold, Why, Worst, left, view_of},
+    ledger::verify::verify,
+    ledger::{Handed, Ledger, LedgerError, OpenAttempt, Opening, Settlement},
+    model::NanoUsd,
+};
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -42,7 +44,7 @@ fn try_begin(ledger: &Arc<Ledger>, on: &Charges, n: u64, nano: i64) -> Option<Op
 }
 
 fn end(n: u64, nano: i64) -> Settlement {
-    Settlement { cost: Some(NanoUsd(nano)), ..settlement(n) }
+    Settlement { cost: Some(NanoUsd(nano)), ..settlement(n % 4) }
 }
 
 /// Settled and reserved of the budget of a day.
