@@ -35,11 +35,10 @@ server: {{ listen: [{{ address: '127.0.0.1:{gateway}' }}], threads: 2, per_addre
 admin: {{ listen: '127.0.0.1:{admin}' }}
 state: {{ dir: '{state}' }}
 records: {{ access_log: off }}
-providers: {{ p: {{ kind: openai, base_url: 'http://127.0.0.1:{provider}/v1', api_key: one }} }}
-prices: {{ 'simulated-model': {{ input: 1, output: 2 }}, '{slow}': {{ input: 1, output: 2 }} }}
+providers: {{ p: {{ kind: openai, base_url: 'http://127.0.0.1:{provider}/v1', api_key: one, catalogue: openai }} }}
 models:
-  short: {{ targets: [{{ provider: p, model: simulated-model }}] }}
-  slow: {{ targets: [{{ provider: p, model: '{slow}' }}] }}
+  short: {{ targets: [{{ provider: p, model: simulated-model, price_as: gpt-4o-mini }}] }}
+  slow: {{ targets: [{{ provider: p, model: '{slow}', price_as: gpt-4o-mini }}] }}
 teams: {{ t: {{ budgets: [{{ usd: 1000000, per: lifetime }}] }} }}
 keys: [{{ name: k, team: t, hash: 'sha256:{digest}' }}]
 """
@@ -162,7 +161,9 @@ async def main():
     pids, failed, most, seen = [first.pid], [], 1, Seen()
     living = lambda: [pid for pid in pids if (first.poll() is None if pid == first.pid else alive(pid))]
     try:
-        await until("the gateway", lambda: ready(ports[2]), 120)
+        await until("the gateway", lambda: first.poll() is not None or ready(ports[2]), 120)
+        if first.poll() is not None:
+            raise SystemExit(f"the gateway does not start: {(work / 'log').read_text()[-2000:]}")
         clients = [asyncio.create_task(client(ports[1], "stream", seen)) for _ in range(STREAMS)]
         await until("all streams", lambda: seen.open == STREAMS, 300)
         clients += [asyncio.create_task(client(ports[1], ("kept", "new")[turn % 2], seen)) for turn in range(CLIENTS)]

@@ -6,7 +6,7 @@ use super::upgrade::{Control, Course, Phase, Sockets, Successor, bind_shared};
 use super::{close, exit, shut};
 use crate::{
     ledger::link::HeldBy,
-    proxy::{LINGER, Services, Watch},
+    proxy::{Services, Watch},
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -91,7 +91,7 @@ impl Stop {
         }
         let begun = Instant::now();
         tracing::info!(open = self.services.places.busy(), "draining");
-        while self.is_at_work(handed, begun) && begun.elapsed() < self.within {
+        while self.is_at_work(handed) && begun.elapsed() < self.within {
             tokio::time::sleep(DRAIN_LOOK).await;
         }
         // Realtime sessions may last for hours: what is left of them is told to go now.
@@ -109,10 +109,9 @@ impl Stop {
 
     /// Whether something is waited for. Of a gateway that was handed over, clients may still ask over the connections that they
     /// have, for a while. One that others handed over to stays as long as they do: it may be systemd's main process.
-    fn is_at_work(&self, handed: bool, begun: Instant) -> bool {
-        self.services.places.busy() > 0
-            || self.services.ledger.followed_by() > 0
-            || handed && self.services.connections.count() > 0 && begun.elapsed() < LINGER
+    fn is_at_work(&self, handed: bool) -> bool {
+        let kept = handed && self.services.connections.count() > 0;
+        self.services.places.busy() > 0 || self.services.ledger.followed_by() > 0 || kept
     }
 
     /// Takes over, if there is a process to take over from; then it serves.

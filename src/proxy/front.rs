@@ -25,7 +25,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 /// What stands in front of the proxy.
 pub struct Front {
@@ -41,10 +41,7 @@ pub struct Front {
     lingers: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
-/// After another process took over, clients may still ask over connections that they have, for so long: each answer says that
-/// it is the last, and a connection is closed behind its client's request and not into it.
-pub const LINGER: Duration = Duration::from_secs(5);
-/// Between two looks whether all have left.
+/// Between two looks whether all clients have left.
 const LINGER_LOOK: Duration = Duration::from_millis(20);
 
 /// One address that is listened on.
@@ -133,7 +130,7 @@ impl Front {
         }
     }
 
-    /// At the end connections are kept for [`LINGER`] where `when` says so.
+    /// At the end, where `when` says so, connections are kept until their clients have been told to go: the process ends them.
     pub fn lingering(mut self, when: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         self.lingers = Box::new(when);
         self
@@ -263,9 +260,11 @@ impl ServerApp for Front {
     }
 
     async fn cleanup(&self) {
-        let begun = Instant::now();
-        while (self.lingers)() && self.connections.count() > 0 && begun.elapsed() < LINGER {
-            sleep(LINGER_LOOK).await;
+        if (self.lingers)() {
+            self.edge.hand_over();
+            while self.connections.count() > 0 {
+                sleep(LINGER_LOOK).await;
+            }
         }
         self.edge.cleanup().await;
     }

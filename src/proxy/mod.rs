@@ -90,7 +90,7 @@ pub use explain::Explainer;
 pub use files::{Files, Watch};
 use finish::Local;
 use forward::NoPeer;
-pub use front::{Front, LINGER, Listener, Unproven};
+pub use front::{Front, Listener, Unproven};
 pub use gateway::{Bounds, Lasting, Services, Snapshot};
 pub use keeping::Keeping;
 pub use learned::Learned;
