@@ -31,7 +31,7 @@ def config(state, ports):
     digest = hashlib.sha256(KEY.encode()).hexdigest()
     slow = f"simulated-model?tps={TOKENS / EACH}&output={TOKENS}"
     return f"""
-server: {{ listen: [{{ address: '127.0.0.1:{gateway}' }}], threads: 2, per_address: {{ connections: 0 }} }}
+server: {{ listen: [{{ address: '127.0.0.1:{gateway}' }}], threads: 2, shed_lag: 0s, per_address: {{ connections: 0 }} }}
 admin: {{ listen: '127.0.0.1:{admin}' }}
 state: {{ dir: '{state}' }}
 records: {{ access_log: off }}

@@ -293,7 +293,8 @@ async fn a_key_that_is_revoked_at_the_new_process_does_not_work_at_the_old_one()
 async fn under_load_no_request_is_refused_or_cut_and_the_ledger_is_exact() {
     let upstream = Upstream::start().await;
     let setup = Setup::openai(&[&upstream]).search("budgets: [{ usd: 1000000, per: lifetime }]");
-    let gateway = setup.start().await;
+    // A new process takes processors from the old one: overload is another test's.
+    let gateway = setup.server("shed_lag", "0s").start().await;
     let (over, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let mut clients = JoinSet::new();
     for client in 0..8 {
