@@ -2,6 +2,7 @@
 
 mod certificates;
 pub mod descriptors;
+mod listeners;
 mod mirrors;
 mod notices;
 mod notify;
@@ -13,12 +14,14 @@ mod records;
 mod redact;
 mod reload;
 mod shut;
+mod stop;
 mod tending;
 pub mod trial;
+pub mod upgrade;
 mod views;
 
 use crate::admin::audit::Audit;
-use crate::admin::{self, AdminState, Api, Records, Tokens, Tries, Views};
+use crate::admin::{AdminState, Api, Records, Tokens, Tries, Views};
 use crate::auth::{Callers, StoreError};
 use crate::cache::{Cache, CacheMetrics};
 use crate::config::{Config, OnRevoke};
@@ -30,33 +33,30 @@ use crate::limits::{Addresses, Connections, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, Sampler, SystemClock};
 use crate::proxy::edge::head::HeadLimits;
 use crate::proxy::{
-    self, Admission, Bounds, Buffers, Edge, Front, Gateway, Keeping, Lasting, Listener, Live, Mirrors, Services,
-    Snapshot, Unproven, Watch,
+    self, Admission, Bounds, Buffers, Gateway, Keeping, Lasting, Live, Mirrors, Services, Snapshot, Unproven, Watch,
 };
 use crate::routing::{HealthMetrics, Standings};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
 use crate::tokens::Counter;
-use async_trait::async_trait;
 use certificates::Certificates;
+use listeners::{Admin, Ports, data_plane};
 use notify::Notifier;
 use parking_lot::Mutex;
-use pingora::listeners::TcpSocketOptions;
-use pingora::protocols::TcpKeepalive;
 use pingora::server::configuration::ServerConf;
-use pingora::server::{RunArgs, Server, ShutdownWatch};
-use pingora::services::background::{BackgroundService, background_service};
-use pingora::services::listening::Service;
+use pingora::server::{RunArgs, Server};
+use pingora::services::background::background_service;
 use reload::{Parts, Reloader};
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use stop::{Before, Stop};
 use tending::{Tended, Tending};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc::Sender;
-use tokio::time::Instant;
+use upgrade::{Control, Course, Exec, Signals, Sockets, Successor, bind_shared};
 
 /// Why the process cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -108,20 +108,28 @@ const COUNTING_JOBS: usize = 1024;
 const COUNTING_BYTES: usize = 256 * 1024 * 1024;
 /// Pingora's own limit on attempts stands above every model's `max_attempts`, which is what bounds them.
 const MAX_RETRIES: usize = 1000;
-/// How long clients may take for the last bytes of answers that are done.
-const FLUSH: Duration = Duration::from_millis(250);
-/// How often the drain looks whether the last request is done.
-const DRAIN_LOOK: Duration = Duration::from_millis(20);
-/// How often it is looked whether the listeners stand.
-const LISTEN_LOOK: Duration = Duration::from_millis(2);
-
 /// Serves until SIGTERM or SIGINT; returns when everything is on disk. `config` stands in `file`, which is read anew when that
-/// is asked for; `None`: it is embedded. `started` is called once all listeners are bound.
+/// is asked for; `None`: it is embedded. `take_over`: from the process that runs on the state directory, see [`upgrade`].
+/// `started` is called once all listeners are bound.
 ///
 /// # Errors
 ///
 /// [`AppError`], before anything is served.
-pub fn run(config: &Config, file: Option<&Path>, started: impl FnOnce()) -> Result<(), AppError> {
+pub fn run(config: &Config, file: Option<&Path>, take_over: bool, started: impl FnOnce()) -> Result<(), AppError> {
+    let successor = take_over.then(|| Successor::meet(&config.state.dir)).transpose()?.map(Arc::new);
+    let ended = serve(config, file, successor.as_ref(), started);
+    if let (Err(error), Some(successor)) = (&ended, &successor) {
+        successor.failed(&error.to_string());
+    }
+    ended
+}
+
+fn serve(
+    config: &Config,
+    file: Option<&Path>,
+    successor: Option<&Arc<Successor>>,
+    started: impl FnOnce(),
+) -> Result<(), AppError> {
     let metrics = Metrics::new().map_err(|error| system("metrics", &error))?;
     let limit_metrics = LimitMetrics::register(&metrics.registry).map_err(|error| system("limit metrics", &error))?;
     let limits = Arc::new(Limits::new(limit_metrics, Steady::new(SystemClock.now_us())));
@@ -145,7 +153,8 @@ pub fn run(config: &Config, file: Option<&Path>, started: impl FnOnce()) -> Resu
     let (tracing, told) = otel::Tracing::start(config, &metrics, &clock)?;
     let mut records = records::Records::open(config, &metrics, &clock, told)?;
     let parts = (lasting_parts, Arc::clone(&tracing.sampler));
-    let services = Arc::new(services(config, &metrics, ledger_metrics.clone(), parts, &mut records)?);
+    let ledger = open_ledger(config, &ledger_metrics, successor.is_some())?;
+    let services = Arc::new(services(config, &metrics, ledger, parts, &mut records)?);
     let lasting = Lasting { budgets: services.ledger.budgets(), standings: &services.standings, ..lasting };
     let snapshot = Arc::new(Snapshot::build(config, series, lasting).map_err(AppError::Config)?);
     tracing.begin(&services, &snapshot);
@@ -157,14 +166,17 @@ pub fn run(config: &Config, file: Option<&Path>, started: impl FnOnce()) -> Resu
     server.bootstrap();
     let gateway = Gateway::new(Arc::clone(&services), Arc::clone(&live), Arc::clone(&ready));
     let mut certificates = Certificates::default();
-    server.add_service(data_plane(config, &server, gateway, &services, &mut certificates)?);
+    let (course, sockets) = (Course::new(), Sockets::default());
+    let ports = Ports { sockets: &sockets, successor: successor.map(Arc::as_ref), course: &course };
+    server.add_service(data_plane(config, &server, gateway, &services, &mut certificates, &ports)?);
     notices::add(&mut server, config, &metrics, &services)?;
     // A reload may bring the first mirror, credential or probe.
     let mirroring = mirrors::Mirroring { runner: mirror_runner, services: Arc::clone(&services) };
     server.add_service(background_service("mirrors", mirroring));
     let tending = tended(&mut server, config, (&services, &snapshot), (&metrics, health))?;
     drop(snapshot);
-    let (tokens, audit) = (Arc::new(Tokens::of(&config.admin)), Arc::new(Audit::open(&config.state.dir)));
+    let audit = if successor.is_some() { Audit::later(&config.state.dir) } else { Audit::open(&config.state.dir) };
+    let (tokens, audit) = (Arc::new(Tokens::of(&config.admin)), Arc::new(audit));
     let notifier = Arc::new(Notifier::from_env());
     let parts = Parts {
         services: Arc::clone(&services),
@@ -179,27 +191,52 @@ pub fn run(config: &Config, file: Option<&Path>, started: impl FnOnce()) -> Resu
         tracing,
     };
     let reloader = Arc::new(Reloader::new(config, file, parts)?);
+    let admin = Arc::new(Mutex::new(None));
     if let Some(address) = config.admin.listen {
-        let listener = bind("admin.listen", &address.to_string())?;
+        if successor.is_none() {
+            *admin.lock() = Some(bind_shared("admin.listen", address, true)?);
+        }
         let views = views::views(&services, &live, &ready, ledger_metrics, &reloader);
+        let audit = Arc::clone(&audit);
         let state = admin_state(config, &metrics, &services, &ready, (address, tokens, audit, views), &records);
-        server.add_service(background_service("admin", Admin { listener: Mutex::new(Some(listener)), state }));
+        let (listener, course) = (Arc::clone(&admin), Arc::clone(&course));
+        server.add_service(background_service("admin", Admin { listener, state, course }));
     }
-    let listen = config.server.listen.iter().map(|listen| listen.address).collect();
+    let exec = file.map(Exec::of_this).transpose().map_err(|error| system("this program's file", &error))?;
+    let shared = (sockets.clone(), Arc::clone(&course));
+    let control = Control::new(&config.state.dir, exec, shared, (Arc::clone(&services.ledger), audit));
+    let socket = upgrade_socket(&control, successor.is_some())?;
+    let (successor, state_dir) = (successor.cloned(), config.state.dir.clone());
     let stop = Stop {
         services: Arc::clone(&services),
         ready,
-        listen,
         within: config.server.drain_timeout,
         watch: Watch { services: Arc::clone(&services), live },
         reloader,
         notifier,
+        course: Arc::clone(&course),
+        sockets,
+        control,
+        socket: Mutex::new(socket),
+        before: Before { successor, admin: (config.admin.listen, admin), state_dir },
     };
     server.add_service(background_service("drain", stop));
     started();
-    server.run(RunArgs::default());
+    server.run(RunArgs { shutdown_signal: Box::new(Signals(course)) });
     close(&services);
     Ok(())
+}
+
+/// The socket for upgrades; without one it still serves, but a process that takes over must have it.
+fn upgrade_socket(control: &Control, must: bool) -> Result<Option<UnixListener>, AppError> {
+    match control.bind() {
+        Ok(socket) => Ok(Some(socket)),
+        Err(error) if must => Err(system("the upgrade socket", &error)),
+        Err(error) => {
+            tracing::warn!(%error, "no socket for upgrades can be made in `state.dir`: `weighbridge upgrade` will not work");
+            Ok(None)
+        }
+    }
 }
 
 /// Adds who tends what the snapshot has: credentials and probes. Returns where those of later ones are handed in.
@@ -220,7 +257,7 @@ fn tended(
 fn services(
     config: &Config,
     metrics: &Metrics,
-    ledger_metrics: LedgerMetrics,
+    ledger: Arc<Ledger>,
     ((limits, mirrors, standings), tracing): ((Arc<Limits>, Mirrors, Arc<Standings>), Arc<Sampler>),
     records: &mut records::Records,
 ) -> Result<Services, AppError> {
@@ -230,7 +267,6 @@ fn services(
     }
     let (most, of_one) = descriptors::connections(config, descriptors);
     let clock = Arc::new(SystemClock);
-    let ledger = Ledger::open(&config.state, Arc::clone(&clock) as _, ledger_metrics)?;
     let files = proxy::Files::new(Shelf::open(&config.state.dir)?);
     let callers = Callers::open(config, &config.state.dir, Arc::clone(&clock) as _)?;
     rebuild::windows(config, &config.state.dir, &callers.rules(), &limits, &BTreeSet::new())?;
@@ -272,6 +308,11 @@ fn services(
     })
 }
 
+fn open_ledger(config: &Config, metrics: &LedgerMetrics, beside: bool) -> Result<Arc<Ledger>, AppError> {
+    let open = if beside { Ledger::open_beside } else { Ledger::open };
+    Ok(open(&config.state, Arc::new(SystemClock), metrics.clone())?)
+}
+
 fn head_limits(config: &Config) -> HeadLimits {
     HeadLimits { bytes: config.server.max_head_bytes, fields: config.server.max_head_lines }
 }
@@ -286,59 +327,6 @@ fn server_conf(config: &Config) -> ServerConf {
         graceful_shutdown_timeout_seconds: Some(1),
         ..ServerConf::default()
     }
-}
-
-fn data_plane(
-    config: &Config,
-    server: &Server,
-    gateway: Gateway,
-    services: &Services,
-    certificates: &mut Certificates,
-) -> Result<Service<Front>, AppError> {
-    let proxy = proxy::build(gateway, &server.configuration, &config.server);
-    let (head, idle) = (config.server.head_timeout, config.server.keepalive_timeout);
-    let mut listeners = Vec::new();
-    for listen in &config.server.listen {
-        // Pingora panics when an address is taken: asked here first.
-        drop(bind("server.listen", &listen.address.to_string())?);
-        let tls = listen.tls.as_ref().map(|tls| certificates.acceptor(listen.address, tls)).transpose();
-        let tls = tls.map_err(|why| AppError::Tls { address: listen.address.to_string(), why })?;
-        listeners.push(Listener { address: listen.address, tls, proxy_protocol: listen.proxy_protocol });
-    }
-    let shared = (Arc::clone(&services.connections), services.unproven.clone(), services.metrics.clone());
-    let trusted = services.trusted.clone();
-    let front = Front::new(Edge::new(proxy, head, idle, head_limits(config)), listeners, head, trusted, shared);
-    let mut service = Service::new("gateway".to_owned(), front);
-    for listen in &config.server.listen {
-        let keepalive = TcpKeepalive {
-            idle: KEEPALIVE_IDLE,
-            interval: KEEPALIVE_EACH,
-            count: KEEPALIVE_PROBES,
-            user_timeout: DEAD,
-        };
-        let mut options = TcpSocketOptions::default();
-        options.tcp_keepalive = Some(keepalive);
-        options.tcp_snd_buf = Some(SEND_BUFFER);
-        let listener = proxy::light_listener(listen.address.to_string(), listen.tls.is_some());
-        service.add_listener(listener.tcp_socket_options(options));
-    }
-    Ok(service)
-}
-
-/// A client whose machine is gone sends no word of it: after so much silence it is asked whether it lives, so often, and
-/// so many times.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
-const KEEPALIVE_EACH: Duration = Duration::from_secs(15);
-const KEEPALIVE_PROBES: usize = 4;
-/// A connection is given up when nothing that was sent on it was taken for so long.
-const DEAD: Duration = Duration::from_secs(120);
-
-/// A client that reads nothing holds this much of the kernel's memory at most (twice: the kernel counts its own part too);
-/// by itself it lets a connection's buffer grow to 4 MiB. Less where `net.core.wmem_max` says so.
-const SEND_BUFFER: usize = 512 * 1024;
-
-fn bind(key: &'static str, address: &str) -> Result<TcpListener, AppError> {
-    TcpListener::bind(address).map_err(|source| AppError::Listen { key, address: address.to_owned(), source })
 }
 
 fn system(what: &'static str, why: &dyn std::fmt::Display) -> AppError {
@@ -398,102 +386,8 @@ fn close(services: &Services) {
     }
 }
 
-/// The admin listener, as a service of the server.
-struct Admin {
-    listener: Mutex<Option<TcpListener>>,
-    state: AdminState,
-}
-
-#[async_trait]
-impl BackgroundService for Admin {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
-        let Some(listener) = self.listener.lock().take() else { return };
-        let stop = async move {
-            // It goes on answering while requests are drained: `/readyz` says so, and metrics are still read.
-            while shutdown.changed().await.is_ok() {}
-            std::future::pending::<()>().await;
-        };
-        if let Err(error) = admin::serve(listener, self.state.clone(), stop).await {
-            tracing::error!(%error, "the admin listener ended");
-        }
-    }
-}
-
-/// Says that the gateway is ready once its listeners take connections; and ends the process when, after SIGTERM, the last request is done. Pingora alone would wait out its grace period.
-struct Stop {
-    services: Arc<Services>,
-    ready: Arc<AtomicBool>,
-    listen: Vec<SocketAddr>,
-    within: Duration,
-    watch: Watch,
-    reloader: Arc<Reloader>,
-    notifier: Arc<Notifier>,
-}
-
-impl Stop {
-    /// Pingora binds its listeners in a runtime of theirs and tells nobody: they are asked until they answer.
-    async fn listening(&self) {
-        for address in &self.listen {
-            while TcpStream::connect(address).await.is_err() {
-                tokio::time::sleep(LISTEN_LOOK).await;
-            }
-        }
-    }
-}
-
-#[async_trait]
-impl BackgroundService for Stop {
-    async fn start(&self, shutdown: ShutdownWatch) {
-        tokio::select! {
-            () = self.stop(shutdown) => {}
-            () = self.reloader.on_hangups() => {}
-            () = self.reloader.on_changes() => {}
-            () = self.services.callers.maintain() => {}
-            () = self.watch.keep() => {}
-        }
-    }
-}
-
-impl Stop {
-    /// Waits for the word to stop, then for the last request.
-    async fn stop(&self, mut shutdown: ShutdownWatch) {
-        tokio::select! {
-            () = self.listening() => {
-                self.ready.store(true, Ordering::Relaxed);
-                self.notifier.ready();
-                if shutdown.changed().await.is_err() {
-                    return;
-                }
-            }
-            _ = shutdown.changed() => {}
-        }
-        self.ready.store(false, Ordering::Relaxed);
-        self.notifier.stopping();
-        let begun = Instant::now();
-        tracing::info!(open = self.services.places.busy(), "draining");
-        while self.services.places.busy() > 0 && begun.elapsed() < self.within {
-            tokio::time::sleep(DRAIN_LOOK).await;
-        }
-        // Realtime sessions may last for hours: what is left of them is told to go now.
-        self.services.stopping.store(true, Ordering::Relaxed);
-        // The last bytes of an answer over HTTP/2, and of answers that hold no slot, may still be on their way out.
-        tokio::time::sleep(FLUSH.min(self.within)).await;
-        let cut = self.services.places.busy();
-        tracing::info!(cut, after_ms = begun.elapsed().as_millis(), "stopped");
-        if cut > 0 {
-            // The runtimes drop what still runs, which settles it; `run` closes the stores behind them.
-            return;
-        }
-        let services = Arc::clone(&self.services);
-        if let Err(error) = tokio::task::spawn_blocking(move || close(&services)).await {
-            tracing::error!(%error, "the stores could not be closed");
-        }
-        exit();
-    }
-}
-
 /// The one place where the process ends itself: the stores are flushed.
 #[expect(clippy::disallowed_methods, reason = "after the stores are flushed")]
-fn exit() -> ! {
-    std::process::exit(0)
+fn exit(code: i32) -> ! {
+    std::process::exit(code)
 }

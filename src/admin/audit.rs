@@ -14,6 +14,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use utoipa::ToSchema;
 
 /// One act, as a line has it.
@@ -67,6 +68,8 @@ pub struct Audit {
     path: PathBuf,
     /// `None`: it cannot be continued.
     end: parking_lot::Mutex<Option<End>>,
+    /// Another process goes on with it.
+    elsewhere: AtomicBool,
 }
 
 struct End {
@@ -89,7 +92,20 @@ impl Audit {
                 None
             }
         };
-        Self { path, end: parking_lot::Mutex::new(end) }
+        Self { path, end: parking_lot::Mutex::new(end), elsewhere: AtomicBool::new(false) }
+    }
+
+    /// The log of a state directory on which another process works: it is looked at before the first act.
+    pub fn later(dir: &Path) -> Self {
+        Self { path: dir.join(FILE), end: parking_lot::Mutex::new(None), elsewhere: AtomicBool::new(false) }
+    }
+
+    /// From now on another process goes on with the log, or this one again. No act is being recorded when this returns.
+    pub fn hand_over(&self, over: bool) {
+        let mut held = self.end.lock();
+        self.elsewhere.store(over, Ordering::Relaxed);
+        // It may have been continued there.
+        *held = None;
     }
 
     /// Where it is.
@@ -104,6 +120,9 @@ impl Audit {
     /// When it cannot be written: then nothing of it stays, or no further act is taken.
     pub fn record(&self, act: Act<'_>, now_us: u64) -> io::Result<()> {
         let mut held = self.end.lock();
+        if self.elsewhere.load(Ordering::Relaxed) {
+            return Err(io::Error::other("another process has taken over from this one: ask that one"));
+        }
         // After a failure it is looked anew: the disk may have room again.
         let mut end = match held.take() {
             Some(end) => end,

@@ -26,10 +26,11 @@ impl Notifier {
         Self { to, serving: AtomicBool::new(false) }
     }
 
-    /// Requests are taken.
-    pub(super) fn ready(&self) {
+    /// Requests are taken; `main`: by this process from now on, in place of another one.
+    pub(super) fn ready(&self, main: bool) {
         self.serving.store(true, Ordering::Relaxed);
-        self.tell("READY=1\nSTATUS=serving");
+        let pid = if main { format!("MAINPID={}\n", std::process::id()) } else { String::new() };
+        self.tell(&format!("{pid}READY=1\nSTATUS=serving"));
     }
 
     /// The configuration is being read anew.
@@ -88,11 +89,12 @@ mod tests {
         let to = Some(address(path.as_os_str()).expect("a path"));
         let notifier = Notifier { to, serving: AtomicBool::new(false) };
         notifier.reloading();
-        notifier.ready();
+        notifier.ready(false);
         notifier.reloading();
         notifier.reloaded(3, false);
         notifier.stopping();
         notifier.reloaded(4, true);
+        notifier.ready(true);
         let mut told = Vec::new();
         manager.set_nonblocking(true).expect("it can be");
         let mut buffer = [0; 256];
@@ -100,6 +102,7 @@ mod tests {
             told.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
         }
         let refused = "READY=1\nSTATUS=serving, configuration generation 3; the last reload was refused";
-        assert_eq!(told, ["READY=1\nSTATUS=serving", "RELOADING=1", refused, "STOPPING=1\nSTATUS=draining"]);
+        let main = format!("MAINPID={}\nREADY=1\nSTATUS=serving", std::process::id());
+        assert_eq!(told, ["READY=1\nSTATUS=serving", "RELOADING=1", refused, "STOPPING=1\nSTATUS=draining", &main]);
     }
 }

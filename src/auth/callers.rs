@@ -53,6 +53,8 @@ pub(super) struct Book {
     pub(super) store: Store,
     pub(super) stored: Stored,
     pub(super) generation: u64,
+    /// How often others had written to the store at the last look.
+    pub(super) seen: Option<i64>,
 }
 
 impl Callers {
@@ -68,7 +70,7 @@ impl Callers {
         stored.tell_what_does_not_work(&written);
         let ring = Keyring::join(&written, &mut stored, 1);
         let jwt = config.auth.jwt.clone().map(|jwt| Jwt::new(jwt, &config.defaults.keys));
-        let book = Mutex::new(Book { store, stored, generation: 1 });
+        let book = Mutex::new(Book { store, stored, generation: 1, seen: None });
         let written = ArcSwap::from_pointee(written);
         Ok(Self { written, ring: ArcSwap::from_pointee(ring), book, jwt, clock, on_rules: OnceLock::new() })
     }
@@ -140,7 +142,7 @@ impl Callers {
         self.on_rules.set(prepare).is_ok()
     }
 
-    fn prepare(&self, scope: &Scope, rules: &Rules) {
+    pub(super) fn prepare(&self, scope: &Scope, rules: &Rules) {
         if let Some(prepare) = self.on_rules.get() {
             prepare(scope, rules);
         }

@@ -1,6 +1,6 @@
 //! The file was read anew: its keys and teams in place of those before, beside the same key store.
 
-use super::callers::Callers;
+use super::callers::{Book, Callers};
 use super::keyring::{Keyring, Stored, Written};
 use super::store::StoreError;
 use crate::config::{Config, Rules, Scope};
@@ -50,6 +50,45 @@ impl Callers {
         self.written.store(Arc::new(written));
         self.ring.store(Arc::new(ring));
         swap();
+        Ok(())
+    }
+
+    /// Takes over what another process wrote to the key store, during an upgrade. Keys that are gone end now, also for requests
+    /// under way.
+    ///
+    /// # Errors
+    ///
+    /// When the key store cannot be read: nothing has changed then.
+    pub fn reread(&self) -> Result<(), StoreError> {
+        let mut book = self.book.lock();
+        self.reread_into(&mut book)
+    }
+
+    /// The same, if another process has written to it since the last look.
+    ///
+    /// # Errors
+    ///
+    /// When the key store cannot be read; the next call tries again.
+    pub fn reread_if_changed(&self) -> Result<(), StoreError> {
+        let mut book = self.book.lock();
+        let seen = book.store.changes()?;
+        if book.seen == Some(seen) {
+            return Ok(());
+        }
+        self.reread_into(&mut book)?;
+        book.seen = Some(seen);
+        Ok(())
+    }
+
+    fn reread_into(&self, book: &mut Book) -> Result<(), StoreError> {
+        let written = self.written.load_full();
+        let mut stored = Stored::read(&book.store, &written)?;
+        stored.terms = std::mem::take(&mut book.stored.terms);
+        self.rules_in(&stored).iter().for_each(|(scope, rules)| self.prepare(scope, rules));
+        book.generation += 1;
+        let ring = Keyring::join(&written, &mut stored, book.generation);
+        book.stored = stored;
+        self.ring.store(Arc::new(ring));
         Ok(())
     }
 }

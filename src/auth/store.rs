@@ -117,6 +117,11 @@ impl Store {
         }
     }
 
+    /// A number that is another one when another process has written.
+    pub fn changes(&self) -> Result<i64, StoreError> {
+        Ok(self.conn.pragma_query_value(None, "data_version", |row| row.get(0))?)
+    }
+
     /// The columns of [`grants_at`] behind the name.
     fn granted(&self, allowed_ips: &str) -> String {
         let added = if self.version < 2 { "NULL, NULL, NULL" } else { &format!("{allowed_ips}, priority, guardrails") };

@@ -36,7 +36,7 @@ pub(super) fn run(args: Args) -> Result<(), CliError> {
     let text = config_text(listen, (admin, &token), &state, upstream, &hash_text(&hash));
     let config = Config::from_text(&text, None).map_err(CliError::Config)?;
     init_tracing(false).map_err(CliError::failed)?;
-    app::run(&config, None, || println!("{}", greeting(listen, (admin, &token), &state, &key)))
+    app::run(&config, None, false, || println!("{}", greeting(listen, (admin, &token), &state, &key)))
         .map_err(CliError::failed)
 }
 

@@ -21,6 +21,7 @@ mod targets;
 mod reload;
 mod status;
 mod teams;
+mod upgrade;
 mod usage;
 
 use crate::app::trial;
@@ -77,7 +78,7 @@ pub struct Cli {
 enum Command {
     /// Serves
     #[command(after_help = RUN_EXAMPLES)]
-    Run(ConfigArgs),
+    Run(run::Args),
     /// Serves with an embedded configuration and a simulated provider: needs no credentials and no files
     #[command(after_help = DEMO_EXAMPLES)]
     Demo(demo::Args),
@@ -98,6 +99,7 @@ enum Command {
     Records(records::Records),
     Status(status::Status),
     Reload(reload::Reload),
+    Upgrade(upgrade::Upgrade),
     Audit(audit::Args),
     ImportLitellm(import::Args),
     Completions(completions::Completions),
@@ -152,7 +154,7 @@ pub fn main() -> ExitCode {
 
 fn execute(command: Command) -> Result<ExitCode, CliError> {
     match command {
-        Command::Run(args) => done(run::run(&args.path()?)),
+        Command::Run(args) => done(run::run(&args)),
         Command::Demo(args) => done(demo::run(args)),
         Command::Check(args) => done(run::check(&args.path()?)),
         Command::Simulate(args) => {
@@ -170,6 +172,7 @@ fn execute(command: Command) -> Result<ExitCode, CliError> {
         Command::Cache(cache) => done(cache.run(&mut io::stdout().lock())),
         Command::Explain(explain) => done(explain.run(&mut io::stdout().lock())),
         Command::Status(status) => done(status.run(&mut io::stdout().lock())),
+        Command::Upgrade(upgrade) => done(upgrade.run(&mut io::stdout().lock())),
         Command::Reload(reload) => done(reload.run(&mut io::stdout().lock())),
         Command::Guard(guard) => done(guard.run(&mut io::stdout().lock(), &mut io::stderr().lock())),
         Command::Records(records) => done(records.run(&mut io::stdout().lock(), &mut io::stderr().lock())),
@@ -317,7 +320,7 @@ mod tests {
     fn a_named_file_is_taken_as_it_is() {
         let cli = Cli::try_parse_from(["weighbridge", "run", "-c", "no/such.yaml"]).expect("right usage");
         let Command::Run(args) = cli.command else { panic!("not run") };
-        assert_eq!(args.path().expect("named"), Path::new("no/such.yaml"));
+        assert_eq!(args.config.path().expect("named"), Path::new("no/such.yaml"));
     }
 
     #[test]

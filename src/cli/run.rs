@@ -1,6 +1,6 @@
 //! `weighbridge run`: serves a configuration file. And what `check` needs of it: the same parts, built and thrown away.
 
-use super::CliError;
+use super::{CliError, ConfigArgs};
 use crate::app::{self, trial};
 use crate::auth;
 use crate::config::{Config, Notes};
@@ -8,12 +8,24 @@ use crate::telemetry::init_tracing;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
-/// Serves the configuration in `path`.
-pub(super) fn run(path: &Path) -> Result<(), CliError> {
+/// What is served.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
+    /// Take over from the gateway that runs on the same state directory: `weighbridge upgrade` starts it so
+    #[arg(long, hide = true)]
+    take_over: bool,
+}
+
+/// Serves a configuration.
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
+    let path = &args.config.path()?;
+    let take_over = args.take_over;
     let config = Config::load(path).map_err(CliError::Config)?;
     init_tracing(!io::stderr().is_terminal()).map_err(CliError::failed)?;
     let shown = path.display().to_string();
-    app::run(&config, Some(path), || {
+    app::run(&config, Some(path), take_over, || {
         let listen: Vec<_> = config.server.listen.iter().map(|listen| listen.address.to_string()).collect();
         let admin = config.admin.listen.map_or_else(|| "off".to_owned(), |address| address.to_string());
         tracing::info!(config = shown, listen = listen.join(", "), admin, "serving");

@@ -7,6 +7,7 @@ use crate::ledger::budget::{Balances, Budgets, Hold};
 use crate::ledger::clerk::{self, Clerk};
 use crate::ledger::desk::Desk;
 use crate::ledger::findings::Findings;
+use crate::ledger::handing::Beside;
 use crate::ledger::journal::chain;
 use crate::ledger::journal::frame::{Counts, Frame, encode};
 use crate::ledger::journal::writer::Writer;
@@ -33,19 +34,20 @@ thread_local! {
 
 /// The ledger: shared by all threads of the gateway.
 pub struct Ledger {
-    clerk: Arc<Clerk>,
+    pub(super) clerk: Arc<Clerk>,
     durability: Durability,
     totals: Arc<LiveTotals>,
-    budgets: Arc<Budgets>,
+    pub(super) budgets: Arc<Budgets>,
     clock: Arc<dyn Clock>,
     metrics: LedgerMetrics,
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// Held while a period is rated anew: one at a time, so that each correction stands on the one before.
     rerating: Mutex<()>,
     /// Held while something is booked late: it is looked for first.
     late: Mutex<()>,
-    authority: Mutex<Option<Lock>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    pub(super) authority: Mutex<Option<Lock>>,
+    pub(super) beside: Beside,
+    pub(super) threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held as long as attempts of this epoch may be settled.
     epoch: Mutex<Option<Lock>>,
 }
@@ -58,12 +60,32 @@ impl Ledger {
     /// `Locked` when another process admits requests on it; `Schema` and `Format` when a newer version wrote it;
     /// `Io` and `Store` when it cannot be read or written.
     pub fn open(state: &State, clock: Arc<dyn Clock>, metrics: LedgerMetrics) -> Result<Arc<Self>, LedgerError> {
+        make_directory(&state.dir.join("journal"))?;
+        let authority = lock::authority(&state.dir)?;
+        Self::start(state, clock, metrics, Some(authority))
+    }
+
+    /// Opens the ledger beside a process that admits requests on it, to take over from it: see [`Self::take_over`]. Until then
+    /// nothing may be begun, and what that process settles is followed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`], but `Locked`; `Argument` where the store must be migrated, which takes a stop.
+    pub fn open_beside(state: &State, clock: Arc<dyn Clock>, metrics: LedgerMetrics) -> Result<Arc<Self>, LedgerError> {
+        schema::must_be_current(&state.dir)?;
+        Self::start(state, clock, metrics, None)
+    }
+
+    fn start(
+        state: &State,
+        clock: Arc<dyn Clock>,
+        metrics: LedgerMetrics,
+        authority: Option<Lock>,
+    ) -> Result<Arc<Self>, LedgerError> {
         let dir = &state.dir;
         let journal = dir.join("journal");
-        make_directory(&journal)?;
-        let authority = lock::authority(dir)?;
         let budgets = Arc::new(Budgets::new(Arc::new(Balances::new(Some(dir))), metrics.clone()));
-        let (desk, start) = Desk::open(dir, Arc::clone(&budgets), &metrics)?;
+        let (desk, start) = Desk::open(dir, Arc::clone(&budgets), &metrics, authority.is_some())?;
         let (epoch, epoch_lock) = lock::new_epoch(&journal, start.last_epoch)?;
         let tips = chain::tips(&journal, &start.sealed)?;
         let writer = Writer::begin(&journal, epoch, tips, clock.now_us())?;
@@ -92,7 +114,8 @@ impl Ledger {
             dir: dir.clone(),
             rerating: Mutex::default(),
             late: Mutex::default(),
-            authority: Mutex::new(Some(authority)),
+            authority: Mutex::new(authority),
+            beside: Beside { epoch, before: Mutex::new(start.held), ..Beside::default() },
             threads: Mutex::new(threads),
             epoch: Mutex::new(Some(epoch_lock)),
         }))
@@ -211,6 +234,7 @@ impl Ledger {
             return;
         }
         self.clerk.close();
+        self.stop_following();
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a thread of the ledger panicked");

@@ -3,6 +3,7 @@
 //! Nobody is woken for an attempt: the journal thread looks every 10 ms while there is traffic, and parks when there
 //! was none for a second. The folder thread is woken by the journal thread.
 
+mod beside;
 mod note;
 use crate::config::{Budget, State};
 use crate::ledger::LedgerError;
@@ -286,7 +287,6 @@ impl Clerk {
     }
 
     // The journal thread.
-
     fn keep_journal(&self) {
         let (mut idle, mut retry, mut waited, mut patience) = (0, 0_u32, 0_u32, 0_u32);
         while !self.stop.load(Ordering::Acquire) {
@@ -346,7 +346,7 @@ impl Clerk {
         self.settled.load(Ordering::Relaxed).saturating_sub(self.folded.load(Ordering::Relaxed))
     }
 
-    fn write_queued(&self) -> Result<(), LedgerError> {
+    pub(crate) fn write_queued(&self) -> Result<(), LedgerError> {
         let mut pen = self.pen.lock();
         if !pen.writer.has_queued() {
             return Ok(());
@@ -464,7 +464,7 @@ impl Clerk {
         let end = {
             let mut pen = self.pen.lock();
             let flushed = *self.flushed.borrow();
-            // What is not flushed yet is not folded now, and still waits.
+            // What is not flushed yet still waits.
             pen.refused &= pen.writer.has_queued() || pen.writer.sequence() > flushed.upto;
             flushed.end
         };

@@ -2,11 +2,12 @@
 
 use crate::config::Budget;
 use crate::ledger::LedgerError;
-use crate::ledger::budget::{Budgets, Place};
+use crate::ledger::budget::{Budgets, Charged, Place};
 use crate::ledger::correction::Correction;
 use crate::ledger::journal::cursor::{Cursor, Damage, Entry};
 use crate::ledger::journal::recover::{Recovered, recover};
 use crate::ledger::journal::segment::Position;
+use crate::ledger::link::HeldBy;
 use crate::ledger::lock;
 use crate::ledger::metrics::LedgerMetrics;
 use crate::ledger::row::Row;
@@ -29,6 +30,8 @@ pub(crate) struct Desk {
     dead: Vec<(u64, bool)>,
     /// Epochs whose processes live (during an upgrade), read up to where the totals know them.
     alive: Vec<(u64, Cursor)>,
+    /// Whether dead epochs of others are this process's to finish and fold: of the one that admits.
+    tends: bool,
 }
 
 /// What opening found.
@@ -44,11 +47,13 @@ pub(crate) struct Start {
     pub tail_rows: u64,
     /// Whether costs are corrected of rows that the store does not have.
     is_behind: bool,
+    /// What attempts hold that processes which live have open, by their epochs.
+    pub held: Vec<HeldBy>,
 }
 
 impl Desk {
     /// Opens the store, finishes dead epochs, and sums up: from the store's totals and the journal's tail, never
-    /// from all rows.
+    /// from all rows. Where it does not `tend`, dead epochs are left as they are until [`Self::tend`].
     ///
     /// # Errors
     ///
@@ -57,13 +62,15 @@ impl Desk {
         dir: &Path,
         budgets: Arc<Budgets>,
         metrics: &LedgerMetrics,
+        tends: bool,
     ) -> Result<(Self, Start), LedgerError> {
         let journal = dir.join("journal");
         let folder = Folder::over(dir, Arc::clone(budgets.balances()))?;
         let positions = folder.positions()?;
         let mut start = Start { totals: folder.totals()?, ..Start::default() };
         start.last_epoch = positions.keys().last().copied().unwrap_or(0);
-        let mut desk = Self { journal, folder, metrics: metrics.clone(), budgets, dead: Vec::new(), alive: Vec::new() };
+        let (metrics, dead, alive) = (metrics.clone(), Vec::new(), Vec::new());
+        let mut desk = Self { journal, folder, metrics, budgets, dead, alive, tends };
         for epoch in lock::epochs(&desk.journal)? {
             start.last_epoch = start.last_epoch.max(epoch);
             let folded = positions.get(&epoch).copied().unwrap_or(Folded::NOTHING);
@@ -90,7 +97,7 @@ impl Desk {
     }
 
     fn take_over(&mut self, epoch: u64, folded: Folded, start: &mut Start) -> Result<(), LedgerError> {
-        let dead = lock::dead_epoch(&self.journal, epoch)?;
+        let dead = if self.tends { lock::dead_epoch(&self.journal, epoch)? } else { None };
         if dead.is_some() {
             self.finish(epoch, folded)?;
             start.sealed.insert(epoch);
@@ -118,9 +125,20 @@ impl Desk {
         }
         if dead.is_none() {
             self.folder.leave_to_others(epoch);
+            let open = cursor.pending.values().flat_map(|pending| &pending.opening.charges);
+            start.held.push((epoch, open.map(Charged::as_held).collect()));
             self.alive.push((epoch, cursor));
         }
         Ok(())
+    }
+
+    /// From now on this process finishes what others leave behind, or no more.
+    pub(crate) fn tend(&mut self, tends: bool) {
+        self.tends = tends;
+        if !tends {
+            // Whoever admits now follows them.
+            self.alive.clear();
+        }
     }
 
     /// Adds to balances what no hold of this process settles.
@@ -182,9 +200,14 @@ impl Desk {
         !self.alive.is_empty()
     }
 
-    fn look_after_the_living(&mut self, totals: &LiveTotals) -> Result<(), LedgerError> {
+    /// Counts what other processes settled, and finishes those that died.
+    ///
+    /// # Errors
+    ///
+    /// The next call goes on where this one failed.
+    pub(crate) fn look_after_the_living(&mut self, totals: &LiveTotals) -> Result<(), LedgerError> {
         for (epoch, mut cursor) in std::mem::take(&mut self.alive) {
-            if lock::is_alive(&self.journal, epoch) {
+            if !self.tends || lock::is_alive(&self.journal, epoch) {
                 let read = self.count_foreign(epoch, &mut cursor, totals);
                 self.alive.push((epoch, cursor));
                 read?;
@@ -199,6 +222,8 @@ impl Desk {
                 self.finish(epoch, folded)?;
             }
             self.count_foreign(epoch, &mut cursor, totals)?;
+            // It holds nothing any more.
+            self.budgets.lent_is(epoch, &[]);
             self.dead.push((epoch, false));
         }
         Ok(())
@@ -238,6 +263,10 @@ impl Desk {
     ///
     /// `Store`, `Io`.
     pub(crate) fn retain(&mut self, policy: &Policy) -> Result<Dropped, LedgerError> {
+        // Who admits does it, and one process is enough for it.
+        if !self.tends {
+            return Ok(Dropped::default());
+        }
         self.folder.retain(policy)
     }
 }

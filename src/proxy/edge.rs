@@ -32,7 +32,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 tokio::task_local! {
     /// Set by `early_request_filter`: the head was read in time.
@@ -54,12 +55,31 @@ pub struct Edge {
     /// How long a kept connection may be idle before the next head begins.
     idle: Duration,
     limits: HeadLimits,
+    /// Set when another process has taken over.
+    handed: watch::Sender<bool>,
 }
+
+/// After another process took over, clients may still ask over connections that they have, for so long each: the answer says
+/// that it is the last, and no connection is closed into a request of its client.
+const LINGER: Duration = Duration::from_secs(5);
 
 impl Edge {
     /// Serves `proxy`.
     pub fn new(proxy: HttpProxy<Gateway>, head: Duration, idle: Duration, limits: HeadLimits) -> Self {
-        Self { proxy: Arc::new(proxy), head, idle, limits }
+        Self { proxy: Arc::new(proxy), head, idle, limits, handed: watch::Sender::new(false) }
+    }
+
+    /// Another process has taken over: connections that wait for a request are closed by and by.
+    pub fn hand_over(&self) {
+        self.handed.send_replace(true);
+    }
+
+    /// Waits until a connection that waits for a request from now on is to be closed for that.
+    async fn lingered(&self) {
+        if self.handed.subscribe().wait_for(|handed| *handed).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        sleep(LINGER).await;
     }
 
     /// Serves a new connection to its end.
@@ -131,6 +151,7 @@ impl HttpServerApp for Edge {
                     biased;
                     stream = &mut request => return stream,
                     () = sleep_until(deadline) => {}
+                    () = self.lingered() => {}
                 }
                 if HEAD_READ.with(Cell::get) {
                     return request.await;

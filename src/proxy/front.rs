@@ -37,7 +37,12 @@ pub struct Front {
     connections: Arc<Connections>,
     unproven: Unproven,
     metrics: ProxyMetrics,
+    /// Whether connections that wait for a request are kept for a while at the end.
+    lingers: Box<dyn Fn() -> bool + Send + Sync>,
 }
+
+/// Between two looks whether all clients have left.
+const LINGER_LOOK: Duration = Duration::from_millis(20);
 
 /// One address that is listened on.
 pub struct Listener {
@@ -113,7 +118,22 @@ impl Front {
         trusted: Networks,
         (connections, unproven, metrics): (Arc<Connections>, Unproven, ProxyMetrics),
     ) -> Self {
-        Self { edge: Arc::new(edge), listeners, within, trusted, connections, unproven, metrics }
+        Self {
+            edge: Arc::new(edge),
+            listeners,
+            within,
+            trusted,
+            connections,
+            unproven,
+            metrics,
+            lingers: Box::new(|| false),
+        }
+    }
+
+    /// At the end, where `when` says so, connections are kept until their clients have been told to go: the process ends them.
+    pub fn lingering(mut self, when: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.lingers = Box::new(when);
+        self
     }
 
     /// The listener that took a connection to `local`.
@@ -240,6 +260,12 @@ impl ServerApp for Front {
     }
 
     async fn cleanup(&self) {
+        if (self.lingers)() {
+            self.edge.hand_over();
+            while self.connections.count() > 0 {
+                sleep(LINGER_LOOK).await;
+            }
+        }
         self.edge.cleanup().await;
     }
 }

@@ -47,6 +47,7 @@ mod slow_readers;
 mod budgets;
 mod limits;
 mod shutdown;
+mod upgrade;
 mod reload;
 mod config_files;
 mod import_litellm;

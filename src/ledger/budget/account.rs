@@ -338,6 +338,23 @@ impl Book {
         }
     }
 
+    /// Calls `with` for each entity and period of which something is reserved, also of books before.
+    pub(crate) fn each_reserved(&self, with: &mut dyn FnMut(&Arc<str>, u64, i64)) {
+        if let Some(old) = self.previous.upgrade() {
+            old.each_reserved(with);
+        }
+        let mut of = |account: &Account| {
+            for state in &account.recent.lock().periods {
+                let reserved = state.reserved();
+                if reserved > 0 {
+                    with(&account.entity, state.period.start_us, reserved);
+                }
+            }
+        };
+        of(&self.single);
+        self.each.pin().values().for_each(|account| of(account));
+    }
+
     /// Calls `with` for each entity in memory.
     pub(crate) fn entities(&self, mut with: impl FnMut(&Arc<str>)) {
         self.each.pin().keys().for_each(&mut with);

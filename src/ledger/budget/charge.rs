@@ -1,6 +1,7 @@
 //! What an attempt is charged to, as its row keeps it.
 
 use crate::config::Unit;
+use crate::ledger::link::Held;
 use crate::ledger::row::Settlement;
 use crate::model::NanoUsd;
 use std::fmt;
@@ -32,6 +33,17 @@ pub(crate) struct Amount {
 impl Charged {
     pub(crate) fn key(&self) -> (Arc<str>, Arc<str>, u64) {
         (Arc::clone(&self.budget), Arc::clone(&self.entity), self.period_us)
+    }
+
+    /// What an attempt under way holds.
+    pub(crate) fn as_held(&self) -> Held {
+        Held {
+            budget: Arc::clone(&self.budget),
+            entity: Arc::clone(&self.entity),
+            period_us: self.period_us,
+            tokens: self.unit == Unit::Tokens,
+            amount: self.held,
+        }
     }
 
     /// Nano-dollars of an attempt that cost `cost`: where that is not known, what a money budget held.

@@ -2,9 +2,9 @@
 
 use super::account::{Book, NoAccount};
 use super::charge::{Amount, Charged};
-use super::entity_key;
 use super::period::PeriodState;
 use super::rule::BudgetRule;
+use super::{elsewhere, entity_key};
 use crate::config::{OnExhausted, Unit};
 use crate::ledger::row::Settlement;
 use crate::model::NanoUsd;
@@ -21,7 +21,7 @@ pub struct Worst {
 }
 
 impl Worst {
-    fn of(&self, unit: Unit) -> Option<i64> {
+    pub(super) fn of(&self, unit: Unit) -> Option<i64> {
         match unit {
             Unit::Usd => self.nano,
             Unit::Tokens => Some(self.tokens),
@@ -45,6 +45,11 @@ pub struct Left {
 /// What stays payable under all enforcing rules of `charges`. A rule whose balance cannot be told is passed over:
 /// [`Hold::reserve`] refuses by it.
 pub fn left(charges: &[(Arc<BudgetRule>, Arc<str>)], now_us: u64) -> Left {
+    if let Some((first, _)) = charges.first().filter(|(first, _)| first.shared().is_away())
+        && let Some(there) = first.shared().keeper().clone()
+    {
+        elsewhere::refresh(&*there, charges, now_us);
+    }
     let mut left = Left::default();
     let mut smallest = f64::INFINITY;
     for (rule, entity) in charges.iter().filter(|(rule, _)| rule.enforces()) {
@@ -88,7 +93,7 @@ pub struct Hold {
     /// One for each of `lines`.
     charged: Vec<Charged>,
     worst: Worst,
-    passed_over: Vec<(Arc<BudgetRule>, Arc<str>)>,
+    pub(super) passed_over: Vec<(Arc<BudgetRule>, Arc<str>)>,
     admitted_us: u64,
 }
 
@@ -101,6 +106,14 @@ impl Hold {
     /// The first enforcing rule that cannot pay, or cannot tell; nothing is held then.
     pub fn reserve(charges: &[(Arc<BudgetRule>, Arc<str>)], worst: Worst, now_us: u64) -> Result<Self, Exhausted> {
         let mut hold = Self::nothing(charges.len(), worst, now_us);
+        let Some((first, _)) = charges.first() else { return Ok(hold) };
+        // Held to the end: who keeps the balances does not change meanwhile.
+        let keeper = first.shared().keeper();
+        if let Some(there) = &*keeper {
+            let there = Arc::clone(there);
+            drop(keeper);
+            return elsewhere::reserve(&*there, charges, worst, now_us);
+        }
         for (rule, entity) in charges {
             // On a refusal the hold is dropped, and with it what was taken.
             hold.take(rule, entity, now_us)?;
@@ -131,12 +144,12 @@ impl Hold {
         hold
     }
 
-    fn nothing(rules: usize, worst: Worst, now_us: u64) -> Self {
+    pub(super) fn nothing(rules: usize, worst: Worst, now_us: u64) -> Self {
         let (lines, charged) = (Vec::with_capacity(rules), Vec::with_capacity(rules));
         Self { lines, charged, worst, passed_over: Vec::new(), admitted_us: now_us }
     }
 
-    fn push(
+    pub(super) fn push(
         &mut self,
         rule: &Arc<BudgetRule>,
         entity: &Arc<str>,
@@ -241,7 +254,7 @@ impl Drop for Hold {
 }
 
 /// Why there is no account; told to whoever runs the gateway where it is not the client's doing.
-fn why(without: &NoAccount, rule: &BudgetRule) -> Why {
+pub(super) fn why(without: &NoAccount, rule: &BudgetRule) -> Why {
     let metrics = &rule.shared().metrics;
     match without {
         NoAccount::Full => {

@@ -8,7 +8,9 @@ mod account;
 mod alert;
 mod balance;
 mod charge;
+mod elsewhere;
 mod hold;
+mod lent;
 mod period;
 mod rule;
 mod view;
@@ -23,15 +25,19 @@ pub use view::{BudgetView, view_of};
 
 pub(crate) use balance::{Balances, Key, Place};
 pub(crate) use charge::Amount;
+pub(crate) use elsewhere::{Authority, Keeper, Lent};
+pub(crate) use lent::{Given, Speaker};
 
 use crate::config::Budget;
 use crate::ledger::LedgerMetrics;
 use crate::ledger::journal::frame::bounded;
 use account::{Book, MAX_ENTITIES};
 use alert::Alerts;
-use parking_lot::Mutex;
+use lent::Loans;
+use parking_lot::{Mutex, RwLock};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, Weak};
 
 /// What all rules share.
@@ -39,6 +45,9 @@ use std::sync::{Arc, OnceLock, Weak};
 pub(crate) struct Shared {
     pub metrics: LedgerMetrics,
     pub alerts: Alerts,
+    keeper: RwLock<Keeper>,
+    /// Whether another process keeps the balances: for looking at without the lock.
+    away: AtomicBool,
 }
 
 /// All budgets of a gateway.
@@ -49,6 +58,8 @@ pub struct Budgets {
     known: Mutex<BTreeMap<Arc<str>, Known>>,
     max_entities: usize,
     prepare: OnceLock<Prepare>,
+    /// What is held here for other processes (during an upgrade).
+    lent: Mutex<Loans>,
 }
 
 /// What stays of a budget when the configuration changes.
@@ -65,8 +76,14 @@ impl Budgets {
     }
 
     fn with_most(balances: Arc<Balances>, metrics: LedgerMetrics, max_entities: usize) -> Self {
-        let shared = Arc::new(Shared { metrics, alerts: Alerts::default() });
-        Self { shared, balances, known: Mutex::default(), max_entities, prepare: OnceLock::new() }
+        let shared = Arc::new(Shared {
+            metrics,
+            alerts: Alerts::default(),
+            keeper: RwLock::new(None),
+            away: AtomicBool::new(false),
+        });
+        let (known, prepare, lent) = (Mutex::default(), OnceLock::new(), Mutex::default());
+        Self { shared, balances, known, max_entities, prepare, lent }
     }
 
     /// Budgets that nothing was spent of and that forget all with the process: for tests and benches.

@@ -148,6 +148,16 @@ impl PeriodState {
         let _always = self.committed.fetch_update(Ordering::AcqRel, Ordering::Acquire, add);
     }
 
+    /// Stands as it does where it is kept: in another process, during an upgrade.
+    pub(crate) fn mirror(&self, committed: i64) {
+        self.committed.store(committed.max(self.reserved.load(Ordering::Acquire)), Ordering::Release);
+    }
+
+    /// Reserved here.
+    pub(crate) fn reserved(&self) -> i64 {
+        self.reserved.load(Ordering::Acquire)
+    }
+
     /// Settled plus reserved.
     pub(crate) fn committed(&self) -> i64 {
         self.committed.load(Ordering::Acquire).saturating_add(self.held_before())

@@ -86,7 +86,8 @@ impl BudgetRule {
 
     /// Tells the shares of the limit that `committed` has passed.
     pub(super) fn tell(&self, state: &PeriodState, entity: &Arc<str>, committed: i64) {
-        if self.budget.alerts.is_empty() {
+        // Who keeps the balance tells.
+        if self.budget.alerts.is_empty() || self.shared.is_away() {
             return;
         }
         let limit = self.limit(entity);

@@ -180,6 +180,23 @@ pub(crate) fn open(dir: &Path) -> Result<Connection, LedgerError> {
     Ok(conn)
 }
 
+/// Whether the database of a state directory has this program's tables, which no other process then has open in vain.
+///
+/// # Errors
+///
+/// `Argument` when it is older; `Schema` when a newer program wrote it; `Store`.
+pub(crate) fn must_be_current(dir: &Path) -> Result<(), LedgerError> {
+    let found = version(&read_only(&path(dir))?)?;
+    match found {
+        VERSION => Ok(()),
+        found if found < VERSION => Err(LedgerError::Argument(format!(
+            "the ledger's store has schema version {found} and this program brings it to {VERSION}: not while another \
+             process has it open; stop the gateway and start this one"
+        ))),
+        found => Err(LedgerError::Schema { path: path(dir), found, known: VERSION }),
+    }
+}
+
 /// Brings the tables to this program's version, forward only. What was there before stays beside it as a file.
 fn migrate(conn: &mut Connection, dir: &Path, found: i64) -> Result<(), LedgerError> {
     if found > 0 {

@@ -8,6 +8,7 @@ mod findings;
 pub(crate) mod fixture;
 mod folding;
 mod full_disk;
+mod handing;
 mod recovery;
 mod killed;
 mod late;

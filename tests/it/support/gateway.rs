@@ -33,6 +33,8 @@ pub struct Gateway {
     /// Holds the configuration, the state and the logs.
     pub dir: TempDir,
     child: Mutex<Option<Child>>,
+    /// Processes that it was handed over to, the last one at the end.
+    successors: Mutex<Vec<Pid>>,
 }
 
 impl Gateway {
@@ -42,7 +44,7 @@ impl Gateway {
         certs().write(dir.path());
         let (address, admin) = (ports::free(), ports::free());
         let tls_address = setup.tls.then(ports::free);
-        let gateway = Self { address, tls_address, admin, dir, child: Mutex::new(None) };
+        let gateway = Self { address, tls_address, admin, dir, child: Mutex::new(None), successors: Mutex::default() };
         let text = setup.text(address, tls_address, admin, gateway.dir.path());
         std::fs::write(gateway.config(), text).expect("the directory can be written");
         gateway.start_again().await;
@@ -61,20 +63,33 @@ impl Gateway {
 
     /// Starts the process and does not wait for it.
     pub fn launch(&self) {
+        let old = self.child.lock().replace(self.spawn());
+        assert!(old.is_none(), "the gateway runs already");
+    }
+
+    /// Starts a process while one that handed over is at work still, and waits until it is ready.
+    pub async fn start_beside(&self) {
+        let pid = i32::try_from(self.spawn().id()).expect("a pid");
+        self.successors.lock().push(Pid::from_raw(pid).expect("not 0"));
+        eventually("the gateway is ready", || async {
+            (self.admin_status("/readyz").await == Some(200)).then_some(())
+        })
+        .await;
+    }
+
+    fn spawn(&self) -> Child {
         let log = |name: &str| {
             let path = self.dir.path().join(name);
             Stdio::from(OpenOptions::new().create(true).append(true).open(path).expect("a log can be written"))
         };
-        let child = Command::new(binary())
+        Command::new(binary())
             .args(["run", "-c"])
             .arg(self.config())
             .stdin(Stdio::null())
             .stdout(log("stdout.log"))
             .stderr(log("stderr.log"))
             .spawn()
-            .expect("the binary was built");
-        let old = self.child.lock().replace(child);
-        assert!(old.is_none(), "the gateway runs already");
+            .expect("the binary was built")
     }
 
     /// Where the configuration is.
@@ -181,6 +196,30 @@ impl Gateway {
         std::fs::rename(draft, self.config()).expect("the directory can be written");
     }
 
+    /// Lets it hand over to a new process by `weighbridge upgrade ARGS`.
+    pub async fn upgrade(&self, args: &[&str]) -> Outcome {
+        let done = self.command(&[&["upgrade"], args].concat()).await;
+        let words: Vec<&str> = done.stdout.split_whitespace().collect();
+        let served = words.windows(3).find(|words| words[0] == "process" && words[2] == "serves;");
+        if let Some(words) = served {
+            self.successors.lock().push(Pid::from_raw(words[1].parse().expect("a number")).expect("not 0"));
+        }
+        done
+    }
+
+    /// Sends a signal to the process that serves after an upgrade.
+    pub fn signal_successor(&self, signal: Signal) {
+        let pid = self.successors.lock().last().copied().expect("it was upgraded");
+        kill_process(pid, signal).expect("the gateway's own child");
+    }
+
+    /// Waits until the process that served after an upgrade has ended.
+    pub async fn successor_ended(&self) {
+        let pid = self.successors.lock().last().copied().expect("it was upgraded");
+        eventually("the successor ends", || async { has_ended(pid).then_some(()) }).await;
+        self.successors.lock().retain(|known| *known != pid);
+    }
+
     /// Waits until the process has ended.
     pub async fn exited(&self) -> ExitStatus {
         let status = eventually("the gateway's process ends", || async {
@@ -219,11 +258,21 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         self.kill();
+        for pid in self.successors.lock().drain(..).filter(|pid| !has_ended(*pid)) {
+            // It may end at this moment.
+            kill_process(pid, Signal::KILL).ok();
+        }
         if std::thread::panicking() {
             let config = read_to_string(self.config()).unwrap_or_default();
             eprintln!("--- configuration\n{config}--- log\n{}---", self.log());
         }
     }
+}
+
+/// Whether a process that is no child of ours is over; its entry may stay until somebody reaps it.
+fn has_ended(pid: Pid) -> bool {
+    let stat = read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    stat.rsplit(')').next().is_none_or(|rest| matches!(rest.split_whitespace().next(), None | Some("Z" | "X")))
 }
 
 /// Runs the binary with `args` to its end.
