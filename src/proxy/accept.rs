@@ -349,11 +349,13 @@ pub async fn body(session: &mut Session, head: &Head, bounds: BodyBounds, buffer
     let mut builder = Draft::with_capacity(head.length.unwrap_or(FIRST_PIECE));
     loop {
         let deadline = bounds.deadline(begun, builder.len());
-        let mut read = pin!(session.as_downstream_mut().read_request_body());
-        // A short body came with its head: then no timer is made.
-        let piece = match futures::poll!(&mut read) {
-            Poll::Ready(piece) => Ok(piece),
-            Poll::Pending => timeout_at(deadline, read).await,
+        let piece = {
+            let mut read = pin!(session.as_downstream_mut().read_request_body());
+            // A short body came with its head: then no timer is made.
+            match futures::poll!(&mut read) {
+                Poll::Ready(piece) => Ok(piece),
+                Poll::Pending => timeout_at(deadline, read).await,
+            }
         };
         let piece = match piece {
             Ok(Ok(Some(piece))) => piece,

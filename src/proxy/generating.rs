@@ -210,5 +210,6 @@ fn arrival(services: &Services) -> Arrival {
     let at_us = services.clock.now_us();
     let id = services.ids.next(at_us);
     let label = id.to_string().into();
-    Arrival { id, label, labelled: false, at: Instant::now(), at_us, address: None, version: Version::HTTP_11 }
+    let (at, version) = (Instant::now(), Version::HTTP_11);
+    Arrival { id, label, labelled: false, at, at_us, address: None, version, trace: None }
 }
