@@ -164,7 +164,8 @@ async fn the_cache_is_asked_only_where_model_team_and_request_want_it() {
         .await;
     let body = |model: &str, content: &str| chat(content).replace("fast", model);
     let uses: &[(&str, &str)] = &[(CACHE, "use")];
-    let rows: [(&str, &str, &[(&str, &str)], [&str; 2]); 6] = [
+    type Fields<'a> = &'a [(&'a str, &'a str)];
+    let rows: [(&str, &str, Fields<'_>, [&str; 2]); 6] = [
         ("fast", OTHER, &[], ["bypass", "bypass"]),
         ("fast", OTHER, uses, ["miss", "hit"]),
         ("plain", OTHER, uses, ["none", "none"]),
