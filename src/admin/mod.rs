@@ -65,8 +65,11 @@ pub struct AdminState {
     /// What else is served here: the dashboard. It sees to its own visitors.
     pub pages: axum::Router,
     /// Who a request is from: what a trusted proxy at this address says in its head, else the address.
-    pub client: Arc<dyn Fn(IpAddr, &HeaderMap) -> IpAddr + Send + Sync>,
+    pub client: Arc<FindClient>,
 }
+
+/// Finds out who a request is from, by the address that it came from and its head.
+pub type FindClient = dyn Fn(IpAddr, &HeaderMap) -> IpAddr + Send + Sync;
 
 /// Where a request comes from, as an extension of it.
 #[derive(Debug, Clone, Copy)]

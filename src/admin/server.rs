@@ -1,8 +1,7 @@
 //! Accepts connections and owns them: none outlives [`serve`].
 
-use super::{AdminState, Peer, routes};
+use super::{AdminState, FindClient, Peer, routes};
 use axum::Router;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -77,7 +76,7 @@ fn connection(stream: TcpStream, service: Bounded) -> http1::Connection<TokioIo<
 struct Bounded {
     routes: TowerToHyperService<Router>,
     peer: IpAddr,
-    client: Arc<dyn Fn(IpAddr, &HeaderMap) -> IpAddr + Send + Sync>,
+    client: Arc<FindClient>,
 }
 
 impl Service<hyper::Request<Incoming>> for Bounded {

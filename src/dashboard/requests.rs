@@ -197,12 +197,15 @@ fn unreadable_place(why: String) -> Refusal {
     Refusal::new(StatusCode::BAD_REQUEST, "Unreadable", format!("`before`: {why}"))
 }
 
-/// Requests in which a guardrail said something: those that have a record, before a place; and where to go on.
-fn guarded(
-    desk: &Desk,
-    wanted: &Wanted,
-    (guardrail, before): (&str, Option<Place>),
-) -> Result<(Table, Option<Place>), Refusal> {
+/// What was found of records: the newest first, where to go on, and whether the page is not full because too much was to be read.
+struct Searched {
+    found: Vec<Record>,
+    next: Option<Place>,
+    unfinished: bool,
+}
+
+/// Looks for records of requests in which a guardrail said something, before a place.
+fn search(desk: &Desk, wanted: &Wanted, (guardrail, before): (&str, Option<Place>)) -> Result<Searched, Refusal> {
     let mut find = Find {
         id: wanted.label.clone(),
         team: wanted.team.clone(),
@@ -226,27 +229,31 @@ fn guarded(
         there && (!wanted.again || record.attempts.len() > 1)
     };
     let records = &desk.board.api.records;
+    let Some(reader) = &records.reader else {
+        let found = records.live.recent(&find).into_iter().filter(fits).collect();
+        return Ok(Searched { found, next: None, unfinished: false });
+    };
     let mut found: Vec<Record> = Vec::new();
-    let mut unfinished = false;
-    match &records.reader {
-        Some(reader) => {
-            for _ in 0..MOST_SEARCHES {
-                let part = reader.search(&find).map_err(unreadable)?;
-                found.extend(part.records.into_iter().filter(fits));
-                (find.before, unfinished) = (part.next, part.next.is_some());
-                if found.len() >= MOST || find.before.is_none() || part.unfinished {
-                    break;
-                }
-            }
+    for _ in 0..MOST_SEARCHES {
+        let part = reader.search(&find).map_err(unreadable)?;
+        found.extend(part.records.into_iter().filter(fits));
+        find.before = part.next;
+        if found.len() >= MOST || part.next.is_none() || part.unfinished {
+            break;
         }
-        None => found = records.live.recent(&find).into_iter().filter(fits).collect(),
     }
-    unfinished &= found.len() < MOST;
-    let mut next = find.before.filter(|_| records.reader.is_some());
+    let unfinished = find.before.is_some() && found.len() < MOST;
     if found.len() > MOST {
         found.truncate(MOST);
-        next = found.last().and_then(|record| record.place);
+        find.before = found.last().and_then(|record| record.place);
     }
+    Ok(Searched { found, next: find.before, unfinished })
+}
+
+/// Requests in which a guardrail said something: those that have a record, before a place; and where to go on.
+fn guarded(desk: &Desk, wanted: &Wanted, which: (&str, Option<Place>)) -> Result<(Table, Option<Place>), Refusal> {
+    let guardrail = which.0;
+    let Searched { found, next, unfinished } = search(desk, wanted, which)?;
     let columns = vec![
         ("Time (UTC)", false),
         ("Team", false),
