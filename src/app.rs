@@ -191,6 +191,29 @@ fn serve(
         tracing,
     };
     let reloader = Arc::new(Reloader::new(config, file, parts)?);
+    let joined = (services, live, ready);
+    let parts = (reloader, tokens, audit, notifier);
+    finish(
+        server,
+        config,
+        (file, successor),
+        (&metrics, ledger_metrics, &records),
+        joined,
+        parts,
+        (course, sockets, started),
+    )
+}
+
+/// Adds what is there at the end, and serves.
+fn finish<F: FnOnce()>(
+    mut server: Server,
+    config: &Config,
+    (file, successor): (Option<&Path>, Option<&Arc<Successor>>),
+    (metrics, ledger_metrics, records): (&Metrics, LedgerMetrics, &records::Records),
+    (services, live, ready): (Arc<Services>, Arc<Live>, Arc<AtomicBool>),
+    (reloader, tokens, audit, notifier): (Arc<Reloader>, Arc<Tokens>, Arc<Audit>, Arc<Notifier>),
+    (course, sockets, started): (Arc<Course>, Sockets, F),
+) -> Result<(), AppError> {
     let admin = Arc::new(Mutex::new(None));
     if let Some(address) = config.admin.listen {
         if successor.is_none() {
@@ -198,7 +221,7 @@ fn serve(
         }
         let views = views::views(&services, &live, &ready, ledger_metrics, &reloader);
         let audit = Arc::clone(&audit);
-        let state = admin_state(config, &metrics, &services, &ready, (address, tokens, audit, views), &records);
+        let state = admin_state(config, metrics, &services, &ready, (address, tokens, audit, views), records);
         let (listener, course) = (Arc::clone(&admin), Arc::clone(&course));
         server.add_service(background_service("admin", Admin { listener, state, course }));
     }

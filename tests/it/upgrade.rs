@@ -272,7 +272,7 @@ async fn a_key_that_is_revoked_at_the_new_process_does_not_work_at_the_old_one()
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream]).with_admin().start().await;
     let key = gateway.new_key(json!({ "name": "late", "team": "search" })).await;
-    let call = Call::post(CHAT, sample::CHAT_ASK).key(&key);
+    let call = Call::get("/v1/models").key(&key);
     let mut kept = H1::connect(gateway.address).await;
     assert!(kept.send(&call).await);
     let (answer, mut kept) = kept.answer().await;

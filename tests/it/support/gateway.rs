@@ -269,10 +269,14 @@ impl Drop for Gateway {
     }
 }
 
-/// Whether a process that is no child of ours is over; its entry may stay until somebody reaps it.
+/// Whether a process that is no child of ours is over; its entry may stay until somebody reaps it. Its threads end one by one, and
+/// it has its locks until the last of them has.
 fn has_ended(pid: Pid) -> bool {
-    let stat = read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
-    stat.rsplit(')').next().is_none_or(|rest| matches!(rest.split_whitespace().next(), None | Some("Z" | "X")))
+    let of = |what: &str| PathBuf::from(format!("/proc/{}/{what}", pid.as_raw_nonzero()));
+    let stat = read_to_string(of("stat")).unwrap_or_default();
+    let dead =
+        stat.rsplit(')').next().is_none_or(|rest| matches!(rest.split_whitespace().next(), None | Some("Z" | "X")));
+    dead && std::fs::read_dir(of("task")).map_or(0, Iterator::count) <= 1
 }
 
 /// Runs the binary with `args` to its end.
