@@ -41,7 +41,8 @@ fn variable(name: &str, dir: &Path, provider: u16) -> Option<String> {
     let hash = |key: &str| hash_of(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     Some(match name {
         // Nobody listens there.
-        "GATEWAY_PORT" | "ADMIN_PORT" => "9".to_owned(),
+        "GATEWAY_PORT" => "9".to_owned(),
+        "ADMIN_PORT" => "10".to_owned(),
         "PROVIDER_PORT" => provider.to_string(),
         "STATE_DIR" => dir.display().to_string(),
         "ACCESS_LOG" => dir.join("access.jsonl").display().to_string(),

@@ -236,7 +236,9 @@ class Counted:
             self.process.kill()
 
 
-ALLOCATIONS = ("malloc", "calloc", "realloc", "aligned_alloc", "posix_memalign", "memalign")
+# What asks for memory: Rust's own door to whatever allocator, and the allocators' doors, where the first one was inlined.
+BY_RUST = re.compile(r"(__rustc::)?__rust_(alloc|alloc_zeroed|realloc)$")
+BY_NAME = re.compile(r"(_rjem_|je_)?(malloc|mallocx|calloc|realloc|rallocx|aligned_alloc|posix_memalign|memalign)$")
 
 
 class Thread:
@@ -281,7 +283,8 @@ class Thread:
                         self.own[function] += cost
                         self.by_file[file] += cost
         self.instructions = self.own.total()
-        self.allocations = sum(times for (_, callee), times in self.calls.items() if callee.split("'")[0] in ALLOCATIONS)
+        asked = lambda door: sum(times for (_, callee), times in self.calls.items() if door.match(callee.split("'")[0]))
+        self.allocations = asked(BY_RUST) or asked(BY_NAME)
         self.serves = any("pingora_proxy" in function for function in self.own)
 
 
@@ -365,7 +368,7 @@ def profile(workers, path, top=40):
             table("instructions of moving and filling memory, by who asks", moved, 60)
             asked = collections.Counter()
             for (caller, callee), times in worker.calls.items():
-                if callee.split("'")[0] in ALLOCATIONS:
+                if BY_RUST.match(callee.split("'")[0]) or BY_NAME.match(callee.split("'")[0]):
                     asked[f"{caller} -> {callee}"] += times
             table("allocations by who asks", asked)
             grown = collections.Counter()
@@ -432,6 +435,8 @@ def main():
     parser.add_argument("--write-budget", action="store_true", help="writes the figures of this compiler into --budget")
     parser.add_argument("--profile", type=pathlib.Path, help="writes who took the instructions")
     args = parser.parse_args()
+    # What was started is ended also when this is told to stop.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     if not shutil.which("valgrind"):
         sys.exit("valgrind is missing: apt-get install valgrind")
     with tempfile.TemporaryDirectory() as work:

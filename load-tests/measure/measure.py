@@ -8,6 +8,7 @@ import argparse
 import json
 import pathlib
 import re
+import signal
 import sys
 import time
 
@@ -58,6 +59,8 @@ def main():
     parser.add_argument("--built", type=pathlib.Path, required=True, help="where the programs are")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "load-tests" / "results" / version)
     args = parser.parse_args()
+    # What was started is ended also when the runner is told to stop.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     args.out.mkdir(parents=True, exist_ok=True)
     rounds = args.rounds or (2 if args.quick else 5)
     errors = []
