@@ -38,6 +38,7 @@ fn record(ids: &IdSource, names: &[Arc<str>; 5]) -> Box<AccessRecord> {
             reason: None,
             action: None,
             pause_us: 0,
+            detail: AttemptDetail::default(),
         }],
         bytes_in: 1_024,
         bytes_out: 980,

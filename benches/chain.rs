@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use weighbridge::auth::{Callers, hash_of};
+use weighbridge::cache::{Cache, CacheMetrics};
 use weighbridge::config::Config;
 use weighbridge::files::Shelf;
 use weighbridge::guard::Safe;
@@ -82,6 +83,8 @@ fn edge(config: &Config) -> Arc<Edge> {
         ),
         contents: None,
         keeping: Keeping::new(&config.records),
+        cache: Cache::new(config.cache.max_bytes, CacheMetrics::register(&metrics.registry).expect("free names")),
+        tracing: Arc::default(),
         metrics: metrics.proxy.clone(),
         unproven: Unproven::default(),
         buffers: Buffers::new(config.server.max_buffered_bytes),

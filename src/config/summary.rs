@@ -4,8 +4,8 @@
 use super::quantity::{show_size, show_time};
 use super::{
     AccessLog, Allowed, Calendar, Config, Durability, Guardrail, Guardrails, Health, Key, LimitWhat, Listen, Mode,
-    Model, OnRevoke, Otlp, Passive, Probe, ProbeBudget, Protocol, Provider, Records, RouteKind, Rules, Sticky, Target, Telemetry,
-    Timeouts, Unit,
+    Model, OnRevoke, Otlp, Passive, Probe, ProbeBudget, Protocol, Provider, Records, RouteKind, Rules, Sticky, Target,
+    Telemetry, Timeouts, Unit,
 };
 use crate::model::NanoUsd;
 use std::fmt::{self, Write};
