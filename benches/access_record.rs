@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use weighbridge::config;
 use weighbridge::model::{Api, IdSource, NanoUsd, Usage, UsageOrigin};
-use weighbridge::telemetry::{AccessAttempt, AccessLog, AccessLogMetrics, AccessRecord, Outcome};
+use weighbridge::telemetry::{AccessAttempt, AccessLog, AccessLogMetrics, AccessRecord, AttemptDetail, Outcome};
 
 const NOW_US: u64 = 1_795_000_000_000_000;
 /// Fewer than the log's queue takes: none is lost.
