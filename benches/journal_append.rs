@@ -58,6 +58,7 @@ impl Names {
             first_token_us: None,
             overhead_us: Some(61),
             error: None,
+            saved: NanoUsd::ZERO,
         }
     }
 }
