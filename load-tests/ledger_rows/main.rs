@@ -162,6 +162,7 @@ impl Names {
             first_token_us: None,
             overhead_us: Some(80),
             error: failed.then(|| "upstream_status".to_owned()),
+            saved: NanoUsd(0),
         };
         (opening, settlement)
     }
