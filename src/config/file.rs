@@ -4,11 +4,12 @@
 
 use super::cache_file::{CacheFile, CachingFile};
 use super::quantity::{Count, Part, Percent, Price, Size, Time, UnitPrice};
+use super::records_file::{RecordsFile, TeamRecordsFile};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile, ProbeBudgetFile};
 use super::telemetry_file::TelemetryFile;
 use super::{
-    Action, Content, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke, Priority, Protocol,
-    RouteKind, Secret, Sticky,
+    Action, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke, Priority, Protocol, RouteKind,
+    Secret, Sticky,
 };
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
@@ -443,28 +444,6 @@ pub(super) struct PriceFile {
     pub(super) per_second: Option<UnitPrice>,
     pub(super) per_character: Option<UnitPrice>,
     pub(super) per_search: Option<UnitPrice>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct RecordsFile {
-    pub(super) content: Content,
-    pub(super) content_max_bytes: Option<Size>,
-    /// `stdout`, `off` or a path.
-    pub(super) access_log: Option<String>,
-    /// `off` or a path.
-    pub(super) dir: Option<String>,
-    pub(super) file_bytes: Option<Size>,
-    pub(super) file_age: Option<Time>,
-    pub(super) keep_for: Option<Time>,
-    pub(super) keep_bytes: Option<Size>,
-}
-
-/// The same, of one team.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TeamRecordsFile {
-    pub(super) content: Content,
 }
 
 /// Names of models: a list, or `"*"` for all.

@@ -21,6 +21,7 @@ mod records;
 mod rules;
 mod rules_file;
 mod cache_file;
+mod records_file;
 mod file;
 mod shape;
 mod load;

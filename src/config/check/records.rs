@@ -2,9 +2,7 @@
 
 use super::Checker;
 use crate::config::{
-    AccessLog, Content, RecordFiles, Records, State,
-    file::{RecordsFile, TeamFile},
-    tree::join,
+    AccessLog, Content, RecordFiles, Records, State, file::TeamFile, records_file::RecordsFile, tree::join,
 };
 use std::collections::BTreeMap;
 use std::path::Path;
