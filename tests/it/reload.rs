@@ -202,7 +202,7 @@ async fn a_new_default_limit_knows_what_keys_made_at_run_time_used_before() {
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream]).with_admin().start().await;
     let made = gateway.admin("POST", "/keys", json!({"name": "late", "team": "search"})).await.json();
-    let key = made["key"].as_str().expect("the key, once").to_owned();
+    let key = made["secret"].as_str().expect("the key, once").to_owned();
     for _ in 0..3 {
         assert_eq!(chat(&gateway, &key).await.status, 200);
     }
