@@ -83,7 +83,7 @@ fn a_line_has_the_fields_of_the_contract() {
             r#""usage_origin":"reported","cost_nano_usd":1003,"price_version":"2026-11","latency_us":1234,"#,
             r#""first_token_us":321,"overhead_us":45,"guardrails":null,"error":null,"charges":[],"correction":null,"#,
             r#""image_input_tokens":0,"image_output_tokens":0,"images":0,"audio_seconds":0.0,"characters":0,"#,
-            r#""searches":0}}"#,
+            r#""searches":0,"saved_nano_usd":0}}"#,
             "\n"
         ),
         opening(3).id.request
