@@ -43,7 +43,9 @@ impl Watch {
     /// Never returns.
     pub async fn keep(&self) {
         loop {
-            tokio::time::sleep(self.live.load().look).await;
+            // By a name of its own: in the call, the snapshot would be held for as long as the sleep takes.
+            let look = self.live.load().look;
+            tokio::time::sleep(look).await;
             self.round().await;
         }
     }
