@@ -110,13 +110,14 @@ async fn a_client_that_reads_nothing_holds_less_than_a_mebibyte_and_stops_the_pr
             clients.push(open);
         }
         let sent = torrent.stalled().await;
-        let grown = gateway.resident_bytes().saturating_sub(before);
-        println!(
-            "{transport:?} {path}: {} KiB held, {} KiB sent a stream",
-            grown / CLIENTS / 1024,
-            sent / CLIENTS / 1024
-        );
-        assert!(grown < CLIENTS * MIB, "{transport:?} {path}: {} KiB a stream", grown / CLIENTS / 1024);
+        // What was used in passing goes back to the kernel within a second (`.cargo/config.toml`).
+        let held = eventually("a stream holds less than a MiB", || async {
+            let grown = gateway.resident_bytes().saturating_sub(before);
+            println!("{transport:?} {path}: {} KiB held a stream", grown / CLIENTS / 1024);
+            (grown < CLIENTS * MIB).then_some(grown)
+        });
+        let held = held.await;
+        println!("{transport:?} {path}: {} KiB held, {} KiB sent", held / CLIENTS / 1024, sent / CLIENTS / 1024);
         assert!(sent < CLIENTS * KERNEL, "{transport:?} {path}: {} KiB sent a stream", sent / CLIENTS / 1024);
         gateway.assert_serves().await;
         drop(clients);
