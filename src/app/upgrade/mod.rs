@@ -4,7 +4,7 @@
 //! All is said over `authority.sock` in the state directory, which the process that admits listens on and only its own user and
 //! root may use. Who goes first, and what is undone when the other one fails:
 //!
-//! | old process ([`giving`]) | new process ([`taking`]) |
+//! | old process (`giving`) | new process (`taking`) |
 //! |---|---|
 //! | runs `check` with the new binary, starts it | builds everything, the ledger beside the old one |
 //! | sends its listening sockets | says `Ready` |
