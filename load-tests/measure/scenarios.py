@@ -121,7 +121,7 @@ def features(stage, rounds):
 
 
 def churn(stage, rounds):
-    """A connection for each request, in clear and over TLS."""
+    """A connection for each request, over TLS."""
     cert, key = stage.certificate()
     provider = stage.provider()
     stage.nginx(provider, tls=True)
