@@ -28,7 +28,7 @@ use std::time::Duration;
 const POOLED_IDLE: Duration = Duration::from_secs(30);
 /// Of an answer over HTTP/2 this much may lie unread while its client reads nothing: Pingora's own window is 8 MiB. The
 /// connection's window has room for all of its streams, so that those who do not read stop nobody else.
-const H2_WINDOW: u32 = 128 * 1024;
+const H2_WINDOW: u32 = 96 * 1024;
 const H2_CONNECTION_WINDOW: u32 = 100 * H2_WINDOW;
 /// Streams on one HTTP/2 connection; Pingora's default of 1 would be no multiplexing.
 const H2_STREAMS: usize = 100;
