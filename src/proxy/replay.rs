@@ -33,7 +33,7 @@ const PIECE: usize = 256 * 1024;
 
 /// A batch up to this is written with one call, for which Pingora copies it; of a larger one each piece is written, and
 /// given back, for itself.
-const BATCH: usize = 64 * 1024;
+const BATCH: usize = 32 * 1024;
 
 /// An error for Pingora that stands for `trouble`.
 pub fn trouble_error(trouble: &Trouble) -> Box<Error> {
