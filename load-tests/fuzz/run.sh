@@ -17,8 +17,8 @@ times_file=$(mktemp)
 trap 'rm -f "$times_file"' EXIT
 measure() {
   times >"$times_file"
-  used=$(awk 'NR == 2 { split($1, user, /[ms]/); split($2, system, /[ms]/)
-    printf "%d", user[1] * 60 + user[2] + system[1] * 60 + system[2] }' "$times_file")
+  used=$(awk 'NR == 2 { split($1, user, /[ms]/); split($2, kernel, /[ms]/)
+    printf "%d", user[1] * 60 + user[2] + kernel[1] * 60 + kernel[2] }' "$times_file")
 }
 
 cargo test --locked --test it --no-run
