@@ -25,7 +25,6 @@ use weighbridge::guard::Safe;
 use weighbridge::ledger::{Ledger, LedgerMetrics};
 use weighbridge::limits::{Addresses, Connections, LimitMetrics, Limits, Steady};
 use weighbridge::model::{Clock, IdSource, SystemClock};
-use weighbridge::proxy::edge::head::HeadLimits;
 use weighbridge::proxy::{
     Admission, Bounds, Buffers, Edge, Files, Gateway, Keeping, Lasting, Live, Mirrors, Services, Snapshot, Standings,
     Unproven, build,
@@ -35,8 +34,6 @@ use weighbridge::tokens::Counter;
 
 const KEYS: [&str; 3] = ["plain", "governed", "production"];
 const EVENTS: usize = 100;
-const HEAD: HeadLimits = HeadLimits { bytes: 64 << 10, fields: 100 };
-
 /// What stands in `load-tests/production.yaml` for variables.
 fn variable(name: &str, dir: &Path, provider: u16) -> Option<String> {
     let hash = |key: &str| hash_of(key.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -91,20 +88,12 @@ fn edge(config: &Config) -> Arc<Edge> {
         places: Admission::new(&config.server, metrics.proxy.overload.clone()),
         stopping: AtomicBool::new(false),
         standings,
-        bounds: Bounds {
-            head: HEAD,
-            max_body_bytes: config.server.max_body_bytes,
-            body_timeout: config.server.body_timeout,
-            body_min_rate: config.server.body_min_rate,
-            max_withheld_bytes: config.server.max_withheld_bytes,
-            keepalive: config.server.keepalive_timeout,
-            cut_revoked: false,
-        },
+        bounds: Bounds::of(config),
     };
     let gateway = Gateway::new(Arc::new(services), Arc::new(Live::new(snapshot)), Arc::new(AtomicBool::new(true)));
     let conf = Arc::new(ServerConf { threads: 1, ..ServerConf::default() });
     let proxy = build(gateway, &conf, &config.server);
-    Arc::new(Edge::new(proxy, config.server.head_timeout, config.server.keepalive_timeout, HEAD))
+    Arc::new(Edge::new(proxy, config.server.head_timeout, config.server.keepalive_timeout, Bounds::of(config).head))
 }
 
 /// A provider with one answer for requests in one piece and one for streams; its port.

@@ -24,14 +24,13 @@ use crate::admin::audit::Audit;
 use crate::admin::{AdminState, Api, Records, Tokens, Tries, Views};
 use crate::auth::{Callers, StoreError};
 use crate::cache::{Cache, CacheMetrics};
-use crate::config::{Config, OnRevoke};
+use crate::config::Config;
 use crate::files::{FilesError, Shelf};
 use crate::guard::Safe;
 use crate::ledger::budget::Budgets;
 use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, Connections, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, Sampler, SystemClock};
-use crate::proxy::edge::head::HeadLimits;
 use crate::proxy::{
     self, Admission, Bounds, Buffers, Gateway, Keeping, Lasting, Live, Mirrors, Services, Snapshot, Unproven, Watch,
 };
@@ -319,25 +318,13 @@ fn services(
         places: Admission::new(&config.server, metrics.proxy.overload.clone()),
         stopping: AtomicBool::new(false),
         standings,
-        bounds: Bounds {
-            head: head_limits(config),
-            max_body_bytes: config.server.max_body_bytes,
-            body_timeout: config.server.body_timeout,
-            body_min_rate: config.server.body_min_rate,
-            max_withheld_bytes: config.server.max_withheld_bytes,
-            keepalive: config.server.keepalive_timeout,
-            cut_revoked: config.auth.on_revoke == OnRevoke::Cut,
-        },
+        bounds: Bounds::of(config),
     })
 }
 
 fn open_ledger(config: &Config, metrics: &LedgerMetrics, beside: bool) -> Result<Arc<Ledger>, AppError> {
     let open = if beside { Ledger::open_beside } else { Ledger::open };
     Ok(open(&config.state, Arc::new(SystemClock), metrics.clone())?)
-}
-
-fn head_limits(config: &Config) -> HeadLimits {
-    HeadLimits { bytes: config.server.max_head_bytes, fields: config.server.max_head_lines }
 }
 
 fn server_conf(config: &Config) -> ServerConf {

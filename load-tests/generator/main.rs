@@ -9,10 +9,14 @@
 //!
 //! It prints one JSON object and ends by itself: both the number of requests and the time are bounded.
 
+#[path = "../common.rs"]
+mod common;
+
 use clap::{Parser, ValueEnum};
+use common::{loopback, percentiles, wait_until};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -264,15 +268,6 @@ impl Seen {
     }
 }
 
-fn percentiles(latencies_us: &mut [u64]) -> Value {
-    latencies_us.sort_unstable();
-    let at = |per_mille: usize| {
-        let rank = (latencies_us.len() * per_mille).div_ceil(1000).saturating_sub(1);
-        latencies_us.get(rank).copied()
-    };
-    json!({ "p50": at(500), "p90": at(900), "p99": at(990), "p999": at(999), "max": at(1000) })
-}
-
 /// An answer that was read to its end.
 #[derive(Default)]
 struct Answer {
@@ -429,21 +424,6 @@ fn request(args: &Args) -> Vec<u8> {
          user-agent: weighbridge-load-test\r\ncontent-length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
-}
-
-/// Sleeps in the kernel: a thread of its own waits for each connection, and no runtime is there to be blocked.
-#[allow(clippy::disallowed_methods)]
-fn wait_until(moment: Instant) {
-    std::thread::sleep(moment.saturating_duration_since(Instant::now()));
-}
-
-fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let target: SocketAddr = text.parse().map_err(|why| format!("{why}"))?;
-    match target.ip() {
-        IpAddr::V4(ip) if ip.is_loopback() => Ok(target),
-        IpAddr::V6(ip) if ip.is_loopback() => Ok(target),
-        _ => Err("load goes to this machine only".to_owned()),
-    }
 }
 
 /// How long a connection, an answer's next byte or a write may take.

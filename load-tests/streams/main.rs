@@ -6,10 +6,14 @@
 //!
 //! It prints one JSON object and ends by itself.
 
+#[path = "../common.rs"]
+mod common;
+
 use clap::Parser;
+use common::{loopback, percentiles, wait_until};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -238,30 +242,6 @@ fn next_chunk(reader: &mut BufReader<TcpStream>, body: &mut Vec<u8>) -> io::Resu
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(size > 0)
-}
-
-fn percentiles(all_us: &mut [u64]) -> Value {
-    all_us.sort_unstable();
-    let at = |per_mille: usize| {
-        let rank = (all_us.len() * per_mille).div_ceil(1000).saturating_sub(1);
-        all_us.get(rank).copied()
-    };
-    json!({ "p50": at(500), "p90": at(900), "p99": at(990), "p999": at(999), "max": at(1000) })
-}
-
-/// Sleeps in the kernel: each end of a stream has a thread of its own, and no runtime is there to be blocked.
-#[allow(clippy::disallowed_methods)]
-fn wait_until(moment: Instant) {
-    std::thread::sleep(moment.saturating_duration_since(Instant::now()));
-}
-
-fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let target: SocketAddr = text.parse().map_err(|why| format!("{why}"))?;
-    match target.ip() {
-        IpAddr::V4(ip) if ip.is_loopback() => Ok(target),
-        IpAddr::V6(ip) if ip.is_loopback() => Ok(target),
-        _ => Err("load goes to this machine only".to_owned()),
-    }
 }
 
 /// How long a connection or a stream's next byte may take.

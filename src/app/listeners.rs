@@ -2,11 +2,11 @@
 
 use super::certificates::Certificates;
 use super::upgrade::{Course, DataPlane, Phase, Sockets, Successor, bind};
-use super::{AppError, head_limits, system};
+use super::{AppError, system};
 use crate::{
     admin::{self, AdminState},
     config::{Config, Listen},
-    proxy::{self, Edge, Front, Gateway, Listener, Services},
+    proxy::{self, Bounds, Edge, Front, Gateway, Listener, Services},
 };
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -75,7 +75,7 @@ pub(super) fn data_plane(
     }
     let shared = (Arc::clone(&services.connections), services.unproven.clone(), services.metrics.clone());
     let trusted = services.trusted.clone();
-    let edge = Edge::new(proxy, head, idle, head_limits(config));
+    let edge = Edge::new(proxy, head, idle, Bounds::of(config).head);
     let course = Arc::clone(ports.course);
     let front = Front::new(edge, listeners, head, trusted, shared).lingering(move || course.phase() == Phase::Handed);
     let mut service = Service::new("gateway".to_owned(), front);

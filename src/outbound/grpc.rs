@@ -1,7 +1,7 @@
 //! Unary calls of gRPC, over a connection of HTTP/2 that is kept between calls
 //! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>). Messages are bytes here.
 
-use super::{Failed, OutboundError, Place, connector, host_of, place, system_roots};
+use super::{Failed, OutboundError, Place, Socket, connector, dial, host_of, place, system_roots};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -12,12 +12,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::RootCertStore;
-use tokio_rustls::rustls::pki_types::ServerName;
 
 /// One that was not used for so long is replaced.
 const LONGEST_IDLE: Duration = Duration::from_secs(30);
@@ -109,18 +106,9 @@ impl Grpc {
     }
 
     async fn connect(&self) -> Result<Line, OutboundError> {
-        let Place { authority, host, port, .. } = &self.place;
-        let connect = |source| OutboundError::Connect { host: authority.to_string(), source };
-        let socket = TcpStream::connect((&**host, *port)).await.map_err(connect)?;
-        let line = match &self.tls {
-            Some(tls) => {
-                let name = ServerName::try_from(host.clone());
-                let name = name.map_err(|_| OutboundError::Url(authority.to_string()))?;
-                Line::over(tls.connect(name, socket).await.map_err(connect)?).await
-            }
-            None => Line::over(socket).await,
-        };
-        line.map_err(|source| OutboundError::Broken { host: authority.to_string(), source })
+        let socket = dial(&self.place, self.tls.as_ref()).await?;
+        let broken = |source| OutboundError::Broken { host: self.place.authority.to_string(), source };
+        Line::over(socket).await.map_err(broken)
     }
 }
 
@@ -132,7 +120,7 @@ struct Line {
 }
 
 impl Line {
-    async fn over(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, Failed> {
+    async fn over(io: Box<dyn Socket>) -> Result<Self, Failed> {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         let (sender, connection) = builder.timer(TokioTimer::new()).handshake(TokioIo::new(io)).await?;
         Ok(Self { sender, driver: connection.boxed(), ended: false })

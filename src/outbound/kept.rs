@@ -4,7 +4,7 @@
 //! Nothing runs between calls: a connection that nobody uses is not polled. What the other end did to it meanwhile
 //! shows when it is taken, and one that fails before anything of an answer came is replaced by a new one, once.
 
-use super::{Client, Failed, OutboundError, Place, host_of, place};
+use super::{Client, Failed, OutboundError, Place, Socket, dial, host_of, place};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -17,10 +17,7 @@ use parking_lot::Mutex;
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
-use tokio_rustls::rustls::pki_types::ServerName;
 
 /// One that nobody used for so long is closed when the next one is looked for: some servers close after five seconds.
 const LONGEST_IDLE: Duration = Duration::from_secs(30);
@@ -110,17 +107,9 @@ impl Client {
     }
 
     async fn line(&self, place: &Place) -> Result<Line, OutboundError> {
-        let Place { authority, secure, host, port } = place;
-        let connect = |source| OutboundError::Connect { host: authority.to_string(), source };
-        let socket = TcpStream::connect((&**host, *port)).await.map_err(connect)?;
-        let line = if *secure {
-            let name = ServerName::try_from(host.clone());
-            let name = name.map_err(|_| OutboundError::Url(authority.to_string()))?;
-            Line::over(self.tls().connect(name, socket).await.map_err(connect)?).await
-        } else {
-            Line::over(socket).await
-        };
-        line.map_err(|source| OutboundError::Broken { host: authority.to_string(), source })
+        let socket = dial(place, place.secure.then(|| self.tls())).await?;
+        let broken = |source| OutboundError::Broken { host: place.authority.to_string(), source };
+        Line::over(socket).await.map_err(broken)
     }
 }
 
@@ -140,7 +129,7 @@ enum Lost {
 }
 
 impl Line {
-    async fn over(io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, Failed> {
+    async fn over(io: Box<dyn Socket>) -> Result<Self, Failed> {
         let (sender, connection) = http1::handshake(TokioIo::new(io)).await?;
         Ok(Self { sender, driver: connection.boxed(), ended: false })
     }

@@ -106,18 +106,10 @@ impl Client {
 
     async fn exchange(&self, request: Request<Bytes>, most: usize) -> Result<Response<Bytes>, OutboundError> {
         let wrong = || OutboundError::Url(host_of(request.uri()));
-        let Place { authority, secure, host, port } = place(request.uri()).ok_or_else(wrong)?;
-        let connect = |source| OutboundError::Connect { host: authority.to_string(), source };
-        let socket = TcpStream::connect((&*host, port)).await.map_err(connect)?;
-        let broken = |source| OutboundError::Broken { host: authority.to_string(), source };
-        let answered = if secure {
-            let name = ServerName::try_from(host).map_err(|_| wrong())?;
-            let socket = self.tls().connect(name, socket).await.map_err(connect)?;
-            over(socket, request, &authority, most).await
-        } else {
-            over(socket, request, &authority, most).await
-        };
-        answered.map_err(broken)
+        let place = place(request.uri()).ok_or_else(wrong)?;
+        let socket = dial(&place, place.secure.then(|| self.tls())).await?;
+        let broken = |source| OutboundError::Broken { host: place.authority.to_string(), source };
+        over(socket, request, &place.authority, most).await.map_err(broken)
     }
 
     /// Trusts `roots` instead of the system's authorities.
@@ -148,6 +140,25 @@ impl Client {
     fn tls(&self) -> &TlsConnector {
         self.tls.get_or_init(|| connector(system_roots(), &[]))
     }
+}
+
+/// A connection in clear or over TLS.
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
+
+/// Connects to `place`; over `tls`, if there is one.
+///
+/// # Errors
+///
+/// [`OutboundError::Connect`]; [`OutboundError::Url`]: its host is no name for TLS.
+async fn dial(place: &Place, tls: Option<&TlsConnector>) -> Result<Box<dyn Socket>, OutboundError> {
+    let Place { authority, host, port, .. } = place;
+    let connect = |source| OutboundError::Connect { host: authority.to_string(), source };
+    let socket = TcpStream::connect((&**host, *port)).await.map_err(connect)?;
+    let Some(tls) = tls else { return Ok(Box::new(socket)) };
+    let name = ServerName::try_from(host.clone()).map_err(|_| OutboundError::Url(authority.to_string()))?;
+    Ok(Box::new(tls.connect(name, socket).await.map_err(connect)?))
 }
 
 /// The authorities that the system trusts.

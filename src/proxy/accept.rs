@@ -7,17 +7,15 @@ use super::edge::head::HeadLimits;
 use super::edge::{self, target};
 use super::files::Place;
 use super::lane;
-use super::pace::BodyBounds;
+use super::pace::{BodyBounds, in_time};
 use super::reject::{Reject, shown};
 use super::respond;
 use crate::model::{Api, Dialect, Draft};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Uri, Version, header};
 use pingora::proxy::Session;
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 /// What a path stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -349,15 +347,7 @@ pub async fn body(session: &mut Session, head: &Head, bounds: BodyBounds, buffer
     let mut builder = Draft::with_capacity(head.length.unwrap_or(FIRST_PIECE));
     loop {
         let deadline = bounds.deadline(begun, builder.len());
-        let piece = {
-            let mut read = pin!(session.as_downstream_mut().read_request_body());
-            // A short body came with its head: then no timer is made.
-            match futures::poll!(&mut read) {
-                Poll::Ready(piece) => Ok(piece),
-                Poll::Pending => timeout_at(deadline, read).await,
-            }
-        };
-        let piece = match piece {
+        let piece = match in_time(session.as_downstream_mut().read_request_body(), || deadline).await {
             Ok(Ok(Some(piece))) => piece,
             Ok(Ok(None)) => break,
             Ok(Err(error)) => {

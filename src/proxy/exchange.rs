@@ -26,7 +26,7 @@ use crate::config::Budgeting;
 use crate::dialect;
 use crate::limits::{Permit, Shares};
 use crate::model::{Ask, NanoUsd, RequestId, Trace};
-use crate::routing::Plan;
+use crate::routing::{Plan, Route};
 use crate::telemetry::TeamSeries;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -111,6 +111,44 @@ pub struct Opened {
     pub mirror_of: Option<RequestId>,
     /// Its guardrails.
     pub guarding: Option<Box<Guarding>>,
+}
+
+impl Opened {
+    /// A request of `caller` for `route`: nothing is admitted, planned or held of it yet, and all that a client may say beside is unsaid.
+    pub fn new(
+        arrival: Arrival,
+        snapshot: &Arc<Snapshot>,
+        (caller, governing): (Arc<Caller>, Governing),
+        route: &Arc<Route<Target>>,
+        ask: Ask,
+        (share, place): (Share, Place),
+    ) -> Self {
+        Self {
+            arrival,
+            team: Arc::clone(snapshot.series.team(Some(&caller.team))),
+            caller,
+            governing,
+            permit: Permit::default(),
+            user: None,
+            session: None,
+            metadata: Metadata::default(),
+            model: Arc::clone(&route.name),
+            charges: Vec::new(),
+            budgeting: Arc::clone(&snapshot.budgeting),
+            first: None,
+            query: None,
+            include_cost: false,
+            snapshot: Arc::clone(snapshot),
+            plan: Plan::new(Arc::clone(route)),
+            bytes_in: ask.body.len(),
+            ask,
+            meaning: None,
+            share,
+            place,
+            mirror_of: None,
+            guarding: None,
+        }
+    }
 }
 
 /// One request from its admission to its record.

@@ -21,7 +21,7 @@ use crate::auth::Callers;
 use crate::cache::{Cache, CacheRules};
 use crate::catalogue::{self, Price};
 use crate::config::{
-    Budgeting, Config, ConfigError, Guardrail, Health, Mirror, Model, Networks, PriceOverride, Protocol,
+    Budgeting, Config, ConfigError, Guardrail, Health, Mirror, Model, Networks, OnRevoke, PriceOverride, Protocol,
     Provider as ProviderConfig, Scope, Target as TargetConfig, nearest,
 };
 use crate::guard::{Guards, Mask, Safe};
@@ -109,6 +109,22 @@ pub struct Bounds {
     pub keepalive: Duration,
     /// Streams of a key that is revoked or has expired are ended.
     pub cut_revoked: bool,
+}
+
+impl Bounds {
+    /// As the file has them.
+    pub fn of(config: &Config) -> Self {
+        let server = &config.server;
+        Self {
+            head: HeadLimits { bytes: server.max_head_bytes, fields: server.max_head_lines },
+            max_body_bytes: server.max_body_bytes,
+            body_timeout: server.body_timeout,
+            body_min_rate: server.body_min_rate,
+            max_withheld_bytes: server.max_withheld_bytes,
+            keepalive: server.keepalive_timeout,
+            cut_revoked: config.auth.on_revoke == OnRevoke::Cut,
+        }
+    }
 }
 
 /// What outlives a snapshot, and is found again by the next one.

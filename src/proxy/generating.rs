@@ -8,7 +8,7 @@ use super::{
     exchange::{Arrival, Exchange, Opened, Shared},
     finish,
     gateway::{Services, Snapshot},
-    governed::{Governing, reserved_tokens},
+    governed::Governing,
     mirror::Driver,
     reject::Reject,
     target::Target,
@@ -20,9 +20,8 @@ use crate::{
         Budget, Config, Failure, Mode, OnExhausted, ProbeBudget, Provider, RouteKind, Rules, Scope, Sticky, Unit,
     },
     dialect,
-    limits::Permit,
     model::{Api, Draft},
-    routing::{Plan, Proof, Route, Rule},
+    routing::{Proof, Route, Rule},
 };
 use http::{HeaderMap, Version};
 use parking_lot::Mutex;
@@ -172,36 +171,10 @@ fn open(services: &Services, asker: &Asker, place: Place) -> Result<Opened, Reje
     });
     let ask = dialect::parse(Api::ChatCompletions, Draft::copy_of(body.to_string().as_bytes()));
     let ask = ask.map_err(|bad| Reject::BadRequest { message: bad.message, param: bad.param })?;
-    let bytes_in = ask.body.len();
-    let mut opened = Opened {
-        arrival,
-        team: Arc::clone(snapshot.series.team(Some(&caller.team))),
-        caller: Arc::clone(caller),
-        governing: governing.clone(),
-        permit: Permit::default(),
-        user: None,
-        session: None,
-        metadata: Vec::new(),
-        model: Arc::clone(&route.name),
-        charges: Vec::new(),
-        budgeting: Arc::clone(&snapshot.budgeting),
-        first: None,
-        query: None,
-        include_cost: false,
-        snapshot: Arc::clone(snapshot),
-        plan: Plan::new(Arc::clone(route)),
-        ask,
-        meaning: None,
-        share: services.buffers.take(bytes_in).ok_or(Reject::BuffersFull)?,
-        place,
-        bytes_in,
-        mirror_of: None,
-        guarding: None,
-    };
-    let permit = opened.governing.admit_caller(&services.limits, &opened.subject())?;
-    let tokens = reserved_tokens(&opened.ask);
-    opened.permit = opened.governing.admit_request(&services.limits, permit, &opened.subject(), tokens)?;
-    opened.charges = opened.facts().charges(opened.governing.budgets());
+    let share = services.buffers.take(ask.body.len()).ok_or(Reject::BuffersFull)?;
+    let asks = (Arc::clone(caller), governing.clone());
+    let mut opened = Opened::new(arrival, snapshot, asks, route, ask, (share, place));
+    opened.admit(services)?;
     opened.reserve(services, snapshot)?;
     Ok(opened)
 }

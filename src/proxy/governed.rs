@@ -234,6 +234,20 @@ impl Opened {
         self.governing.shares(limits, &self.subject())
     }
 
+    /// Admits, by all rules on requests and tokens at once, what no client waits for (copies, looks at targets), and finds the
+    /// budgets that it is under.
+    ///
+    /// # Errors
+    ///
+    /// As [`Limits::admit`].
+    pub fn admit(&mut self, services: &Services) -> Result<(), Refusal> {
+        let permit = self.governing.admit_caller(&services.limits, &self.subject())?;
+        let tokens = reserved_tokens(&self.ask);
+        self.permit = self.governing.admit_request(&services.limits, permit, &self.subject(), tokens)?;
+        self.charges = self.facts().charges(self.governing.budgets());
+        Ok(())
+    }
+
     /// Whether the provider's rules let an attempt pass.
     ///
     /// # Errors

@@ -1,8 +1,25 @@
 //! How fast a request's body must come.
 
 use super::reject::Reject;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout_at};
+
+/// `work`, unless it takes until the deadline. Where it is done at once, as nearly all reads and writes are, no timer is made, nothing is
+/// moved, and the deadline is not asked for.
+///
+/// # Errors
+///
+/// It took until then.
+pub async fn in_time<T>(work: impl Future<Output = T>, deadline: impl FnOnce() -> Instant) -> Result<T, Elapsed> {
+    let mut work = pin!(work);
+    if let Poll::Ready(done) = futures::poll!(&mut work) {
+        return Ok(done);
+    }
+    timeout_at(deadline(), work).await
+}
 
 /// Bounds on one body.
 #[derive(Debug, Clone, Copy)]

@@ -5,6 +5,7 @@ use super::attempt::Attempt;
 use super::cached::Hit;
 use super::edge::framing::Framing;
 use super::exchange::{Arrival, Exchange};
+use super::pace::in_time;
 use super::reject::{Reject, Retry};
 use crate::dialect::error::{self, Told};
 use crate::limits::{Share, Shares, reset_text};
@@ -15,9 +16,8 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
+use tokio::time::Instant;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
@@ -410,13 +410,8 @@ async fn write(session: &mut Session, header: ResponseHeader, body: Bytes) -> Re
 
 /// Pingora bounds neither the writing of a header nor of a body's end: a client that reads nothing is given up.
 pub async fn bounded<T>(writing: impl Future<Output = Result<T>>) -> Result<T> {
-    let mut writing = pin!(writing);
-    // Nearly every write is done at once: no timer is made for it, and nothing is moved.
-    if let Poll::Ready(written) = futures::poll!(&mut writing) {
-        return written;
-    }
     let given_up = |_| Error::explain(ErrorType::WriteTimedout, "the client reads nothing").into_down();
-    tokio::time::timeout(2 * CLIENT_WRITE, writing).await.map_err(given_up)?
+    in_time(writing, || Instant::now() + 2 * CLIENT_WRITE).await.map_err(given_up)?
 }
 
 async fn write_all(session: &mut Session, header: ResponseHeader, body: Bytes) -> Result<u64> {

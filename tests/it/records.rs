@@ -79,11 +79,14 @@ async fn ask(gateway: &Gateway, label: &str) {
 async fn a_request_is_found_by_all_that_is_known_of_it_and_pages_meet() {
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream]).with_admin().start().await;
+    // Each waits for the record of the one before: workers write theirs in their own time.
     for number in 0..7 {
         ask(&gateway, &format!("label-{number}")).await;
+        gateway.found("", number + 1).await;
     }
     upstream.next(Script::error(400));
     gateway.post(CHAT, sample::CHAT_ASK).await;
+    gateway.found("", 8).await;
     gateway.post(CHAT, r#"{"model":"nobody","messages":[]}"#).await;
     let all = gateway.found("", 9).await;
     assert_eq!(all[0]["code"], "model_not_found");

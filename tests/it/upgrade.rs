@@ -1,7 +1,7 @@
 //! An upgrade drops nothing: streams end on the old process, connections are not reset, a budget holds over both processes,
 //! and what fails leaves the old process as it was.
 
-use crate::support::call::Call;
+use crate::support::call::{Call, Open};
 use crate::support::config::{INPUT_NANO_USD, KEY, OUTPUT_NANO_USD, Setup};
 use crate::support::eventually;
 use crate::support::gateway::{Gateway, binary};
@@ -31,6 +31,15 @@ fn held_stream(gate: &Gate) -> Script {
         .body(sample::CHAT_USAGE)
         .body(sample::CHAT_DONE)
         .end()
+}
+
+/// A stream of `ask` that has begun and goes on when the gate opens.
+async fn begun(upstream: &Upstream, gateway: &Gateway, ask: &'static str) -> (Gate, Open) {
+    let gate = Gate::new();
+    upstream.next(held_stream(&gate));
+    let mut stream = gateway.open(CHAT, ask).await;
+    stream.event().await.expect("the stream has begun");
+    (gate, stream)
 }
 
 fn usd(nano: u64) -> String {
@@ -109,10 +118,7 @@ async fn a_budget_holds_over_both_processes_and_is_exact_afterwards() {
     let mut kept = H1::connect(gateway.address).await;
     assert!(kept.send(&Call::get("/v1/models").key(KEY)).await);
     let (_, mut kept) = kept.answer().await;
-    let gate = Gate::new();
-    upstream.next(held_stream(&gate));
-    let mut stream = gateway.open(CHAT, DEAR).await;
-    stream.event().await.expect("the stream has begun");
+    let (gate, stream) = begun(&upstream, &gateway, DEAR).await;
     gateway.upgrade(&[]).await.ok();
     let (_, reserved) = balance(&gateway).await;
     assert!(reserved * 1e9 >= DEAR_NANO_USD as f64, "the new process holds it too: {reserved}");
@@ -142,10 +148,7 @@ async fn a_budget_holds_over_both_processes_and_is_exact_afterwards() {
 async fn a_third_process_holds_what_the_first_has_open() {
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream]).search(&for_one()).start().await;
-    let gate = Gate::new();
-    upstream.next(held_stream(&gate));
-    let mut stream = gateway.open(CHAT, DEAR).await;
-    stream.event().await.expect("the stream has begun");
+    let (gate, stream) = begun(&upstream, &gateway, DEAR).await;
     gateway.upgrade(&[]).await.ok();
     gateway.upgrade(&[]).await.ok();
     assert!(gateway.runs());
@@ -172,10 +175,7 @@ fn broken_binary(gateway: &Gateway, run: &str) -> String {
 async fn what_fails_leaves_the_old_process_as_it_was_and_says_why() {
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream]).search(&for_one()).start().await;
-    let gate = Gate::new();
-    upstream.next(held_stream(&gate));
-    let mut stream = gateway.open(CHAT, DEAR).await;
-    stream.event().await.expect("the stream has begun");
+    let (gate, stream) = begun(&upstream, &gateway, DEAR).await;
     let (ends, hangs) = (broken_binary(&gateway, "exit 3"), "exec sleep 600");
     let said = gateway.upgrade(&["--binary", &ends]).await.failed();
     assert!(said.contains("goes on as it was") && said.contains("exit status: 3"), "{said}");
@@ -207,10 +207,7 @@ async fn what_fails_leaves_the_old_process_as_it_was_and_says_why() {
 async fn told_to_stop_during_the_overlap_the_new_process_ends_behind_the_old_one() {
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream]).start().await;
-    let gate = Gate::new();
-    upstream.next(held_stream(&gate));
-    let mut stream = gateway.open(CHAT, sample::CHAT_USAGE_ASK).await;
-    stream.event().await.expect("the stream has begun");
+    let (gate, stream) = begun(&upstream, &gateway, sample::CHAT_USAGE_ASK).await;
     gateway.upgrade(&[]).await.ok();
     gateway.signal_successor(Signal::TERM);
     eventually("readiness goes", || async { (gateway.admin_status("/readyz").await != Some(200)).then_some(()) }).await;
@@ -247,10 +244,7 @@ async fn killed_in_the_overlap_the_old_process_is_settled_by_the_new_one() {
 async fn killed_in_the_overlap_the_new_process_is_followed_by_one_that_knows_what_the_old_one_holds() {
     let upstream = Upstream::start().await;
     let gateway = Setup::openai(&[&upstream]).search(&for_one()).start().await;
-    let gate = Gate::new();
-    upstream.next(held_stream(&gate));
-    let mut stream = gateway.open(CHAT, DEAR).await;
-    stream.event().await.expect("the stream has begun");
+    let (gate, stream) = begun(&upstream, &gateway, DEAR).await;
     gateway.upgrade(&[]).await.ok();
     gateway.signal_successor(Signal::KILL);
     gateway.successor_ended().await;

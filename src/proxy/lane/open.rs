@@ -12,7 +12,6 @@ use crate::{
         open::{Next, Opening, SESSION, header_text, user},
         reject::Reject,
     },
-    routing::Plan,
 };
 use pingora::proxy::Session;
 use std::sync::Arc;
@@ -47,30 +46,14 @@ impl Opening<'_> {
         // One token: whoever has none left gets no session. It is given back: tokens are taken as they are reported.
         let mut permit = governing.admit_request(&services.limits, permit, &local.subject(&caller), 1)?;
         drop((permit.take_tokens(), permit.take_model_tokens()));
+        let share = services.buffers.take(0).ok_or(Reject::BuffersFull)?;
+        let arrival = self.arrival.clone();
         let mut opened = Opened {
-            arrival: self.arrival.clone(),
-            team: Arc::clone(snapshot.series.team(Some(&caller.team))),
-            caller,
-            governing,
             permit,
             user: local.user.clone(),
             session: header_text(&head.headers, &SESSION).map(Arc::from),
             metadata: local.metadata.clone(),
-            model: Arc::clone(&route.name),
-            charges: Vec::new(),
-            budgeting: Arc::clone(&snapshot.budgeting),
-            first: None,
-            query: None,
-            include_cost: false,
-            snapshot: Arc::clone(snapshot),
-            plan: Plan::new(Arc::clone(route)),
-            ask,
-            meaning: None,
-            share: services.buffers.take(0).ok_or(Reject::BuffersFull)?,
-            place,
-            bytes_in: 0,
-            mirror_of: None,
-            guarding: None,
+            ..Opened::new(arrival, snapshot, (caller, governing), route, ask, (share, place))
         };
         opened.charges = opened.facts().charges(opened.governing.budgets());
         opened.plan = opened.planned(Arc::clone(route), services.clock.now_us())?;

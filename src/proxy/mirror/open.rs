@@ -10,11 +10,10 @@ use crate::{
         evidence::Asker,
         exchange::{Arrival, Opened},
         gateway::{Services, Snapshot},
-        governed::{Governing, reserved_tokens},
+        governed::Governing,
         guarded::{self, Guarding, Looked, Who},
         reject::{Reject, shown},
     },
-    routing::Plan,
 };
 use http::HeaderMap;
 use std::sync::Arc;
@@ -48,36 +47,17 @@ pub(super) fn open(services: &Services, job: &Job, place: Place) -> Result<Opene
     };
     let ask = ask.map_err(|bad| Reject::BadRequest { message: bad.message, param: bad.param })?;
     let (ask, guarding) = looked((services, snapshot), (job, &arrival), (&caller, &governing), ask)?;
-    let bytes_in = ask.body.len();
+    let share = services.buffers.take(ask.body.len()).ok_or(Reject::BuffersFull)?;
     let mut opened = Opened {
-        arrival,
-        team: Arc::clone(snapshot.series.team(Some(&caller.team))),
-        caller,
-        governing,
-        permit: crate::limits::Permit::default(),
         user: job.user.clone(),
         session: job.session.clone(),
         metadata: job.metadata.clone(),
-        model: Arc::clone(&route.name),
-        charges: Vec::new(),
-        budgeting: Arc::clone(&snapshot.budgeting),
-        first: None,
         query: job.query.clone(),
-        include_cost: false,
-        snapshot: Arc::clone(snapshot),
-        plan: Plan::new(Arc::clone(route)),
-        ask,
-        meaning: None,
-        share: services.buffers.take(bytes_in).ok_or(Reject::BuffersFull)?,
-        place,
-        bytes_in,
         mirror_of: Some(job.of),
         guarding,
+        ..Opened::new(arrival, snapshot, (caller, governing), route, ask, (share, place))
     };
-    let permit = opened.governing.admit_caller(&services.limits, &opened.subject())?;
-    let tokens = reserved_tokens(&opened.ask);
-    opened.permit = opened.governing.admit_request(&services.limits, permit, &opened.subject(), tokens)?;
-    opened.charges = opened.facts().charges(opened.governing.budgets());
+    opened.admit(services)?;
     opened.plan = opened.planned(Arc::clone(route), services.clock.now_us())?;
     opened.reserve(services, snapshot)?;
     Ok(opened)

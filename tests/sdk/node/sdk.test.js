@@ -26,6 +26,12 @@ async function until(probe, what) {
   assert.fail(`waited in vain: ${what}`);
 }
 
+/** How many calls the provider has seen cancelled, once those of the tests before have ended too. */
+async function abortedSoFar() {
+  await until(async () => (await stats()).open === 0, "earlier calls have ended at the provider");
+  return (await stats()).aborted;
+}
+
 async function collect(stream) {
   const all = [];
   for await (const item of stream) all.push(item);
@@ -129,7 +135,7 @@ test("openai: an error in mid-stream throws", async () => {
 });
 
 test("openai: aborting a stream cancels the call upstream", async () => {
-  const before = (await stats()).aborted;
+  const before = await abortedSoFar();
   const stream = await chat("long", { stream: true });
   for await (const _ of stream) break;
   stream.controller.abort();
@@ -186,7 +192,7 @@ test("anthropic: an error in mid-stream throws", async () => {
 });
 
 test("anthropic: aborting a stream cancels the call upstream", async () => {
-  const before = (await stats()).aborted;
+  const before = await abortedSoFar();
   const stream = await message("claude-long", { stream: true, max_tokens: 4000 });
   for await (const event of stream) if (event.type === "content_block_delta") break;
   stream.controller.abort();

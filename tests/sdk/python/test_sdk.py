@@ -34,6 +34,12 @@ def wait_until(probe, what, seconds=10):
     raise AssertionError(f"waited {seconds} s in vain: {what}")
 
 
+def aborted_so_far():
+    """How many calls the provider has seen cancelled, once those of the tests before have ended too."""
+    wait_until(lambda: stats()["open"] == 0, "earlier calls have ended at the provider")
+    return stats()["aborted"]
+
+
 class OpenAI(unittest.TestCase):
     def setUp(self):
         self.client = openai.OpenAI(base_url=f"{GATEWAY}/v1", api_key=KEY, max_retries=0)
@@ -216,7 +222,7 @@ class OpenAI(unittest.TestCase):
                     list(self.client.responses.create(model=model, input="Hello", stream=True))
 
     def test_closing_a_stream_cancels_the_call_upstream(self):
-        before = stats()["aborted"]
+        before = aborted_so_far()
         stream = self.client.chat.completions.create(model="long", messages=HELLO, stream=True)
         next(stream)
         stream.close()
@@ -329,7 +335,7 @@ class Anthropic(unittest.TestCase):
                         pass
 
     def test_closing_a_stream_cancels_the_call_upstream(self):
-        before = stats()["aborted"]
+        before = aborted_so_far()
         with self.client.messages.stream(model="claude-long", max_tokens=4000, messages=HELLO) as stream:
             next(iter(stream.text_stream))
         wait_until(lambda: stats()["aborted"] == before + 1, "the provider sees the client leave")
