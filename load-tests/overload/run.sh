@@ -85,7 +85,7 @@ load() {
   local name=$1
   shift
   GENERATOR_KEY=${key[$name]} timeout 120 taskset -c "$LOAD_CPU" "$built/examples/load_generator" \
-    --target "127.0.0.1:$GATEWAY_PORT" --body "$body" --events 100 --refused 503 --requests 10000000 "$@"
+    --target "127.0.0.1:$GATEWAY_PORT" --body short --text-bytes "$text" --refused 503 --requests 10000000 "$@"
 }
 field() { sed "s/.*\"$1\":\([0-9.]*\).*/\1/"; }
 
@@ -111,12 +111,12 @@ for scenario in $SCENARIOS; do
   export STATE_DIR=$work/state-$scenario ACCESS_LOG=$work/access-$scenario.jsonl
   mkdir -p "$STATE_DIR"
   case $scenario in
-    places) export PLACES=64 FIRST_TOKEN=100ms; body=short connections=192 ;;
-    processor) export PLACES=20000 FIRST_TOKEN=20ms; body=stream connections=256 ;;
+    places) export PLACES=64 FIRST_TOKEN=100ms; text=0 connections=192 ;;
+    processor) export PLACES=20000 FIRST_TOKEN=20ms; text=16384 connections=256 ;;
     *) fail "no scenario $scenario" ;;
   esac
   start "provider-$scenario" "$LOAD_CPU" "$PROVIDER_PORT" \
-    "$built/weighbridge" simulate --listen "127.0.0.1:$PROVIDER_PORT" --output-tokens 100 --record 1
+    "$built/weighbridge" simulate --listen "127.0.0.1:$PROVIDER_PORT" --output-tokens 16 --record 1
   # What it can do: each again as soon as it is answered. Without shedding: a refusal that comes back at once is no work.
   SHED_LAG=0s start "capacity-$scenario" "$PROXY_CPU" "$GATEWAY_PORT" "$built/weighbridge" run -c "$here/weighbridge.yaml"
   load loud --connections 64 --seconds 2 >/dev/null
