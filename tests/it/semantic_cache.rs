@@ -16,6 +16,8 @@ const CACHE: &str = "x-weighbridge-cache";
 const OTHER: &str = "wb-test-key-of-another-team-0123456789";
 /// What a sample answer costs.
 const COST: u64 = sample::INPUT * INPUT_NANO_USD + sample::OUTPUT * OUTPUT_NANO_USD;
+/// Tokens that are held for a request beside its own bytes.
+const FRAME: u64 = 64;
 /// What a vector costs.
 const VECTOR: u64 = 5 * INPUT_NANO_USD;
 
@@ -294,13 +296,15 @@ async fn the_model_that_is_asked_may_change_and_vectors_of_two_are_never_compare
 #[tokio::test]
 async fn vectors_are_paid_by_the_budgets_and_what_cannot_be_paid_is_not_asked() {
     let scene = Scene::new().await;
-    let gateway =
-        scene.setup("threshold: 0.99").model_of("embed", &["b"], "budgets: [{ usd: 0.00005, per: day }]").start().await;
-    for n in 0..12 {
+    // Room for what is held for one vector, and for two that are paid.
+    let hold = (r#"{"input":"which 10.00","model":"embed"}"#.len() as u64 + FRAME) * INPUT_NANO_USD;
+    let usd = format!("budgets: [{{ usd: 0.{:09}, per: day }}]", hold + 2 * VECTOR);
+    let gateway = scene.setup("threshold: 0.99").model_of("embed", &["b"], &usd).start().await;
+    for n in 0..14 {
         assert_eq!(says(&gateway, &format!("which {n}.00")).await, "miss");
     }
     let (asked, refused) = (scene.vectors.count(), embedded(&gateway, "refused").await);
-    assert!((1..=5).contains(&asked) && asked as f64 + refused == 12.0, "{asked} {refused}");
+    assert!((3..=12).contains(&asked) && asked as f64 + refused == 14.0, "{asked} {refused}");
     let budgets = gateway.admin("GET", "/budgets", Value::Null).await.json();
     assert_eq!(budgets["budgets"][0]["settled"], json!(asked as u64 * VECTOR), "{budgets}");
     assert_eq!(budgets["budgets"][0]["reserved"], json!(0));
@@ -428,9 +432,9 @@ async fn a_reload_begins_anew_with_what_it_says() {
         let told = [says(&gateway, "one 0.00").await, says(&gateway, "two 0.20").await];
         assert_eq!(told, want, "{to}");
     }
-    let models: Vec<_> = gateway.settled(16).await.iter().map(|row| row.text("model").to_owned()).collect();
+    let models: Vec<_> = gateway.settled(18).await.iter().map(|row| row.text("model").to_owned()).collect();
     let count = |name: &str| models.iter().filter(|model| *model == name).count();
-    assert_eq!((count("embed"), count("embed2")), (4, 2), "{models:?}");
+    assert_eq!((count("embed"), count("embed2")), (6, 2), "{models:?}");
 }
 
 #[tokio::test]
