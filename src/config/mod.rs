@@ -56,7 +56,7 @@ pub use rules::{
 pub use secret::Secret;
 pub use section::Section;
 pub use summary::Notes;
-pub use telemetry::{Conventions, Otlp, OtlpProtocol, Telemetry};
+pub use telemetry::{Conventions, Otlp, OtlpCompression, OtlpProtocol, Telemetry};
 pub use uplink::{EgressProxy, Uplink};
 
 use crate::model::Api;

@@ -233,7 +233,7 @@ async fn what_is_more_than_a_short_plain_text_is_never_compared() {
 #[tokio::test]
 async fn without_a_vector_a_request_is_answered_as_if_there_were_none_to_have() {
     let scene = Scene::new().await;
-    let gateway = scene.setup("timeout: 300ms").start().await;
+    let gateway = scene.setup("timeout: 300ms").model_of("embed", &["b"], "max_attempts: 1").start().await;
     assert_eq!(says(&gateway, "one 0.00").await, "miss");
     let broken = [
         ("late", Script::silence()),
