@@ -87,8 +87,8 @@ impl Vector {
         let (theirs, their_rest) = other.0.as_chunks::<LANES>();
         let mut sums = [0_f32; LANES];
         for (one, other) in ours.iter().zip(theirs) {
-            for lane in 0..LANES {
-                sums[lane] += one[lane] * other[lane];
+            for (sum, (one, other)) in sums.iter_mut().zip(one.iter().zip(other)) {
+                *sum += one * other;
             }
         }
         let rest: f32 = our_rest.iter().zip(their_rest).map(|(one, other)| one * other).sum();
