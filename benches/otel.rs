@@ -4,7 +4,7 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::sync::Arc;
-use weighbridge::config::{Conventions, Otlp, OtlpProtocol, Telemetry};
+use weighbridge::config::{Conventions, Otlp, OtlpCompression, OtlpProtocol, Telemetry};
 use weighbridge::model::{Api, NanoUsd, RequestId, Sampler, SystemClock, Trace, TraceParent, Usage, UsageOrigin};
 use weighbridge::otel::Otel;
 use weighbridge::telemetry::{AccessAttempt, AccessRecord, AttemptDetail, Outcome, Tap as _};
@@ -49,6 +49,7 @@ fn bench(criterion: &mut Criterion) {
             // Nobody listens: what is made is dropped in the end.
             endpoint: "http://127.0.0.1:9".parse().expect("a URL"),
             protocol: OtlpProtocol::Http,
+            compression: OtlpCompression::None,
             headers: Default::default(),
             ca_file: None,
             timeout: std::time::Duration::from_secs(1),

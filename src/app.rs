@@ -32,7 +32,8 @@ use crate::ledger::{Ledger, LedgerError, LedgerMetrics};
 use crate::limits::{Addresses, Connections, LimitMetrics, Limits, Steady};
 use crate::model::{Clock, IdSource, Sampler, SystemClock};
 use crate::proxy::{
-    self, Admission, Bounds, Buffers, Gateway, Keeping, Lasting, Live, Mirrors, Services, Snapshot, Unproven, Watch,
+    self, Admission, Bounds, Buffers, Embedder, Gateway, Keeping, Lasting, Live, Mirrors, Services, Snapshot, Unproven,
+    Watch,
 };
 use crate::routing::{HealthMetrics, Standings};
 use crate::telemetry::{AccessLog, Metrics, SeriesTable};
@@ -311,6 +312,7 @@ fn services(
         contents: records.contents.take(),
         keeping: Keeping::new(&config.records),
         cache: Cache::new(config.cache.max_bytes, cache_metrics),
+        embedder: Embedder::default(),
         tracing,
         metrics: metrics.proxy.clone(),
         unproven: Unproven::default(),

@@ -1,6 +1,9 @@
 //! The kept answers.
 
-use super::{CacheMetrics, Key};
+use super::{
+    CacheMetrics, Key, Meaning,
+    nearby::{Near, Nearby},
+};
 use crate::model::{CacheShare, CacheView, NanoUsd};
 use bytes::Bytes;
 use http::header::HeaderValue;
@@ -36,6 +39,8 @@ pub struct Answer {
     pub kept_us: u64,
     /// How long it may be given again.
     pub ttl: Duration,
+    /// What its request means, where it may be given to others that mean the same.
+    pub meaning: Option<Meaning>,
 }
 
 impl Answer {
@@ -46,16 +51,19 @@ impl Answer {
 
     /// Memory that it takes, in bytes: what is not its body is about as much for all.
     fn weight(&self) -> u32 {
-        u32::try_from(self.body.len().saturating_add(ABOUT)).unwrap_or(u32::MAX)
+        let meaning = self.meaning.as_ref().map_or(0, Meaning::weight);
+        u32::try_from(self.body.len().saturating_add(meaning).saturating_add(ABOUT)).unwrap_or(u32::MAX)
     }
 }
 
 /// What an answer takes beside its body: the key, its names and headers, and what the table itself needs for it.
 const ABOUT: usize = 512;
 
-/// All kept answers: bounded by their bytes, each for its own time. Requests only read it; it has no lock of its own.
+/// All kept answers: bounded by their bytes, each for its own time. Requests only read it; it has no lock of its own, but for
+/// answers that are given by meaning.
 pub struct Cache {
     answers: moka::sync::Cache<Key, Arc<Answer>>,
+    nearby: Arc<Nearby>,
     max_bytes: u64,
     /// How often answers were dropped by hand.
     purges: AtomicU64,
@@ -102,7 +110,10 @@ impl Cache {
     /// An empty one of at most so many bytes.
     pub fn new(max_bytes: u64, metrics: CacheMetrics) -> Self {
         let gone = ["expired", "size", "purged"].map(|reason| metrics.gone.with_label_values(&[reason]));
-        let told = move |_: Arc<Key>, _: Arc<Answer>, cause| {
+        let nearby = Arc::<Nearby>::default();
+        let compared = Arc::clone(&nearby);
+        let told = move |_: Arc<Key>, answer: Arc<Answer>, cause| {
+            compared.remove(&answer);
             let [expired, size, purged] = &gone;
             match cause {
                 RemovalCause::Expired => expired.inc(),
@@ -117,7 +128,7 @@ impl Cache {
             .expire_after(OwnTime)
             .eviction_listener(told)
             .build();
-        Self { answers, max_bytes, purges: AtomicU64::new(0), metrics }
+        Self { answers, nearby, max_bytes, purges: AtomicU64::new(0), metrics }
     }
 
     /// The counters.
@@ -135,9 +146,25 @@ impl Cache {
         self.answers.get(key)
     }
 
-    /// An answer was given again.
-    pub fn hit(&self, answer: &Answer) {
-        self.metrics.hits.inc();
+    /// The answer whose request is most like one of this meaning, at least as much as `least`, of those that `takes` takes;
+    /// and how much. Counts nothing.
+    pub fn nearest(
+        &self,
+        meaning: &Meaning,
+        least: f32,
+        takes: impl Fn(&Answer) -> bool,
+    ) -> Option<(Arc<Answer>, f32)> {
+        let near = self.nearby.like(meaning, least, takes);
+        // What was dropped may still stand in the list for a moment.
+        let held = |near: &Near| self.look(&near.key).is_some_and(|held| Arc::ptr_eq(&held, &near.answer));
+        let found = near.into_iter().find(|(_, near)| held(near));
+        found.map(|(likeness, near)| (near.answer, likeness))
+    }
+
+    /// An answer was given again; `alike`: to a request that only means the same.
+    pub fn hit(&self, answer: &Answer, alike: bool) {
+        let hits = if alike { &self.metrics.alike } else { &self.metrics.hits };
+        hits.inc();
         self.metrics.saved.inc_by(u64::try_from(answer.cost.0).unwrap_or_default());
     }
 
@@ -156,7 +183,10 @@ impl Cache {
         if self.purges() != purges {
             return false;
         }
-        self.answers.insert(key, Arc::new(answer));
+        let answer = Arc::new(answer);
+        // First: whenever it is dropped from the table, it is found here and dropped, too.
+        self.nearby.add(key, &answer);
+        self.answers.insert(key, answer);
         if self.purges() != purges {
             // Dropped meanwhile: it may not have been seen.
             self.answers.invalidate(&key);
@@ -187,20 +217,24 @@ impl Cache {
     /// What it holds, and what came of it since the start of the process.
     pub fn view(&self) -> CacheView {
         self.answers.run_pending_tasks();
+        let mut compared = 0;
         let mut held: BTreeMap<(Arc<str>, Arc<str>), CacheShare> = BTreeMap::new();
         for (_, answer) in &self.answers {
             let share = held.entry((Arc::clone(&answer.team), Arc::clone(&answer.model))).or_insert_with(|| {
                 CacheShare { team: answer.team.to_string(), model: answer.model.to_string(), ..CacheShare::default() }
             });
             share.answers += 1;
+            compared += u64::from(answer.meaning.is_some());
             share.bytes += u64::from(answer.weight());
         }
-        let CacheMetrics { hits, misses, bypassed, kept, saved, .. } = &self.metrics;
+        let CacheMetrics { hits, alike, misses, bypassed, kept, saved, .. } = &self.metrics;
         CacheView {
             answers: self.answers.entry_count(),
             bytes: self.answers.weighted_size(),
             max_bytes: self.max_bytes,
-            hits: hits.get(),
+            hits: hits.get() + alike.get(),
+            semantic_hits: alike.get(),
+            compared,
             misses: misses.get(),
             bypassed: bypassed.get(),
             kept: kept.get(),

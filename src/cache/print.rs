@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 pub type Key = [u8; 32];
 
 /// A key in the making. Everything goes in with its length, so that no two lists of parts look alike.
+#[derive(Clone)]
 pub struct Print(Sha256);
 
 impl Print {
@@ -49,5 +50,12 @@ impl Print {
     pub fn body(self, body: &[u8], ignored: &[&[&str]], stateful: &[&str]) -> Option<Key> {
         let canonical = canonical::of(body, ignored, stateful)?;
         Some(self.with(canonical).0.finalize().into())
+    }
+
+    /// Of what is known by `key`, that for which vectors of `dimensions` numbers are compared that `maker` made.
+    pub fn bucket(key: &Key, maker: &str, dimensions: usize) -> Key {
+        let mut print = Sha256::new();
+        print.update(b"weighbridge meanings 1");
+        Self(print).with(key).with(maker).number(dimensions as u64).0.finalize().into()
     }
 }

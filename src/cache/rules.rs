@@ -1,6 +1,6 @@
 //! For which requests answers are kept: what models and teams say, joined.
 
-use crate::config::{CacheBounds, CacheScope, CacheUse, Caching, Config};
+use crate::config::{CacheBounds, CacheScope, CacheUse, Caching, Config, Semantic};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,8 @@ pub struct CacheRule {
     pub scope: CacheScope,
     /// The longest answer that is kept, in bytes.
     pub most: usize,
+    /// Whether it is given to requests that mean the same, too.
+    pub semantic: bool,
 }
 
 impl CacheRules {
@@ -31,7 +33,7 @@ impl CacheRules {
     pub fn new(config: &Config) -> Self {
         let models = config.models.values().filter_map(|model| Some((Arc::clone(&model.name), model.cache?)));
         let teams = config.teams.values().filter_map(|team| Some((Arc::clone(&team.name), team.cache?)));
-        Self { bounds: config.cache, models: models.collect(), teams: teams.collect() }
+        Self { bounds: config.cache.clone(), models: models.collect(), teams: teams.collect() }
     }
 
     /// The rule for a request; `None`: nothing is kept. A team's word goes before its model's, but for a model's `never`;
@@ -47,12 +49,21 @@ impl CacheRules {
             return None;
         }
         let asked = words().next()?.used == CacheUse::Asked;
+        let by_meaning = || words().filter_map(|one| one.semantic);
         Some(CacheRule {
             asked,
             ttl: words().filter_map(|one| one.ttl).min().unwrap_or(self.bounds.ttl),
             scope: words().filter_map(|one| one.scope).max().unwrap_or(self.bounds.scope),
             most: self.bounds.max_entry_bytes,
+            semantic: self.bounds.semantic.is_some()
+                && by_meaning().next() == Some(true)
+                && by_meaning().all(|yes| yes),
         })
+    }
+
+    /// How requests are compared by meaning; `None`: they are not.
+    pub const fn semantic(&self) -> Option<&Arc<Semantic>> {
+        self.bounds.semantic.as_ref()
     }
 }
 
@@ -62,13 +73,20 @@ mod tests {
 
     #[test]
     fn a_team_and_a_model_are_joined_to_the_stricter_of_both() {
-        let says = |used, ttl: Option<u64>, scope| Caching { used, ttl: ttl.map(Duration::from_secs), scope };
+        let says =
+            |used, ttl: Option<u64>, scope| Caching { used, ttl: ttl.map(Duration::from_secs), scope, semantic: None };
         let rules = |model: Option<Caching>, team: Option<Caching>| CacheRules {
             bounds: CacheBounds::default(),
             models: model.map(|model| (Arc::from("m"), model)).into_iter().collect(),
             teams: team.map(|team| (Arc::from("t"), team)).into_iter().collect(),
         };
-        let rule = |asked, ttl, scope| CacheRule { asked, ttl: Duration::from_secs(ttl), scope, most: 1 << 20 };
+        let rule = |asked, ttl, scope| CacheRule {
+            asked,
+            ttl: Duration::from_secs(ttl),
+            scope,
+            most: 1 << 20,
+            semantic: false,
+        };
         use CacheScope::{Key, Team, User};
         use CacheUse::{Always, Asked, Never};
         let rows = [
@@ -89,5 +107,29 @@ mod tests {
         }
         let other = rules(Some(says(Always, None, None)), None);
         assert_eq!(other.of("t", "n"), None, "another model has no cache");
+    }
+
+    #[test]
+    fn meanings_are_compared_where_model_or_team_want_it_and_none_refuses_it() {
+        let how = Semantic { model: "e".into(), threshold: 0.9, timeout: Duration::from_secs(1), max_text_bytes: 99 };
+        let how = Some(Arc::new(how));
+        let says = |semantic| Caching { used: CacheUse::Always, ttl: None, scope: None, semantic };
+        let rows = [
+            (&how, None, None, false),
+            (&how, Some(true), None, true),
+            (&how, None, Some(true), true),
+            (&how, Some(true), Some(false), false),
+            (&how, Some(false), Some(true), false),
+            (&None, Some(true), Some(true), false),
+        ];
+        for (how, model, team, want) in rows {
+            let rules = CacheRules {
+                bounds: CacheBounds { semantic: how.clone(), ..CacheBounds::default() },
+                models: HashMap::from([(Arc::from("m"), says(model))]),
+                teams: HashMap::from([(Arc::from("t"), says(team))]),
+            };
+            let rule = rules.of("t", "m").expect("both keep answers");
+            assert_eq!(rule.semantic, want, "{how:?} {model:?} {team:?}");
+        }
     }
 }

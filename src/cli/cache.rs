@@ -65,6 +65,10 @@ fn show(told: &Value, format: Format, out: &mut impl Write) -> Result<(), CliErr
     writeln!(out, "{} answers, {} of {} bytes", figure("answers"), figure("bytes"), figure("max_bytes"))?;
     let (hits, misses, bypassed) = (figure("hits"), figure("misses"), figure("bypassed"));
     writeln!(out, "{hits} hits saved {saved} USD, {misses} misses, {bypassed} not looked up")?;
+    if told["compared"].as_u64() > Some(0) || told["semantic_hits"].as_u64() > Some(0) {
+        let (compared, alike) = (figure("compared"), figure("semantic_hits"));
+        writeln!(out, "by meaning: {compared} answers compared, {alike} of the hits")?;
+    }
     let columns = ["team", "model", "answers", "bytes"];
     let row = |share: &Value| columns.iter().map(|column| cell(&share[*column])).collect::<Vec<_>>();
     let rows: Vec<_> = told["held"].as_array().into_iter().flatten().map(row).collect();

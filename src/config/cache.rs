@@ -3,10 +3,11 @@
 use super::quantity::show_time;
 use serde::Deserialize;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What holds for all kept answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CacheBounds {
     /// Memory of all kept answers together, in bytes; bound to the process. Default 256 MiB.
     pub max_bytes: u64,
@@ -16,12 +17,27 @@ pub struct CacheBounds {
     pub ttl: Duration,
     /// Who shares answers where neither model nor team say. Default: the team.
     pub scope: CacheScope,
+    /// How requests are compared by meaning; `None`: they are not.
+    pub semantic: Option<Arc<Semantic>>,
+}
+
+/// How the last messages of two requests are compared by meaning, for models and teams that want that.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Semantic {
+    /// The model of the file that makes vectors of texts.
+    pub model: Arc<str>,
+    /// The least cosine of the angle between two vectors that are taken for the same: 0.5 to 1. Default 0.95.
+    pub threshold: f32,
+    /// A vector is waited for no longer. Default 1s.
+    pub timeout: Duration,
+    /// A longer text is not compared, in bytes. Default 4 KiB.
+    pub max_text_bytes: usize,
 }
 
 impl Default for CacheBounds {
     fn default() -> Self {
         let (max_bytes, max_entry_bytes) = (256 << 20, 1 << 20);
-        Self { max_bytes, max_entry_bytes, ttl: Duration::from_secs(300), scope: CacheScope::Team }
+        Self { max_bytes, max_entry_bytes, ttl: Duration::from_secs(300), scope: CacheScope::Team, semantic: None }
     }
 }
 
@@ -34,6 +50,8 @@ pub struct Caching {
     pub ttl: Option<Duration>,
     /// Who shares; `None`: [`CacheBounds::scope`].
     pub scope: Option<CacheScope>,
+    /// Whether answers are given to requests that mean the same, too; `None`: nothing is said.
+    pub semantic: Option<bool>,
 }
 
 /// For which requests answers are kept and given again.
@@ -84,9 +102,23 @@ impl fmt::Display for Caching {
         if let Some(ttl) = self.ttl {
             write!(out, ", for {}", show_time(ttl))?;
         }
-        match self.scope {
-            Some(scope) => write!(out, ", shared by {}", scope.name()),
+        if let Some(scope) = self.scope {
+            write!(out, ", shared by {}", scope.name())?;
+        }
+        match self.semantic {
+            Some(true) => out.write_str(", also by meaning"),
+            Some(false) => out.write_str(", never by meaning"),
             None => Ok(()),
         }
+    }
+}
+
+/// As `weighbridge check` tells it.
+impl fmt::Display for Semantic {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { model, threshold, timeout, max_text_bytes } = self;
+        let timeout = show_time(*timeout);
+        write!(out, "vectors of model {model}, cosine at least {threshold}, within {timeout}, ")?;
+        write!(out, "of texts up to {max_text_bytes} bytes")
     }
 }

@@ -12,6 +12,17 @@ pub(super) struct CacheFile {
     pub(super) max_entry_bytes: Option<Size>,
     pub(super) ttl: Option<Time>,
     pub(super) scope: Option<CacheScope>,
+    pub(super) semantic: Option<SemanticFile>,
+}
+
+/// How meanings are compared.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SemanticFile {
+    pub(super) model: String,
+    pub(super) threshold: Option<f32>,
+    pub(super) timeout: Option<Time>,
+    pub(super) max_text_bytes: Option<Size>,
 }
 
 /// The same, of one model or team.
@@ -22,4 +33,5 @@ pub(super) struct CachingFile {
     pub(super) used: CacheUse,
     pub(super) ttl: Option<Time>,
     pub(super) scope: Option<CacheScope>,
+    pub(super) semantic: Option<bool>,
 }

@@ -39,7 +39,7 @@ mod error;
 pub use alerts::AlertBounds;
 pub use attempts::{Action, Attempts, Failure, Fallbacks, Turn};
 pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke};
-pub use cache::{CacheBounds, CacheScope, CacheUse, Caching};
+pub use cache::{CacheBounds, CacheScope, CacheUse, Caching, Semantic};
 pub use changes::{ConfigChange, Written};
 pub use error::{ConfigError, ConfigErrors, nearest};
 pub use guardrails::{GuardAction, GuardMode, Guardrail, Guardrails, Hook, OnFailure};
@@ -56,7 +56,7 @@ pub use rules::{
 pub use secret::Secret;
 pub use section::Section;
 pub use summary::Notes;
-pub use telemetry::{Conventions, Otlp, OtlpProtocol, Telemetry};
+pub use telemetry::{Conventions, Otlp, OtlpCompression, OtlpProtocol, Telemetry};
 pub use uplink::{EgressProxy, Uplink};
 
 use crate::model::Api;

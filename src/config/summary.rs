@@ -80,6 +80,9 @@ impl Config {
                 write_notes(out, &(notes.target)(model, target))?;
             }
         }
+        if let Some(semantic) = &self.cache.semantic {
+            writeln!(out, "\nkept answers by meaning\n  {semantic}")?;
+        }
         writeln!(out, "\nteams ({})", self.teams.len())?;
         for team in self.teams.values() {
             writeln!(out, "  {}: {}", team.name, allowed(&team.models))?;

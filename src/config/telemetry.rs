@@ -37,6 +37,8 @@ pub struct Otlp {
     pub endpoint: http::Uri,
     /// What it speaks. Default: HTTP.
     pub protocol: OtlpProtocol,
+    /// How calls are compressed. Default: not.
+    pub compression: OtlpCompression,
     /// Sent with every call.
     pub headers: BTreeMap<String, Secret>,
     /// PEM file with the certificate authorities to trust instead of the system's.
@@ -68,6 +70,17 @@ impl OtlpProtocol {
             Self::Grpc => "grpc",
         }
     }
+}
+
+/// How calls of OTLP are compressed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OtlpCompression {
+    /// They are not.
+    #[default]
+    None,
+    /// As every collector has to understand it.
+    Gzip,
 }
 
 /// The version of OpenTelemetry's conventions for generative AI, all of which are in development.

@@ -1,7 +1,7 @@
 //! `telemetry` as written.
 
 use super::quantity::{Count, Part, Time};
-use super::{OtlpProtocol, Secret};
+use super::{OtlpCompression, OtlpProtocol, Secret};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -28,6 +28,7 @@ pub(super) struct TelemetryFile {
 pub(super) struct OtlpFile {
     pub(super) endpoint: Option<String>,
     pub(super) protocol: OtlpProtocol,
+    pub(super) compression: OtlpCompression,
     pub(super) headers: BTreeMap<String, Secret>,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) timeout: Option<Time>,

@@ -62,6 +62,10 @@ pub struct CacheView {
     pub max_bytes: u64,
     /// Requests that were answered with one of them.
     pub hits: u64,
+    /// Those among them that only mean the same as the request that the answer was made for.
+    pub semantic_hits: u64,
+    /// Answers that have a vector, by which requests are compared with them.
+    pub compared: u64,
     /// Requests for which there was none.
     pub misses: u64,
     /// Requests that were not looked up, though their model or team has a cache.

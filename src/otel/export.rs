@@ -8,15 +8,18 @@ use super::metrics::Counts;
 use super::proto::{Proto, Value, fields, inner, number};
 use super::queue::{Batch, Queue};
 use crate::{
-    config::OtlpProtocol,
-    outbound::{Client, Grpc, Kept, OutboundError, Replied},
+    config::{OtlpCompression, OtlpProtocol},
+    outbound::{Client, Grpc, Kept, Message, OutboundError, Replied},
 };
 use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::{HeaderMap, Request, Response, Uri};
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -146,10 +149,10 @@ impl Courier {
 
     /// Whether the collector has it, or refused it for good; tried for `patience`.
     pub async fn deliver(&mut self, batch: Batch, patience: Duration) -> bool {
-        let body = self.settings.request(&batch.bytes);
+        let (body, encoding) = self.settings.packed(self.settings.request(&batch.bytes));
         let (begun, mut pause) = (Instant::now(), PAUSE);
         loop {
-            let outcome = self.call(body.clone()).await;
+            let outcome = self.call(body.clone(), encoding).await;
             self.counts.called(self.signal, outcome_name(&outcome));
             match outcome {
                 Outcome::Sent(rejected) => {
@@ -195,7 +198,7 @@ impl Courier {
         }
     }
 
-    async fn call(&mut self, body: Bytes) -> Outcome {
+    async fn call(&mut self, body: Bytes, encoding: Option<&'static str>) -> Outcome {
         let headers = self.headers.load_full();
         let within = self.settings.timeout;
         match &mut self.way {
@@ -204,15 +207,22 @@ impl Courier {
                 request.headers_mut().extend(HeaderMap::clone(&headers));
                 let kind = http::HeaderValue::from_static("application/x-protobuf");
                 request.headers_mut().insert(http::header::CONTENT_TYPE, kind);
+                if let Some(encoding) = encoding {
+                    let encoding = http::HeaderValue::from_static(encoding);
+                    request.headers_mut().insert(http::header::CONTENT_ENCODING, encoding);
+                }
                 match client.send_kept(kept, request, within, MOST_ANSWER).await {
                     Ok(answer) => of_http(&answer),
                     Err(error) => Outcome::Later(error.to_string(), None),
                 }
             }
-            Way::Grpc(grpc) => match grpc.call(self.signal.method(), &headers, &body, within).await {
-                Ok(replied) => of_grpc(&replied),
-                Err(error) => Outcome::Later(error.to_string(), None),
-            },
+            Way::Grpc(grpc) => {
+                let message = Message { bytes: &body, encoding };
+                match grpc.call(self.signal.method(), &headers, message, within).await {
+                    Ok(replied) => of_grpc(&replied),
+                    Err(error) => Outcome::Later(error.to_string(), None),
+                }
+            }
         }
     }
 }
@@ -305,6 +315,20 @@ impl Settings {
             });
         });
         Bytes::from(out.0)
+    }
+
+    /// `message` as it goes out, and what it is packed by.
+    fn packed(&self, message: Bytes) -> (Bytes, Option<&'static str>) {
+        match self.compression {
+            OtlpCompression::None => (message, None),
+            OtlpCompression::Gzip => {
+                let mut packed = GzEncoder::new(Vec::with_capacity(message.len() / 4), Compression::fast());
+                match packed.write_all(&message).and_then(|()| packed.finish()) {
+                    Ok(packed) => (Bytes::from(packed), Some("gzip")),
+                    Err(_) => (message, None), // memory takes all: it does not come to this
+                }
+            }
+        }
     }
 }
 

@@ -19,7 +19,7 @@ pub use event::{Conversation, Kind, Said};
 pub use names::{Place, Places};
 
 use crate::{
-    config::{OtlpProtocol, Secret, Telemetry},
+    config::{OtlpCompression, OtlpProtocol, Secret, Telemetry},
     model::{Clock, Sampler},
     outbound::OutboundError,
     telemetry::{AccessRecord, Tap},
@@ -67,6 +67,7 @@ pub enum OtelError {
 struct Settings {
     endpoint: Uri,
     protocol: OtlpProtocol,
+    compression: OtlpCompression,
     timeout: Duration,
     delay: Duration,
     roots: Option<RootCertStore>,
@@ -207,6 +208,7 @@ impl Settings {
         Ok(Self {
             endpoint: config.otlp.endpoint.clone(),
             protocol: config.otlp.protocol,
+            compression: config.otlp.compression,
             timeout: config.otlp.timeout,
             delay: config.otlp.delay,
             roots: roots.transpose()?,

@@ -35,6 +35,15 @@ pub struct Replied {
     pub message: Bytes,
 }
 
+/// What a call says.
+#[derive(Debug, Clone, Copy)]
+pub struct Message<'a> {
+    /// The message, packed where there is an `encoding`.
+    pub bytes: &'a [u8],
+    /// What it is packed by: `grpc-encoding`.
+    pub encoding: Option<&'static str>,
+}
+
 /// Calls one server, one call after the other.
 pub struct Grpc {
     place: Place,
@@ -64,7 +73,7 @@ impl Grpc {
         &mut self,
         path: &str,
         headers: &HeaderMap,
-        message: &[u8],
+        message: Message<'_>,
         within: Duration,
     ) -> Result<Replied, OutboundError> {
         let host = self.place.authority.to_string();
@@ -77,7 +86,12 @@ impl Grpc {
         }
     }
 
-    async fn exchange(&mut self, path: &str, headers: &HeaderMap, message: &[u8]) -> Result<Replied, OutboundError> {
+    async fn exchange(
+        &mut self,
+        path: &str,
+        headers: &HeaderMap,
+        message: Message<'_>,
+    ) -> Result<Replied, OutboundError> {
         let broken = |source| OutboundError::Broken { host: self.place.authority.to_string(), source };
         let request = self.request(path, headers, message).map_err(|error| broken(error.into()))?;
         let kept = self.line.take().filter(|(_, since)| since.elapsed() < LONGEST_IDLE).map(|(line, _)| line);
@@ -90,18 +104,27 @@ impl Grpc {
         Ok(replied)
     }
 
-    fn request(&self, path: &str, headers: &HeaderMap, message: &[u8]) -> Result<Request<Full<Bytes>>, http::Error> {
+    fn request(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        message: Message<'_>,
+    ) -> Result<Request<Full<Bytes>>, http::Error> {
         let scheme = if self.place.secure { "https" } else { "http" };
         let uri = Uri::builder().scheme(scheme).authority(self.place.authority.clone()).path_and_query(path).build()?;
-        let mut body = BytesMut::with_capacity(message.len() + 5);
-        // Not compressed, then its length.
-        body.put_u8(0);
-        body.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-        body.put_slice(message);
+        let Message { bytes, encoding } = message;
+        let mut body = BytesMut::with_capacity(bytes.len() + 5);
+        // Whether it is compressed, then its length.
+        body.put_u8(encoding.is_some().into());
+        body.put_u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+        body.put_slice(bytes);
         let mut request = Request::post(uri).version(Version::HTTP_2).body(Full::new(body.freeze()))?;
         request.headers_mut().extend(headers.clone());
         request.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
         request.headers_mut().insert("te", HeaderValue::from_static("trailers"));
+        if let Some(encoding) = encoding {
+            request.headers_mut().insert("grpc-encoding", HeaderValue::from_static(encoding));
+        }
         Ok(request)
     }
 

@@ -4,7 +4,7 @@
 mod grpc;
 mod kept;
 
-pub use grpc::{Grpc, Replied};
+pub use grpc::{Grpc, Message, Replied};
 pub use kept::Kept;
 
 use bytes::Bytes;

@@ -3,6 +3,7 @@
 use super::admission::Admission;
 use super::beside::Beside;
 use super::bounds::Buffers;
+use super::cached::{self, Embedder};
 use super::edge::head::HeadLimits;
 use super::files::{Account, Accounts, Files};
 use super::front::Unproven;
@@ -74,6 +75,8 @@ pub struct Services {
     pub keeping: Keeping,
     /// Answers that are given again.
     pub cache: Cache,
+    /// What makes vectors to compare their requests by.
+    pub embedder: Embedder,
     /// Which requests have spans.
     pub tracing: Arc<Sampler>,
     /// Counters.
@@ -222,6 +225,7 @@ impl Snapshot {
             routes.push(Route { name: Arc::clone(&model.name), targets, max_attempts, rule });
         }
         errors.extend(unpriced::budgets(config, &routes));
+        errors.extend(cached::mistake(config, &routes));
         let accounts = Accounts::resolve(&config.files, |name| built.get(name).map(|built| built.account(name)));
         let accounts = accounts.unwrap_or_else(|wrong| {
             errors.extend(wrong.into_iter().map(|(path, message)| ConfigError {

@@ -126,7 +126,7 @@ impl Generator {
         let overhead = opened.arrival.at.elapsed();
         let shared: Shared = Arc::new(Mutex::new(Exchange::new(opened, Arc::clone(services), overhead)));
         let headers = HeaderMap::new();
-        let in_time = timeout(within, self.driver.attempts(&shared, &headers)).await.is_ok();
+        let in_time = timeout(within, self.driver.attempts(&shared, &headers, None)).await.is_ok();
         let mut exchange = shared.lock();
         if !in_time {
             exchange.failed(Trouble::Response);

@@ -86,6 +86,7 @@ use async_trait::async_trait;
 pub use bound::{Bound, Maker, Terms, Unbounded, bound, bound_on, passes_cap};
 pub use bounds::Buffers;
 use bytes::Bytes;
+pub use cached::Embedder;
 pub use client::client;
 pub use edge::Edge;
 use exchange::{Arrival, Exchange};

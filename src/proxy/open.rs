@@ -176,7 +176,7 @@ impl Opening<'_> {
         opened.plan = opened.planned(Arc::clone(route), services.clock.now_us())?;
         opened.reserve(services, &self.snapshot)?; // for the first candidate that can be paid; else 402
         opened.mirror(services, &session.req_header().headers);
-        Ok(Next::Forward(Box::new(opened), self.arrival.at.elapsed().saturating_sub(body.waited + local.queued)))
+        Ok(Next::Forward(Box::new(opened), self.arrival.at.elapsed().saturating_sub(local.elsewhere(body.waited))))
     }
 
     /// What the request's guardrails leave of it.

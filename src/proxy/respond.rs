@@ -32,6 +32,7 @@ const DROPPED: HeaderName = HeaderName::from_static("x-weighbridge-dropped");
 const GUARDRAILS: HeaderName = HeaderName::from_static("x-weighbridge-guardrails");
 const TOKENS: HeaderName = HeaderName::from_static("x-weighbridge-tokens");
 const CACHE: HeaderName = HeaderName::from_static("x-weighbridge-cache");
+const SIMILARITY: HeaderName = HeaderName::from_static("x-weighbridge-similarity");
 const WARNING: HeaderName = HeaderName::from_static("x-weighbridge-warning");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 /// As OpenAI names them: limit, remaining, reset.
@@ -168,7 +169,10 @@ pub fn kept_header(
     identify(&mut header, arrival, api.map_or(Dialect::OpenAi, Api::dialect));
     header.insert(MODEL, hit.answer.target.clone());
     header.insert(ATTEMPTS, HeaderValue::from(0));
-    header.insert(CACHE, HeaderValue::from_static("hit"));
+    header.insert(CACHE, HeaderValue::from_static(hit.word()));
+    if let Some(similarity) = hit.similarity.and_then(|alike| HeaderValue::try_from(format!("{alike:.4}")).ok()) {
+        header.insert(SIMILARITY, similarity);
+    }
     header.insert(header::AGE, HeaderValue::from(hit.age.as_secs()));
     show(&mut header, shares);
     for rule in hit.warnings() {

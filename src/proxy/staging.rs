@@ -79,6 +79,7 @@ impl Stage {
             contents: None,
             keeping: Keeping::default(),
             cache: Cache::new(1 << 20, CacheMetrics::register(&metrics.registry).expect("free names")),
+            embedder: super::cached::Embedder::default(),
             tracing: Arc::default(),
             metrics: metrics.proxy.clone(),
             connections: Arc::new(crate::limits::Connections::new(16, 0)),

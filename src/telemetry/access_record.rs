@@ -72,8 +72,10 @@ pub struct AccessRecord {
     pub guardrails: Option<String>,
     /// How the request's texts are kept; `None`: they are not.
     pub content: Option<&'static str>,
-    /// `hit`, `miss` or `bypass`; `None`: its model and team have no cache.
+    /// `hit`, `semantic`, `miss` or `bypass`; `None`: its model and team have no cache.
     pub cache: Option<&'static str>,
+    /// How much alike the request is to the one whose answer it was given, where it only means the same: a cosine.
+    pub similarity: Option<f32>,
     /// What the answer had cost that was given again; `None`: none was.
     pub saved: Option<NanoUsd>,
     /// Its trace, which stands in no line; `None`: nothing is traced.
@@ -154,6 +156,7 @@ impl AccessRecord {
             guardrails: None,
             content: None,
             cache: None,
+            similarity: None,
             saved: None,
             trace: None,
         }
@@ -216,6 +219,9 @@ impl Serialize for Line<'_> {
         }
         if let Some(cache) = record.cache {
             map.serialize_entry("cache", cache)?;
+        }
+        if let Some(similarity) = record.similarity {
+            map.serialize_entry("similarity", &((f64::from(similarity) * 10_000.0).round() / 10_000.0))?;
         }
         if let Some(saved) = record.saved {
             map.serialize_entry("saved_nano_usd", &saved)?;

@@ -33,6 +33,7 @@ mod metering;
 mod media;
 mod mirrors;
 mod cache;
+mod semantic_cache;
 mod guard_services;
 mod guardrails;
 mod evidence;

@@ -18,6 +18,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message as _;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::Read as _;
 
 const CHAT: &str = "/v1/chat/completions";
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -44,12 +45,31 @@ fn telemetry(collector: &Upstream, more: &str) -> String {
     )
 }
 
+/// The message of a call, unpacked.
+fn message(request: &Recorded) -> Vec<u8> {
+    let (packed, name) = match request.path() == TRACES {
+        true => (framed(request), "grpc-encoding"),
+        false => (&request.body[..], "content-encoding"),
+    };
+    match request.head.get(name) {
+        None => packed.to_vec(),
+        Some(encoding) => {
+            assert_eq!(encoding, "gzip");
+            let mut plain = Vec::new();
+            flate2::read::GzDecoder::new(packed).read_to_end(&mut plain).expect("gzip");
+            assert!(plain.len() > packed.len(), "it is worth it: {} of {}", packed.len(), plain.len());
+            plain
+        }
+    }
+}
+
 /// The message of a call of gRPC.
 fn framed(request: &Recorded) -> &[u8] {
     assert_eq!(request.head.get("content-type"), Some("application/grpc"));
     assert_eq!(request.head.get("te"), Some("trailers"));
     let length = u32::from_be_bytes(request.body[1..5].try_into().expect("four bytes"));
-    assert_eq!((request.body[0], length as usize), (0, request.body.len() - 5));
+    let packed = u8::from(request.head.get("grpc-encoding").is_some());
+    assert_eq!((request.body[0], length as usize), (packed, request.body.len() - 5));
     &request.body[5..]
 }
 
@@ -95,8 +115,7 @@ impl Seen {
 fn spans(collector: &Upstream) -> Vec<Seen> {
     let calls = collector.requests().into_iter().filter(|call| call.whole);
     let spans = calls.filter(|call| ["/v1/traces", TRACES].contains(&call.path())).flat_map(|call| {
-        let body = if call.path() == TRACES { framed(&call) } else { &call.body };
-        let read = ExportTraceServiceRequest::decode(body).expect("spans");
+        let read = ExportTraceServiceRequest::decode(&*message(&call)).expect("spans");
         assert_eq!(read.resource_spans.len(), 1);
         let of = &read.resource_spans[0];
         let resource = plain(&of.resource.as_ref().expect("a resource").attributes);
@@ -318,6 +337,34 @@ async fn grpc_is_spoken_in_clear_and_over_tls_and_the_older_names_are_kept() {
         })
         .await;
         assert_eq!(collector.connections(), 1, "the connection is kept");
+    }
+}
+
+#[tokio::test]
+async fn calls_are_compressed_where_the_file_says_so() {
+    for collector in [collector().await, Upstream::start_h2().await] {
+        if collector.protocol != "http1" {
+            let head = Script::new().head(200, &[("content-type", "application/grpc")]).body(&b"\0\0\0\0\0"[..]);
+            let ok = crate::support::script::Step::Trailers(vec![("grpc-status".into(), "0".into())]);
+            collector.always(head.step(ok));
+        }
+        let upstream = Upstream::start().await;
+        let packed =
+            telemetry(&collector, "  metrics_every: off\n").replace("delay: 20ms", "delay: 20ms, compression: gzip");
+        let gateway = Setup::openai(&[&upstream]).top(&packed).start().await;
+        assert_eq!(ask(&gateway, None).await, 200);
+        let spans = seen(&collector, 2).await;
+        assert_eq!(spans[1].get("gen_ai.provider.name"), "openai");
+        let call = collector.request(0).await;
+        assert!(
+            call.head.get("content-encoding").or(call.head.get("grpc-encoding")) == Some("gzip"),
+            "{:?}",
+            call.head
+        );
+        eventually("it is taken", || async {
+            (gateway.metric("weighbridge_otel_sent_total{signal=\"traces\"}").await == 2.0).then_some(())
+        })
+        .await;
     }
 }
 

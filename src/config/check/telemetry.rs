@@ -20,8 +20,18 @@ const QUEUE: [u32; 2] = [512, 1_000_000];
 /// More would be a table, and no attribute.
 const LONGEST_ATTRIBUTE: usize = 256;
 /// What the gateway itself writes into calls.
-const OWN_HEADERS: [&str; 8] =
-    ["content-type", "content-length", "host", "te", "user-agent", "transfer-encoding", "connection", "grpc-timeout"];
+const OWN_HEADERS: [&str; 10] = [
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "host",
+    "te",
+    "user-agent",
+    "transfer-encoding",
+    "connection",
+    "grpc-timeout",
+    "grpc-encoding",
+];
 
 impl Checker<'_> {
     /// What is sent to a collector; `None`: nothing.
@@ -119,6 +129,7 @@ impl Checker<'_> {
         Some(Otlp {
             endpoint: uri,
             protocol: file.protocol,
+            compression: file.compression,
             headers: file.headers,
             ca_file,
             timeout,

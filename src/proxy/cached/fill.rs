@@ -1,13 +1,14 @@
 //! What a request has to do with the cache, and an answer on its way there: its bytes as they go out.
 
 use crate::{
-    cache::{Answer, CacheRule, Key, NotKept},
+    cache::{Answer, CacheRule, Key, Meaning, NotKept},
     model::NanoUsd,
-    proxy::{bounds::Share, exchange::Exchange, respond},
+    proxy::{bounds::Share, exchange::Exchange, finish::Local, respond},
     telemetry::AccessRecord,
 };
 use bytes::Bytes;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a request has to do with the cache. Default: nothing.
 #[derive(Default)]
@@ -15,6 +16,10 @@ pub struct Cached {
     word: Option<&'static str>,
     /// What was saved, and whether the answer was a stream.
     given: Option<(NanoUsd, bool)>,
+    /// How much alike the request is to the one that the answer was made for, where it is not the same.
+    similarity: Option<f32>,
+    /// How long a vector was waited for.
+    waited: Duration,
     filling: Option<Box<Filling>>,
 }
 
@@ -29,12 +34,22 @@ impl Cached {
         Self { word: Some("miss"), filling: filling.map(Box::new), ..Self::default() }
     }
 
-    /// It is answered out of the cache.
-    pub(super) fn hit(saved: NanoUsd, stream: bool) -> Self {
-        Self { word: Some("hit"), given: Some((saved, stream)), ..Self::default() }
+    /// It is answered out of the cache; by meaning, where there is a `similarity`.
+    pub(super) fn hit(saved: NanoUsd, stream: bool, similarity: Option<f32>) -> Self {
+        Self { word: Some(word_of(similarity)), given: Some((saved, stream)), similarity, ..Self::default() }
     }
 
-    /// `hit`, `miss` or `bypass`; `None`: its model and team have no cache.
+    /// A vector of its last message was waited for.
+    pub(super) fn having_waited(self, waited: Duration) -> Self {
+        Self { waited, ..self }
+    }
+
+    /// How long a vector was waited for: that is not the gateway's own time.
+    pub const fn waited(&self) -> Duration {
+        self.waited
+    }
+
+    /// `hit`, `semantic`, `miss` or `bypass`; `None`: its model and team have no cache.
     pub const fn word(&self) -> Option<&'static str> {
         self.word
     }
@@ -42,6 +57,7 @@ impl Cached {
     /// Tells the record.
     pub fn note(&self, line: &mut AccessRecord) {
         line.cache = self.word;
+        line.similarity = self.similarity;
         if let Some((saved, stream)) = self.given {
             line.saved = Some(saved);
             line.stream = stream;
@@ -65,6 +81,18 @@ impl Cached {
     }
 }
 
+impl Local {
+    /// What was waited for while a request was opened, `body` for its bytes: that is not the gateway's own time.
+    pub fn elsewhere(&self, body: Duration) -> Duration {
+        body + self.queued + self.cached.waited
+    }
+}
+
+/// What clients and records are told of a hit.
+pub(super) const fn word_of(similarity: Option<f32>) -> &'static str {
+    if similarity.is_some() { "semantic" } else { "hit" }
+}
+
 /// An answer on its way into the cache.
 pub(super) struct Filling {
     key: Key,
@@ -75,12 +103,19 @@ pub(super) struct Filling {
     share: Share,
     /// Why it is not kept.
     lost: Option<NotKept>,
+    /// What its request means.
+    meaning: Option<Meaning>,
 }
 
 impl Filling {
     /// Nothing of it came yet; it holds `share` of the gateway's memory.
     pub(super) const fn new(key: Key, rule: CacheRule, purges: u64, share: Share) -> Self {
-        Self { key, rule, purges, bytes: Vec::new(), share, lost: None }
+        Self { key, rule, purges, bytes: Vec::new(), share, lost: None, meaning: None }
+    }
+
+    /// It may be given to requests that mean the same.
+    pub(super) fn meaning(self, meaning: Option<Meaning>) -> Self {
+        Self { meaning, ..self }
     }
 
     fn take(&mut self, bytes: &[u8]) {
@@ -110,7 +145,7 @@ impl Exchange {
         let Some(mut filling) = self.record.cached.filling.take() else { return };
         let cache = &self.services().cache;
         let bytes = Bytes::from(std::mem::take(&mut filling.bytes));
-        let answer = filling.lost.map_or_else(|| self.to_keep(&filling, bytes, marker), Err);
+        let answer = filling.lost.map_or_else(|| self.to_keep(&mut filling, bytes, marker), Err);
         let kept = answer.and_then(|answer| match cache.keep(filling.key, answer, filling.purges) {
             true => Ok(()),
             false => Err(NotKept::NoRoom),
@@ -120,7 +155,7 @@ impl Exchange {
         }
     }
 
-    fn to_keep(&self, filling: &Filling, bytes: Bytes, marker: usize) -> Result<Answer, NotKept> {
+    fn to_keep(&self, filling: &mut Filling, bytes: Bytes, marker: usize) -> Result<Answer, NotKept> {
         let attempt = self.attempt().ok_or(NotKept::NotWhole)?;
         let (answer, opened) = (&attempt.answer, &self.opened);
         let whole = answer.status() == 200 && answer.ended() && answer.failed().is_none() && !answer.is_refusal();
@@ -145,6 +180,7 @@ impl Exchange {
             cost: self.record.cost().unwrap_or_default(),
             kept_us: self.now_us(),
             ttl: filling.rule.ttl,
+            meaning: filling.meaning.take(),
         })
     }
 }
@@ -176,7 +212,8 @@ mod tests {
     use std::time::Duration;
 
     fn filling(buffers: &Buffers, most: usize) -> Filling {
-        let rule = CacheRule { asked: false, ttl: Duration::from_secs(1), scope: CacheScope::Team, most };
+        let rule =
+            CacheRule { asked: false, ttl: Duration::from_secs(1), scope: CacheScope::Team, most, semantic: false };
         Filling::new([0; 32], rule, 0, buffers.take(0).expect("room"))
     }
 

@@ -4,9 +4,11 @@
 //! looked for and money is held. What is not looked up is decided here in one place ([`Opening::known_by`]): whatever is in
 //! doubt is a part of the key, and what could be another's alone is not looked up at all.
 
+mod embed;
 mod fill;
 mod serve;
 
+pub use embed::{Embedder, mistake};
 pub use fill::Cached;
 pub use serve::Hit;
 
@@ -22,8 +24,8 @@ use super::{
 };
 use crate::{
     auth::Caller,
-    cache::{CacheRule, Key, Print, Wish},
-    config::CacheScope,
+    cache::{Answer, CacheRule, Key, Meaning, NotCompared, Print, Question, Wish, question},
+    config::{CacheScope, Semantic},
     limits::Permit,
     model::{Api, Ask},
     routing::{Route, failing},
@@ -32,6 +34,8 @@ use fill::Filling;
 use http::{HeaderMap, header};
 use pingora::http::RequestHeader;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Longer requests are not looked up: to read them once more would cost more than it is likely to save.
 const MOST_REQUEST: usize = 1 << 20;
@@ -44,6 +48,13 @@ pub struct Lookup<'a> {
     pub ask: &'a Ask,
     /// Its guardrails.
     pub guarding: Option<&'a Guarding>,
+}
+
+/// What a request is known by, and what it is known by as far as everything but its last message goes.
+struct Known {
+    key: Key,
+    /// The beginning of that, where meanings are compared.
+    print: Option<Print>,
 }
 
 /// What became of a request before a provider is asked.
@@ -82,7 +93,7 @@ impl Opening<'_> {
             return Ok(Here::GoesOn(permit, place));
         };
         let (wish, query) = (Wish::of(&head.headers), head.uri.query());
-        let Some(key) = self.known_by(&lookup, (&rule, wish), (&head.headers, query), (&caller, local)) else {
+        let Some(known) = self.known_by(&lookup, (&rule, wish), (&head.headers, query), (&caller, local)) else {
             services.cache.bypassed();
             local.cached = Cached::bypassed();
             return Ok(Here::GoesOn(permit, place));
@@ -90,15 +101,46 @@ impl Opening<'_> {
         let purges = services.cache.purges();
         let now_us = services.clock.now_us();
         let young = |age| age < rule.ttl && wish.takes(age);
-        let found = services.cache.look(&key).filter(|answer| young(answer.age(now_us)));
-        let Some(answer) = found else {
-            services.cache.missed();
-            let share = services.buffers.take(0);
-            local.cached = Cached::missed(share.map(|share| Filling::new(key, rule, purges, share)));
-            return Ok(Here::GoesOn(permit, place));
-        };
-        let hit = self.hit(answer, &lookup, (permit, place), &caller, local)?;
-        Ok(Here::Answered(Next::Hit(Box::new(hit))))
+        let found = services.cache.look(&known.key).filter(|answer| young(answer.age(now_us)));
+        if let Some(answer) = found {
+            let hit = self.hit((answer, None, Duration::ZERO), &lookup, (permit, place), &caller, local)?;
+            return Ok(Here::Answered(Next::Hit(Box::new(hit))));
+        }
+        let (mut meaning, mut waited) = (None, Duration::ZERO);
+        if let (Some(print), Some(how)) = (known.print, self.snapshot.caching.semantic()) {
+            let begun = Instant::now();
+            meaning = Box::pin(self.meaning(&lookup, print, how, &caller, local)).await; // not a part of every future
+            waited = begun.elapsed();
+            let takes = |answer: &Answer| young(answer.age(now_us));
+            let near = meaning.as_ref().and_then(|meaning| services.cache.nearest(meaning, how.threshold, takes));
+            if let Some((answer, similarity)) = near {
+                let found = (answer, Some(similarity), waited);
+                let hit = self.hit(found, &lookup, (permit, place), &caller, local)?;
+                return Ok(Here::Answered(Next::Hit(Box::new(hit))));
+            }
+        }
+        services.cache.missed();
+        let share = services.buffers.take(0);
+        let filling = share.map(|share| Filling::new(known.key, rule, purges, share).meaning(meaning));
+        local.cached = Cached::missed(filling).having_waited(waited);
+        Ok(Here::GoesOn(permit, place))
+    }
+
+    /// What the request is known by where only the meaning of its last message is left open; `None`: it is compared with no
+    /// others.
+    async fn meaning(
+        &self,
+        Lookup { ask, guarding, .. }: &Lookup<'_>,
+        print: Print,
+        how: &Semantic,
+        caller: &Arc<Caller>,
+        local: &Local,
+    ) -> Option<Meaning> {
+        let (rest, text) = alone(ask, how).ok()?;
+        let open = print.with("by meaning").with(&*how.model).body(&rest, ignored(ask.api), stateful(ask.api))?;
+        drop(rest);
+        let (maker, vector) = self.embedded(&text, how, *guarding, (caller, local)).await?;
+        Some(Meaning { bucket: Print::bucket(&open, &maker, vector.dimensions()), vector })
     }
 
     /// What a request is known by; `None`: it is not looked up, and its answer is not kept.
@@ -108,7 +150,7 @@ impl Opening<'_> {
         (rule, wish): (&CacheRule, Wish),
         (headers, query): (&HeaderMap, Option<&str>),
         (caller, local): (&Caller, &Local),
-    ) -> Option<Key> {
+    ) -> Option<Known> {
         let Lookup { route, ask, guarding } = lookup;
         let refuses = wish.no_store || (rule.asked && !wish.asks);
         if refuses || !keeps(ask.api) || ask.form || ask.sealed_elsewhere || ask.body.len() > MOST_REQUEST {
@@ -131,8 +173,19 @@ impl Opening<'_> {
             let is_for = target.when.as_ref().is_none_or(|when| failing(when, &facts).is_none());
             passed(target, ask.api, headers, print.number(u64::from(is_for)))
         });
-        print.body(&ask.body.bytes(), ignored(ask.api), stateful(ask.api))
+        let begun = rule.semantic.then(|| print.clone());
+        let key = print.body(&ask.body.bytes(), ignored(ask.api), stateful(ask.api))?;
+        Some(Known { key, print: begun })
     }
+}
+
+/// The rest of the request and the text of its last message, if it is one that is compared by meaning.
+fn alone(ask: &Ask, how: &Semantic) -> Result<(Vec<u8>, String), NotCompared> {
+    if !ask.demand.is_text() {
+        return Err(NotCompared::MoreThanText);
+    }
+    let Question { text, rest } = question(ask.api, &ask.body.bytes(), how.max_text_bytes)?;
+    Ok((rest, text))
 }
 
 impl Explaining<'_> {
@@ -148,9 +201,14 @@ impl Explaining<'_> {
         let when =
             if rule.asked { "if the request says `x-weighbridge-cache: use`" } else { "unless the request refuses it" };
         let (scope, ttl) = (rule.scope.name(), rule.ttl.as_secs_f64());
-        Some(format!(
+        let exactly = format!(
             "the cache would be asked {when}: for an answer to the same request of its {scope}, up to {ttl} s old"
-        ))
+        );
+        let Some(how) = self.snapshot.caching.semantic().filter(|_| rule.semantic) else { return Some(exactly) };
+        Some(match alone(ask, how) {
+            Ok(_) => format!("{exactly}; or to one that means the same ({how})"),
+            Err(why) => format!("{exactly}; it is not compared by meaning: {why}"),
+        })
     }
 }
 

@@ -1,6 +1,9 @@
 //! Answering out of the cache: no provider is asked, nothing is paid, and the ledger has a row that tells what was saved.
 
-use super::{Lookup, fill::Cached};
+use super::{
+    Lookup,
+    fill::{Cached, word_of},
+};
 use crate::{
     auth::Caller,
     cache::Answer,
@@ -33,6 +36,8 @@ pub struct Hit {
     pub answer: Arc<Answer>,
     /// How old it is.
     pub age: Duration,
+    /// How much alike the request is to the one that it was made for; `None`: it is the same.
+    pub similarity: Option<f32>,
     /// What guardrails said about the request; `None`: nothing.
     pub guardrails: Option<String>,
     permit: Permit,
@@ -48,7 +53,7 @@ impl Opening<'_> {
     /// [`Reject::LedgerUnavailable`].
     pub(super) fn hit(
         &self,
-        answer: Arc<Answer>,
+        (answer, similarity, waited): (Arc<Answer>, Option<f32>, Duration),
         Lookup { route, ask, guarding }: &Lookup<'_>,
         (mut permit, place): (Permit, Place),
         caller: &Caller,
@@ -79,8 +84,8 @@ impl Opening<'_> {
         permit.keep(); // it is a request, and used no tokens
         governed::settle(permit.take_tokens(), &Usage::ZERO);
         governed::settle(permit.take_model_tokens(), &Usage::ZERO);
-        services.cache.hit(&answer);
-        local.cached = Cached::hit(answer.cost, answer.stream);
+        services.cache.hit(&answer, similarity.is_some());
+        local.cached = Cached::hit(answer.cost, answer.stream, similarity).having_waited(waited);
         local.bytes_in = ask.body.len() as u64;
         if let Some(guarding) = guarding {
             guarded::count(&services.metrics, guarding.verdicts());
@@ -88,7 +93,7 @@ impl Opening<'_> {
         let said = guarding.map(|guarding| guarding.verdicts().line()).filter(|line| !line.is_empty());
         local.guardrails.clone_from(&said);
         let age = answer.age(now_us);
-        Ok(Hit { answer, age, guardrails: said, permit, row, _place: place })
+        Ok(Hit { answer, age, similarity, guardrails: said, permit, row, _place: place })
     }
 }
 
@@ -124,12 +129,17 @@ impl Hit {
             tier: ServiceTier::Standard,
             latency_us: took,
             first_token_us: None,
-            overhead_us: Some(took),
+            overhead_us: Some(took.saturating_sub(micros(local.cached.waited()))),
             error: None,
         });
         let written = respond::kept(session, header, body).await;
         drop(permit);
         written.map(|bytes| (200, bytes))
+    }
+
+    /// `hit`, or `semantic` where it was found by meaning.
+    pub const fn word(&self) -> &'static str {
+        word_of(self.similarity)
     }
 
     /// Past which limits the request is, of those that only warn.

@@ -56,7 +56,7 @@ impl Driver {
         };
         let overhead = opened.arrival.at.elapsed();
         let shared: Shared = Arc::new(Mutex::new(Exchange::new(opened, Arc::clone(services), overhead)));
-        self.attempts(&shared, &job.headers).await;
+        self.attempts(&shared, &job.headers, None).await;
         let mut exchange = shared.lock();
         let answered = exchange.attempt().filter(|attempt| attempt.answer.ended());
         let status = answered.map_or(0, |attempt| attempt.answer.status());
@@ -71,10 +71,13 @@ impl Driver {
         finish::conclude(&mut exchange, code, status);
     }
 
-    /// Attempt after attempt, until one answers or nothing is left.
-    pub(in crate::proxy) async fn attempts(&self, shared: &Shared, headers: &HeaderMap) {
+    /// Attempt after attempt, until one answers or nothing is left. `heard`: where its body goes; `None`: nobody gets it.
+    pub(in crate::proxy) async fn attempts(&self, shared: &Shared, headers: &HeaderMap, mut heard: Heard<'_>) {
         while let Ok(peer) = forward::next_peer(None, shared, &self.resolver).await {
-            let Err(error) = self.attempt(shared, headers, &peer).await else { return };
+            if let Some(heard) = &mut heard {
+                heard.clear();
+            }
+            let Err(error) = self.attempt(shared, headers, &peer, heard.as_deref_mut()).await else { return };
             let mut exchange = shared.lock();
             let found = exchange.take_found();
             if let (true, None) = (error.unconnected, &found) {
@@ -99,7 +102,13 @@ impl Driver {
         }
     }
 
-    async fn attempt(&self, shared: &Shared, headers: &HeaderMap, peer: &HttpPeer) -> std::result::Result<(), Failed> {
+    async fn attempt(
+        &self,
+        shared: &Shared,
+        headers: &HeaderMap,
+        peer: &HttpPeer,
+        heard: Heard<'_>,
+    ) -> std::result::Result<(), Failed> {
         let connected = within(shared, self.connector.get_http_session(peer)).await;
         let (mut session, reused) = connected.map_err(|error| Failed { error, reused: false, unconnected: true })?;
         let failed = |error: Box<Error>| Failed { error, reused, unconnected: false };
@@ -108,7 +117,7 @@ impl Driver {
             let lost = |error| Error::because(ErrorType::InternalError, "the attempt's row is not durable", error);
             durable.await.map_err(|error| failed(lost(error)))?;
         }
-        match self.exchange(shared, headers, &mut session).await {
+        match self.exchange(shared, headers, &mut session, heard).await {
             Ok(()) => {
                 self.connector.release_http_session(session, peer, peer.options.idle_timeout).await;
                 Ok(())
@@ -121,7 +130,13 @@ impl Driver {
     }
 
     /// The request up, the answer down.
-    async fn exchange(&self, shared: &Shared, headers: &HeaderMap, session: &mut HttpSession) -> Result<()> {
+    async fn exchange(
+        &self,
+        shared: &Shared,
+        headers: &HeaderMap,
+        session: &mut HttpSession,
+        mut heard: Heard<'_>,
+    ) -> Result<()> {
         let mut head = RequestHeader::build(Method::POST, b"/", None)?;
         if matches!(session, HttpSession::H2(_)) {
             head.set_version(http::Version::HTTP_2);
@@ -152,13 +167,26 @@ impl Driver {
         }
         while let Some(piece) = within(shared, session.read_response_body()).await? {
             let read = shared.lock().piece(piece);
-            // Nobody gets it.
-            drop(read.map_err(|trouble| found(shared, trouble))?);
+            hear(&mut heard, &read.map_err(|trouble| found(shared, trouble))?);
             told(shared)?;
         }
         let ended = shared.lock().end();
-        drop(ended.map_err(|trouble| found(shared, trouble))?);
+        hear(&mut heard, &ended.map_err(|trouble| found(shared, trouble))?);
         told(shared)
+    }
+}
+
+/// Where the body of an answer goes.
+type Heard<'a> = Option<&'a mut Vec<u8>>;
+
+/// A longer answer is not heard to its end.
+const MOST_HEARD: usize = 512 * 1024;
+
+fn hear(heard: &mut Heard<'_>, bytes: &[u8]) {
+    if let Some(heard) = heard
+        && heard.len().saturating_add(bytes.len()) <= MOST_HEARD
+    {
+        heard.extend_from_slice(bytes);
     }
 }
 
