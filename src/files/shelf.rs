@@ -1,6 +1,7 @@
 //! The table.
 
 use super::{FilesError, Kept, Kind, Metering};
+use crate::model::Api;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use std::collections::HashSet;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// `user_version` of a database that this program writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
     CREATE TABLE kept (provider TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, team TEXT NOT NULL,
@@ -17,7 +18,12 @@ const TABLES: &str = "
       charges TEXT NOT NULL, metering INTEGER NOT NULL, PRIMARY KEY (provider, kind, id)) WITHOUT ROWID;
     CREATE INDEX unmetered ON kept (created_us) WHERE kind = 'batch' AND metering = 0;";
 
-const COLUMNS: &str = "provider, kind, id, team, key, user, purpose, model, batch, created_us, charges, metering";
+/// From version 1 on; nothing is known of what was put there before.
+const GUARDED: &str =
+    "ALTER TABLE kept ADD COLUMN api TEXT; ALTER TABLE kept ADD COLUMN guards TEXT NOT NULL DEFAULT '[]';";
+
+const COLUMNS: &str =
+    "provider, kind, id, team, key, user, purpose, model, batch, created_us, charges, metering, api, guards";
 
 /// The table of one state directory. Each call is one transaction, on disk when it returns.
 #[derive(Debug)]
@@ -42,12 +48,17 @@ impl Shelf {
         }
         conn.pragma_update(None, "journal_mode", "WAL")?;
         conn.pragma_update(None, "synchronous", "FULL")?;
-        if found == 0 {
+        if found < VERSION {
             let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            if version(&transaction)? == 0 {
+            // Another process may have been first.
+            let found = version(&transaction)?;
+            if found == 0 {
                 transaction.execute_batch(TABLES)?;
-                transaction.pragma_update(None, "user_version", VERSION)?;
             }
+            if found < 2 {
+                transaction.execute_batch(GUARDED)?;
+            }
+            transaction.pragma_update(None, "user_version", VERSION)?;
             transaction.commit()?;
         }
         Ok(Self { conn: Mutex::new(conn) })
@@ -73,9 +84,12 @@ impl Shelf {
     /// `Sqlite`.
     pub fn keep(&self, kept: &Kept) -> Result<bool, FilesError> {
         let conn = self.conn.lock();
-        let charges = serde_json::to_string(&kept.charges).map_err(|error| FilesError::Damaged(error.to_string()))?;
+        let damaged = |error: serde_json::Error| FilesError::Damaged(error.to_string());
+        let charges = serde_json::to_string(&kept.charges).map_err(damaged)?;
+        let guards: Vec<&str> = kept.guards.iter().map(|name| &**name).collect();
+        let guards = serde_json::to_string(&guards).map_err(damaged)?;
         conn.prepare_cached(&format!(
-            "INSERT INTO kept ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
+            "INSERT INTO kept ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
         ))?
         .execute(params![
             kept.provider,
@@ -90,6 +104,8 @@ impl Shelf {
             i64::try_from(kept.created_us).unwrap_or(i64::MAX),
             charges,
             kept.metering as i64,
+            kept.api.map(Api::name),
+            guards,
         ])?;
         let found = find(&conn, &kept.provider, kept.kind, &kept.id)?;
         Ok(found.is_some_and(|found| found.team == kept.team))
@@ -181,6 +197,8 @@ fn kept_at(row: &Row<'_>) -> Result<Kept, FilesError> {
         _ => return Err(damaged("a thing that is neither file nor batch")),
     };
     let charges = row.get::<_, String>(10)?;
+    let guards: Vec<String> =
+        serde_json::from_str(&row.get::<_, String>(13)?).map_err(|_| damaged("guardrails that cannot be read"))?;
     Ok(Kept {
         provider: name(0)?.unwrap_or_default(),
         kind,
@@ -198,5 +216,7 @@ fn kept_at(row: &Row<'_>) -> Result<Kept, FilesError> {
             1 => Metering::Unreported,
             _ => Metering::Done,
         },
+        api: row.get::<_, Option<String>>(12)?.and_then(|api| Api::ALL.into_iter().find(|one| one.name() == api)),
+        guards: guards.into_iter().map(Arc::from).collect(),
     })
 }

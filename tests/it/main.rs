@@ -39,6 +39,7 @@ mod evidence;
 mod records;
 mod ledger;
 mod kill;
+mod batch_guardrails;
 mod bounds;
 mod connections;
 mod slow_bodies;
