@@ -98,6 +98,14 @@ async fn batch(gateway: &Gateway, key: &str) -> Answer {
     Call::post("/v1/batches", new.to_string()).key(key).send(gateway.address).await
 }
 
+/// A record tells that guardrails said this.
+async fn recorded(gateway: &Gateway, said: &str) -> Value {
+    let record = crate::support::eventually("the request is recorded", || async {
+        gateway.access_records().into_iter().find(|record| record["guardrails"] == said)
+    });
+    record.await
+}
+
 fn answered(id: &str, content: &str) -> Value {
     let body: Value = serde_json::from_str(&sample::CHAT.replace("Hello there", content)).expect("JSON");
     json!({"id": format!("batch_req_{id}"), "custom_id": id, "error": null,
@@ -118,11 +126,11 @@ async fn a_line_that_is_blocked_refuses_the_upload_by_its_number_and_name() {
     let message = refused.json()["error"]["message"].as_str().expect("a message").to_owned();
     assert_eq!(message, "line 3 (`second`): guardrail `no-pii` refuses the request: it found `email`");
     assert_eq!(shop.upstream.count(), 0, "nothing went up");
-    let record = gateway.access_records().pop().expect("a record");
-    assert_eq!((&record["api"], &record["guardrails"]), (&json!("files"), &json!("no-pii;input;block;email=1")));
+    let record = recorded(&gateway, "no-pii;input;block;email=1").await;
+    assert_eq!((&record["api"], &record["code"]), (&json!("files"), &json!("guardrail_blocked")));
     assert_eq!(
         gateway
-            .metric(r#"weighbridge_guard_finds_total{guard="no-pii",hook="input",action="block",entity="email"}"#)
+            .metric(r#"weighbridge_guard_finds_total{action="block",entity="email",guard="no-pii",hook="input"}"#)
             .await,
         1.0
     );
@@ -134,7 +142,7 @@ async fn a_line_that_is_blocked_refuses_the_upload_by_its_number_and_name() {
 #[tokio::test]
 async fn only_the_line_in_which_something_is_found_is_edited() {
     let shop = Shop::open().await;
-    for (action, want) in [("redact", "to [EMAIL]"), ("mask", "to ***.***@*******.com"), ("hash", "to [EMAIL:")] {
+    for (action, want) in [("redact", "to [EMAIL]"), ("mask", "to ***.***@******e.com"), ("hash", "to [EMAIL:")] {
         let rule = format!("  no-pii: {{ kind: pii, entities: [email], action: {action} }}");
         let gateway = setup(&shop, &rule, "no-pii").start().await;
         let lines = [line("a", "fine \u{e9} \\n"), line("b", &format!("to {MAIL}")), line("c", "fine")];
@@ -148,8 +156,7 @@ async fn only_the_line_in_which_something_is_found_is_edited() {
         let said = edited["body"]["messages"][0]["content"].as_str().expect("a text");
         assert!(said.starts_with(want), "{said}");
         assert_eq!(sent[1].replace(said, &format!("to {MAIL}")), name(&lines[1]), "and nothing else of it");
-        let record = gateway.access_records().pop().expect("a record");
-        assert_eq!(record["guardrails"], format!("no-pii;input;{action};email=1"));
+        recorded(&gateway, &format!("no-pii;input;{action};email=1")).await;
         assert_eq!(batch(&gateway, KEY).await.status, 200);
     }
 }
@@ -215,9 +222,10 @@ async fn lines_that_cannot_be_looked_at_do_not_go_up() {
 async fn a_file_that_no_guardrail_looked_at_makes_no_batch_where_one_must() {
     let shop = Shop::open().await;
     let rules = "  no-pii: { kind: pii, entities: [email], action: redact }";
-    let gateway = setup(&shop, rules, "").start().await;
+    let rules = format!("{rules}\n  idle: {{ kind: words, words: [nightjar], action: flag }}");
+    let gateway = setup(&shop, &rules, "idle").start().await;
     assert_eq!(upload(&gateway, &[line("a", MAIL)]).await.status, 200);
-    gateway.edit(|text| text.replace("guardrails: []", "guardrails: [no-pii]"));
+    gateway.edit(|text| text.replace("guardrails: [idle]", "guardrails: [idle, no-pii]"));
     gateway.hang_up();
     let refused = crate::support::eventually("the rule holds", || async {
         let answer = batch(&gateway, KEY).await;
@@ -263,7 +271,7 @@ async fn answers_come_down_as_their_guardrails_leave_them() {
     for place in [0, 3, 6] {
         assert_eq!(told[place], was[place], "byte for byte");
     }
-    assert_eq!(told[1], was[1].replace(MAIL, "***.***@*******.com"));
+    assert_eq!(told[1], was[1].replace(MAIL, "***.***@******e.com"));
     for place in [2, 4] {
         let refused: Value = serde_json::from_str(told[place]).expect("JSON");
         let choice = &refused["response"]["body"]["choices"][0];
@@ -275,15 +283,7 @@ async fn answers_come_down_as_their_guardrails_leave_them() {
         assert_eq!(refused["custom_id"], lines[place]["custom_id"]);
     }
     assert!(!told[5].contains(MAIL), "what is no answer is one text: {}", told[5]);
-    let record = gateway.access_records().pop().expect("a record");
-    let said = "no-pii;output;mask;email=2, no-word;output;block;word=1, short;output;block;length=1";
-    assert_eq!(
-        record["guardrails"]
-            .as_str()
-            .map(|said| said.split(", ").map(str::to_owned).collect::<std::collections::BTreeSet<_>>()),
-        Some(said.split(", ").map(str::to_owned).collect()),
-        "{record}"
-    );
+    recorded(&gateway, "no-pii;output;mask;email=2, no-word;output;block;word=1, short;output;block;length=1").await;
     let report = gateway.command(&["guard", "report", "--by", "guardrail"]).await.ok();
     assert!(report.contains("no-word") && report.contains("short"), "{report}");
 }
@@ -297,8 +297,7 @@ async fn what_is_only_told_changes_nothing_and_counts() {
     assert_eq!(upload(&gateway, &lines).await.status, 200);
     let want: String = lines.iter().map(|line| format!("{}\n", line.replace("\"fast\"", "\"model-a\""))).collect();
     assert_eq!(shop.file(), want);
-    let record = gateway.access_records().pop().expect("a record");
-    assert_eq!(record["guardrails"], "watch;input;audit:block;email=2");
+    recorded(&gateway, "watch;input;audit:block;email=2").await;
     assert_eq!(batch(&gateway, KEY).await.status, 200);
     let answers = shop.answers(&[answered("a", MAIL)]);
     assert_eq!(content(&gateway, KEY).await.unbroken(), answers);
@@ -364,8 +363,9 @@ async fn services_are_asked_about_lines() {
 async fn a_large_file_is_looked_at_without_more_memory_than_its_own() {
     const BYTES: usize = 20 << 20;
     let shop = Shop::open().await;
-    let gateway = setup(&shop, "  no-pii: { kind: pii, entities: [email], action: redact }", "no-pii").start().await;
-    let text = format!("write to {MAIL} {}", "some words of a long prompt ".repeat(40));
+    let rules = "  words: { kind: words, words: [nightjar], action: redact }";
+    let gateway = setup(&shop, rules, "words").start().await;
+    let text = format!("about nightjar {}", "x".repeat(16_000));
     let one = line("a", &text) + "\n";
     let file = form("batch", &one.repeat(BYTES / one.len()));
     assert_eq!(upload(&gateway, &[line("a", "x")]).await.status, 200);
@@ -374,19 +374,17 @@ async fn a_large_file_is_looked_at_without_more_memory_than_its_own() {
     let once = gateway.peak_bytes();
     let grown = once.saturating_sub(before);
     assert!(grown < 3 * BYTES as u64, "{grown} bytes more than before");
-    for _ in 0..3 {
-        assert_eq!(put(&gateway, KEY, file.clone()).await.status, 200);
-    }
+    assert_eq!(put(&gateway, KEY, file).await.status, 200);
     let more = gateway.peak_bytes().saturating_sub(once);
-    assert!(more < BYTES as u64, "{more} bytes more than once");
-    assert!(!shop.file().contains(MAIL));
+    assert!(more < BYTES as u64 / 2, "{more} bytes more than once");
+    assert!(!shop.file().contains("nightjar") && shop.file().contains("[WORD]"));
     // Its answers pass as they come.
     assert_eq!(batch(&gateway, KEY).await.status, 200);
-    let answers = vec![answered("a", &text); BYTES / 2_000];
+    let answers = vec![answered("a", &text); BYTES / 17_000];
     shop.answers(&answers);
     let before = gateway.peak_bytes();
     let told = content(&gateway, KEY).await;
-    assert!(told.unbroken().lines().count() == answers.len() && !told.text().contains(MAIL));
+    assert!(told.unbroken().lines().count() == answers.len() && !told.text().contains("nightjar"));
     let grown = gateway.peak_bytes().saturating_sub(before);
     assert!(grown < 8 << 20, "{grown} bytes more than before");
 }

@@ -86,14 +86,8 @@ impl Call<'_> {
         {
             local.guardrails = results.said();
         }
-        if let (Ok(()), Some(reading), Some(batch)) = (&ended, lines, &kept.batch)
-            && let Some(usage) = reading.end(self.provider())
-        {
-            // The client has its file; who reads it next tries again.
-            let booked = meter::by_lines(self.services, self.snapshot, &self.account.name, batch.clone(), usage).await;
-            if let Err(reject) = booked {
-                tracing::warn!(%batch, code = reject.code(), "a batch could not be booked by its answers");
-            }
+        if let (Ok(()), Some(lines)) = (&ended, lines) {
+            self.book(kept, lines).await;
         }
         let code = match &ended {
             Ok(()) => {
@@ -105,6 +99,16 @@ impl Call<'_> {
         };
         self.ended(local, ended.as_ref().err(), 200);
         Ok(Next::Ended { status: 200, bytes, code })
+    }
+
+    /// Books a batch by its answers, which were read to their end.
+    async fn book(&self, kept: &Kept, lines: Lines) {
+        let (Some(batch), Some(usage)) = (&kept.batch, lines.end(self.provider())) else { return };
+        // The client has its file; who reads it next tries again.
+        let booked = meter::by_lines(self.services, self.snapshot, &self.account.name, batch.clone(), usage).await;
+        if let Err(reject) = booked {
+            tracing::warn!(%batch, code = reject.code(), "a batch could not be booked by its answers");
+        }
     }
 
     /// Whether the file holds answers that were not booked.
