@@ -41,25 +41,14 @@ impl Shelf {
         let path = dir.join("files.sqlite");
         let mut conn = Connection::open(&path)?;
         conn.busy_timeout(Duration::from_secs(5))?;
-        let version = |conn: &Connection| conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
-        let found = version(&conn)?;
+        let found = version_of(&conn)?;
         if found > VERSION {
             return Err(FilesError::Schema { path, found, known: VERSION });
         }
         conn.pragma_update(None, "journal_mode", "WAL")?;
         conn.pragma_update(None, "synchronous", "FULL")?;
         if found < VERSION {
-            let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            // Another process may have been first.
-            let found = version(&transaction)?;
-            if found == 0 {
-                transaction.execute_batch(TABLES)?;
-            }
-            if found < 2 {
-                transaction.execute_batch(GUARDED)?;
-            }
-            transaction.pragma_update(None, "user_version", VERSION)?;
-            transaction.commit()?;
+            migrate(&mut conn, dir, found)?;
         }
         Ok(Self { conn: Mutex::new(conn) })
     }
@@ -178,6 +167,39 @@ impl Shelf {
         self.conn.lock().execute(sql, params![metering as i64, provider, batch])?;
         Ok(())
     }
+}
+
+fn version_of(conn: &Connection) -> Result<i64, rusqlite::Error> {
+    conn.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Brings the table to this program's version, forward only. What was there before stays beside it as a file.
+fn migrate(conn: &mut Connection, dir: &Path, found: i64) -> Result<(), FilesError> {
+    if found > 0 {
+        let old = dir.join(format!("files.v{found}.sqlite"));
+        // Left over by a migration that did not come to its end.
+        if old.exists() {
+            std::fs::remove_file(&old).map_err(|error| FilesError::Damaged(format!("{}: {error}", old.display())))?;
+        }
+        conn.execute("VACUUM INTO ?", [old.to_string_lossy()])?;
+    }
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been here meanwhile.
+    let found = version_of(&transaction)?;
+    if found < 1 {
+        transaction.execute_batch(TABLES)?;
+    }
+    if found < 2 {
+        transaction.execute_batch(GUARDED)?;
+    }
+    if found < VERSION {
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()?;
+    if found > 0 {
+        tracing::info!(from = found, to = VERSION, "the table of files was migrated; a copy of the old one was kept");
+    }
+    Ok(())
 }
 
 fn find(conn: &Connection, provider: &str, kind: Kind, id: &str) -> Result<Option<Kept>, FilesError> {

@@ -41,6 +41,9 @@ fn a_table_of_the_first_version_is_taken_over() {
         assert_eq!((found.model.as_deref(), found.api, found.guards.len()), (Some("fast"), None, 0));
         shelf.keep(&kept(Kind::File, "file-2", "search")).expect("it is written");
     }
+    let copy = rusqlite::Connection::open(dir.path().join("files.v1.sqlite")).expect("a copy is kept");
+    let rows: i64 = copy.query_row("SELECT count(*) FROM kept", [], |row| row.get(0)).expect("it reads");
+    assert_eq!(rows, 1);
 }
 
 #[test]

@@ -11,6 +11,7 @@ fn resolve(_: Api, name: &str) -> Result<Named, String> {
     }
 }
 
+#[derive(Debug)]
 struct Checked {
     file: Vec<u8>,
     model: Arc<str>,

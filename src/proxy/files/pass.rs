@@ -41,8 +41,7 @@ impl Call<'_> {
         let mut ended = written.map_err(|_| Trouble::ClientGone);
         while ended.is_ok() {
             let piece = match unless_gone(session, sent.piece()).await {
-                Ok(Some(piece)) => Some(piece),
-                Ok(None) => None,
+                Ok(piece) => piece,
                 Err(trouble) => {
                     ended = Err(trouble);
                     break;
