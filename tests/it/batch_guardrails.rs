@@ -167,9 +167,8 @@ async fn lines_that_cannot_be_looked_at_do_not_go_up() {
     let rules = "  no-pii: { kind: pii, entities: [email], action: redact }\n  \
                  hide: { kind: pii, entities: [email], action: tokenize }";
     let gateway = setup(&shop, rules, "no-pii").start().await;
-    let tokens = format!(
-        r#"{{"custom_id":"t","method":"POST","url":"/v1/embeddings","body":{{"model":"fast","input":[1,2]}}}}"#
-    );
+    let tokens = r#"{"custom_id":"t","method":"POST","url":"/v1/embeddings","body":{"model":"fast","input":[1,2]}}"#;
+    let tokens = tokens.to_owned();
     let cases = [
         (vec![line("a", "x"), "{\"custom_id\":".to_owned()], "invalid_request", "line 2: "),
         (
