@@ -1,7 +1,7 @@
 //! What `records.content: redacted` keeps: texts through the built-in guards for personal data and secrets.
 
 use crate::{
-    config::{GuardAction, GuardMode, Guardrail, Guardrails, OnFailure, Section},
+    config::{GuardAction, GuardMode, Guardrail, Guardrails, OnFailure, OnUnknown, Section},
     dialect::view::{self, Events},
     guard::{Desk, Fold, Guards, Safe, Set, Vault},
     model::{Api, Form, Growth, Speech},
@@ -39,6 +39,7 @@ impl Redaction {
                 on_failure: OnFailure::Closed,
                 when: None,
                 session_ttl: std::time::Duration::ZERO,
+                unknown: OnUnknown::Look,
                 settings,
             })
         };

@@ -192,6 +192,7 @@ const PLAIN: &[&str] = &[
     "action",
     "mode",
     "on_failure",
+    "unknown",
     "listen",
     "on_revoke",
     "sample",

@@ -8,8 +8,8 @@ use super::records_file::{RecordsFile, TeamRecordsFile};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile, ProbeBudgetFile};
 use super::telemetry_file::TelemetryFile;
 use super::{
-    Action, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke, Priority, Protocol, RouteKind,
-    Secret, Sticky,
+    Action, Durability, GuardAction, GuardMode, Hook, JwtAlgorithm, OnFailure, OnRevoke, OnUnknown, Priority, Protocol,
+    RouteKind, Secret, Sticky,
 };
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, de};
@@ -366,11 +366,14 @@ pub(super) struct GuardrailFile {
     pub(super) on_failure: OnFailure,
     pub(super) when: Option<WhenFile>,
     pub(super) session_ttl: Option<Time>,
+    #[serde(default)]
+    pub(super) unknown: OnUnknown,
 }
 
 impl GuardrailFile {
     /// The keys that are read here; all others are the guard's own.
-    pub(super) const KEYS: [&'static str; 7] = ["kind", "on", "action", "mode", "on_failure", "when", "session_ttl"];
+    pub(super) const KEYS: [&'static str; 8] =
+        ["kind", "on", "action", "mode", "on_failure", "when", "session_ttl", "unknown"];
 }
 
 /// Which requests a target is for.

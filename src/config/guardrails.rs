@@ -45,6 +45,8 @@ pub struct Guardrail {
     pub when: Option<When>,
     /// How long the tokens of `tokenize` stand for the same values in one session; zero: a request's only.
     pub session_ttl: Duration,
+    /// What becomes of members of a request that its dialect does not know.
+    pub unknown: OnUnknown,
     /// What its kind reads for itself.
     pub settings: Section,
 }
@@ -127,6 +129,19 @@ pub enum GuardMode {
     Enforce,
     /// It only tells what it would have done.
     Audit,
+}
+
+/// What becomes of texts in members of a request's top level that its dialect does not know.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUnknown {
+    /// They are looked at like any other text.
+    #[default]
+    Look,
+    /// The request is refused.
+    Refuse,
+    /// They are not looked at.
+    Pass,
 }
 
 /// What happens to a text that a guardrail cannot judge: it panicked, timed out or answered nonsense.

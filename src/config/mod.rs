@@ -42,7 +42,7 @@ pub use auth::{Auth, JWT_PREFIX, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, OnRevoke
 pub use cache::{CacheBounds, CacheScope, CacheUse, Caching, Semantic};
 pub use changes::{ConfigChange, Written};
 pub use error::{ConfigError, ConfigErrors, nearest};
-pub use guardrails::{GuardAction, GuardMode, Guardrail, Guardrails, Hook, OnFailure};
+pub use guardrails::{GuardAction, GuardMode, Guardrail, Guardrails, Hook, OnFailure, OnUnknown};
 pub use health::{Active, Health, Passive, Probe, ProbeBudget};
 pub use load::{AdminAccess, admin_access, records_dir, state_dir};
 pub use network::{Network, Networks};

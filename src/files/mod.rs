@@ -10,6 +10,7 @@ mod tests;
 
 pub use shelf::Shelf;
 
+use crate::model::Api;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -108,4 +109,9 @@ pub struct Kept {
     pub charges: Vec<Charge>,
     /// How far the metering of a batch is.
     pub metering: Metering,
+    /// The call that its requests make: of a file of requests that was checked, of a batch, and of what that made.
+    pub api: Option<Api>,
+    /// Names of guardrails: of a file of requests those that looked at it, of a batch and what it made those that whoever made
+    /// it was under.
+    pub guards: Vec<Arc<str>>,
 }

@@ -1,6 +1,7 @@
 //! The table.
 
 use super::{FilesError, Kept, Kind, Metering};
+use crate::model::Api;
 use parking_lot::Mutex;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use std::collections::HashSet;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// `user_version` of a database that this program writes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 const TABLES: &str = "
     CREATE TABLE kept (provider TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, team TEXT NOT NULL,
@@ -17,7 +18,12 @@ const TABLES: &str = "
       charges TEXT NOT NULL, metering INTEGER NOT NULL, PRIMARY KEY (provider, kind, id)) WITHOUT ROWID;
     CREATE INDEX unmetered ON kept (created_us) WHERE kind = 'batch' AND metering = 0;";
 
-const COLUMNS: &str = "provider, kind, id, team, key, user, purpose, model, batch, created_us, charges, metering";
+/// From version 1 on; nothing is known of what was put there before.
+const GUARDED: &str =
+    "ALTER TABLE kept ADD COLUMN api TEXT; ALTER TABLE kept ADD COLUMN guards TEXT NOT NULL DEFAULT '[]';";
+
+const COLUMNS: &str =
+    "provider, kind, id, team, key, user, purpose, model, batch, created_us, charges, metering, api, guards";
 
 /// The table of one state directory. Each call is one transaction, on disk when it returns.
 #[derive(Debug)]
@@ -35,20 +41,14 @@ impl Shelf {
         let path = dir.join("files.sqlite");
         let mut conn = Connection::open(&path)?;
         conn.busy_timeout(Duration::from_secs(5))?;
-        let version = |conn: &Connection| conn.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
-        let found = version(&conn)?;
+        let found = version_of(&conn)?;
         if found > VERSION {
             return Err(FilesError::Schema { path, found, known: VERSION });
         }
         conn.pragma_update(None, "journal_mode", "WAL")?;
         conn.pragma_update(None, "synchronous", "FULL")?;
-        if found == 0 {
-            let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            if version(&transaction)? == 0 {
-                transaction.execute_batch(TABLES)?;
-                transaction.pragma_update(None, "user_version", VERSION)?;
-            }
-            transaction.commit()?;
+        if found < VERSION {
+            migrate(&mut conn, dir, found)?;
         }
         Ok(Self { conn: Mutex::new(conn) })
     }
@@ -73,9 +73,12 @@ impl Shelf {
     /// `Sqlite`.
     pub fn keep(&self, kept: &Kept) -> Result<bool, FilesError> {
         let conn = self.conn.lock();
-        let charges = serde_json::to_string(&kept.charges).map_err(|error| FilesError::Damaged(error.to_string()))?;
+        let damaged = |error: serde_json::Error| FilesError::Damaged(error.to_string());
+        let charges = serde_json::to_string(&kept.charges).map_err(damaged)?;
+        let guards: Vec<&str> = kept.guards.iter().map(|name| &**name).collect();
+        let guards = serde_json::to_string(&guards).map_err(damaged)?;
         conn.prepare_cached(&format!(
-            "INSERT INTO kept ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
+            "INSERT INTO kept ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
         ))?
         .execute(params![
             kept.provider,
@@ -90,6 +93,8 @@ impl Shelf {
             i64::try_from(kept.created_us).unwrap_or(i64::MAX),
             charges,
             kept.metering as i64,
+            kept.api.map(Api::name),
+            guards,
         ])?;
         let found = find(&conn, &kept.provider, kept.kind, &kept.id)?;
         Ok(found.is_some_and(|found| found.team == kept.team))
@@ -164,6 +169,39 @@ impl Shelf {
     }
 }
 
+fn version_of(conn: &Connection) -> Result<i64, rusqlite::Error> {
+    conn.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Brings the table to this program's version, forward only. What was there before stays beside it as a file.
+fn migrate(conn: &mut Connection, dir: &Path, found: i64) -> Result<(), FilesError> {
+    if found > 0 {
+        let old = dir.join(format!("files.v{found}.sqlite"));
+        // Left over by a migration that did not come to its end.
+        if old.exists() {
+            std::fs::remove_file(&old).map_err(|error| FilesError::Damaged(format!("{}: {error}", old.display())))?;
+        }
+        conn.execute("VACUUM INTO ?", [old.to_string_lossy()])?;
+    }
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been here meanwhile.
+    let found = version_of(&transaction)?;
+    if found < 1 {
+        transaction.execute_batch(TABLES)?;
+    }
+    if found < 2 {
+        transaction.execute_batch(GUARDED)?;
+    }
+    if found < VERSION {
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()?;
+    if found > 0 {
+        tracing::info!(from = found, to = VERSION, "the table of files was migrated; a copy of the old one was kept");
+    }
+    Ok(())
+}
+
 fn find(conn: &Connection, provider: &str, kind: Kind, id: &str) -> Result<Option<Kept>, FilesError> {
     let sql = format!("SELECT {COLUMNS} FROM kept WHERE provider = ? AND kind = ? AND id = ?");
     let mut statement = conn.prepare_cached(&sql)?;
@@ -181,6 +219,8 @@ fn kept_at(row: &Row<'_>) -> Result<Kept, FilesError> {
         _ => return Err(damaged("a thing that is neither file nor batch")),
     };
     let charges = row.get::<_, String>(10)?;
+    let guards: Vec<String> =
+        serde_json::from_str(&row.get::<_, String>(13)?).map_err(|_| damaged("guardrails that cannot be read"))?;
     Ok(Kept {
         provider: name(0)?.unwrap_or_default(),
         kind,
@@ -198,5 +238,7 @@ fn kept_at(row: &Row<'_>) -> Result<Kept, FilesError> {
             1 => Metering::Unreported,
             _ => Metering::Done,
         },
+        api: row.get::<_, Option<String>>(12)?.and_then(|api| Api::ALL.into_iter().find(|one| one.name() == api)),
+        guards: guards.into_iter().map(Arc::from).collect(),
     })
 }

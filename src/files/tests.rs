@@ -16,7 +16,34 @@ fn kept(kind: Kind, id: &str, team: &str) -> Kept {
         created_us: 7,
         charges: vec![Charge { budget: "team/x".into(), entity: "".into(), period_us: 3, tokens: true }],
         metering: Metering::Open,
+        api: Some(Api::Embeddings),
+        guards: vec!["no-pii".into()],
     }
+}
+
+/// As version 1 wrote it.
+#[test]
+fn a_table_of_the_first_version_is_taken_over() {
+    let dir = tempfile::TempDir::new().expect("a directory");
+    let conn = rusqlite::Connection::open(dir.path().join("files.sqlite")).expect("it opens");
+    let old = "
+        CREATE TABLE kept (provider TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, team TEXT NOT NULL,
+          key TEXT NOT NULL, user TEXT, purpose TEXT NOT NULL, model TEXT, batch TEXT, created_us INTEGER NOT NULL,
+          charges TEXT NOT NULL, metering INTEGER NOT NULL, PRIMARY KEY (provider, kind, id)) WITHOUT ROWID;
+        CREATE INDEX unmetered ON kept (created_us) WHERE kind = 'batch' AND metering = 0;
+        INSERT INTO kept VALUES ('a', 'file', 'file-1', 'search', 'ci', 'ann', 'batch', 'fast', NULL, 7, '[]', 0);
+        PRAGMA user_version = 1;";
+    conn.execute_batch(old).expect("it is written");
+    drop(conn);
+    for _ in 0..2 {
+        let shelf = Shelf::open(dir.path()).expect("it opens");
+        let found = shelf.find("a", Kind::File, "file-1").expect("it reads").expect("it is there");
+        assert_eq!((found.model.as_deref(), found.api, found.guards.len()), (Some("fast"), None, 0));
+        shelf.keep(&kept(Kind::File, "file-2", "search")).expect("it is written");
+    }
+    let copy = rusqlite::Connection::open(dir.path().join("files.v1.sqlite")).expect("a copy is kept");
+    let rows: i64 = copy.query_row("SELECT count(*) FROM kept", [], |row| row.get(0)).expect("it reads");
+    assert_eq!(rows, 1);
 }
 
 #[test]

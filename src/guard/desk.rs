@@ -1,6 +1,7 @@
 //! Does to a request's and its answer's texts what its guardrails say, and keeps what they said.
 
 mod clerk;
+mod total;
 
 use super::caught::caught;
 use super::fold::{Fold, Folder};
@@ -15,6 +16,7 @@ use crate::config::{GuardAction, Hook};
 use crate::model::{Api, Speech};
 use clerk::Clerk;
 use std::sync::Arc;
+use total::{Counter, Sums};
 
 /// Longest text of a stream that is kept for what decides about whole texts: of a longer one it cannot say.
 const MOST_JUDGED: usize = 1024 * 1024;
@@ -38,12 +40,15 @@ pub struct Desk {
     safe: Arc<Safe>,
     vault: Vault,
     verdicts: Verdicts,
+    /// How much the texts of the answer have together so far.
+    sums: Sums,
 }
 
 impl Desk {
     /// With the values that `vault` has already.
     pub fn new(set: Arc<Set>, safe: Arc<Safe>, vault: Vault) -> Self {
-        Self { set, safe, vault, verdicts: Verdicts::default() }
+        let sums = Sums::of(&set);
+        Self { set, safe, vault, verdicts: Verdicts::default(), sums }
     }
 
     /// The guardrails.
@@ -146,32 +151,6 @@ impl Desk {
         Ok(out)
     }
 
-    /// Looks at all texts of a request together: by who speaks, and decoded.
-    ///
-    /// # Errors
-    ///
-    /// A guardrail refuses them.
-    pub fn together(&mut self, texts: &[(Speech, String)]) -> Result<(), Refused> {
-        let set = Arc::clone(&self.set);
-        for guard in &set.guards {
-            let Body::Judge(judges) = &guard.body else { continue };
-            let mine = texts.iter().filter_map(|(speech, text)| {
-                guard.hook(Direction::Request, *speech).map(|hook| (hook, super::fold(text)))
-            });
-            let (hooks, mine): (Vec<Hook>, Vec<String>) = mine.unzip();
-            for judge in judges {
-                let judged = caught(|| judge.judge_all(&mine));
-                self.judged(guard, hooks.first().copied().unwrap_or(Hook::Input), judged.ok())?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether something looks at all texts of a request together.
-    pub fn looks_together(&self) -> bool {
-        self.set.guards.iter().any(|guard| guard.kind == "length")
-    }
-
     /// A service wants a text to be refused.
     ///
     /// # Errors
@@ -247,7 +226,8 @@ impl Desk {
     /// A text of an answer that is about to come.
     pub fn channel(&self, speech: Speech, fold: Fold) -> Channel {
         let plan = self.set.plan(Direction::Answer, speech);
-        Channel::new(plan, (Direction::Answer, speech), fold, self.vault.restorer())
+        let counted = self.sums.counter(&self.set, speech);
+        Channel { counted, ..Channel::new(plan, (Direction::Answer, speech), fold, self.vault.restorer()) }
     }
 
     /// Asks what decides about whole texts.
@@ -331,6 +311,8 @@ pub struct Channel {
     restorer: Option<Restorer>,
     /// The text so far, where something decides about all of it.
     judged: Option<String>,
+    /// Where texts count together.
+    counted: Option<Counter>,
 }
 
 /// The owner of the spotter that gives values back.
@@ -359,12 +341,14 @@ impl Channel {
             watch: plan.watch.iter().map(open).collect(),
             restorer,
             judged: (!plan.judges.is_empty()).then(String::new),
+            counted: None,
         }
     }
 
     /// Nothing looks at it.
     pub fn is_idle(&self) -> bool {
-        self.block.is_none() && self.edit.is_none() && self.watch.is_empty() && self.judged.is_none()
+        let counts = self.judged.is_some() || self.counted.is_some();
+        self.block.is_none() && self.edit.is_none() && self.watch.is_empty() && !counts
     }
 
     /// Nothing goes out before all of it is there.
@@ -382,6 +366,7 @@ impl Channel {
         if let Some(judged) = self.judged.as_mut().filter(|judged| judged.len() <= MOST_JUDGED) {
             judged.push_str(piece);
         }
+        self.count(desk, Some(piece))?;
         self.run(desk, Some(piece), out)
     }
 
@@ -391,6 +376,7 @@ impl Channel {
     ///
     /// As [`Self::push`].
     pub fn finish(&mut self, desk: &mut Desk, out: &mut String) -> Result<(), Refused> {
+        self.count(desk, None)?;
         self.run(desk, None, out)?;
         match self.judged.as_mut().map(std::mem::take) {
             Some(text) if text.len() > MOST_JUDGED => desk.cannot_judge(self.direction, self.speech),

@@ -46,6 +46,7 @@ fn guard(name: &str, action: GuardAction, hooks: &[Hook], words: &[Word]) -> Gua
         open: false,
         when: None,
         session_ttl: Duration::ZERO,
+        unknown: crate::config::OnUnknown::Look,
         body: Body::Spot(spotters),
         cost: "",
     }

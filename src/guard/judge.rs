@@ -1,5 +1,6 @@
 //! What a guard that decides about a whole text says about it.
 
+use super::measure::Measure;
 use crate::model::Speech;
 
 /// Decides about texts, one by one.
@@ -13,6 +14,17 @@ pub trait Judge: Send + Sync {
     /// What is wrong with the texts of a request together; `None`: nothing.
     fn judge_all(&self, texts: &[String]) -> Option<Judgement> {
         let _ = texts;
+        None
+    }
+
+    /// Whether it wants to know how long the texts of an answer are together.
+    fn sums(&self) -> bool {
+        false
+    }
+
+    /// What is wrong with an answer whose texts have `sum` together so far; `over`: no more comes.
+    fn judge_sum(&self, sum: Measure, over: bool) -> Option<Judgement> {
+        let _ = (sum, over);
         None
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Spotter, kinds, kinds::Body, policy::ModelPolicy, remote::RemoteGuard, vault::Safe};
 use crate::{
-    config::{ConfigError, GuardAction, GuardMode, Guardrail, Guardrails, Hook, OnFailure, When},
+    config::{ConfigError, GuardAction, GuardMode, Guardrail, Guardrails, Hook, OnFailure, OnUnknown, When},
     model::Speech,
 };
 use std::collections::HashMap;
@@ -44,6 +44,8 @@ pub struct Guard {
     pub when: Option<When>,
     /// How long tokens last in a session.
     pub session_ttl: Duration,
+    /// What becomes of texts in members of a request that nobody knows.
+    pub unknown: OnUnknown,
     /// What it is made of.
     pub body: Body,
     /// What it costs, for people.
@@ -99,6 +101,7 @@ impl Guard {
             open: config.on_failure == OnFailure::Open,
             when: config.when.clone(),
             session_ttl: config.session_ttl,
+            unknown: config.unknown,
             body: (kind.build)(settings)?,
             cost: kind.cost,
         })
@@ -107,6 +110,7 @@ impl Guard {
     /// What the guard looks at a text as; `None`: it does not.
     pub fn hook(&self, direction: Direction, speech: Speech) -> Option<Hook> {
         let special = match speech {
+            Speech::Unknown if self.unknown == OnUnknown::Pass => return None,
             Speech::ToolCall => Some(Hook::ToolCall),
             Speech::ToolResult | Speech::Document if direction == Direction::Request => Some(Hook::ToolResult),
             _ => None,
@@ -180,6 +184,18 @@ impl Guards {
     /// The guardrail of this name.
     pub fn named(&self, name: &str) -> Option<&Arc<Guard>> {
         self.all.iter().find(|guard| *guard.name == *name)
+    }
+
+    /// The names of those of `mask`.
+    pub fn names(&self, mask: Mask) -> Vec<Arc<str>> {
+        let members = self.all.iter().enumerate().filter(|(at, _)| mask & (1 << at) != 0);
+        members.map(|(_, guard)| Arc::clone(&guard.name)).collect()
+    }
+
+    /// Those of these names; there may be none of a name any more.
+    pub fn of_names(&self, names: &[Arc<str>]) -> Mask {
+        let bit = |(at, guard): (usize, &Arc<Guard>)| if names.contains(&guard.name) { 1 << at } else { 0 };
+        self.all.iter().enumerate().map(bit).fold(0, |mask, bit| mask | bit)
     }
 
     /// Those that hold for a team's and a key's requests, whatever is asked for.
@@ -301,6 +317,12 @@ impl Set {
             guard.looks(direction) && guard.decides() && !guard.open && !matches!(guard.body, Body::Policy(_))
         };
         self.guards.iter().find(mandatory).map(|guard| &**guard)
+    }
+
+    /// The first guardrail that lets no request pass in which somebody says something where nobody knows what it means.
+    pub fn knows_all(&self) -> Option<&Guard> {
+        let mut looking = self.guards.iter().filter(|guard| guard.hook(Direction::Request, Speech::Unknown).is_some());
+        looking.find(|guard| guard.unknown == OnUnknown::Refuse && !guard.audit).map(|guard| &**guard)
     }
 
     /// Places of the guardrails that decide about parameters.

@@ -62,6 +62,23 @@ impl Verdicts {
         }
     }
 
+    /// Adds what was said about something else.
+    pub fn merge(&mut self, other: &Self) {
+        for said in &other.0 {
+            let same = |one: &&mut Said| {
+                *one.guard == *said.guard
+                    && one.hook == said.hook
+                    && *one.entity == *said.entity
+                    && one.action == said.action
+            };
+            if let Some(known) = self.0.iter_mut().find(same) {
+                known.count = known.count.saturating_add(said.count);
+            } else if self.0.len() < MOST {
+                self.0.push(said.clone());
+            }
+        }
+    }
+
     /// Everything, in the order in which it was first found.
     pub fn all(&self) -> &[Said] {
         &self.0

@@ -36,11 +36,14 @@ pub enum Speech {
     Definition,
     /// Documents, search results and citations that are handed in as such.
     Document,
+    /// What stands in a member of a request's top level that its dialect does not know: what becomes of it is its provider's
+    /// secret.
+    Unknown,
 }
 
 impl Speech {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::System,
         Self::User,
         Self::Assistant,
@@ -50,6 +53,7 @@ impl Speech {
         Self::ToolResult,
         Self::Definition,
         Self::Document,
+        Self::Unknown,
     ];
 }
 

@@ -25,7 +25,7 @@ impl<'a> Said<'a> {
     pub const fn of(speech: Speech, text: Cow<'a, str>) -> Self {
         let (role, kind) = match speech {
             Speech::System | Speech::Definition => ("system", Kind::Text),
-            Speech::User | Speech::Document => ("user", Kind::Text),
+            Speech::User | Speech::Document | Speech::Unknown => ("user", Kind::Text),
             Speech::Assistant | Speech::Refusal => ("assistant", Kind::Text),
             Speech::Reasoning => ("assistant", Kind::Reasoning),
             Speech::ToolCall => ("assistant", Kind::Arguments),

@@ -318,6 +318,7 @@ fn telling(guard: &Guard) -> Guard {
         open: guard.open,
         when: None,
         session_ttl: guard.session_ttl,
+        unknown: guard.unknown,
         body: guard.body.clone(),
         cost: guard.cost,
     }

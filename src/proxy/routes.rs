@@ -92,7 +92,13 @@ impl Local {
     }
 }
 
-fn facts<'a>(ask: &Ask, caller: &'a Caller, user: Option<&'a str>, metadata: &'a [(Arc<str>, Arc<str>)]) -> Facts<'a> {
+/// What conditions may ask about `ask`.
+pub fn facts<'a>(
+    ask: &Ask,
+    caller: &'a Caller,
+    user: Option<&'a str>,
+    metadata: &'a [(Arc<str>, Arc<str>)],
+) -> Facts<'a> {
     Facts {
         team: &caller.team,
         key: &caller.key,

@@ -257,13 +257,13 @@ async fn lines_that_may_not_be_asked_are_refused_by_their_number_and_nothing_goe
 }
 
 #[tokio::test]
-async fn requests_of_a_model_whose_guardrails_must_see_them_do_not_go_up_in_a_file() {
+async fn requests_in_a_file_are_under_the_guardrails_of_their_model() {
     let shop = Shop::open().await;
-    let guardrails = "guardrails:\n  no-pii: { kind: pii, entities: [email], action: redact }";
+    let guardrails = "guardrails:\n  no-pii: { kind: pii, entities: [email], action: block }";
     let gateway = setup(&shop).model("fast", 1, "guardrails: [no-pii]").top(guardrails).start().await;
-    let answer = put(&gateway, KEY, form("batch", &format!("{}\n", line("a", "fast")))).await;
-    assert_eq!(answer.openai_error(400), "invalid_request");
-    assert!(answer.text().contains("line 1: guardrail `no-pii` must look at this call"), "{}", answer.text());
+    let answer = put(&gateway, KEY, form("batch", &format!("{}\n", line("ann.lee@example.com", "fast")))).await;
+    assert_eq!(answer.openai_error(400), "guardrail_blocked");
+    assert!(answer.text().contains("line 1 (`ann.lee@example.com`): guardrail `no-pii`"), "{}", answer.text());
     assert_eq!(shop.upstream.count(), 0, "nothing went up");
     assert_eq!(put(&gateway, KEY, form("user_data", "no request")).await.status, 200, "its models are not asked");
 }

@@ -272,3 +272,82 @@ async fn a_guardrail_can_be_tried_from_the_command_line_and_check_tells_what_hol
         assert!(checked.stdout.contains(line), "{line}: {}", checked.stdout);
     }
 }
+
+#[tokio::test]
+async fn what_nobody_knows_is_looked_at_refused_or_passed_as_the_rule_says() {
+    let upstream = Upstream::start().await;
+    upstream.always(answer("fine"));
+    let body = |value: Value| {
+        json!({"model": "fast", "user": MAIL, "x_new": value, "messages": [{"role": "user", "content": "go"}]})
+            .to_string()
+    };
+    let hints = json!({"n": 1, "hints": ["to", {"who": MAIL}]});
+    for (rule, status, want) in [
+        ("", 200, json!({"n": 1, "hints": ["to", {"who": "[EMAIL]"}]})),
+        (", unknown: pass", 200, hints.clone()),
+        (", unknown: refuse", 400, Value::Null),
+        (", unknown: refuse, mode: audit", 200, hints.clone()),
+    ] {
+        let rules = format!("guardrails:\n  no-pii: {{ kind: pii, entities: [email], action: redact{rule} }}");
+        let gateway = Setup::openai(&[&upstream]).top(&rules).search("guardrails: [no-pii]").start().await;
+        let count = upstream.count();
+        let said = gateway.post(CHAT, body(hints.clone())).await;
+        assert_eq!(said.status, status, "{rule}: {}", said.text());
+        if status == 200 {
+            let sent = upstream.requests().pop().expect("it was asked").json();
+            assert_eq!((&sent["x_new"], &sent["user"]), (&want, &json!(MAIL)), "{rule}");
+        } else {
+            assert_eq!(said.openai_error(400), "guardrail_without_view");
+            assert!(said.text().contains("has no member `x_new` that is known here"), "{}", said.text());
+            assert_eq!(upstream.count(), count);
+            assert_eq!(gateway.post(CHAT, body(json!({"n": [1, true, null]}))).await.status, 200, "no text, no matter");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_ends_where_its_texts_together_are_too_long() {
+    let upstream = Upstream::start().await;
+    let rules = "guardrails:\n  short: { kind: length, on: [output], total: { max_chars: 12, min_chars: 2 } }";
+    let gateway = Setup::openai(&[&upstream]).top(rules).search("guardrails: [short]").start().await;
+    let ask = |stream: bool| {
+        json!({"model": "fast", "stream": stream, "messages": [{"role": "user", "content": "a long question, which does not count"}]}).to_string()
+    };
+    let two = |one: &str, other: &str| {
+        let mut answer: Value = serde_json::from_str(sample::CHAT).expect("JSON");
+        let mut second = answer["choices"][0].clone();
+        answer["choices"][0]["message"]["content"] = json!(one);
+        (second["index"], second["message"]["content"]) = (json!(1), json!(other));
+        answer["choices"].as_array_mut().expect("choices").push(second);
+        Script::json(200, answer.to_string())
+    };
+    for (one, other, status) in [("123456", "123456", 200), ("123456", "1234567", 400), ("", "1", 400)] {
+        upstream.next(two(one, other));
+        let said = gateway.post(CHAT, ask(false)).await;
+        assert_eq!(said.status, status, "{one} {other}: {}", said.text());
+        if status == 400 {
+            assert_eq!(said.openai_error(400), "guardrail_blocked");
+        }
+    }
+    let chunk = |index: u32, text: &str| {
+        format!(
+            "data: {}\n\n",
+            json!({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+                "choices": [{"index": index, "delta": {"content": text}, "finish_reason": null}]})
+        )
+    };
+    let end = "data: {\"id\":\"c\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n\
+               data: {\"id\":\"c\",\"choices\":[{\"index\":1,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    for (last, fits) in [("1234", true), ("12345", false)] {
+        let gate = Gate::new();
+        let begin = Script::sse().body(chunk(0, "1234") + &chunk(1, "1234"));
+        upstream.next(begin.wait(&gate).body(chunk(0, last) + end).end());
+        let mut open = Call::post(CHAT, ask(true)).key(KEY).open(gateway.address).await;
+        let mut text = open.event().await.expect("what came before");
+        gate.open();
+        text.push_str(open.whole().await.unbroken());
+        assert!(text.matches("1234").count() >= 2 && text.ends_with("data: [DONE]\n\n"), "{text}");
+        assert!(!text.contains("12345"), "{text}");
+        assert_eq!(text.matches("content_filter").count(), if fits { 0 } else { 2 }, "each choice: {text}");
+    }
+}

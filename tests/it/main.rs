@@ -40,6 +40,7 @@ mod evidence;
 mod records;
 mod ledger;
 mod kill;
+mod batch_guardrails;
 mod bounds;
 mod connections;
 mod slow_bodies;

@@ -110,6 +110,7 @@ impl Checker<'_> {
             on_failure: file.on_failure,
             when,
             session_ttl,
+            unknown: file.unknown,
             settings: Section::new(node, Arc::clone(&self.places), &GuardrailFile::KEYS),
         })
     }

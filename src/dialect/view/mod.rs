@@ -20,6 +20,7 @@ mod definition;
 mod ending;
 mod events;
 mod names;
+mod parameters;
 mod request;
 mod walk;
 mod write;
@@ -36,7 +37,7 @@ pub use write::{alone, decoded, edited, replacement};
 use crate::model::Api;
 
 /// There is no view of a call: where a guardrail is mandatory, the call is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoView {
     /// What such calls carry is no text.
     #[error("guardrails cannot look at what `{}` carries: take them off this route, or do not call it", .0.path())]
@@ -48,6 +49,14 @@ pub enum NoView {
         api: Api,
         /// The member that holds them.
         member: &'static str,
+    },
+    /// A text stands in a member that nobody knows.
+    #[error("`{}` has no member `{member}` that is known here: leave it out, or ask the operator", .api.path())]
+    Unknown {
+        /// The call.
+        api: Api,
+        /// The member.
+        member: String,
     },
     /// A form whose parts cannot be told.
     #[error("the form that was sent to `{}` cannot be read, so that guardrails cannot look at it", .0.path())]

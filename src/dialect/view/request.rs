@@ -4,7 +4,7 @@
 //! <https://platform.openai.com/docs/api-reference/responses/create>, <https://docs.claude.com/en/api/messages>,
 //! <https://ai.google.dev/api/generate-content>, <https://docs.cohere.com/reference/rerank>.
 
-use super::{NoView, cursor::Kind, walk::Walk};
+use super::{NoView, cursor::Kind, parameters, walk::Walk};
 use crate::{
     dialect::form,
     model::{Api, Form, Speech, Text},
@@ -43,7 +43,10 @@ pub const fn requests(api: Api) -> bool {
 /// What a member of the top level holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
+    /// No text.
     Nothing,
+    /// Nobody knows it.
+    Unknown,
     /// Texts, messages, items.
     Speech(Speech),
     /// Texts in whatever they are put into.
@@ -104,7 +107,8 @@ fn top(api: Api, key: &[u8]) -> Told {
         (Api::Speech, b"instructions") => Told::Speech(Speech::System),
         (Api::Rerank, b"query") => Told::Strings(Speech::User),
         (Api::Rerank, b"documents" | b"texts") => Told::Strings(Speech::Document),
-        _ => Told::Nothing,
+        _ if parameters::is_known(api, key) => Told::Nothing,
+        _ => Told::Unknown,
     }
 }
 
@@ -121,6 +125,7 @@ struct Tokens;
 fn member(walk: &mut Walk<'_>, told: Told) -> Result<(), Tokens> {
     match told {
         Told::Nothing => walk.cursor.pass(),
+        Told::Unknown => walk.strings(Speech::Unknown),
         Told::Speech(speech) => walk.value(speech),
         Told::Strings(speech) => walk.strings(speech),
         Told::Prompt(_) => return prompt(walk),

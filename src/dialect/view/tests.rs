@@ -1,6 +1,6 @@
 //! Tests of the view. `fixtures/` holds requests and answers in the shapes that the providers document, in which each text
 //! says itself who speaks: `u~` the user, `s~` the system, `a~` the assistant, `r~` reasoning, `x~` a refusal, `c~` a call,
-//! `o~` what a tool answered, `d~` a document, `f~` a definition. What does not say so is no text.
+//! `o~` what a tool answered, `d~` a document, `f~` a definition, `n~` what nobody knows. What does not say so is no text.
 
 mod endings;
 mod hostile;
@@ -41,6 +41,7 @@ fn letter(speech: Speech) -> char {
         Speech::ToolResult => 'o',
         Speech::Document => 'd',
         Speech::Definition => 'f',
+        Speech::Unknown => 'n',
     }
 }
 

@@ -181,7 +181,7 @@ fn logit(sum: Sum) -> f32 {
 const fn rates(level: Level, speech: Speech) -> Option<[u32; 2]> {
     let outside = match speech {
         Speech::System | Speech::Assistant | Speech::Reasoning | Speech::Refusal | Speech::ToolCall => return None,
-        Speech::User => false,
+        Speech::User | Speech::Unknown => false,
         // Nobody has a reason to give orders there.
         Speech::ToolResult | Speech::Document | Speech::Definition => true,
     };

@@ -139,7 +139,8 @@ impl Judge for Language {
             | Speech::Assistant
             | Speech::Reasoning
             | Speech::ToolResult
-            | Speech::Document => true,
+            | Speech::Document
+            | Speech::Unknown => true,
             Speech::Refusal | Speech::ToolCall | Speech::Definition => false,
         };
         // A byte or more a character: most short texts need not be counted.

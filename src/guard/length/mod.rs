@@ -1,11 +1,11 @@
-//! `length`: texts that are too long or too short, each for itself and those of a request together.
+//! `length`: texts that are too long or too short, each for itself and those of a request, or of an answer, together.
 //!
 //! Catches: what the figures say. Characters are Unicode's scalar values and bytes those of UTF-8, both of the folded
 //! text: what nobody sees does not count, and `ﬁ` is two. Words are what stands between spaces.
 //! Misses: words of scripts that set no spaces (Chinese, Japanese, Thai): a sentence is one word there; pictures and
 //! sound. Cost: 0.1 µs per KiB for bytes and characters, 2 µs for words. Never fails.
 
-use super::{Judge, Judgement};
+use super::{Judge, Judgement, Measure};
 use crate::{
     config::{ConfigError, Section},
     model::Speech,
@@ -25,7 +25,7 @@ struct Settings {
     min_chars: Option<u64>,
     min_bytes: Option<u64>,
     min_words: Option<u64>,
-    /// The same, of all texts of a request together.
+    /// The same, of all texts of a request, or of an answer, together.
     total: Option<Bounds>,
 }
 
@@ -39,14 +39,6 @@ struct Bounds {
     min_chars: Option<u64>,
     min_bytes: Option<u64>,
     min_words: Option<u64>,
-}
-
-/// How long something is.
-#[derive(Debug, Default, Clone, Copy)]
-struct Measure {
-    chars: u64,
-    bytes: u64,
-    words: u64,
 }
 
 /// Bounds of texts.
@@ -114,6 +106,16 @@ impl Judge for Length {
     fn judge_all(&self, texts: &[String]) -> Option<Judgement> {
         self.judge_total(texts.iter().map(|text| &**text))
     }
+
+    fn sums(&self) -> bool {
+        self.total != Bounds::default()
+    }
+
+    fn judge_sum(&self, sum: Measure, over: bool) -> Option<Judgement> {
+        let most = Bounds { min_chars: None, min_bytes: None, min_words: None, ..self.total.clone() };
+        let bounds = if over { &self.total } else { &most };
+        bounds.judge(sum, "the texts together have")
+    }
 }
 
 impl Bounds {
@@ -135,21 +137,6 @@ impl Bounds {
             }
         })?;
         Some(Judgement { entity: ENTITIES[0], why, flag_only: false })
-    }
-}
-
-impl Measure {
-    fn of(text: &str, words: bool) -> Self {
-        let words = if words { text.split_whitespace().count() as u64 } else { 0 };
-        Self { chars: text.chars().count() as u64, bytes: text.len() as u64, words }
-    }
-
-    const fn and(self, other: Self) -> Self {
-        Self {
-            chars: self.chars.saturating_add(other.chars),
-            bytes: self.bytes.saturating_add(other.bytes),
-            words: self.words.saturating_add(other.words),
-        }
     }
 }
 

@@ -138,7 +138,7 @@ pub enum Action {
 const fn role(speech: Speech) -> &'static str {
     match speech {
         Speech::System => "system",
-        Speech::User => "user",
+        Speech::User | Speech::Unknown => "user",
         Speech::Assistant => "assistant",
         Speech::Reasoning => "reasoning",
         Speech::Refusal => "refusal",

@@ -110,7 +110,7 @@ impl TrueFoundry {
 fn message(text: &AskedText<'_>) -> Value {
     let role = match text.speech {
         Speech::System | Speech::Definition => "system",
-        Speech::User | Speech::Document => "user",
+        Speech::User | Speech::Document | Speech::Unknown => "user",
         Speech::Assistant | Speech::Reasoning | Speech::Refusal | Speech::ToolCall => "assistant",
         Speech::ToolResult => "tool",
     };

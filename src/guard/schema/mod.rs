@@ -97,7 +97,12 @@ impl Judge for JsonSchema {
     fn judge(&self, text: &str, speech: Speech) -> Option<Judgement> {
         let data = match speech {
             Speech::User | Speech::Assistant | Speech::ToolCall | Speech::ToolResult => true,
-            Speech::System | Speech::Reasoning | Speech::Refusal | Speech::Definition | Speech::Document => false,
+            Speech::System
+            | Speech::Reasoning
+            | Speech::Refusal
+            | Speech::Definition
+            | Speech::Document
+            | Speech::Unknown => false,
         };
         if !data || text.trim_ascii().is_empty() {
             return None;

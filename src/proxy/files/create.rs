@@ -1,7 +1,8 @@
 //! New files and new batches: written down before the client learns their ids.
 
-use super::call::{Call, Stopped};
+use super::call::{Call, Stopped, unless_gone};
 use super::open::garbage;
+use super::requests::{self, Owner};
 use super::upload::{self, BATCH, LOOK, Tail};
 use super::upstream::Length;
 use super::{meter, objects};
@@ -36,7 +37,15 @@ impl Call<'_> {
     /// # Errors
     ///
     /// What the client is told.
-    pub async fn upload(mut self, session: &mut Session, head: &Head, local: &mut Local) -> Result<Next, Reject> {
+    ///
+    /// `closed`: what is told where a guardrail must look at what it cannot look at: at all but requests.
+    pub async fn upload(
+        mut self,
+        session: &mut Session,
+        head: &Head,
+        closed: Option<Reject>,
+        local: &mut Local,
+    ) -> Result<Next, Reject> {
         let permit = std::mem::take(&mut self.permit);
         let governing = local.governing.clone();
         let limits = &self.services.limits;
@@ -63,37 +72,85 @@ impl Call<'_> {
             return Err(Reject::TooLarge { limit: most });
         }
         let passes = purpose.is_some() && !is_batch;
+        if let Some(closed) = closed.clone().filter(|_| passes) {
+            return Err(closed);
+        }
         let whole = whole || (!passes && begin.read(session, most, &self).await?);
         local.bytes_in = begin.bytes.len() as u64;
         match (whole, purpose) {
             (false, purpose) if !is_batch => {
+                // It is either no file of requests, or one that is too long.
+                closed.map_or(Ok(()), Err)?;
                 let length = head.length.map_or(Length::Unknown, Length::Bytes);
                 let form = Passing { content_type, length, boundary, purpose };
                 match self.stream(session, local, form, begin).await {
-                    Ok((answer, purpose)) => self.keep_file(local, answer, purpose, None).await,
+                    Ok((answer, purpose)) => self.keep_file(local, answer, Told { purpose, ..Told::default() }).await,
                     Err(stopped) => stopped.next(),
                 }
             }
             (false, _) => Err(Reject::TooLarge { limit: most }),
             (true, _) => {
-                let Begin { bytes, share: _share, .. } = begin;
-                let buffers = &self.services.buffers;
-                let body = bytes.freeze();
-                let form =
-                    upload::read_whole(body, &boundary, &self.caller, self.snapshot, &self.account.name, buffers)?;
-                let body = Some((content_type, form.body.clone()));
-                let answer = match self.send(session, local, (Method::POST, ""), body).await {
-                    Ok((sent, status, headers)) => {
-                        self.whole(session, local, sent, status, &headers).await.map(|body| (status, body))
-                    }
-                    Err(stopped) => Err(stopped),
-                };
-                match answer {
-                    Ok(answer) => self.keep_file(local, answer, form.purpose, form.model).await,
-                    Err(stopped) => stopped.next(),
-                }
+                let Begin { bytes, share, .. } = begin;
+                self.whole_form(session, (content_type, &boundary), (bytes.freeze(), share), closed, local).await
             }
         }
+    }
+
+    /// Sends a form that was read whole.
+    async fn whole_form(
+        mut self,
+        session: &mut Session,
+        (content_type, boundary): (HeaderValue, &str),
+        (mut body, mut share): (Bytes, Share),
+        closed: Option<Reject>,
+        local: &mut Local,
+    ) -> Result<Next, Reject> {
+        let form = upload::read_whole(&body, boundary)?;
+        let mut told = Told { purpose: form.purpose, ..Told::default() };
+        match form.requests {
+            Some(file) => {
+                let checked = requests::checked(self.owner(local)?, body, file, boundary);
+                // Nothing was made yet: who leaves is not waited for.
+                let checked = match unless_gone(session, async { Ok(checked.await) }).await {
+                    Ok(Ok(checked)) => checked,
+                    Ok(Err(refused)) => {
+                        (local.guardrails, local.model) = (refused.said, refused.model);
+                        return Err(refused.reject);
+                    }
+                    Err(_) => return Stopped::Gone.next(),
+                };
+                (body, share, local.guardrails) = (checked.body, checked.share, checked.said);
+                (told.model, told.api, told.guards) = (Some(checked.model), Some(checked.api), checked.guards);
+            }
+            None => closed.map_or(Ok(()), Err)?,
+        }
+        let answer = match self.send(session, local, (Method::POST, ""), Some((content_type, body))).await {
+            Ok((sent, status, headers)) => {
+                self.whole(session, local, sent, status, &headers).await.map(|body| (status, body))
+            }
+            Err(stopped) => Err(stopped),
+        };
+        drop(share);
+        match answer {
+            Ok(answer) => self.keep_file(local, answer, told).await,
+            Err(stopped) => stopped.next(),
+        }
+    }
+
+    /// Whose a new file is.
+    fn owner(&self, local: &Local) -> Result<Owner, Reject> {
+        let governing = local.governing.clone().unwrap_or_else(|| self.snapshot.governed.of(&self.caller));
+        Ok(Owner {
+            services: Arc::clone(self.services),
+            snapshot: Arc::clone(self.snapshot),
+            arrival: self.arrival.clone(),
+            caller: Arc::clone(&self.caller),
+            governing,
+            user: local.user.clone(),
+            metadata: metadata::from_header(&self.headers)?,
+            headers: self.headers.clone(),
+            provider: Arc::clone(&self.account.name),
+        })
     }
 
     /// Passes a form on as it comes; `begin` is what was read of it.
@@ -179,15 +236,15 @@ impl Call<'_> {
         &self,
         local: &mut Local,
         (status, body): (StatusCode, Bytes),
-        purpose: String,
-        model: Option<Arc<str>>,
+        told: Told,
     ) -> Result<Next, Reject> {
         let Some(object) = objects::object(&body).filter(|object| super::place::is_id(&object.id)) else {
             return self.failed(local, garbage()).next();
         };
         // A form that says it otherwise behind its first bytes is what its provider took it for.
+        let Told { purpose, model, api, guards } = told;
         let purpose = object.purpose.unwrap_or(purpose);
-        let kept = Kept { purpose, model, ..self.made(Kind::File, object.id, local) };
+        let kept = Kept { purpose, model, api, guards, ..self.made(Kind::File, object.id, local) };
         self.keep(kept).await?;
         self.ended(local, None, status.as_u16());
         Ok(Next::Answer(status.as_u16(), body))
@@ -207,6 +264,8 @@ impl Call<'_> {
             created_us: self.services.clock.now_us(),
             charges: Vec::new(),
             metering: Metering::Open,
+            api: None,
+            guards: Vec::new(),
         }
     }
 
@@ -248,11 +307,12 @@ impl Call<'_> {
             return Err(bad(why, Some("input_file_id")));
         };
         local.model = Some(Arc::clone(&model));
-        upload::may_call(&self.caller, self.snapshot, &model)?; // the file may be another key's of the team
+        requests::may_call(&self.caller, &model)?; // the file may be another key's of the team
         local.metadata = metadata::from_header(&self.headers)?;
         let mut governing = governing;
         self.snapshot.governed.with_model(&mut governing, &model);
         local.governing = Some(governing.clone());
+        let guards = self.guards_of_batch(&governing, &model, &file)?;
         let permit = std::mem::take(&mut self.permit);
         self.permit = governing.admit_request(&services.limits, permit, &local.subject(&self.caller), 0)?;
         let charges = self.charges(&governing, &model, local)?; // something must be left; else 402
@@ -269,7 +329,7 @@ impl Call<'_> {
             return self.failed(local, garbage()).next();
         };
         let kept = self.made(Kind::Batch, batch.id.clone(), local);
-        self.keep(Kept { model: Some(model), charges, ..kept }).await?;
+        self.keep(Kept { model: Some(model), charges, api: file.api, guards, ..kept }).await?;
         meter::seen(services, self.snapshot, &self.account.name, vec![batch]).await?;
         self.ended(local, None, status.as_u16());
         Ok(Next::Answer(status.as_u16(), body))
@@ -294,6 +354,17 @@ impl Call<'_> {
             }),
         }
     }
+}
+
+/// What is known of a file that goes up.
+#[derive(Default)]
+struct Told {
+    purpose: String,
+    /// Of a file of requests, as all of these.
+    model: Option<Arc<str>>,
+    api: Option<Api>,
+    /// Those that looked at it.
+    guards: Vec<Arc<str>>,
 }
 
 /// A form that is passed on.

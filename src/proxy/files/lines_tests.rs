@@ -11,6 +11,23 @@ fn resolve(_: Api, name: &str) -> Result<Named, String> {
     }
 }
 
+#[derive(Debug)]
+struct Checked {
+    file: Vec<u8>,
+    model: Arc<str>,
+}
+
+fn rewrite(file: &[u8], mut resolve: impl FnMut(Api, &str) -> Result<Named, String>) -> Result<Checked, Mistake> {
+    let (mut reader, mut out) = (Reader::default(), Vec::new());
+    for line in file.split_inclusive(|&byte| byte == b'\n') {
+        match reader.read(line, &mut resolve)? {
+            Some(one) => one.write(line, &mut out),
+            None => out.extend_from_slice(line),
+        }
+    }
+    Ok(Checked { file: out, model: reader.end()?.0 })
+}
+
 fn line(id: &str, model: &str) -> String {
     format!(
         r#"{{"custom_id":"{id}","method":"POST","url":"/v1/chat/completions","body":{{"model":"{model}","messages":[]}}}}"#

@@ -21,7 +21,10 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Longest line of a file of answers that is read; a file with a longer one is not metered by its lines.
-const MOST_LINE: usize = 16 << 20;
+pub const MOST_LINE: usize = 16 << 20;
+
+/// The purpose of files that batches make.
+pub const ANSWERS: &str = "batch_output";
 
 /// Takes note of batches as their provider describes them: what they made is their team's, and those that are over are
 /// booked.
@@ -79,7 +82,7 @@ fn note(services: &Services, snapshot: &Snapshot, provider: &Arc<str>, batch: &B
         let made = Kept {
             kind: Kind::File,
             id: id.clone(),
-            purpose: "batch_output".to_owned(),
+            purpose: ANSWERS.to_owned(),
             batch: answers,
             charges: Vec::new(),
             metering: Metering::Open,

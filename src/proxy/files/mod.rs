@@ -15,6 +15,8 @@ mod objects;
 mod open;
 mod pass;
 mod place;
+mod requests;
+mod results;
 mod upload;
 mod upstream;
 mod watch;

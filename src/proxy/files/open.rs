@@ -50,12 +50,9 @@ impl Opening<'_> {
         let governing = snapshot.governed.of(&caller);
         local.governing = Some(governing.clone());
         local.user = user(&caller, &headers, None);
-        let looks: &[Direction] = match act {
-            Act::Create => &[Direction::Request],
-            Act::Content => &[Direction::Answer],
-            Act::Get | Act::List | Act::Delete | Act::Cancel => &[],
-        };
-        guarded::unless_unseen(snapshot, &headers, (&caller, &governing), (place.api(), None), looks)?;
+        let mask = guarded::mask(snapshot, &headers, (&caller, &governing), "")?;
+        // Of files it depends on their purpose whether somebody can look at them.
+        let closed = guarded::unless_closed(snapshot, mask, place.api(), &[Direction::Request]).err();
         let permit = governing.admit_caller(&services.limits, &local.subject(&caller))?;
         let Some(_place) = self.place(session, &caller, local).await? else { return Ok(Next::left()) };
         let account = snapshot.accounts.of(&caller.team).cloned().ok_or_else(|| {
@@ -72,7 +69,7 @@ impl Opening<'_> {
         if makes {
             no_query(query.as_deref())?;
             return match call.place.kind {
-                Kind::File => call.upload(session, head, local).await,
+                Kind::File => call.upload(session, head, closed, local).await,
                 Kind::Batch => call.new_batch(session, head, governing, local).await,
             };
         }
@@ -105,6 +102,7 @@ impl Call<'_> {
         no_query(query)?;
         let id = self.place.id.clone().unwrap_or_default();
         let kept = self.own(self.place.kind, &id).await?;
+        let party = if act == Act::Content { self.readers(&kept, local).await? } else { None };
         let method = match act {
             Act::Delete => Method::DELETE,
             Act::Cancel => Method::POST,
@@ -118,7 +116,7 @@ impl Call<'_> {
             if let Err(trouble) = upstream::is_file(status, &headers) {
                 return self.failed(local, trouble).next();
             }
-            return self.pass(session, &kept, sent, &headers, local).await;
+            return self.pass(session, (&kept, party), (sent, headers), local).await;
         }
         let body = match self.whole(session, local, sent, status, &headers).await {
             Ok(body) => body,

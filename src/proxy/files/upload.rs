@@ -1,40 +1,27 @@
 //! Files on their way up: as they come, or read whole where the gateway must know what is in them.
 
-use super::lines::{self, Named};
-use super::meter;
 use crate::{
-    auth::Caller,
     dialect::{
         BadRequest,
         form::{self, Part},
     },
-    model::Api,
-    proxy::{
-        bounds::{Buffers, Share},
-        gateway::Snapshot,
-        guarded,
-        reject::{Reject, shown},
-    },
+    proxy::reject::Reject,
 };
 use bytes::Bytes;
-use std::sync::Arc;
+use std::ops::Range;
 
 /// A file of this purpose names models.
 pub const BATCH: &str = "batch";
 /// The purpose is looked for in so many bytes; where it stands behind them, the form is read whole.
 pub const LOOK: usize = 64 * 1024;
 
-/// A form that goes up whole.
+/// A form that was read whole.
 #[derive(Debug)]
 pub struct Whole {
-    /// The form.
-    pub body: Bytes,
-    /// Its part of the gateway's memory.
-    pub _share: Option<Share>,
     /// Its purpose.
     pub purpose: String,
-    /// The model of a file of requests.
-    pub model: Option<Arc<str>>,
+    /// Where the file stands that is a file of requests.
+    pub requests: Option<Range<usize>>,
 }
 
 /// The purpose, if its part stands whole in the first bytes of a form.
@@ -98,71 +85,21 @@ fn purpose(body: &[u8], parts: &[Part<'_>]) -> Result<Option<String>, Reject> {
     }
 }
 
-/// Reads a whole form; a file of requests is checked and rewritten for `provider`.
+/// Reads a whole form.
 ///
 /// # Errors
 ///
-/// What is wrong with it: [`Reject::BadRequest`]; [`Reject::BuffersFull`].
-pub fn read_whole(
-    body: Bytes,
-    boundary: &str,
-    caller: &Caller,
-    snapshot: &Snapshot,
-    provider: &str,
-    buffers: &Buffers,
-) -> Result<Whole, Reject> {
-    let parts = form::parts(&body, boundary).map_err(bad)?;
-    let purpose = purpose(&body, &parts)?.ok_or_else(|| wrong("purpose", "`purpose` is missing in the form"))?;
+/// What is wrong with it: [`Reject::BadRequest`].
+pub fn read_whole(body: &[u8], boundary: &str) -> Result<Whole, Reject> {
+    let parts = form::parts(body, boundary).map_err(bad)?;
+    let purpose = purpose(body, &parts)?.ok_or_else(|| wrong("purpose", "`purpose` is missing in the form"))?;
     if purpose != BATCH {
-        return Ok(Whole { body, _share: None, purpose, model: None });
+        return Ok(Whole { purpose, requests: None });
     }
     let mut files = parts.iter().filter(|part| part.name == "file");
-    let file = match (files.next(), files.next()) {
-        (Some(part), None) => part.value.range(),
-        _ => return Err(wrong("file", "a form has one `file`")),
-    };
-    let bytes = body.get(file.clone()).unwrap_or_default();
-    // Names are about as long as those that they take the place of; what is more is small beside the form itself.
-    let share = buffers.take(2 * body.len()).ok_or(Reject::BuffersFull)?;
-    let checked = lines::rewrite(bytes, |api, model| resolve(api, model, caller, snapshot, provider));
-    let checked = checked.map_err(|mistake| wrong("file", &mistake.to_string()))?;
-    let (before, behind) = (body.get(..file.start).unwrap_or_default(), body.get(file.end..).unwrap_or_default());
-    if memchr::memmem::find(&checked.file, format!("\r\n--{boundary}").as_bytes()).is_some() {
-        return Err(wrong("file", "the boundary of the form stands in its file; choose another one"));
-    }
-    let body = [before, &checked.file, behind].concat().into();
-    Ok(Whole { body, _share: Some(share), purpose, model: Some(checked.model) })
-}
-
-/// Which model a line means, if the caller may call it and it has a target at the provider.
-fn resolve(api: Api, model: &str, caller: &Caller, snapshot: &Snapshot, provider: &str) -> Result<Named, String> {
-    let route = snapshot.table.find(model);
-    let route = route.ok_or_else(|| Reject::NoModel { model: shown(model) }.to_string())?;
-    may_call(caller, snapshot, &route.name).map_err(|reject| reject.to_string())?;
-    match meter::target(snapshot, &route.name, provider) {
-        Some(target) if target.passes(api) => {
-            Ok(Named { name: Arc::clone(&route.name), there: target.model_json.clone() })
-        }
-        Some(_) => {
-            Err(format!("model `{}` does not take {api} at provider `{provider}`, where batches are made", route.name))
-        }
-        None => Err(format!("model `{}` has no target at provider `{provider}`, where batches are made", route.name)),
-    }
-}
-
-/// Whether the caller may call a model by a batch.
-///
-/// # Errors
-///
-/// [`Reject::ModelNotAllowed`]; a guardrail of the model would have to look at what is in files.
-pub fn may_call(caller: &Caller, snapshot: &Snapshot, model: &str) -> Result<(), Reject> {
-    match caller.may_call(model) {
-        true => guarded::unless_model_is_closed(snapshot, model),
-        false => Err(Reject::ModelNotAllowed {
-            model: model.to_owned(),
-            key: caller.key.to_string(),
-            team: caller.team.to_string(),
-        }),
+    match (files.next(), files.next()) {
+        (Some(part), None) => Ok(Whole { purpose, requests: Some(part.value.range()) }),
+        _ => Err(wrong("file", "a form has one `file`")),
     }
 }
 

@@ -9,11 +9,12 @@ use crate::{
     auth::Caller,
     config::{Hook, OnExhausted, Turn, When},
     dialect::{
-        self, form,
+        self, form, strict,
         view::{self, NoView},
     },
-    guard::{Desk, Direction, Fold, Guards, Mask, Set, Vault},
-    model::{Api, Ask, Draft, Form, Text},
+    files::Kept,
+    guard::{Desk, Direction, Fold, Guard, Guards, Mask, Set, Vault},
+    model::{Api, Ask, Draft, Form, Speech, Text},
     proxy::{
         gateway::Snapshot,
         given::given_to,
@@ -97,20 +98,34 @@ pub fn unless_unseen(
     unless_closed(snapshot, mask, api, directions)
 }
 
-/// The same for the guardrails of a model alone, whose requests go out in a file and come back in one.
+/// The same, of guardrails that are known.
+///
+/// # Errors
+///
+/// As [`unless_unseen`].
+pub fn unless_closed(snapshot: &Snapshot, mask: Mask, api: Api, directions: &[Direction]) -> Result<(), Reject> {
+    let Some(set) = snapshot.guards.set(mask) else { return Ok(()) };
+    match directions.iter().find_map(|direction| set.mandatory(*direction)) {
+        Some(guard) => Err(unseen(&guard.name, NoView::Api(api))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a batch of the requests in `file`, where a guardrail of `mask` must look at them and did not, or could not say
+/// which texts of their answers it must look at.
 ///
 /// # Errors
 ///
 /// There is such a guardrail.
-pub fn unless_model_is_closed(snapshot: &Snapshot, model: &str) -> Result<(), Reject> {
-    let mask = snapshot.guarded.get(model).copied().unwrap_or(0);
-    unless_closed(snapshot, mask, Api::Batches, &[Direction::Request, Direction::Answer])
-}
-
-fn unless_closed(snapshot: &Snapshot, mask: Mask, api: Api, directions: &[Direction]) -> Result<(), Reject> {
+pub fn unless_not_looked(snapshot: &Snapshot, mask: Mask, file: &Kept) -> Result<(), Reject> {
     let Some(set) = snapshot.guards.set(mask) else { return Ok(()) };
-    match directions.iter().find_map(|direction| set.mandatory(*direction)) {
-        Some(guard) => Err(unseen(&guard.name, NoView::Api(api))),
+    let missed = |guard: &&Arc<Guard>| {
+        let (looked, of) = (file.guards.contains(&guard.name), |direction| guard.looks(direction));
+        let misses = (of(Direction::Request) && !looked) || (of(Direction::Answer) && file.api.is_none());
+        guard.decides() && !guard.open && misses
+    };
+    match set.guards.iter().find(missed) {
+        Some(guard) => Err(Reject::Guard(Guarded::NotLooked { guard: Arc::clone(&guard.name), file: file.id.clone() })),
         None => Ok(()),
     }
 }
@@ -285,6 +300,13 @@ fn texts(desk: &mut Desk, ask: &Ask, form: Option<&str>) -> Result<Vec<(Range<us
             };
         }
     };
+    if let Some(guard) = desk.set().knows_all()
+        && let Some(text) = texts.iter().find(|text| text.speech == Speech::Unknown)
+    {
+        let path = strict::path_at(&body, text.at.start);
+        let member = path.split(['.', '[']).next().unwrap_or_default();
+        return Err(unseen(&guard.name, NoView::Unknown { api: ask.api, member: shown(member) }));
+    }
     if desk.looks_together() {
         let said =
             texts.iter().map(|text| (text.speech, view::decoded(text.form, &body[text.at.clone()]).into_owned()));

@@ -6,12 +6,14 @@
 //! client too, as the last thing before it is written; it was metered before.
 
 mod input;
+mod lines;
 mod output;
 mod outside;
 mod remote;
 mod stream;
 
-pub use input::{Looked, guards_of, mask, unless_model_is_closed, unless_unseen};
+pub use input::{Looked, guards_of, mask, unless_closed, unless_not_looked, unless_unseen};
+pub use lines::{Line, Party};
 pub use output::{Ends, told_by};
 pub use remote::{Asking, Who};
 
@@ -138,6 +140,34 @@ pub enum Guarded {
         /// Why not.
         why: NoView,
     },
+    /// It is about a line of a file of requests.
+    #[error("line {line} (`{custom_id}`): {why}")]
+    Line {
+        /// From 1.
+        line: usize,
+        /// The client's name of the line.
+        custom_id: String,
+        /// What is wrong with it.
+        why: Box<Guarded>,
+    },
+    /// Placeholders would stand in requests whose answers come when nobody has their values any more.
+    #[error(
+        "guardrail `{guard}` puts placeholders into requests (`tokenize`), and the values that they stand for are not kept for \
+         as long as a batch takes: send these requests one by one, or ask the operator for a guardrail that redacts, masks or \
+         hashes"
+    )]
+    Tokenizes {
+        /// The guardrail's name.
+        guard: Arc<str>,
+    },
+    /// A file was put there before this guardrail was there to look at it.
+    #[error("guardrail `{guard}` did not look at file `{file}` when it was uploaded: upload it again")]
+    NotLooked {
+        /// The guardrail's name.
+        guard: Arc<str>,
+        /// The file.
+        file: String,
+    },
     /// The client asks for one that there is not.
     #[error("there is no guardrail `{name}`, which `x-weighbridge-guardrails` asks for")]
     Unknown {
@@ -150,8 +180,13 @@ impl Guarded {
     /// The HTTP status.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::Blocked { .. } | Self::NoView { .. } | Self::Unknown { .. } => 400,
+            Self::Blocked { .. }
+            | Self::NoView { .. }
+            | Self::Tokenizes { .. }
+            | Self::NotLooked { .. }
+            | Self::Unknown { .. } => 400,
             Self::Failed { .. } => 503,
+            Self::Line { why, .. } => why.status(),
         }
     }
 
@@ -160,7 +195,8 @@ impl Guarded {
         match self {
             Self::Blocked { .. } => "guardrail_blocked",
             Self::Failed { .. } => "guardrail_failed",
-            Self::NoView { .. } => "guardrail_without_view",
+            Self::NoView { .. } | Self::Tokenizes { .. } | Self::NotLooked { .. } => "guardrail_without_view",
+            Self::Line { why, .. } => why.code(),
             Self::Unknown { .. } => "guardrail_not_found",
         }
     }
@@ -168,8 +204,13 @@ impl Guarded {
     /// Who has to act.
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Blocked { .. } | Self::NoView { .. } | Self::Unknown { .. } => Fault::Client,
+            Self::Blocked { .. }
+            | Self::NoView { .. }
+            | Self::Tokenizes { .. }
+            | Self::NotLooked { .. }
+            | Self::Unknown { .. } => Fault::Client,
             Self::Failed { .. } => Fault::Gateway,
+            Self::Line { why, .. } => why.fault(),
         }
     }
 }

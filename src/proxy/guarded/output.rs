@@ -9,10 +9,10 @@ use super::{
 use crate::{
     dialect::view,
     guard::{
-        Direction, Refused,
+        Desk, Direction, Refused,
         remote::{RemoteError, Told},
     },
-    model::{RequestId, Text},
+    model::{Api, RequestId, Text},
     proxy::{
         stream::{Answer, Release},
         trouble::Trouble,
@@ -37,6 +37,7 @@ impl Guarding {
         self.stream = (looks && is_stream).then(|| Box::new(Streamed::new(self.api)));
         self.marker = None;
         self.long = Long::None;
+        self.desk.again();
         let asker = self.asker.as_ref().filter(|_| looks);
         self.outside = asker.and_then(|asker| Outside::new(self.desk.set(), self.api, asker)).map(Box::new);
         looks
@@ -76,7 +77,7 @@ impl Guarding {
                 self.long = Long::Waits(bytes);
                 return Ok(Release { bytes: Bytes::new(), first_output });
             }
-            let bytes = if whole { self.whole(&bytes).map_err(blocked)? } else { bytes };
+            let bytes = if whole { whole_answer(&mut self.desk, self.api, &bytes).map_err(blocked)? } else { bytes };
             return Ok(Release { bytes: self.kept(answer, bytes, whole), first_output });
         }
         if let Some(trouble) = answer.failed().filter(|_| !told && self.outside.is_some()) {
@@ -128,7 +129,7 @@ impl Guarding {
     /// A guardrail refuses it.
     pub fn look(&mut self) -> Result<(), Trouble> {
         let Long::Waits(body) = std::mem::take(&mut self.long) else { return Ok(()) };
-        let body = self.whole(&body).map_err(blocked)?;
+        let body = whole_answer(&mut self.desk, self.api, &body).map_err(blocked)?;
         match &mut self.outside {
             Some(outside) => outside.keep_whole(body, true),
             None => self.long = Long::Looked(body),
@@ -186,26 +187,27 @@ impl Guarding {
         }
         (out.into(), ran.err())
     }
+}
 
-    /// A whole answer.
-    ///
-    /// # Errors
-    ///
-    /// A guardrail refuses it.
-    fn whole(&mut self, body: &Bytes) -> Result<Bytes, Refused> {
-        let Ok(seen) = view::answer(self.api, body) else { return Ok(body.clone()) };
-        let mut edits = Vec::new();
-        for Text { at, form, speech } in seen.texts {
-            let text = view::decoded(form, &body[at.clone()]);
-            let told = self.desk.answer(speech, folds(form), &text)?;
-            edits.extend(told.map(|told| (at, view::replacement(form, &told))));
-        }
-        if self.desk.edits_answers() {
-            edits.extend(seen.echoes.into_iter().map(|at| (at.clone(), silence(body, &at))));
-            edits.sort_by_key(|(at, _)| at.start);
-        }
-        Ok(view::edited(body, &edits))
+/// A whole answer to a call of `api` as it may go out.
+///
+/// # Errors
+///
+/// A guardrail refuses it.
+pub(super) fn whole_answer(desk: &mut Desk, api: Api, body: &Bytes) -> Result<Bytes, Refused> {
+    let Ok(seen) = view::answer(api, body) else { return Ok(body.clone()) };
+    let mut edits = Vec::new();
+    for Text { at, form, speech } in seen.texts {
+        let text = view::decoded(form, &body[at.clone()]);
+        let told = desk.answer(speech, folds(form), &text)?;
+        edits.extend(told.map(|told| (at, view::replacement(form, &told))));
     }
+    desk.over()?;
+    if desk.edits_answers() {
+        edits.extend(seen.echoes.into_iter().map(|at| (at.clone(), silence(body, &at))));
+        edits.sort_by_key(|(at, _)| at.start);
+    }
+    Ok(view::edited(body, &edits))
 }
 
 /// What a refused stream of a kind that has no word for refusals ends with: its error.

@@ -87,6 +87,7 @@ impl Run {
             open: false,
             when: None,
             session_ttl: Duration::ZERO,
+            unknown: crate::config::OnUnknown::Look,
             body,
             cost: "",
         };
@@ -378,6 +379,7 @@ fn a_service_never_sees_a_value_that_it_was_hidden_from() {
         open: false,
         when: None,
         session_ttl: Duration::ZERO,
+        unknown: crate::config::OnUnknown::Look,
         body: Body::Spot(Vec::new()),
         cost: "",
     };
@@ -394,5 +396,5 @@ fn speeches_that_no_service_looks_at_wait_for_none() {
     let stream = chat(&["nightjar"]);
     run.events(stream.as_bytes(), true);
     assert_eq!((run.out, run.service.asked.lock().len()), (stream, 0));
-    assert_eq!(Speech::ALL.len(), 9);
+    assert_eq!(Speech::ALL.len(), 10);
 }

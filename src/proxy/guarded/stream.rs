@@ -26,6 +26,8 @@ pub struct Streamed {
     scanner: SseScanner,
     scanned: Vec<SseEvent>,
     events: Events,
+    /// What an event holds whole was told in pieces before.
+    tells_again: bool,
     open: HashMap<Channel, Open>,
     /// Events that were put in so far: later ones are numbered behind them.
     put_in: u64,
@@ -60,6 +62,7 @@ impl Streamed {
             scanner: SseScanner::new(MOST_EVENT),
             scanned: Vec::new(),
             events: Events::new(api),
+            tells_again: matches!(api, Api::Responses | Api::Transcriptions | Api::Translations),
             open: HashMap::new(),
             put_in: 0,
             last_went_out: true,
@@ -125,6 +128,8 @@ impl Streamed {
         let name = std::str::from_utf8(&event.name).ok().filter(|name| !name.is_empty());
         let seen = self.events.event(name, &event.data);
         let mut edits: Edits = Vec::new();
+        let again = self.tells_again && seen.pieces.iter().any(|piece| piece.growth == Growth::Whole);
+        let counted = again.then(|| desk.tells_again());
         for (index, piece) in seen.pieces.iter().enumerate() {
             let last = seen.pieces.iter().skip(index + 1).all(|other| other.growth != piece.growth);
             match piece.growth {
@@ -149,6 +154,9 @@ impl Streamed {
                 }
             }
         }
+        if let Some(counted) = counted {
+            desk.told_again(&counted);
+        }
         let mut closing: Vec<Channel> = match seen.closes_all {
             true => self.open.keys().copied().collect(),
             false => seen.closes.clone(),
@@ -157,6 +165,9 @@ impl Streamed {
         let number = numbered(&event, seen.sequence.as_ref());
         for channel in closing {
             self.close(desk, (channel, number), out)?;
+        }
+        if seen.closes_all {
+            desk.over()?;
         }
         self.write(desk, &event, &seen, edits, out);
         Ok(())

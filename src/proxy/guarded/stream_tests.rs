@@ -34,6 +34,7 @@ fn desk(action: GuardAction) -> Desk {
         open: false,
         when: None,
         session_ttl: Duration::ZERO,
+        unknown: crate::config::OnUnknown::Look,
         body: Body::Spot(vec![Arc::new(Word("ann@example.com"))]),
         cost: "",
     };

@@ -345,6 +345,7 @@ if __name__ == "__main__":
     from test_calls import *  # noqa: F403: calls that are no conversation
     from test_crossing import *  # noqa: F403: the tests of clients in front of other makers' models
     from test_gemini import *  # noqa: F403
+    from test_guardrails import *  # noqa: F403: what a refused and a redacted answer look like
     from test_langchain import *  # noqa: F403
     from test_simulate import *  # noqa: F403: the simulated provider itself
 
