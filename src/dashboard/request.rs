@@ -216,7 +216,7 @@ fn texts(desk: &Desk, canvas: &Canvas, id: RequestId, record: Option<&Record>) -
     };
     if !canvas.visitor.is_admin() {
         return Ok(
-            html! { p class="hint" { "Its texts are kept (" (kept) "); they are not for the viewer's token." } },
+            html! { p class="hint" { "Its texts are kept (" (kept) "); they are not for viewers." } },
         );
     }
     if canvas.get("content").is_empty() {
