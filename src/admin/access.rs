@@ -191,8 +191,7 @@ mod tests {
     fn each_token_has_its_role_and_nothing_else_has_one() {
         let admin = Secret::new("an-admin-token-of-the-tests");
         let viewer = Secret::new("a-viewer-token-of-the-tests");
-        let tokens =
-            Tokens::of(&Admin { token: Some(admin), viewer_token: Some(viewer), ..Admin::default() });
+        let tokens = Tokens::of(&Admin { token: Some(admin), viewer_token: Some(viewer), ..Admin::default() });
         let code = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(AUTHORIZATION, HeaderValue::from_str(value).expect("text"));

@@ -1,10 +1,6 @@
 //! Who is signed in: a table of random ids, kept by their hashes, bounded, each with an end.
 
-use crate::{
-    admin::audit::Actor,
-    auth::Facts,
-    config::Role,
-};
+use crate::{admin::audit::Actor, auth::Facts, config::Role};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -191,9 +187,8 @@ mod tests {
             let person = Person { issuer: "https://login.example.com".to_owned(), sub: sub.to_owned(), name: None };
             Actor { token: String::new(), person: Some(person), ..actor() }
         };
-        let enter = |sub: &str, at| {
-            sessions.begin((Role::Viewer, person(sub)), None, 1_000_000, at).expect("randomness")
-        };
+        let enter =
+            |sub: &str, at| sessions.begin((Role::Viewer, person(sub)), None, 1_000_000, at).expect("randomness");
         let other = enter("bob", 1);
         let ids: Vec<String> = (0..=MOST_EACH as u64).map(|at| enter("ann", 2 + at)).collect();
         assert!(sessions.visitor(&ids[0], true, 100).is_none() && sessions.visitor(&ids[1], true, 100).is_some());

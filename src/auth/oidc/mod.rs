@@ -16,7 +16,7 @@ use super::JwtError;
 use crate::config::{Oidc, Role};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use issuer::{Found, escaped, with_query};
+use issuer::{Found, with_query};
 use seal::Seal;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -76,9 +76,11 @@ impl SignInError {
     }
 
     /// Whether somebody tried something that was not good: such tries are counted as wrong tokens are.
-    pub const fn is_try(&self) -> bool {
+    pub fn is_try(&self) -> bool {
         match self {
-            Self::Refused(_) | Self::Token(_) | Self::Unfit(_) | Self::NoRole(_) => true,
+            // Those who sign in cannot help it.
+            Self::Refused(code) => !is_ours(code),
+            Self::Token(_) | Self::Unfit(_) | Self::NoRole(_) => true,
             Self::Stray | Self::Busy | Self::Issuer { .. } | Self::Random => false,
         }
     }
@@ -87,13 +89,16 @@ impl SignInError {
 /// What the operator can do about a code of RFC 6749.
 fn hint(code: &str) -> &'static str {
     match code {
-        "invalid_client" | "unauthorized_client" => {
-            "; its operator and ours should compare `admin.oidc.client_id` and `client_secret`"
-        }
+        _ if is_ours(code) => "; its operator and ours should compare `admin.oidc.client_id` and `client_secret`",
         "invalid_grant" => "; the code was used already or is too old: begin again",
         "invalid_scope" => "; a scope of `admin.oidc.scopes` is not known there",
         _ => "",
     }
+}
+
+/// Whether the configuration is wrong, here or there.
+fn is_ours(code: &str) -> bool {
+    matches!(code, "invalid_client" | "unauthorized_client")
 }
 
 /// Sign-in at one issuer.
@@ -249,9 +254,10 @@ impl SignIn {
 
     fn not_taken(&self, error: JwtError) -> SignInError {
         match error {
-            JwtError::Unavailable => {
-                SignInError::Issuer { issuer: Arc::clone(&self.config.issuer), why: "its keys cannot be read".to_owned() }
-            }
+            JwtError::Unavailable => SignInError::Issuer {
+                issuer: Arc::clone(&self.config.issuer),
+                why: "its keys cannot be read".to_owned(),
+            },
             other => SignInError::Token(other),
         }
     }

@@ -29,7 +29,10 @@ fn a_claim_gives_roles_wherever_it_stands() {
         assert_eq!(found, none.get("roles").filter(|roles| **roles == json!(["ops"])).map(|_| Role::Admin));
     }
     let named = oidc("roles: { claim: 'https://gw.example.com/claims.roles', admin: [ops] }");
-    assert_eq!(role(&named, json!({"sub": "1", "https://gw.example.com/claims": {"roles": ["ops"]}})), Some(Role::Admin));
+    assert_eq!(
+        role(&named, json!({"sub": "1", "https://gw.example.com/claims": {"roles": ["ops"]}})),
+        Some(Role::Admin)
+    );
 }
 
 #[test]

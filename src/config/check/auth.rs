@@ -2,8 +2,9 @@
 
 use super::Checker;
 use crate::config::{
-    Auth, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, Team, is_private,
+    Auth, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, Team,
     file::{AuthFile, JwtFile},
+    is_private,
     quantity::Time,
     tree::join,
 };

@@ -15,7 +15,10 @@ impl Checker<'_> {
     /// `hosts`: under which names the dashboard is answered.
     pub(super) fn oidc(&mut self, file: OidcFile, hosts: &[String]) -> Oidc {
         self.issuer(&file.issuer);
-        for (name, text) in [("client_id", Some(&*file.client_id)), ("client_secret", file.client_secret.as_ref().map(|secret| secret.expose()))] {
+        for (name, text) in [
+            ("client_id", Some(&*file.client_id)),
+            ("client_secret", file.client_secret.as_ref().map(|secret| secret.expose())),
+        ] {
             let plain = |text: &str| !text.is_empty() && text.len() <= LONGEST && !text.chars().any(char::is_control);
             if text.is_some_and(|text| !plain(text)) {
                 let what = "must be a text without control characters; a public client has no `client_secret`";
@@ -65,7 +68,8 @@ impl Checker<'_> {
         let path = join(PATH, "issuer");
         let shown = self.shown(&path, text);
         let uri = text.parse::<http::Uri>().ok().filter(is_private);
-        let bare = uri.is_some_and(|uri| uri.query().is_none() && uri.authority().is_some_and(|at| !at.as_str().contains('@')));
+        let bare = uri
+            .is_some_and(|uri| uri.query().is_none() && uri.authority().is_some_and(|at| !at.as_str().contains('@')));
         if !bare || text.contains('#') {
             let like = "write an `https` URL, or an `http` one of the loopback address, without a query";
             self.flag(&path, format!("{shown} is no issuer; {like}"));
@@ -96,7 +100,10 @@ impl Checker<'_> {
         let uri = url.parse::<http::Uri>().ok();
         let leads = |uri: &http::Uri| {
             let plain = uri.authority().is_some_and(|at| !at.as_str().contains('@'));
-            matches!(uri.scheme_str(), Some("https" | "http")) && plain && uri.path() == Oidc::CALLBACK && uri.query().is_none()
+            matches!(uri.scheme_str(), Some("https" | "http"))
+                && plain
+                && uri.path() == Oidc::CALLBACK
+                && uri.query().is_none()
         };
         let Some(uri) = uri.filter(leads).filter(|_| !url.contains('#')) else {
             let like = format!("write `https://NAME{}`", Oidc::CALLBACK);
@@ -150,13 +157,5 @@ const LONGEST: usize = 1024;
 /// How long a session may be.
 const SESSION: RangeInclusive<Duration> = Duration::from_secs(300)..=Duration::from_secs(7 * 86_400);
 /// Domains in which everybody can have an address.
-const PUBLIC: [&str; 8] = [
-    "gmail.com",
-    "googlemail.com",
-    "outlook.com",
-    "hotmail.com",
-    "live.com",
-    "yahoo.com",
-    "icloud.com",
-    "proton.me",
-];
+const PUBLIC: [&str; 8] =
+    ["gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "yahoo.com", "icloud.com", "proton.me"];
