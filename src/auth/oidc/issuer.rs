@@ -1,8 +1,8 @@
 //! What the issuer is asked: its discovery document (OpenID Connect Discovery 1.0), and an ID token for a code.
 
 use super::SignInError;
-use crate::auth::jwt::{KeySource, Verifier};
 use crate::{
+    auth::jwt::{KeySource, Verifier},
     config::{JwtKeys, Oidc, Secret, is_private},
     outbound::Client,
 };

@@ -37,7 +37,7 @@ impl Checker<'_> {
         let claim = file.roles.claim.clone().unwrap_or_else(|| "groups".to_owned());
         if claim.is_empty() || claim.split('.').any(str::is_empty) {
             let like = "write a claim such as `groups`, or a path to one such as `realm_access.roles`";
-            self.flag(&join(PATH, "roles.claim"), format!("names no claim; {like}"));
+            self.flag(&format!("{PATH}.roles.claim"), format!("names no claim; {like}"));
         }
         let roles = self.roles(file.roles);
         let emails = Granted {
