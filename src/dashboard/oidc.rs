@@ -54,7 +54,7 @@ pub(super) async fn start(
 ) -> Response {
     let (sign_in, _, now_us) = match entrance(&desk, peer) {
         Ok(open) => open,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
     let redirect = match &sign_in.config().redirect_url {
@@ -82,7 +82,7 @@ pub(super) async fn callback(
 ) -> Response {
     let (sign_in, from, now_us) = match entrance(&desk, peer) {
         Ok(open) => open,
-        Err(answer) => return answer,
+        Err(answer) => return *answer,
     };
     let (returned, flow) = (returned.map(|Query(returned)| returned), gate::cookie(&headers, &desk.cookies.flow));
     let entered = match (&returned, flow) {
@@ -166,7 +166,7 @@ pub(super) async fn signed_out(desk: &Desk, visitor: &Visitor) -> Response {
 }
 
 /// Whoever may try: there is an issuer, and they did not fail too often.
-fn entrance(desk: &Desk, peer: Option<Extension<Peer>>) -> Result<(Arc<SignIn>, IpAddr, u64), Response> {
+fn entrance(desk: &Desk, peer: Option<Extension<Peer>>) -> Result<(Arc<SignIn>, IpAddr, u64), Box<Response>> {
     let from = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(Peer(from))| from);
     let now_us = desk.board.api.clock.now_us();
     if let Some(wait) = desk.board.api.tries.wait(from, now_us) {
@@ -174,11 +174,11 @@ fn entrance(desk: &Desk, peer: Option<Extension<Peer>>) -> Result<(Arc<SignIn>, 
         let why = format!("too many sign-ins from your address failed; try again in {seconds} seconds");
         let mut answer = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "Not now", why).into_response();
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        return Err(answer);
+        return Err(Box::new(answer));
     }
     let closed = || {
         let why = "there is no sign-in at an issuer here: `admin.oidc` is not set";
-        Refusal::new(StatusCode::NOT_FOUND, "No such page", why).into_response()
+        Box::new(Refusal::new(StatusCode::NOT_FOUND, "No such page", why).into_response())
     };
     desk.board.api.tokens.sign_in().map(|sign_in| (sign_in, from, now_us)).ok_or_else(closed)
 }
