@@ -3,8 +3,11 @@
 use super::answer::ApiError;
 use super::audit::Actor;
 use super::{Api, Peer};
-use crate::config::{Admin, Secret};
-use arc_swap::ArcSwap;
+use crate::{
+    auth::{Facts, SignIn},
+    config::{Admin, Role, Secret},
+};
+use arc_swap::{ArcSwap, ArcSwapOption};
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -16,9 +19,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
-/// The tokens of the configuration that holds, as their hashes.
+/// Who gets in by the configuration that holds: the tokens, as their hashes, and the issuer that vouches for people.
 #[derive(Default)]
-pub struct Tokens(ArcSwap<Hashes>);
+pub struct Tokens {
+    hashes: ArcSwap<Hashes>,
+    sign_in: ArcSwapOption<SignIn>,
+}
 
 #[derive(Default)]
 struct Hashes {
@@ -26,49 +32,50 @@ struct Hashes {
     viewer: Option<[u8; 32]>,
 }
 
-/// What a token allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Everything.
-    Admin,
-    /// To look, but not at content.
-    Viewer,
-}
-
-impl Role {
-    /// As the audit log names it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Viewer => "viewer",
-        }
-    }
-}
-
 impl Tokens {
     /// Those of the file.
     pub fn of(admin: &Admin) -> Self {
-        Self(ArcSwap::from_pointee(Hashes::of(admin)))
+        let sign_in = admin.oidc.clone().map(|oidc| Arc::new(SignIn::new(oidc)));
+        Self { hashes: ArcSwap::from_pointee(Hashes::of(admin)), sign_in: ArcSwapOption::new(sign_in) }
     }
 
-    /// From now on those of `admin` are asked for.
+    /// From now on those of `admin` are asked for. Sign-ins under way go on where nothing of the issuer changed.
     pub fn set(&self, admin: &Admin) {
-        self.0.store(Arc::new(Hashes::of(admin)));
+        self.hashes.store(Arc::new(Hashes::of(admin)));
+        let before = self.sign_in.load_full();
+        if before.as_deref().map(SignIn::config) != admin.oidc.as_ref() {
+            self.sign_in.store(admin.oidc.clone().map(|oidc| Arc::new(SignIn::new(oidc))));
+        }
     }
 
-    /// Whether there is any: without one nobody gets in.
-    pub fn is_empty(&self) -> bool {
-        self.0.load().is_empty()
+    /// Sign-in to the dashboard at an issuer, if there is one.
+    pub fn sign_in(&self) -> Option<Arc<SignIn>> {
+        self.sign_in.load_full()
+    }
+
+    /// Whether the dashboard takes tokens.
+    pub fn open_dashboard(&self) -> bool {
+        let taken = self.sign_in.load().as_ref().is_none_or(|sign_in| sign_in.config().token_sign_in);
+        taken && !self.hashes.load().is_empty()
     }
 
     /// Who presents this token, and what it allows; `None`: it is none of ours.
     pub fn whose(&self, token: &[u8]) -> Option<(Role, Actor)> {
-        self.0.load().whose(token)
+        self.hashes.load().whose(token)
+    }
+
+    /// What somebody on the dashboard may do now: who signed in with a token while it is theirs, and people as far as the
+    /// configuration gives them a role. `None`: they are out.
+    pub fn role_now(&self, role: Role, actor: &Actor, facts: Option<&Facts>) -> Option<Role> {
+        match facts {
+            Some(facts) => self.sign_in.load().as_ref()?.role(facts),
+            None => (self.open_dashboard() && self.holds(role, &actor.token)).then_some(role),
+        }
     }
 
     /// Whether the token of `role` still is the one that acts are recorded under as `token`.
-    pub fn holds(&self, role: Role, token: &str) -> bool {
-        let hashes = self.0.load();
+    fn holds(&self, role: Role, token: &str) -> bool {
+        let hashes = self.hashes.load();
         let hash = match role {
             Role::Admin => hashes.admin,
             Role::Viewer => hashes.viewer,
@@ -77,7 +84,7 @@ impl Tokens {
     }
 
     fn actor(&self, headers: &HeaderMap) -> Result<(Role, Actor), ApiError> {
-        self.0.load().actor(headers)
+        self.hashes.load().actor(headers)
     }
 }
 
@@ -108,7 +115,7 @@ impl Hashes {
         let hash: [u8; 32] = Sha256::digest(token).into();
         let role = self.role(&hash)?;
         let begin = hash.first_chunk::<6>().expect("a hash has 32 bytes");
-        Some((role, Actor { role: role.name().to_owned(), token: hex::encode(begin) }))
+        Some((role, Actor { role: role.name().to_owned(), token: hex::encode(begin), person: None }))
     }
 
     fn actor(&self, headers: &HeaderMap) -> Result<(Role, Actor), ApiError> {
@@ -184,8 +191,7 @@ mod tests {
     fn each_token_has_its_role_and_nothing_else_has_one() {
         let admin = Secret::new("an-admin-token-of-the-tests");
         let viewer = Secret::new("a-viewer-token-of-the-tests");
-        let tokens =
-            Tokens::of(&Admin { listen: None, token: Some(admin), viewer_token: Some(viewer), hosts: Vec::new() });
+        let tokens = Tokens::of(&Admin { token: Some(admin), viewer_token: Some(viewer), ..Admin::default() });
         let code = |value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(AUTHORIZATION, HeaderValue::from_str(value).expect("text"));

@@ -44,8 +44,35 @@ pub struct Line {
 pub struct Actor {
     /// `admin` or `viewer`.
     pub role: String,
-    /// The first twelve digits of the token's SHA-256.
+    /// The first twelve digits of the token's SHA-256; empty where there is none.
     pub token: String,
+    /// Who signed in to the dashboard at an issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<Person>,
+}
+
+/// Somebody as an issuer of OpenID Connect knows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Person {
+    /// Who knows them: `admin.oidc.issuer`.
+    pub issuer: String,
+    /// `sub`: never given to somebody else there.
+    pub sub: String,
+    /// E-mail address, or what they are called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Actor {
+    /// For people: the role, and who. `admin:0123456789ab`, `viewer:ann@example.com (248289761001)`.
+    pub fn shown(&self) -> String {
+        let who = match &self.person {
+            None => self.token.clone(),
+            Some(Person { sub, name: None, .. }) => sub.clone(),
+            Some(Person { sub, name: Some(name), .. }) => format!("{name} ({sub})"),
+        };
+        format!("{}:{who}", self.role)
+    }
 }
 
 /// What an act was.
@@ -353,7 +380,7 @@ mod tests {
     use std::fs;
 
     fn actor() -> Actor {
-        Actor { role: "admin".to_owned(), token: "0123456789ab".to_owned() }
+        Actor { role: "admin".to_owned(), token: "0123456789ab".to_owned(), person: None }
     }
 
     fn log(dir: &Path, from: usize, to: usize) {

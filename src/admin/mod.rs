@@ -31,7 +31,7 @@ pub mod audit;
 #[cfg(test)]
 pub(crate) mod staging;
 
-pub use access::{Role, Tokens};
+pub use access::Tokens;
 pub use openapi::document;
 pub use reload::{LastReload, Reload, ReloadError, ReloadStatus, Reloaded, act_of};
 pub use requests::Records;

@@ -19,7 +19,7 @@ use utoipa::{Modify, OpenApi};
         views::explain, targets::list, targets::shut, targets::open, cache::show, cache::purge, guardrails::report, guardrails::test,
         reload::status, reload::reload,
     ),
-    components(schemas(answer::ErrorBody, answer::ErrorDetail, audit::Line, audit::Actor)),
+    components(schemas(answer::ErrorBody, answer::ErrorDetail, audit::Line, audit::Actor, audit::Person)),
     tags(
         (name = "keys", description = "Virtual keys that are made, changed and ended while the gateway runs"),
         (name = "teams", description = "Who pays"),

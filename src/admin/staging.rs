@@ -71,7 +71,7 @@ pub(crate) fn api(dir: PathBuf) -> Arc<Api> {
     };
     Arc::new(Api {
         tries: Tries::default(),
-        tokens: Arc::new(Tokens::of(&Admin { listen: None, token, viewer_token, hosts: Vec::new() })),
+        tokens: Arc::new(Tokens::of(&Admin { token, viewer_token, ..Admin::default() })),
         callers: Arc::new(callers),
         audit: Arc::new(Audit::open(&dir)),
         state_dir: dir,

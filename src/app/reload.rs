@@ -123,7 +123,7 @@ impl Reloader {
 
     /// A reload that nobody asked for by the API. What came of it is in log, metrics and audit log.
     fn on_its_own(&self, cause: Cause) {
-        let actor = Actor { role: cause.name().to_owned(), token: String::new() };
+        let actor = Actor { role: cause.name().to_owned(), token: String::new(), person: None };
         let record = |outcome: &str, changes: &[ConfigChange]| {
             let now_us = self.parts.services.clock.now_us();
             self.parts.audit.record(act_of(&actor, outcome, changes), now_us).is_ok()

@@ -76,8 +76,7 @@ pub(super) fn run(args: &Args, state_dir: &Path, out: &mut impl Write) -> Result
                     } else {
                         serde_json::json!(line.changed).to_string()
                     };
-                    let actor = format!("{}:{}", line.actor.role, line.actor.token);
-                    let cells = [line.seq.to_string(), line.time.clone(), actor, line.action.clone()];
+                    let cells = [line.seq.to_string(), line.time.clone(), line.actor.shown(), line.action.clone()];
                     cells.into_iter().chain([line.object.clone(), line.outcome.clone(), changed]).collect()
                 };
                 let headings = ["seq", "time", "actor", "action", "object", "outcome", "changed"];

@@ -164,7 +164,7 @@ fn is_setting(leaf: &str, text: &str) -> bool {
 fn needs_restart(path: &str) -> bool {
     let certificate =
         path.starts_with("server.listen[") && (path.ends_with("].tls.cert") || path.ends_with("].tls.key"));
-    let tokens = matches!(path, "admin.token" | "admin.viewer_token");
+    let tokens = matches!(path, "admin.token" | "admin.viewer_token") || path.starts_with("admin.oidc");
     let section = path.split(['.', '[']).next().unwrap_or_default();
     match section {
         "server" => !certificate,

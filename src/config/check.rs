@@ -17,6 +17,7 @@ mod callers;
 mod guardrails;
 mod health;
 mod models;
+mod oidc;
 mod records;
 mod routes;
 mod rules;
@@ -54,7 +55,8 @@ impl<'a> Checker<'a> {
         });
         let mut names = BTreeMap::from(names);
         names.extend(key_names(written).map(|keys| ("keys", keys)));
-        let open = written.get("admin").is_some_and(|admin| admin.get("token").is_some());
+        let open = |admin: &Node| admin.get("token").is_some() || admin.get("oidc").is_some();
+        let open = written.get("admin").is_some_and(open);
         Self { names, open, tree, places, base, errors }
     }
 

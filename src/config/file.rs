@@ -3,6 +3,7 @@
 //! Nothing is checked here but the shape. `Option` in a list is an item that was found wrong and is left out.
 
 use super::cache_file::{CacheFile, CachingFile};
+use super::oidc_file::OidcFile;
 use super::quantity::{Count, Part, Percent, Price, Size, Time, UnitPrice};
 use super::records_file::{RecordsFile, TeamRecordsFile};
 use super::rules_file::{BudgetingFile, BudgetsFile, LimitsFile, ProbeBudgetFile};
@@ -178,6 +179,7 @@ pub(super) struct AdminFile {
     pub(super) viewer_token: Option<Secret>,
     /// Names of the dashboard, without ports.
     pub(super) hosts: Vec<String>,
+    pub(super) oidc: Option<OidcFile>,
 }
 
 #[derive(Debug, Default, Deserialize)]

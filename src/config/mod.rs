@@ -9,6 +9,8 @@ mod quantity;
 mod priority;
 pub mod moment;
 mod network;
+mod oidc;
+mod oidc_file;
 mod alerts;
 mod attempts;
 mod auth;
@@ -46,6 +48,7 @@ pub use guardrails::{GuardAction, GuardMode, Guardrail, Guardrails, Hook, OnFail
 pub use health::{Active, Health, Passive, Probe, ProbeBudget};
 pub use load::{AdminAccess, admin_access, records_dir, state_dir};
 pub use network::{Network, Networks};
+pub use oidc::{Granted, Oidc, Role, is_local, is_private};
 pub use priority::Priority;
 pub use quantity::Time;
 pub use records::{Content, RecordFiles, Records};
@@ -222,7 +225,7 @@ pub struct Tls {
 }
 
 /// The admin listener: `/metrics`, `/healthz`, `/readyz` and the admin API.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Admin {
     /// Where; `None` switches it off.
     pub listen: Option<SocketAddr>,
@@ -232,6 +235,8 @@ pub struct Admin {
     pub viewer_token: Option<Secret>,
     /// Under these names the dashboard is answered, beside the address and `localhost`; lower case, without ports.
     pub hosts: Vec<String>,
+    /// How people sign in to the dashboard beside the tokens.
+    pub oidc: Option<Oidc>,
 }
 
 impl Admin {

@@ -179,6 +179,10 @@ impl Config {
                     "without the admin API: no `token`"
                 };
                 writeln!(out, "admin\n  listens on {address}, {api}")?;
+                if let Some(oidc) = &self.admin.oidc {
+                    let tokens = if oidc.token_sign_in { "; tokens too" } else { "; no tokens" };
+                    writeln!(out, "  sign-in to the dashboard at {}{tokens}", oidc.issuer)?;
+                }
             }
             None => writeln!(out, "admin\n  off: no metrics")?,
         }

@@ -73,7 +73,7 @@ fn only_admins(canvas: &Canvas) -> Result<(), Refusal> {
     if canvas.visitor.is_admin() {
         return Ok(());
     }
-    let why = "you are signed in with the viewer's token, which may only look";
+    let why = "you are signed in as a viewer, who may only look";
     Err(Refusal::new(StatusCode::FORBIDDEN, "Only to look", why))
 }
 

@@ -101,7 +101,7 @@ pub(super) fn at(
                 let fields = Fields::read(request).await?;
                 made_for(&visitor, &fields)?;
                 if !visitor.is_admin() {
-                    let why = "you are signed in with the viewer's token, which may only look";
+                    let why = "you are signed in as a viewer, who may only look";
                     return Err(Refusal::new(StatusCode::FORBIDDEN, "Only to look", why));
                 }
                 Ok(fields)

@@ -39,12 +39,19 @@ pub(super) async fn admit(State(desk): State<Arc<Desk>>, mut request: Request, n
     let acts = !request.headers().contains_key("x-renew");
     let id = cookie(request.headers(), &desk.cookies.session);
     let visitor = id.and_then(|id| desk.sessions.visitor(id, acts, now_us));
-    // Who signed in with a token that holds no more is out: it may have been changed because others know it.
-    let holds = |visitor: &Visitor| desk.board.api.tokens.holds(visitor.role, &visitor.actor.token);
-    if let (Some(id), false) = (id, visitor.as_ref().is_none_or(holds)) {
+    // Who signed in with a token that holds no more is out: it may have been changed because others know it. People have
+    // the role that the configuration gives them now.
+    let now = |mut visitor: Visitor| {
+        visitor.role = desk.board.api.tokens.role_now(visitor.role, &visitor.actor, visitor.facts.as_deref())?;
+        visitor.role.name().clone_into(&mut visitor.actor.role);
+        Some(visitor)
+    };
+    let known = visitor.is_some();
+    let visitor = visitor.and_then(now);
+    if let (Some(id), true, None) = (id, known, &visitor) {
         desk.sessions.end(id);
     }
-    match visitor.filter(holds) {
+    match visitor {
         Some(visitor) => {
             request.extensions_mut().insert(visitor);
             next.run(request).await

@@ -12,6 +12,7 @@ mod session;
 mod assets;
 mod gate;
 mod sign;
+mod oidc;
 mod page;
 mod form;
 mod table;
@@ -32,7 +33,7 @@ mod tests;
 
 pub use hosts::Hosts;
 
-use crate::admin::Api;
+use crate::{admin::Api, config::Oidc};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
@@ -86,6 +87,8 @@ pub fn router(board: Board) -> Router {
     let open = Router::new()
         .route("/", get(sign::home))
         .route("/dashboard/sign-in", get(sign::ask).post(sign::sign_in))
+        .route("/dashboard/oidc/start", get(oidc::start))
+        .route(Oidc::CALLBACK, get(oidc::callback))
         .route("/dashboard/assets/{name}", get(assets::serve));
     pages.merge(open).layer(from_fn_with_state(Arc::clone(&desk), gate::guard)).with_state(desk)
 }

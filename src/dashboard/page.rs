@@ -99,7 +99,8 @@ impl Canvas {
                     li { a href=(path) aria-current=[here(path, more).then_some("page")] { (name) } }
                 } } }
                 div class="who" {
-                    span class="badge plain" title="What your token allows" { (self.visitor.role.name()) }
+                    @if let Some(name) = self.visitor.name() { span class="hint" { bdi { (name) } } " " }
+                    span class="badge plain" title="What you may do" { (self.visitor.role.name()) }
                     (self.form("/dashboard/sign-out", &html! { button class="quiet" type="submit" { "Sign out" } }))
                 }
             }

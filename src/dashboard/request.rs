@@ -215,9 +215,7 @@ fn texts(desk: &Desk, canvas: &Canvas, id: RequestId, record: Option<&Record>) -
         return Ok(html! { p class="hint" { "Its texts are not kept." } });
     };
     if !canvas.visitor.is_admin() {
-        return Ok(
-            html! { p class="hint" { "Its texts are kept (" (kept) "); they are not for the viewer's token." } },
-        );
+        return Ok(html! { p class="hint" { "Its texts are kept (" (kept) "); they are not for viewers." } });
     }
     if canvas.get("content").is_empty() {
         let link = canvas.here(&[("content", "1")]);

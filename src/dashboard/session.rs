@@ -1,9 +1,10 @@
 //! Who is signed in: a table of random ids, kept by their hashes, bounded, each with an end.
 
-use crate::{admin::Role, admin::audit::Actor};
+use crate::{admin::audit::Actor, auth::Facts, config::Role};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 /// A visitor who is signed in.
@@ -15,12 +16,20 @@ pub(super) struct Visitor {
     pub actor: Actor,
     /// What each form of theirs must bring along.
     pub csrf: String,
+    /// What the role of somebody follows from who signed in at an issuer; `None`: they have a token.
+    pub facts: Option<Arc<Facts>>,
 }
 
 impl Visitor {
     /// Whether they may change something, and see content.
     pub fn is_admin(&self) -> bool {
         self.role == Role::Admin
+    }
+
+    /// Who they are, as far as it is known.
+    pub fn name(&self) -> Option<&str> {
+        let person = &self.facts.as_ref()?.person;
+        Some(person.name.as_ref().unwrap_or(&person.sub))
     }
 
     /// Whether a form was made for this visitor; time tells nothing.
@@ -31,13 +40,14 @@ impl Visitor {
 
 struct Session {
     visitor: Visitor,
-    begun_us: u64,
     seen_us: u64,
+    /// It is over then, however much it is used.
+    ends_us: u64,
 }
 
 impl Session {
     fn is_over(&self, now_us: u64) -> bool {
-        now_us.saturating_sub(self.seen_us) > IDLE_US || now_us.saturating_sub(self.begun_us) > LONGEST_US
+        now_us.saturating_sub(self.seen_us) > IDLE_US || now_us > self.ends_us
     }
 }
 
@@ -46,21 +56,35 @@ impl Session {
 pub(super) struct Sessions(Mutex<HashMap<[u8; 32], Session>>);
 
 impl Sessions {
-    /// Begins a session and gives its id, which is kept nowhere else. A full table drops the one that was idle longest.
+    /// Begins a session of at most `longest_us` and gives its id, which is kept nowhere else. A full table drops the one
+    /// that was idle longest; so does somebody with [`MOST_EACH`] of them, among their own.
     ///
     /// # Errors
     ///
     /// When the operating system gives no randomness.
-    pub fn begin(&self, role: Role, actor: Actor, now_us: u64) -> Result<String, getrandom::Error> {
+    pub fn begin(
+        &self,
+        (role, actor): (Role, Actor),
+        facts: Option<Facts>,
+        longest_us: u64,
+        now_us: u64,
+    ) -> Result<String, getrandom::Error> {
         let (id, csrf) = (random()?, random()?);
-        let visitor = Visitor { role, actor, csrf };
+        let own = |session: &Session| actor.person.is_some() && session.visitor.actor.person == actor.person;
         let mut table = self.0.lock();
         table.retain(|_, session| !session.is_over(now_us));
-        if table.len() >= MOST {
-            let idle = table.iter().min_by_key(|(_, session)| session.seen_us).map(|(hash, _)| *hash);
-            idle.map(|hash| table.remove(&hash));
+        let idlest = |table: &HashMap<[u8; 32], Session>, among: &dyn Fn(&Session) -> bool| {
+            let some = table.iter().filter(|(_, session)| among(session));
+            some.min_by_key(|(_, session)| session.seen_us).map(|(hash, _)| *hash)
+        };
+        if table.values().filter(|session| own(session)).count() >= MOST_EACH {
+            idlest(&table, &own).map(|hash| table.remove(&hash));
         }
-        table.insert(hash(&id), Session { visitor, begun_us: now_us, seen_us: now_us });
+        if table.len() >= MOST {
+            idlest(&table, &|_| true).map(|hash| table.remove(&hash));
+        }
+        let visitor = Visitor { role, actor, csrf, facts: facts.map(Arc::new) };
+        table.insert(hash(&id), Session { visitor, seen_us: now_us, ends_us: now_us.saturating_add(longest_us) });
         Ok(id)
     }
 
@@ -102,21 +126,24 @@ fn hash(id: &str) -> [u8; 32] {
 
 /// Sessions at once.
 const MOST: usize = 256;
+/// Of them those of one person.
+const MOST_EACH: usize = 16;
 /// A session that nobody used for so long is over: 30 minutes.
 const IDLE_US: u64 = 30 * 60 * 1_000_000;
-/// No session is longer: 12 hours.
+/// No session by a token is longer: 12 hours.
 pub(super) const LONGEST_US: u64 = 12 * 3_600 * 1_000_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::audit::Person;
 
     fn actor() -> Actor {
-        Actor { role: "admin".to_owned(), token: "0123456789ab".to_owned() }
+        Actor { role: "admin".to_owned(), token: "0123456789ab".to_owned(), person: None }
     }
 
     fn begin(sessions: &Sessions, now_us: u64) -> String {
-        sessions.begin(Role::Admin, actor(), now_us).expect("randomness")
+        sessions.begin((Role::Admin, actor()), None, LONGEST_US, now_us).expect("randomness")
     }
 
     #[test]
@@ -150,6 +177,24 @@ mod tests {
             assert!(sessions.visitor(id, true, 1_002).is_some());
         }
         assert_eq!(sessions.0.lock().len(), MOST);
+    }
+
+    #[test]
+    fn one_person_has_so_many_sessions_and_pushes_nobody_else_out() {
+        let sessions = Sessions::default();
+        let first = begin(&sessions, 0);
+        let person = |sub: &str| {
+            let person = Person { issuer: "https://login.example.com".to_owned(), sub: sub.to_owned(), name: None };
+            Actor { token: String::new(), person: Some(person), ..actor() }
+        };
+        let enter =
+            |sub: &str, at| sessions.begin((Role::Viewer, person(sub)), None, 1_000_000, at).expect("randomness");
+        let other = enter("bob", 1);
+        let ids: Vec<String> = (0..=MOST_EACH as u64).map(|at| enter("ann", 2 + at)).collect();
+        assert!(sessions.visitor(&ids[0], true, 100).is_none() && sessions.visitor(&ids[1], true, 100).is_some());
+        assert!([&first, &other].iter().all(|id| sessions.visitor(id, true, 100).is_some()));
+        assert_eq!(sessions.0.lock().len(), MOST_EACH + 2);
+        assert!(sessions.visitor(&other, true, 1_000_002).is_none(), "its own life is over");
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn acts(desk: &Desk) -> Table {
     let row = |line: audit::Line| {
         vec![
             Cell::text(line.time.chars().take(19).collect::<String>().replace('T', " ")).exactly(line.time),
-            Cell::text(format!("{} {}", line.actor.role, line.actor.token)),
+            Cell::text(line.actor.shown()),
             Cell::text(line.action),
             Cell::text(line.object),
             Cell::badge(line.outcome.clone(), if line.outcome == "done" { "good" } else { "plain" }),

@@ -1,4 +1,4 @@
-//! Signing in with one of the two tokens of the configuration, and out.
+//! Signing in with one of the two tokens of the configuration, and out. At an issuer: `oidc`.
 
 use super::Desk;
 use super::form::{self, Fields};
@@ -23,12 +23,15 @@ pub(super) struct Cookies {
     pub session: String,
     /// A sign-in form belongs to it.
     form: String,
+    /// A sign-in at the issuer that is under way.
+    pub flow: String,
 }
 
 impl Cookies {
     /// Of the gateway whose admin listener has this port.
     pub fn of(port: u16) -> Self {
-        Self { session: format!("weighbridge_session_{port}"), form: format!("weighbridge_form_{port}") }
+        let name = |of: &str| format!("weighbridge_{of}_{port}");
+        Self { session: name("session"), form: name("form"), flow: name("oidc") }
     }
 }
 
@@ -58,7 +61,7 @@ pub(super) async fn ask(State(desk): State<Arc<Desk>>, Query(asked): Query<Asked
 }
 
 fn form(desk: &Desk, headers: &HeaderMap, status: StatusCode, back: &str, problem: Option<&str>) -> Response {
-    let closed = desk.board.api.tokens.is_empty();
+    let (tokens, issuer) = (desk.board.api.tokens.open_dashboard(), desk.board.api.tokens.sign_in());
     let Ok(token) = random() else {
         let why = "the operating system gives no randomness";
         return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "Not now", why).into_response();
@@ -69,15 +72,17 @@ fn form(desk: &Desk, headers: &HeaderMap, status: StatusCode, back: &str, proble
                 p class="brand" { "Weighbridge" }
                 h1 { "Sign in" }
                 @if let Some(problem) = problem { p class="problem" role="alert" { (problem) } }
-                @if closed {
+                @if let Some(sign_in) = &issuer { (super::oidc::offer(sign_in, back)) }
+                @if !tokens && issuer.is_none() {
                     p { "The dashboard is closed: set " code { "admin.token" } " in the configuration, and reload it." }
-                } @else {
+                }
+                @if tokens {
                     form method="post" action="/dashboard/sign-in" {
                         input type="hidden" name="csrf" value=(token);
                         input type="hidden" name="back" value=(back);
                         label for="token" { "Admin or viewer token" }
                         input id="token" name="token" type="password" autocomplete="current-password" required
-                            autofocus maxlength="512" aria-describedby="which";
+                            autofocus[issuer.is_none()] maxlength="512" aria-describedby="which";
                         p id="which" class="hint" {
                             code { "admin.token" } " may do everything; " code { "admin.viewer_token" }
                             " may look. API keys do not work here."
@@ -120,8 +125,11 @@ pub(super) async fn sign_in(
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         return answer;
     }
+    if !desk.board.api.tokens.open_dashboard() {
+        return refuse(StatusCode::FORBIDDEN, "The dashboard takes no tokens.");
+    }
     let token = fields.get("token").trim().as_bytes();
-    let Some((role, actor)) = desk.board.api.tokens.whose(token) else {
+    let Some(who) = desk.board.api.tokens.whose(token) else {
         desk.board.api.tries.note(from, token, now_us);
         tracing::warn!(%from, "a wrong token at the dashboard's sign-in");
         tokio::time::sleep(SLOWED).await;
@@ -130,7 +138,7 @@ pub(super) async fn sign_in(
     };
     // A session that was there before ends: its id may be known to somebody else.
     cookie(&headers, &desk.cookies.session).inspect(|id| desk.sessions.end(id));
-    match desk.sessions.begin(role, actor, now_us) {
+    match desk.sessions.begin(who, None, LONGEST_US, now_us) {
         Ok(id) => {
             let mut answer = Redirect::to(safe(back)).into_response();
             set(&mut answer, &headers, &desk.cookies.session, &id, LONGEST_US / 1_000_000);
@@ -156,13 +164,16 @@ pub(super) async fn sign_out(
         return refusal.into_response();
     }
     cookie(&headers, &desk.cookies.session).inspect(|id| desk.sessions.end(id));
-    let mut answer = Redirect::to("/dashboard/sign-in").into_response();
+    let mut answer = match &visitor.facts {
+        Some(_) => super::oidc::signed_out(&desk, &visitor).await,
+        None => Redirect::to("/dashboard/sign-in").into_response(),
+    };
     set(&mut answer, &headers, &desk.cookies.session, "", 0);
     answer
 }
 
 /// A page of ours, whatever was asked for.
-fn safe(back: &str) -> &str {
+pub(super) fn safe(back: &str) -> &str {
     let ours = back == "/dashboard" || back.starts_with("/dashboard/") || back.starts_with("/dashboard?");
     if ours && back.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') { back } else { "/dashboard" }
 }

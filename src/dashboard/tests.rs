@@ -127,7 +127,7 @@ async fn whoever_signed_in_with_a_token_that_was_changed_is_out() {
     let (api, pages) = board();
     let (mut admin, mut viewer) = (Browser::signed_in(&pages, ADMIN).await, Browser::signed_in(&pages, VIEWER).await);
     let token = |token: &str| Some(Secret::new(token));
-    let file = |admin| Admin { listen: None, token: token(admin), viewer_token: token(VIEWER), hosts: Vec::new() };
+    let file = |admin| Admin { token: token(admin), viewer_token: token(VIEWER), ..Admin::default() };
     api.tokens.set(&file("another-admin-token-of-the-tests"));
     assert_eq!(admin.get("/dashboard").await.0, StatusCode::SEE_OTHER);
     assert_eq!(viewer.get("/dashboard").await.0, StatusCode::OK, "its token holds");

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// What is used of an issuer's set.
-pub(super) struct PublicKey {
+pub(in crate::auth) struct PublicKey {
     pub kid: Option<String>,
     pub key: DecodingKey,
     serves: Vec<JwtAlgorithm>,
@@ -28,9 +28,11 @@ impl PublicKey {
 }
 
 /// The keys and where they come from.
-pub(super) struct KeySource {
+pub(in crate::auth) struct KeySource {
     from: JwtKeys,
     client: Client,
+    /// For an unknown key it is asked not more often.
+    pause: Duration,
     keys: ArcSwapOption<Vec<PublicKey>>,
     last: Mutex<Last>,
 }
@@ -46,11 +48,21 @@ struct Last {
 
 /// The keys cannot be had now.
 #[derive(Debug)]
-pub(super) struct Unavailable;
+pub(in crate::auth) struct Unavailable;
 
 impl KeySource {
     pub fn new(from: JwtKeys) -> Self {
-        Self { from, client: Client::default(), keys: ArcSwapOption::empty(), last: Mutex::default() }
+        let pause = match from {
+            JwtKeys::File(_) => FILE_PAUSE,
+            JwtKeys::Url(_) => PAUSE,
+        };
+        Self::asked(from, Client::default(), pause)
+    }
+
+    /// The same by `client`, with a `pause` of one's own between questions for unknown keys.
+    pub fn asked(from: JwtKeys, client: Client, pause: Duration) -> Self {
+        super::ring::install();
+        Self { from, client, pause, keys: ArcSwapOption::empty(), last: Mutex::default() }
     }
 
     /// The keys that are known now.
@@ -58,15 +70,11 @@ impl KeySource {
         self.keys.load_full()
     }
 
-    /// Reads the keys because a token names one that is not known: not more often than [`PAUSE`], so that made-up
+    /// Reads the keys because a token names one that is not known: not more often than the pause, so that made-up
     /// names do not become calls to the issuer.
     pub async fn renew(&self) -> Result<(), Unavailable> {
         let mut last = self.last.lock().await;
-        let pause = match self.from {
-            JwtKeys::File(_) => FILE_PAUSE,
-            JwtKeys::Url(_) => PAUSE,
-        };
-        if last.at.is_none_or(|at| at.elapsed() >= pause) {
+        if last.at.is_none_or(|at| at.elapsed() >= self.pause) {
             self.read(&mut last).await;
         }
         if last.failed || self.keys.load().is_none() { Err(Unavailable) } else { Ok(()) }

@@ -4,11 +4,11 @@ use super::Checker;
 use crate::config::{
     Auth, Jwt, JwtAlgorithm, JwtClaims, JwtKeys, Team,
     file::{AuthFile, JwtFile},
+    is_private,
     quantity::Time,
     tree::join,
 };
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,13 +30,7 @@ impl Checker<'_> {
             _ => Duration::from_secs(300),
         };
         let refresh = self.time("auth.jwt.refresh", file.refresh, refresh);
-        if file.algorithms.as_ref().is_some_and(Vec::is_empty) {
-            self.flag("auth.jwt.algorithms", "names no algorithm; leave it out for `RS256`, `ES256` and `EdDSA`");
-        }
-        let algorithms = file.algorithms.map_or_else(
-            || vec![JwtAlgorithm::RS256, JwtAlgorithm::ES256, JwtAlgorithm::EdDSA],
-            |written| written.into_iter().flatten().collect(),
-        );
+        let algorithms = self.algorithms("auth.jwt.algorithms", file.algorithms.clone());
         for (value, team) in &file.teams {
             // A team that is made at run time may come later: a name that is near one of the file is a slip.
             let path = join("auth.jwt.teams", value);
@@ -65,11 +59,22 @@ impl Checker<'_> {
         })
     }
 
+    /// What tokens may be signed with.
+    pub(super) fn algorithms(&mut self, path: &str, written: Option<Vec<Option<JwtAlgorithm>>>) -> Vec<JwtAlgorithm> {
+        if written.as_ref().is_some_and(Vec::is_empty) {
+            self.flag(path, "names no algorithm; leave it out for `RS256`, `ES256` and `EdDSA`");
+        }
+        written.map_or_else(
+            || vec![JwtAlgorithm::RS256, JwtAlgorithm::ES256, JwtAlgorithm::EdDSA],
+            |written| written.into_iter().flatten().collect(),
+        )
+    }
+
     fn jwks(&mut self, file: &JwtFile) -> Option<JwtKeys> {
         match (&file.jwks_file, &file.jwks_url) {
             (Some(path), None) => Some(JwtKeys::File(self.located(path))),
             (None, Some(url)) => {
-                let uri = url.parse::<http::Uri>().ok().filter(is_safe);
+                let uri = url.parse::<http::Uri>().ok().filter(is_private);
                 if uri.is_none() {
                     let shown = self.shown("auth.jwt.jwks_url", url);
                     let like = "write an `https` URL, or an `http` one of the loopback address";
@@ -86,16 +91,5 @@ impl Checker<'_> {
                 None
             }
         }
-    }
-}
-
-/// Keys that come over an open network in clear could be anybody's.
-fn is_safe(uri: &http::Uri) -> bool {
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    let loopback = || host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
-    match uri.scheme_str() {
-        Some("https") => !host.is_empty(),
-        Some("http") => loopback(),
-        _ => false,
     }
 }

@@ -157,9 +157,11 @@ impl Checker<'_> {
         if token.is_some() && token == viewer_token {
             self.flag("admin.viewer_token", "is the same as `admin.token`; a viewer has a token of their own");
         }
-        let hosts = file.hosts.iter().enumerate().filter_map(|(at, host)| self.host(at, host)).collect();
+        let hosts: Vec<_> = file.hosts.iter().enumerate().filter_map(|(at, host)| self.host(at, host)).collect();
+        let oidc = file.oidc.map(|oidc| self.oidc(oidc, &hosts));
+        let admin = |listen| Admin { listen, token, viewer_token, hosts, oidc };
         let address = match file.listen.as_deref() {
-            Some("off") => return Some(Admin { listen: None, token, viewer_token, hosts }),
+            Some("off") => return Some(admin(None)),
             Some(text) => self.address(path, text)?,
             None => SocketAddr::from((Ipv4Addr::LOCALHOST, 9090)),
         };
@@ -170,7 +172,7 @@ impl Checker<'_> {
                 format!("`{address}` collides with the listener of clients on `{other}`; admin has its own"),
             );
         }
-        Some(Admin { listen: Some(address), token, viewer_token, hosts })
+        Some(admin(Some(address)))
     }
 
     /// A name that a browser may ask the dashboard by.

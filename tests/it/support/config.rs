@@ -171,6 +171,12 @@ impl Setup {
         self
     }
 
+    /// A key of `admin:`.
+    pub fn admin(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+        writeln!(self.admin, "  {name}: {value}").expect("a string takes all");
+        self
+    }
+
     /// A key of `auth:`.
     pub fn auth(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         writeln!(self.auth, "  {name}: {value}").expect("a string takes all");
