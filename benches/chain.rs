@@ -26,8 +26,8 @@ use weighbridge::ledger::{Ledger, LedgerMetrics};
 use weighbridge::limits::{Addresses, Connections, LimitMetrics, Limits, Steady};
 use weighbridge::model::{Clock, IdSource, SystemClock};
 use weighbridge::proxy::{
-    Admission, Bounds, Buffers, Edge, Files, Gateway, Keeping, Lasting, Live, Mirrors, Services, Snapshot, Standings,
-    Unproven, build,
+    Admission, Bounds, Buffers, Edge, Embedder, Files, Gateway, Keeping, Lasting, Live, Mirrors, Services, Snapshot,
+    Standings, Unproven, build,
 };
 use weighbridge::telemetry::{AccessLog, Metrics, SeriesTable};
 use weighbridge::tokens::Counter;
@@ -81,6 +81,7 @@ fn edge(config: &Config) -> Arc<Edge> {
         contents: None,
         keeping: Keeping::new(&config.records),
         cache: Cache::new(config.cache.max_bytes, CacheMetrics::register(&metrics.registry).expect("free names")),
+        embedder: Embedder::default(),
         tracing: Arc::default(),
         metrics: metrics.proxy.clone(),
         unproven: Unproven::default(),
