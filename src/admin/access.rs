@@ -65,10 +65,10 @@ impl Tokens {
     }
 
     /// What somebody on the dashboard may do now: who signed in with a token while it is theirs, and people as far as the
-    /// configuration gives them a role. `None`: they are out.
-    pub fn role_now(&self, role: Role, actor: &Actor, facts: Option<&Facts>) -> Option<Role> {
+    /// configuration gives them a role, `age` after they signed in. `None`: they are out.
+    pub fn role_now(&self, role: Role, actor: &Actor, facts: Option<&Facts>, age: Duration) -> Option<Role> {
         match facts {
-            Some(facts) => self.sign_in.load().as_ref()?.role(facts),
+            Some(facts) => self.sign_in.load().as_ref()?.role(facts, age),
             None => (self.open_dashboard() && self.holds(role, &actor.token)).then_some(role),
         }
     }

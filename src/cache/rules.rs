@@ -111,7 +111,13 @@ mod tests {
 
     #[test]
     fn meanings_are_compared_where_model_or_team_want_it_and_none_refuses_it() {
-        let how = Semantic { model: "e".into(), threshold: 0.9, timeout: Duration::from_secs(1), max_text_bytes: 99 };
+        let how = Semantic {
+            model: "e".into(),
+            threshold: 0.9,
+            timeout: Duration::from_secs(1),
+            max_text_bytes: 99,
+            scope: CacheScope::User,
+        };
         let how = Some(Arc::new(how));
         let says = |semantic| Caching { used: CacheUse::Always, ttl: None, scope: None, semantic };
         let rows = [

@@ -32,6 +32,8 @@ pub struct Semantic {
     pub timeout: Duration,
     /// A longer text is not compared, in bytes. Default 4 KiB.
     pub max_text_bytes: usize,
+    /// Who shares such answers at most: who asks something near need not know what the answer holds. Default: the user.
+    pub scope: CacheScope,
 }
 
 impl Default for CacheBounds {
@@ -116,9 +118,9 @@ impl fmt::Display for Caching {
 /// As `weighbridge check` tells it.
 impl fmt::Display for Semantic {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { model, threshold, timeout, max_text_bytes } = self;
+        let Self { model, threshold, timeout, max_text_bytes, scope } = self;
         let timeout = show_time(*timeout);
         write!(out, "vectors of model {model}, cosine at least {threshold}, within {timeout}, ")?;
-        write!(out, "of texts up to {max_text_bytes} bytes")
+        write!(out, "of texts up to {max_text_bytes} bytes, shared by a {}", scope.name())
     }
 }

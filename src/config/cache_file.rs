@@ -23,6 +23,7 @@ pub(super) struct SemanticFile {
     pub(super) threshold: Option<f32>,
     pub(super) timeout: Option<Time>,
     pub(super) max_text_bytes: Option<Size>,
+    pub(super) scope: Option<CacheScope>,
 }
 
 /// The same, of one model or team.

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Refuses other names and forms of other pages, and adds the headers that bind a browser.
 pub(super) async fn guard(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
@@ -42,7 +43,9 @@ pub(super) async fn admit(State(desk): State<Arc<Desk>>, mut request: Request, n
     // Who signed in with a token that holds no more is out: it may have been changed because others know it. People have
     // the role that the configuration gives them now.
     let now = |mut visitor: Visitor| {
-        visitor.role = desk.board.api.tokens.role_now(visitor.role, &visitor.actor, visitor.facts.as_deref())?;
+        let age = Duration::from_micros(now_us.saturating_sub(visitor.begun_us));
+        let facts = visitor.facts.as_deref();
+        visitor.role = desk.board.api.tokens.role_now(visitor.role, &visitor.actor, facts, age)?;
         visitor.role.name().clone_into(&mut visitor.actor.role);
         Some(visitor)
     };

@@ -61,7 +61,7 @@ pub(super) async fn start(
         Some(url) => url.to_string(),
         None => here(&headers),
     };
-    match sign_in.begin(&redirect, safe(&asked.back), now_us).await {
+    match sign_in.begin(&redirect, &carried(&headers, &asked.back), now_us).await {
         Ok(begun) => {
             let mut answer = Redirect::to(&begun.location).into_response();
             // `Lax`: it comes along when the issuer sends the browser back.
@@ -71,6 +71,13 @@ pub(super) async fn start(
         }
         Err(error) => refusal(&error),
     }
+}
+
+/// Where a sign-in leads that was begun with `back`: another page that begins one for somebody does not choose.
+fn carried(headers: &HeaderMap, back: &str) -> String {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let own = site.is_none_or(|site| matches!(site, b"same-origin" | b"none"));
+    safe(if own { back } else { "" })
 }
 
 /// Takes a browser that the issuer sent back.
@@ -93,9 +100,8 @@ pub(super) async fn callback(
         Ok(entered) => enter(&desk, &headers, &sign_in, entered, now_us),
         Err(error) => {
             tracing::warn!(%from, %error, "nobody was signed in to the dashboard");
-            if let (true, Ok(returned)) = (error.is_try(), &returned) {
-                desk.board.api.tries.note(from, returned.state.as_bytes(), now_us);
-            }
+            let state = returned.as_ref().map_or("", |returned| &*returned.state);
+            error.tried(state).inspect(|tried| desk.board.api.tries.note(from, tried.as_bytes(), now_us));
             refusal(error)
         }
     };
@@ -208,3 +214,23 @@ fn put(answer: &mut Response, name: &str, value: &str, path: &str, seconds: u64,
 
 /// How long a browser keeps what belongs to a sign-in under way.
 const FLOW_SECONDS: u64 = 600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_page_does_not_choose_where_a_sign_in_leads() {
+        let to = |site: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            site.map(|site| headers.insert("sec-fetch-site", HeaderValue::from_static(site)));
+            carried(&headers, "/dashboard/keys")
+        };
+        for own in [None, Some("same-origin"), Some("none")] {
+            assert_eq!(to(own), "/dashboard/keys", "{own:?}");
+        }
+        for foreign in ["cross-site", "same-site", ""] {
+            assert_eq!(to(Some(foreign)), "/dashboard", "{foreign}");
+        }
+    }
+}

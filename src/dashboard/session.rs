@@ -18,6 +18,8 @@ pub(super) struct Visitor {
     pub csrf: String,
     /// What the role of somebody follows from who signed in at an issuer; `None`: they have a token.
     pub facts: Option<Arc<Facts>>,
+    /// When they signed in: a reload may shorten sessions.
+    pub begun_us: u64,
 }
 
 impl Visitor {
@@ -70,7 +72,10 @@ impl Sessions {
         now_us: u64,
     ) -> Result<String, getrandom::Error> {
         let (id, csrf) = (random()?, random()?);
-        let own = |session: &Session| actor.person.is_some() && session.visitor.actor.person == actor.person;
+        // By what the issuer never gives to somebody else: people change their names.
+        let whose = |actor: &Actor| actor.person.as_ref().map(|person| (person.issuer.clone(), person.sub.clone()));
+        let person = whose(&actor);
+        let own = |session: &Session| person.is_some() && whose(&session.visitor.actor) == person;
         let mut table = self.0.lock();
         table.retain(|_, session| !session.is_over(now_us));
         let idlest = |table: &HashMap<[u8; 32], Session>, among: &dyn Fn(&Session) -> bool| {
@@ -83,7 +88,7 @@ impl Sessions {
         if table.len() >= MOST {
             idlest(&table, &|_| true).map(|hash| table.remove(&hash));
         }
-        let visitor = Visitor { role, actor, csrf, facts: facts.map(Arc::new) };
+        let visitor = Visitor { role, actor, csrf, facts: facts.map(Arc::new), begun_us: now_us };
         table.insert(hash(&id), Session { visitor, seen_us: now_us, ends_us: now_us.saturating_add(longest_us) });
         Ok(id)
     }
@@ -184,7 +189,9 @@ mod tests {
         let sessions = Sessions::default();
         let first = begin(&sessions, 0);
         let person = |sub: &str| {
-            let person = Person { issuer: "https://login.example.com".to_owned(), sub: sub.to_owned(), name: None };
+            let (issuer, sub) = ("https://login.example.com".to_owned(), sub.to_owned());
+            // Another one at each sign-in.
+            let person = Person { issuer, sub, name: Some(random().expect("randomness")) };
             Actor { token: String::new(), person: Some(person), ..actor() }
         };
         let enter =

@@ -140,7 +140,7 @@ pub(super) async fn sign_in(
     cookie(&headers, &desk.cookies.session).inspect(|id| desk.sessions.end(id));
     match desk.sessions.begin(who, None, LONGEST_US, now_us) {
         Ok(id) => {
-            let mut answer = Redirect::to(safe(back)).into_response();
+            let mut answer = Redirect::to(&safe(back)).into_response();
             set(&mut answer, &headers, &desk.cookies.session, &id, LONGEST_US / 1_000_000);
             set(&mut answer, &headers, &desk.cookies.form, "", 0);
             answer
@@ -172,10 +172,20 @@ pub(super) async fn sign_out(
     answer
 }
 
-/// A page of ours, whatever was asked for.
-pub(super) fn safe(back: &str) -> &str {
+/// A page of ours, whatever was asked for, and without the texts of requests: these are read by choice.
+pub(super) fn safe(back: &str) -> String {
     let ours = back == "/dashboard" || back.starts_with("/dashboard/") || back.starts_with("/dashboard?");
-    if ours && back.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') { back } else { "/dashboard" }
+    if !ours || !back.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+        return "/dashboard".to_owned();
+    }
+    let Some((path, query)) = back.split_once('?') else { return back.to_owned() };
+    // Our pages write no name in another way; so none is `content` in disguise.
+    let stays = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        name != "content" && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    };
+    let query: Vec<&str> = query.split('&').filter(stays).collect();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
 }
 
 /// `Secure` where the browser says that it speaks TLS, to us or to what stands before us.
@@ -209,6 +219,16 @@ mod tests {
             "/dashboard/\r\nx",
         ] {
             assert_eq!(safe(other), "/dashboard", "{other:?}");
+        }
+        for (back, without) in [
+            ("/dashboard/request/1?content=1", "/dashboard/request/1"),
+            (
+                "/dashboard/request/1?since=7d&content=1&team=a%26content",
+                "/dashboard/request/1?since=7d&team=a%26content",
+            ),
+            ("/dashboard/request/1?%63ontent=1&since=7d", "/dashboard/request/1?since=7d"),
+        ] {
+            assert_eq!(safe(back), without, "{back}");
         }
     }
 }

@@ -47,6 +47,8 @@ pub enum Phase {
     Caller,
     /// The request is known: what is counted by user, model or metadata, and all tokens.
     Request,
+    /// A call that the gateway makes for a request which counts already: all tokens, and whatever its own model allows.
+    Beside,
     /// An attempt at a provider.
     Attempt,
 }
@@ -62,6 +64,18 @@ impl Phase {
             Scope::Provider(_) => Self::Attempt,
             _ if early => Self::Caller,
             _ => Self::Request,
+        }
+    }
+
+    fn looks_at(self, rule: &Rule) -> bool {
+        let limit = &rule.limit;
+        match self {
+            Self::Beside => match limit.scope {
+                Scope::Provider(_) => false,
+                Scope::Model(_) => true,
+                _ => matches!(limit.what, LimitWhat::Tokens { .. }),
+            },
+            phase => Self::of(rule) == phase,
         }
     }
 }
@@ -105,7 +119,7 @@ impl Limits {
         subject: &Subject<'_>,
         tokens: u64,
     ) -> Result<Permit, Refusal> {
-        let rules = sets.iter().flat_map(|set| set.iter()).filter(|rule| Phase::of(rule) == phase);
+        let rules = sets.iter().flat_map(|set| set.iter()).filter(|rule| phase.looks_at(rule));
         permit.tokens.clock = Some(*self.clock());
         permit.of_model.clock = permit.tokens.clock;
         let mut places: SmallVec<[Place<'_>; 8]> = SmallVec::new();

@@ -185,6 +185,15 @@ impl Governing {
         limits.admit(permit, Phase::Request, &self.sets(), subject, tokens)
     }
 
+    /// Admits a call that the gateway makes for a request of this caller, which counts already.
+    ///
+    /// # Errors
+    ///
+    /// As [`Limits::admit`].
+    pub fn admit_beside(&self, limits: &Limits, subject: &Subject<'_>, tokens: u64) -> Result<Permit, Refusal> {
+        limits.admit(Permit::default(), Phase::Beside, &self.sets(), subject, tokens)
+    }
+
     /// Counts tokens that were used outside of a request's own count: those of a session, as they are reported. `provider`:
     /// its provider's rules. Returns the enforced rule, if any, that is used up now.
     pub fn spend(&self, limits: &Limits, provider: &RuleSet, subject: &Subject<'_>, tokens: u64) -> Option<Refusal> {

@@ -6,7 +6,7 @@ use super::metadata::Metadata;
 use super::target::Target;
 use crate::config::{Budget, Budgeting, Each, Rules, Unit};
 use crate::ledger::budget::{BudgetRule, Budgets, Exhausted, Hold, Why, Worst, left};
-use crate::model::Ask;
+use crate::model::{Api, Ask};
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
@@ -158,7 +158,7 @@ fn hold(
     let priced = bound.worst(0).0.is_some();
     for _ in 0..RACES {
         let left = left(charges, now_us);
-        if let Some(model) = left.fallback.filter(|_| may_switch) {
+        if let Some(model) = left.fallback.filter(|_| may_switch && ask.api != Api::Embeddings) {
             return Err(Unpaid::Elsewhere(model));
         }
         let affordable = bound.affordable_cap(left.nano.filter(|_| priced), left.tokens);

@@ -52,8 +52,12 @@ impl Opened {
         self.asked(now_us).plan(route)
     }
 
-    /// Whether a target of `route` answers such calls, and is for this request.
+    /// Whether a target of `route` answers such calls, and is for this request. Vectors of another model are of another
+    /// space: no budget sends a call for them there.
     pub fn fits(&self, route: &Route<Target>) -> bool {
+        if self.ask.api == Api::Embeddings {
+            return false;
+        }
         let asked = self.asked(0);
         let facts = asked.facts();
         route.targets.iter().any(|target| target.serves(self.ask.api) && unmet(target, &facts).is_none())

@@ -57,5 +57,6 @@ mkdir -p "$shots"
 word() { sed -n "s/^ *$1 *\([^ ]*\).*/\1/p" "$work/gateway.log" | head -n 1; }
 "$work/venv/bin/python" "$here/walk.py" "$(word dashboard)" "$(sed -n 's/.*sign in with \([^ ]*\).*/\1/p' "$work/gateway.log" | head -n 1)" \
   "$(word 'base URL')" "$(word key)" "$work/node_modules/axe-core/axe.min.js" "$shots"
+"$work/venv/bin/python" "$here/sign_in.py" "$binary" "$work" "$shots"
 echo "screenshots:"
 find "$shots" -name '*.png' | sort

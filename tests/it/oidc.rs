@@ -355,6 +355,13 @@ async fn a_sign_in_leads_to_no_page_but_ours() {
         assert_eq!(answer.field("refresh"), Some("0;url=/dashboard"), "{back}");
         assert!(!answer.text().contains("evil"), "{back}");
     }
+    let mut browser = Browser::new(&gateway);
+    let start = Call::get("/dashboard/oidc/start?back=%2Fdashboard%2Fkeys").field("sec-fetch-site", "cross-site");
+    let answer = browser.send(start).await;
+    let location = Location::of(answer.field("location").expect("the issuer's page"));
+    let token = issuer.sign(&issuer.claims(&location, &roles(&["ops"])));
+    let answer = browser.come_back(&issuer, &location, token).await;
+    assert_eq!(answer.field("refresh"), Some("0;url=/dashboard"), "another page does not choose where it leads");
 }
 
 #[tokio::test]

@@ -167,7 +167,6 @@ async fn everything_but_the_last_message_must_be_the_same() {
     let scene = Scene::new().await;
     let gateway = scene
         .setup("threshold: 0.9")
-        .search("cache: { scope: key }")
         .key("second", "search", "wb-test-second-key-of-team-search-0123", "")
         .start()
         .await;
@@ -203,6 +202,9 @@ async fn everything_but_the_last_message_must_be_the_same() {
         let answer = ask(&gateway, key, &chat("two 0.01"), &[]).await;
         assert_eq!(word(&answer), "miss", "{key}");
     }
+    let of_user = [("x-weighbridge-user", "ann")];
+    let answer = ask(&gateway, KEY, &chat("two 0.01"), &of_user).await;
+    assert_eq!(word(&answer), "miss", "what was answered to nobody in particular is not told to a user");
     let again = ask(&gateway, OTHER, &chat("three 0.01"), &[]).await;
     assert_eq!(word(&again), "semantic", "of that team's own");
     assert_eq!(says(&gateway, "two 0.01").await, "semantic", "the first one is still there");
@@ -334,6 +336,38 @@ async fn a_vector_counts_its_tokens_but_is_no_request_of_the_callers_limits() {
     let near = ask(&gateway, KEY, &body, &[]).await;
     assert_eq!(word(&near), "semantic");
     assert_eq!((left(&near, "requests"), left(&near, "tokens")), (7, 1_000 - 18 - 5 - 5));
+
+    // Counted by user, too.
+    let each =
+        scene.setup("").search("limits: [{ requests: 2, per: hour, each: user }, { concurrent: 1, each: user }]");
+    let gateway = each.start().await;
+    let ann = [("x-weighbridge-user", "ann")];
+    assert_eq!(word(&ask(&gateway, KEY, &chat("one 0.00"), &ann).await), "miss");
+    assert_eq!(word(&ask(&gateway, KEY, &chat("two 0.01"), &ann).await), "semantic");
+    assert_eq!(ask(&gateway, KEY, &chat("three 0.01"), &ann).await.status, 429);
+}
+
+#[tokio::test]
+async fn a_wider_scope_shares_answers_by_meaning_where_the_file_says_so() {
+    let scene = Scene::new().await;
+    const SECOND: &str = "wb-test-second-key-of-team-search-0123";
+    let gateway = scene.setup("scope: team").key("second", "search", SECOND, "").start().await;
+    assert_eq!(says(&gateway, "one 0.00").await, "miss");
+    assert_eq!(word(&ask(&gateway, SECOND, &chat("two 0.01"), &[]).await), "semantic");
+    assert_eq!(word(&ask(&gateway, OTHER, &chat("two 0.01"), &[]).await), "miss", "never another team");
+}
+
+#[tokio::test]
+async fn no_budget_sends_a_vector_to_another_model() {
+    let scene = Scene::new().await;
+    // One vector is more than a hundredth of it.
+    let nano = 50 * VECTOR;
+    let budget = format!("budgets: [{{ usd: 0.{nano:09}, per: day, on_exhausted: {{ fallback: fast, at: 1% }} }}]");
+    let gateway = scene.setup("").model_of("embed", &["b"], &budget).start().await;
+    let asks = json!({"model": "embed", "input": "one 0.00"}).to_string();
+    assert_eq!(gateway.post("/v1/embeddings", asks).await.status, 200);
+    assert_eq!(says(&gateway, "two 0.01").await, "miss");
+    assert_eq!((scene.vectors.count(), scene.upstream.count()), (2, 1));
 }
 
 #[tokio::test]

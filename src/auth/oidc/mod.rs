@@ -56,8 +56,13 @@ pub enum SignInError {
     #[error("the issuer's ID token is not taken: {0}")]
     Unfit(&'static str),
     /// Known, and nobody here.
-    #[error("{0}")]
-    NoRole(String),
+    #[error("{why}")]
+    NoRole {
+        /// Who it is there.
+        sub: String,
+        /// What was looked at.
+        why: String,
+    },
     /// The operating system gives none.
     #[error("the operating system gives no randomness")]
     Random,
@@ -71,17 +76,20 @@ impl SignInError {
             Self::Busy | Self::Random => 503,
             Self::Issuer { .. } => 502,
             Self::Refused(_) | Self::Token(_) | Self::Unfit(_) => 401,
-            Self::NoRole(_) => 403,
+            Self::NoRole { .. } => 403,
         }
     }
 
-    /// Whether somebody tried something that was not good: such tries are counted as wrong tokens are.
-    pub fn is_try(&self) -> bool {
+    /// What was tried where somebody tried what was not good, in the sign-in of this `state`: it is counted as a wrong
+    /// token is, once.
+    pub fn tried<'a>(&'a self, state: &'a str) -> Option<&'a str> {
         match self {
-            // Those who sign in cannot help it.
-            Self::Refused(code) => !is_ours(code),
-            Self::Token(_) | Self::Unfit(_) | Self::NoRole(_) => true,
-            Self::Stray | Self::Busy | Self::Issuer { .. } | Self::Random => false,
+            // Who is refused for anything else, or changed their mind at the issuer, guessed nothing.
+            Self::Refused(code) => matches!(&**code, "invalid_grant" | NO_CODE).then_some(state),
+            Self::Token(_) | Self::Unfit(_) => Some(state),
+            // The same person again is no new guess.
+            Self::NoRole { sub, .. } => Some(sub),
+            Self::Stray | Self::Busy | Self::Issuer { .. } | Self::Random => None,
         }
     }
 }
@@ -228,7 +236,7 @@ impl SignIn {
             return Err(SignInError::Refused(issuer::word(&returned.error)));
         }
         if returned.code.is_empty() || returned.code.len() > LONGEST_CODE {
-            return Err(SignInError::Refused("no code".to_owned()));
+            return Err(SignInError::Refused(NO_CODE.to_owned()));
         }
         let found = self.found().await?;
         let _place = self.calls.try_acquire().map_err(|_| SignInError::Busy)?;
@@ -236,14 +244,17 @@ impl SignIn {
         let claims = found.verifier.claims(&token, now_us).await.map_err(|error| self.not_taken(error))?;
         people::fit(&claims, &self.config, &flow.nonce)?;
         let facts = Facts::of(&claims, &self.config).ok_or(SignInError::Unfit("its `sub` names nobody"))?;
-        let role = self.role(&facts).ok_or_else(|| SignInError::NoRole(facts.lacking(&claims, &self.config)))?;
+        let role = self.role(&facts, Duration::ZERO).ok_or_else(|| {
+            let (sub, why) = (facts.person.sub.clone(), facts.lacking(&claims, &self.config));
+            SignInError::NoRole { sub, why }
+        })?;
         Ok(Entered { role, facts, back: flow.back })
     }
 
-    /// What somebody may do by what is known of them and by this configuration; `None`: nothing, or they have to sign in
-    /// anew because the configuration asks for something else.
-    pub fn role(&self, facts: &Facts) -> Option<Role> {
-        facts.role(&self.config)
+    /// What somebody who signed in `age` ago may do by what is known of them and by this configuration; `None`: nothing,
+    /// or they have to sign in anew because the configuration asks for something else or wants it sooner.
+    pub fn role(&self, facts: &Facts, age: Duration) -> Option<Role> {
+        facts.role(&self.config).filter(|_| age <= self.config.session)
     }
 
     /// Where somebody signs out at the issuer too, if it says so.
@@ -312,6 +323,8 @@ const MOST_USED: u64 = 10_000;
 /// A longer code is none; cookies have 4 KiB.
 const LONGEST_CODE: usize = 8 * 1024;
 const LONGEST_BACK: usize = 1024;
+/// In place of an error's code; [`issuer::word`] makes no such word of what an issuer says.
+const NO_CODE: &str = "no code";
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ pub struct Person {
     pub issuer: Arc<str>,
     /// `sub`: never given to somebody else there.
     pub sub: String,
-    /// E-mail address, or what they are called; for people to read.
+    /// E-mail address that the issuer vouches for, or what they are called; for people to read.
     pub name: Option<String>,
 }
 
@@ -53,25 +53,29 @@ pub(super) fn fit(claims: &Map<String, Value>, config: &Oidc, nonce: &str) -> Re
 impl Facts {
     /// `None`: they have no name there.
     pub(super) fn of(claims: &Map<String, Value>, config: &Oidc) -> Option<Self> {
-        let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| fits(text));
+        let text = |name: &str| claims.get(name).and_then(Value::as_str).filter(|text| is_plain(text));
         let verified = match claims.get("email_verified") {
             Some(Value::Bool(verified)) => Some(*verified),
             Some(Value::String(verified)) => Some(verified == "true"),
             _ => None,
         };
         let address = text("email");
-        let shown = address.filter(|_| verified != Some(false));
-        let name = shown.or_else(|| text("preferred_username")).or_else(|| text("name"));
+        let vouched = address.filter(|_| verified == Some(true));
+        let name = vouched.or_else(|| text("preferred_username")).or_else(|| text("name"));
         let person =
             Person { issuer: Arc::clone(&config.issuer), sub: text("sub")?.to_owned(), name: name.map(str::to_owned) };
-        let email = address.filter(|_| verified == Some(true)).map(str::to_ascii_lowercase);
+        let email = vouched.map(str::to_ascii_lowercase);
         let of_email = email.as_deref().and_then(|email| email.rsplit_once('@')).map(|(_, domain)| domain.to_owned());
+        let at_google = *config.issuer == *GOOGLE;
+        let googles_own = of_email.as_deref().is_some_and(|domain| GOOGLES.contains(&domain));
         let domain = match text("hd") {
             // Google's word for whose account it is; anybody can have a Google account with an address of elsewhere.
             Some(domain) => of_email.filter(|of_email| domain.eq_ignore_ascii_case(of_email)),
-            None if *config.issuer == *GOOGLE => None,
+            None if at_google => None,
             None => of_email,
         };
+        // Such an account keeps its address when the mailbox has passed to somebody else, or was taken away.
+        let email = email.filter(|_| !at_google || googles_own || domain.is_some());
         let values = at(claims, &config.claim).into_iter().flat_map(texts).map(str::to_owned).collect();
         let (client_id, claim) = (Arc::clone(&config.client_id), Arc::clone(&config.claim));
         Some(Self { person, client_id, claim, values, email, domain })
@@ -119,7 +123,7 @@ impl Facts {
             [] => "it holds no text".to_owned(),
             some => {
                 let shown = |value: &String| {
-                    let value: String = value.chars().filter(|c| !c.is_control()).take(80).collect();
+                    let value: String = value.chars().filter(|c| !c.is_control() && !is_hidden(*c)).take(80).collect();
                     format!("`{value}`")
                 };
                 let shown: Vec<String> = some.iter().take(MOST_SHOWN).map(shown).collect();
@@ -131,7 +135,9 @@ impl Facts {
         let email = match (&self.email, by_email) {
             (_, false) => "",
             (Some(_), true) => "; nor is your e-mail address in `admin.oidc.emails`",
-            (None, true) => "; and your issuer vouches for no e-mail address of yours (`email_verified`)",
+            (None, true) => {
+                "; and your issuer vouches for no e-mail address of yours (`email_verified`; at Google also `hd`)"
+            }
         };
         format!(
             "the issuer knows you as `{who}`, but nothing gives you a role here. The claim `{claim}` was looked at: \
@@ -151,7 +157,19 @@ fn at<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     })
 }
 
+/// What people may be called in records, which others read: nothing in it hides or turns what stands around it.
+fn is_plain(text: &str) -> bool {
+    fits(text) && !text.chars().any(is_hidden)
+}
+
+/// Whether a character has no width, ends a line, or changes the direction of what is read.
+const fn is_hidden(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
 /// Its word on domains is `hd`.
 const GOOGLE: &str = "https://accounts.google.com";
+/// The domains whose mailboxes are Google accounts; these have no `hd`.
+const GOOGLES: [&str; 2] = ["gmail.com", "googlemail.com"];
 /// Values of a claim that are told to whoever has no role.
 const MOST_SHOWN: usize = 10;

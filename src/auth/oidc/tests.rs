@@ -1,8 +1,10 @@
 //! Roles and claims, without an issuer.
 
 use super::people::{Facts, fit};
+use super::{NO_CODE, SignIn, SignInError};
 use crate::config::{Config, Oidc, Role};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 fn oidc(more: &str) -> Oidc {
     let text = format!("admin: {{ oidc: {{ issuer: 'https://login.example.com', client_id: gw, {more} }} }}");
@@ -55,6 +57,62 @@ fn an_address_gives_a_role_only_if_it_is_vouched_for() {
     let mut hosted = bob;
     hosted["hd"] = json!("example.com");
     assert_eq!(with(hosted), Some(Role::Viewer));
+    let ann = |hd: Value| with(json!({"sub": "1", "email": "ann@example.com", "email_verified": true, "hd": hd}));
+    assert_eq!(ann(json!(null)), None, "an address by name is no better");
+    assert_eq!((ann(json!("evil.example")), ann(json!("example.com"))), (None, Some(Role::Admin)));
+    let config = oidc("emails: { viewer: [ann@gmail.com, bob@googlemail.com] }");
+    let google = Oidc { issuer: "https://accounts.google.com".into(), ..config };
+    for (email, found) in [("ann@gmail.com", Some(Role::Viewer)), ("bob@googlemail.com", Some(Role::Viewer))] {
+        assert_eq!(role(&google, json!({"sub": "1", "email": email, "email_verified": true})), found, "{email}");
+        assert_eq!(role(&google, json!({"sub": "1", "email": email})), None, "{email}");
+    }
+}
+
+#[test]
+fn a_name_is_vouched_for_and_hides_nothing() {
+    let config = oidc("roles: { admin: [ops] }");
+    let name = |value: Value| Facts::of(&claims(value), &config).expect("a person").person.name;
+    let with = |verified: Value| {
+        name(json!({"sub": "1", "email": "ann@example.com", "email_verified": verified, "name": "Ann"}))
+    };
+    assert_eq!(with(json!(true)).as_deref(), Some("ann@example.com"));
+    for other in [json!(null), json!(false), json!(1)] {
+        assert_eq!(with(other).as_deref(), Some("Ann"));
+    }
+    for hidden in ['\u{200b}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{202a}', '\u{202e}', '\u{2066}', '\u{2069}', '\n']
+    {
+        let text = format!("a{hidden}b");
+        assert_eq!(
+            name(json!({"sub": "1", "preferred_username": text, "name": "Zoë Ångström"})).as_deref(),
+            Some("Zoë Ångström")
+        );
+        assert!(Facts::of(&claims(json!({"sub": text})), &config).is_none(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_shorter_session_holds_for_those_that_run() {
+    let config = oidc("roles: { admin: [ops] }, session: 8h");
+    let facts = Facts::of(&claims(json!({"sub": "1", "groups": ["ops"]})), &config).expect("a person");
+    let (long, short) = (SignIn::new(config), SignIn::new(oidc("roles: { admin: [ops] }, session: 1h")));
+    let hour = Duration::from_secs(3_600);
+    assert_eq!((long.role(&facts, 8 * hour), short.role(&facts, hour)), (Some(Role::Admin), Some(Role::Admin)));
+    assert_eq!(short.role(&facts, hour + Duration::from_micros(1)), None);
+}
+
+#[test]
+fn only_what_may_be_a_guess_is_counted() {
+    let refused = |code: &str| SignInError::Refused(code.to_owned()).tried("state").map(str::to_owned);
+    for code in ["invalid_grant", NO_CODE] {
+        assert_eq!(refused(code).as_deref(), Some("state"), "{code}");
+    }
+    for code in ["access_denied", "server_error", "login_required", "invalid_client", "no reason"] {
+        assert_eq!(refused(code), None, "{code}");
+    }
+    assert_eq!(SignInError::Unfit("why").tried("state"), Some("state"));
+    let nobody = SignInError::NoRole { sub: "u-1".to_owned(), why: "why".to_owned() };
+    assert_eq!(nobody.tried("state"), Some("u-1"), "the same person again is no new guess");
+    assert_eq!(SignInError::Stray.tried("state"), None);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::Checker;
 use crate::config::{
-    CacheBounds, Caching, Semantic,
+    CacheBounds, CacheScope, Caching, Semantic,
     cache_file::{CacheFile, CachingFile, SemanticFile},
     quantity::{Time, show_time},
     tree::join,
@@ -65,7 +65,8 @@ impl Checker<'_> {
             self.flag("cache.semantic.max_text_bytes", format!("`{most}` must be at most 32KiB"));
         }
         let max_text_bytes = usize::try_from(most).unwrap_or(usize::MAX);
-        Semantic { model: file.model.into(), threshold, timeout, max_text_bytes }
+        let scope = file.scope.unwrap_or(CacheScope::User);
+        Semantic { model: file.model.into(), threshold, timeout, max_text_bytes, scope }
     }
 
     /// What stands at `path`.`cache`.

@@ -38,6 +38,10 @@ impl Checker<'_> {
         if claim.is_empty() || claim.split('.').any(str::is_empty) {
             let like = "write a claim such as `groups`, or a path to one such as `realm_access.roles`";
             self.flag(&format!("{PATH}.roles.claim"), format!("names no claim; {like}"));
+        } else if CHOSEN.contains(&&*claim) {
+            let what =
+                "is what people may choose to be called, and gives no role; name addresses in `admin.oidc.emails`";
+            self.flag(&format!("{PATH}.roles.claim"), format!("`{claim}` {what}"));
         }
         let roles = self.roles(file.roles);
         let emails = Granted {
@@ -109,6 +113,10 @@ impl Checker<'_> {
             let like = format!("write `https://NAME{}`", Oidc::CALLBACK);
             return self.flag(&path, format!("{shown} is no page that browsers can come back to; {like}"));
         };
+        if !is_private(&uri) {
+            let why = "brings codes and sessions over an open network in clear";
+            return self.flag(&path, format!("{shown} {why}; write `https`, or the loopback address"));
+        }
         let host = uri.host().unwrap_or_default().to_ascii_lowercase();
         let is_address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
         if !is_local(&host) && !is_address && !hosts.contains(&host) {
@@ -154,6 +162,8 @@ const PATH: &str = "admin.oidc";
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 /// A longer name or secret is a mistake.
 const LONGEST: usize = 1024;
+/// Claims that people set themselves, or that others can have as well.
+const CHOSEN: [&str; 6] = ["email", "preferred_username", "upn", "unique_name", "name", "nickname"];
 /// How long a session may be.
 const SESSION: RangeInclusive<Duration> = Duration::from_secs(300)..=Duration::from_secs(7 * 86_400);
 /// Domains in which everybody can have an address.

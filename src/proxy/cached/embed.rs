@@ -10,7 +10,6 @@ use crate::{
     cache::{Embedded, Vector},
     config::{Config, ConfigError, Scope, Semantic},
     dialect,
-    limits::Permit,
     model::{Api, Draft},
     proxy::{
         exchange::{Arrival, Exchange, Opened, Shared},
@@ -95,8 +94,7 @@ impl Opening<'_> {
             ..Opened::new(arrival, snapshot, (Arc::clone(caller), governing), route, ask, (share, place))
         };
         // Its requests and places are those of the request that it is for.
-        let permit = opened.governing.admit_request(&services.limits, Permit::default(), &opened.subject(), tokens)?;
-        opened.permit = permit;
+        opened.permit = opened.governing.admit_beside(&services.limits, &opened.subject(), tokens)?;
         opened.charges = opened.facts().charges(opened.governing.budgets());
         opened.plan = opened.planned(Arc::clone(route), services.clock.now_us())?;
         opened.reserve(services, snapshot)?;
@@ -120,7 +118,15 @@ async fn ask(services: &Arc<Services>, opened: Opened, within: Duration) -> Resu
     let mut body = Vec::new();
     let driver = services.embedder.0.get_or_init(Driver::default);
     let headers = HeaderMap::new();
-    let in_time = timeout(within, driver.attempts(&shared, &headers, Some(&mut body))).await.is_ok();
+    let attempts = driver.attempts(&shared, &headers, Some(&mut body));
+    let in_time = {
+        tokio::pin!(attempts);
+        let in_time = timeout(within, attempts.as_mut()).await.is_ok();
+        if let (false, Some(attempt)) = (in_time, shared.lock().attempt()) {
+            attempt.cut_short(); // while what was not sent is still there to be told from what was
+        }
+        in_time
+    };
     let mut exchange = shared.lock();
     if !in_time {
         exchange.failed(Trouble::Total); // the gateway's own haste, which says nothing of the target

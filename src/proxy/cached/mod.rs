@@ -173,7 +173,13 @@ impl Opening<'_> {
             let is_for = target.when.as_ref().is_none_or(|when| failing(when, &facts).is_none());
             passed(target, ask.api, headers, print.number(u64::from(is_for)))
         });
-        let begun = rule.semantic.then(|| print.clone());
+        let begun = self.snapshot.caching.semantic().filter(|_| rule.semantic).map(|how| {
+            let print = print.clone();
+            // What is near is no proof of knowing the answer: such answers are shared by fewer.
+            print
+                .with_some(Some(&*caller.key).filter(|_| how.scope >= CacheScope::Key))
+                .with_some(local.user.as_deref().filter(|_| how.scope == CacheScope::User))
+        });
         let key = print.body(&ask.body.bytes(), ignored(ask.api), stateful(ask.api))?;
         Some(Known { key, print: begun })
     }

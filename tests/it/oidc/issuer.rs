@@ -120,7 +120,7 @@ impl Issuer {
         let now = jiff::Timestamp::now().as_second();
         let mut claims = json!({
             "iss": self.url, "aud": CLIENT, "azp": CLIENT, "sub": "u-1", "email": "ann@example.com",
-            "iat": now, "exp": now + 300, "nonce": location.get("nonce"),
+            "email_verified": true, "iat": now, "exp": now + 300, "nonce": location.get("nonce"),
         });
         for (name, value) in more.as_object().expect("claims") {
             claims[name] = value.clone();
