@@ -111,7 +111,8 @@ pub struct Kept {
     pub metering: Metering,
     /// The call that its requests make: of a file of requests that was checked, of a batch, and of what that made.
     pub api: Option<Api>,
-    /// Names of guardrails: of a file of requests those that looked at it, of a batch and what it made those that whoever made
-    /// it was under.
+    /// Names of guardrails that whoever put it there was under: the answers to its requests are looked at by them.
     pub guards: Vec<Arc<str>>,
+    /// Of a file of requests: those among them that looked at every line, and would have refused or edited it.
+    pub looked: Vec<Arc<str>>,
 }

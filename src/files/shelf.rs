@@ -20,10 +20,11 @@ const TABLES: &str = "
 
 /// From version 1 on; nothing is known of what was put there before.
 const GUARDED: &str =
-    "ALTER TABLE kept ADD COLUMN api TEXT; ALTER TABLE kept ADD COLUMN guards TEXT NOT NULL DEFAULT '[]';";
+    "ALTER TABLE kept ADD COLUMN api TEXT; ALTER TABLE kept ADD COLUMN guards TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE kept ADD COLUMN looked TEXT NOT NULL DEFAULT '[]';";
 
 const COLUMNS: &str =
-    "provider, kind, id, team, key, user, purpose, model, batch, created_us, charges, metering, api, guards";
+    "provider, kind, id, team, key, user, purpose, model, batch, created_us, charges, metering, api, guards, looked";
 
 /// The table of one state directory. Each call is one transaction, on disk when it returns.
 #[derive(Debug)]
@@ -75,10 +76,12 @@ impl Shelf {
         let conn = self.conn.lock();
         let damaged = |error: serde_json::Error| FilesError::Damaged(error.to_string());
         let charges = serde_json::to_string(&kept.charges).map_err(damaged)?;
-        let guards: Vec<&str> = kept.guards.iter().map(|name| &**name).collect();
-        let guards = serde_json::to_string(&guards).map_err(damaged)?;
+        let names = |names: &[Arc<str>]| {
+            serde_json::to_string(&names.iter().map(|name| &**name).collect::<Vec<_>>()).map_err(damaged)
+        };
+        let (guards, looked) = (names(&kept.guards)?, names(&kept.looked)?);
         conn.prepare_cached(&format!(
-            "INSERT INTO kept ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
+            "INSERT INTO kept ({COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
         ))?
         .execute(params![
             kept.provider,
@@ -95,6 +98,7 @@ impl Shelf {
             kept.metering as i64,
             kept.api.map(Api::name),
             guards,
+            looked,
         ])?;
         let found = find(&conn, &kept.provider, kept.kind, &kept.id)?;
         Ok(found.is_some_and(|found| found.team == kept.team))
@@ -219,8 +223,10 @@ fn kept_at(row: &Row<'_>) -> Result<Kept, FilesError> {
         _ => return Err(damaged("a thing that is neither file nor batch")),
     };
     let charges = row.get::<_, String>(10)?;
-    let guards: Vec<String> =
-        serde_json::from_str(&row.get::<_, String>(13)?).map_err(|_| damaged("guardrails that cannot be read"))?;
+    let names = |at: usize| -> Result<Vec<Arc<str>>, FilesError> {
+        let names = serde_json::from_str::<Vec<String>>(&row.get::<_, String>(at)?);
+        Ok(names.map_err(|_| damaged("guardrails that cannot be read"))?.into_iter().map(Arc::from).collect())
+    };
     Ok(Kept {
         provider: name(0)?.unwrap_or_default(),
         kind,
@@ -239,6 +245,7 @@ fn kept_at(row: &Row<'_>) -> Result<Kept, FilesError> {
             _ => Metering::Done,
         },
         api: row.get::<_, Option<String>>(12)?.and_then(|api| Api::ALL.into_iter().find(|one| one.name() == api)),
-        guards: guards.into_iter().map(Arc::from).collect(),
+        guards: names(13)?,
+        looked: names(14)?,
     })
 }

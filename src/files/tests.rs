@@ -18,6 +18,7 @@ fn kept(kind: Kind, id: &str, team: &str) -> Kept {
         metering: Metering::Open,
         api: Some(Api::Embeddings),
         guards: vec!["no-pii".into()],
+        looked: vec!["no-pii".into()],
     }
 }
 

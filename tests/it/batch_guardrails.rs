@@ -242,6 +242,32 @@ async fn a_file_that_no_guardrail_looked_at_makes_no_batch_where_one_must() {
 }
 
 #[tokio::test]
+async fn a_guardrail_whose_condition_did_not_hold_at_the_upload_has_not_looked() {
+    const STRICT: &str = "wb-test-strict-key-of-team-search-0123";
+    let shop = Shop::open().await;
+    let rules = "  no-pii: { kind: pii, entities: [email], action: redact, when: { keys: [strict] } }";
+    let gateway = setup(&shop, rules, "no-pii").key("strict", "search", STRICT, "").start().await;
+    assert_eq!(upload(&gateway, &[line("a", MAIL)]).await.status, 200);
+    assert!(shop.file().contains(MAIL), "nothing is for this key");
+    let refused = batch(&gateway, STRICT).await;
+    assert_eq!(refused.openai_error(400), "guardrail_without_view");
+    assert_eq!(put(&gateway, STRICT, form("batch", &format!("{}\n", line("a", MAIL)))).await.status, 200);
+    assert!(!shop.file().contains(MAIL), "{}", shop.file());
+}
+
+#[tokio::test]
+async fn a_batch_makes_the_calls_that_its_lines_were_looked_at_as() {
+    let shop = Shop::open().await;
+    let gateway = setup(&shop, "  no-pii: { kind: pii, entities: [email], action: redact }", "no-pii").start().await;
+    assert_eq!(upload(&gateway, &[line("a", "hello")]).await.status, 200);
+    let new = json!({"input_file_id": "file-1", "endpoint": "/v1/embeddings", "completion_window": "24h"});
+    let refused = Call::post("/v1/batches", new.to_string()).key(KEY).send(gateway.address).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("are for `/v1/chat/completions`, not for `/v1/embeddings`"), "{}", refused.text());
+    assert_eq!(batch(&gateway, KEY).await.status, 200);
+}
+
+#[tokio::test]
 async fn answers_come_down_as_their_guardrails_leave_them() {
     let shop = Shop::open().await;
     let rules = "  no-pii: { kind: pii, entities: [email], action: mask }\n  \

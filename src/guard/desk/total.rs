@@ -83,6 +83,9 @@ impl Desk {
         let set = Arc::clone(&self.set);
         for guard in &set.guards {
             let Body::Judge(judges) = &guard.body else { continue };
+            if !guard.looks(Direction::Request) {
+                continue; // nothing of a request is its business, not even that there is nothing
+            }
             let mine = texts
                 .iter()
                 .filter_map(|(speech, text)| guard.hook(Direction::Request, *speech).map(|hook| (hook, fold(text))));
@@ -97,7 +100,7 @@ impl Desk {
 
     /// Whether something looks at all texts of a request together.
     pub fn looks_together(&self) -> bool {
-        self.set.guards.iter().any(|guard| guard.kind == "length")
+        self.set.guards.iter().any(|guard| guard.kind == "length" && guard.looks(Direction::Request))
     }
 
     /// Another answer begins: nothing of the last one counts.

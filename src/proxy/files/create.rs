@@ -5,7 +5,7 @@ use super::open::garbage;
 use super::requests::{self, Owner};
 use super::upload::{self, BATCH, LOOK, Tail};
 use super::upstream::Length;
-use super::{meter, objects};
+use super::{lines, meter, objects};
 use crate::{
     dialect::{form, strict},
     files::{Charge, Kept, Kind, Metering},
@@ -20,7 +20,7 @@ use crate::{
         metadata,
         open::Next,
         purse::Facts,
-        reject::Reject,
+        reject::{Reject, shown},
         trouble::Trouble,
     },
 };
@@ -120,7 +120,8 @@ impl Call<'_> {
                     Err(_) => return Stopped::Gone.next(),
                 };
                 (body, share, local.guardrails) = (checked.body, checked.share, checked.said);
-                (told.model, told.api, told.guards) = (Some(checked.model), Some(checked.api), checked.guards);
+                (told.model, told.api) = (Some(checked.model), Some(checked.api));
+                (told.guards, told.looked) = (checked.guards, checked.looked);
             }
             None => closed.map_or(Ok(()), Err)?,
         }
@@ -242,9 +243,9 @@ impl Call<'_> {
             return self.failed(local, garbage()).next();
         };
         // A form that says it otherwise behind its first bytes is what its provider took it for.
-        let Told { purpose, model, api, guards } = told;
+        let Told { purpose, model, api, guards, looked } = told;
         let purpose = object.purpose.unwrap_or(purpose);
-        let kept = Kept { purpose, model, api, guards, ..self.made(Kind::File, object.id, local) };
+        let kept = Kept { purpose, model, api, guards, looked, ..self.made(Kind::File, object.id, local) };
         self.keep(kept).await?;
         self.ended(local, None, status.as_u16());
         Ok(Next::Answer(status.as_u16(), body))
@@ -266,6 +267,7 @@ impl Call<'_> {
             metering: Metering::Open,
             api: None,
             guards: Vec::new(),
+            looked: Vec::new(),
         }
     }
 
@@ -300,8 +302,9 @@ impl Call<'_> {
         let bad =
             |message: String, param: Option<&str>| Reject::BadRequest { message, param: param.map(str::to_owned) };
         strict::check(&body).map_err(|fault| bad(fault.to_string(), None))?;
-        let file = objects::input_file(&body).map_err(|(why, param)| bad(why, Some(param)))?;
+        let (file, endpoint) = objects::input_file(&body).map_err(|(why, param)| bad(why, Some(param)))?;
         let file = self.own(Kind::File, &file).await?;
+        another_call(&file, endpoint.as_deref()).map_or(Ok(()), |why| Err(bad(why, Some("endpoint"))))?;
         let Some(model) = file.model.clone() else {
             let why = format!("file `{}` holds no requests: upload one with `purpose` `batch`", file.id);
             return Err(bad(why, Some("input_file_id")));
@@ -356,6 +359,15 @@ impl Call<'_> {
     }
 }
 
+/// Why a batch that makes the call at `endpoint` cannot be made of `file`: its lines were looked at as what they say they are.
+fn another_call(file: &Kept, endpoint: Option<&str>) -> Option<String> {
+    let (Some(api), Some(endpoint)) = (file.api, endpoint) else { return None };
+    (lines::call(endpoint) != Some(api)).then(|| {
+        let (path, endpoint) = (api.path(), shown(endpoint));
+        format!("the requests in file `{}` are for `/v1/{path}`, not for `{endpoint}`; name that", file.id)
+    })
+}
+
 /// What is known of a file that goes up.
 #[derive(Default)]
 struct Told {
@@ -363,8 +375,9 @@ struct Told {
     /// Of a file of requests, as all of these.
     model: Option<Arc<str>>,
     api: Option<Api>,
-    /// Those that looked at it.
+    /// As [`Kept::guards`] and [`Kept::looked`].
     guards: Vec<Arc<str>>,
+    looked: Vec<Arc<str>>,
 }
 
 /// A form that is passed on.

@@ -19,18 +19,19 @@ pub fn object(body: &[u8]) -> Option<Object> {
     serde_json::from_slice(body).ok()
 }
 
-/// The file that a batch is made of.
+/// The file that a batch is made of, and the path of the call that is to be made, if one is named.
 ///
 /// # Errors
 ///
 /// Which member is wrong, and how.
-pub fn input_file(body: &[u8]) -> Result<String, (String, &'static str)> {
+pub fn input_file(body: &[u8]) -> Result<(String, Option<String>), (String, &'static str)> {
     #[derive(Deserialize)]
     struct New {
         input_file_id: String,
+        endpoint: Option<String>,
     }
     let read: Result<New, _> = serde_json::from_slice(body);
-    read.map(|new| new.input_file_id).map_err(|error| (error.to_string(), "input_file_id"))
+    read.map(|new| (new.input_file_id, new.endpoint)).map_err(|error| (error.to_string(), "input_file_id"))
 }
 
 /// A page of a list.
@@ -134,7 +135,10 @@ mod tests {
 
     #[test]
     fn the_input_file_of_a_batch_is_named_once() {
-        assert_eq!(input_file(br#"{"input_file_id":"f","endpoint":"/v1/x"}"#).ok().as_deref(), Some("f"));
+        assert_eq!(
+            input_file(br#"{"input_file_id":"f","endpoint":"/v1/x"}"#),
+            Ok(("f".to_owned(), Some("/v1/x".to_owned())))
+        );
         for bad in [&b"{}"[..], br#"{"input_file_id":1}"#, br#"{"input_file_id":"a","input\u005ffile_id":"b"}"#, b"[]x"]
         {
             assert!(input_file(bad).is_err());

@@ -6,7 +6,7 @@ use super::lines::{Named, One, Reader};
 use super::meter;
 use crate::{
     auth::Caller,
-    guard::{Direction, Verdicts},
+    guard::{Direction, Mask, Verdicts},
     model::Api,
     proxy::{
         bounds::Share,
@@ -53,8 +53,10 @@ pub struct Checked {
     pub model: Arc<str>,
     /// The call that they make.
     pub api: Api,
-    /// The guardrails that looked at them.
+    /// The guardrails that the upload was under.
     pub guards: Vec<Arc<str>>,
+    /// Those of them that looked at every line and decided.
+    pub looked: Vec<Arc<str>>,
     /// What those said, in a line.
     pub said: Option<String>,
 }
@@ -75,6 +77,8 @@ struct Work {
     party: Option<Arc<Party>>,
     out: Vec<u8>,
     verdicts: Verdicts,
+    /// The guardrails that were for all lines so far; `None`: there was none.
+    held: Option<Mask>,
 }
 
 /// A line that services are asked about.
@@ -96,8 +100,14 @@ pub async fn checked(owner: Owner, body: Bytes, file: Range<usize>, boundary: &s
     // Names are about as long as those that they take the place of.
     let mut out = Vec::with_capacity(body.len() + BLOCK / 8);
     out.extend_from_slice(body.get(..file.start).unwrap_or_default());
-    let mut work =
-        Work { owner: Arc::new(owner), reader: Reader::default(), party: None, out, verdicts: Verdicts::default() };
+    let mut work = Work {
+        owner: Arc::new(owner),
+        reader: Reader::default(),
+        party: None,
+        out,
+        verdicts: Verdicts::default(),
+        held: None,
+    };
     let mut rest = file.clone();
     while let Some(length) = block(body.get(rest.clone()).unwrap_or_default()) {
         let lines = body.slice(rest.start..rest.start + length);
@@ -125,7 +135,8 @@ pub async fn checked(owner: Owner, body: Bytes, file: Range<usize>, boundary: &s
     let said = work.said();
     let mask = work.party.as_ref().map_or(0, |party| party.mask);
     let guards = work.owner.snapshot.guards.names(mask);
-    Ok(Checked { body: work.out.into(), share, model, api, guards, said })
+    let looked = work.party.as_ref().map_or_else(Vec::new, |party| party.deciding(work.held.unwrap_or(0)));
+    Ok(Checked { body: work.out.into(), share, model, api, guards, looked, said })
 }
 
 /// Bytes of the whole lines that are read next; `None`: nothing is left.
@@ -245,7 +256,8 @@ impl Work {
             other => other,
         };
         match looked {
-            Ok(Line { edited, verdicts }) => {
+            Ok(Line { edited, verdicts, held }) => {
+                self.held = Some(self.held.unwrap_or(held) & held);
                 self.verdicts.merge(&verdicts);
                 match edited {
                     None => one.write(&of.line, &mut self.out),

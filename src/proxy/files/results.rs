@@ -172,7 +172,7 @@ fn split(lines: &Bytes) -> Vec<Bytes> {
 /// The lines with what stands in their places, and what was said about them.
 fn joined(lines: &Bytes, looked: impl IntoIterator<Item = (Bytes, Line)>) -> (Bytes, Verdicts) {
     let (mut out, mut verdicts, mut changed) = (Vec::with_capacity(lines.len()), Verdicts::default(), false);
-    for (line, Line { edited, verdicts: said }) in looked {
+    for (line, Line { edited, verdicts: said, .. }) in looked {
         verdicts.merge(&said);
         changed |= edited.is_some();
         out.extend_from_slice(edited.as_ref().unwrap_or(&line));

@@ -120,7 +120,7 @@ pub fn unless_closed(snapshot: &Snapshot, mask: Mask, api: Api, directions: &[Di
 pub fn unless_not_looked(snapshot: &Snapshot, mask: Mask, file: &Kept) -> Result<(), Reject> {
     let Some(set) = snapshot.guards.set(mask) else { return Ok(()) };
     let missed = |guard: &&Arc<Guard>| {
-        let (looked, of) = (file.guards.contains(&guard.name), |direction| guard.looks(direction));
+        let (looked, of) = (file.looked.contains(&guard.name), |direction| guard.looks(direction));
         let misses = (of(Direction::Request) && !looked) || (of(Direction::Answer) && file.api.is_none());
         guard.decides() && !guard.open && misses
     };

@@ -57,6 +57,8 @@ pub struct Line {
     pub edited: Option<Bytes>,
     /// What was said about it.
     pub verdicts: Verdicts,
+    /// Of a request: the guardrails that were for it, by their conditions.
+    pub held: Mask,
 }
 
 impl Party {
@@ -68,6 +70,13 @@ impl Party {
     /// Whether answers are looked at.
     pub fn reads_answers(&self) -> bool {
         self.snapshot.guards.set(self.mask).is_some_and(|set| set.looks(Direction::Answer))
+    }
+
+    /// The names of those of `held` that look at requests and decide: who only tells has let all pass.
+    pub fn deciding(&self, held: Mask) -> Vec<Arc<str>> {
+        let Some(set) = self.snapshot.guards.set(held) else { return Vec::new() };
+        let deciding = set.guards.iter().filter(|guard| guard.decides() && guard.looks(Direction::Request));
+        deciding.map(|guard| Arc::clone(&guard.name)).collect()
     }
 
     /// Records and counts what was said about all lines; returns it in one line, if there is any.
@@ -100,7 +109,7 @@ impl Party {
         let (ask, looked) = (self.parsed(body)?, self.looked());
         let Some((set, mask)) = self.holding(&looked, &ask)? else { return Ok(Line::as_it_is()) };
         let (ask, guarding) = looked.look_at_once((set, mask), ask)?;
-        Ok(Line::of(body, &ask.body.bytes(), guarding.verdicts()))
+        Ok(Line::of(body, &ask.body.bytes(), guarding.verdicts(), mask))
     }
 
     /// The same; services are asked.
@@ -112,7 +121,7 @@ impl Party {
         let (ask, looked) = (self.parsed(body)?, self.looked());
         let Some((set, mask)) = self.holding(&looked, &ask)? else { return Ok(Line::as_it_is()) };
         let (ask, guarding) = looked.look((set, mask), ask).await?;
-        Ok(Line::of(body, &ask.body.bytes(), guarding.verdicts()))
+        Ok(Line::of(body, &ask.body.bytes(), guarding.verdicts(), mask))
     }
 
     fn parsed(&self, body: &[u8]) -> Result<Ask, Stopped> {
@@ -234,7 +243,7 @@ impl Party {
             (Ok(left), Place::None | Place::Unknown) => Some(left).filter(|left| left != line),
             (Err(refused), place) => Some(self.refused(line, place, refused)),
         };
-        Line { edited, verdicts }
+        Line { edited, verdicts, held: 0 }
     }
 
     /// What stands in the place of a line whose answer is refused: the dialect's refusal, or an error where there is no word
@@ -261,11 +270,11 @@ impl Party {
 
 impl Line {
     fn as_it_is() -> Self {
-        Self { edited: None, verdicts: Verdicts::default() }
+        Self { edited: None, verdicts: Verdicts::default(), held: 0 }
     }
 
-    fn of(before: &[u8], after: &Bytes, verdicts: &Verdicts) -> Self {
-        Self { edited: (**after != *before).then(|| after.clone()), verdicts: verdicts.clone() }
+    fn of(before: &[u8], after: &Bytes, verdicts: &Verdicts, held: Mask) -> Self {
+        Self { edited: (**after != *before).then(|| after.clone()), verdicts: verdicts.clone(), held }
     }
 }
 
