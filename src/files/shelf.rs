@@ -180,12 +180,7 @@ fn version_of(conn: &Connection) -> Result<i64, rusqlite::Error> {
 /// Brings the table to this program's version, forward only. What was there before stays beside it as a file.
 fn migrate(conn: &mut Connection, dir: &Path, found: i64) -> Result<(), FilesError> {
     if found > 0 {
-        let old = dir.join(format!("files.v{found}.sqlite"));
-        // Left over by a migration that did not come to its end.
-        if old.exists() {
-            std::fs::remove_file(&old).map_err(|error| FilesError::Damaged(format!("{}: {error}", old.display())))?;
-        }
-        conn.execute("VACUUM INTO ?", [old.to_string_lossy()])?;
+        keep_copy(conn, dir, found)?;
     }
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Another process may have been here meanwhile.
@@ -204,6 +199,23 @@ fn migrate(conn: &mut Connection, dir: &Path, found: i64) -> Result<(), FilesErr
         tracing::info!(from = found, to = VERSION, "the table of files was migrated; a copy of the old one was kept");
     }
     Ok(())
+}
+
+/// Keeps a copy of version `found` beside the table, unless another process migrated it meanwhile.
+fn keep_copy(conn: &Connection, dir: &Path, found: i64) -> Result<(), FilesError> {
+    let failed = |path: &Path, error: std::io::Error| FilesError::Damaged(format!("{}: {error}", path.display()));
+    let copy = dir.join(format!("files.copy-{}.sqlite", std::process::id()));
+    // Left over by a migration that did not come to its end.
+    if copy.exists() {
+        std::fs::remove_file(&copy).map_err(|error| failed(&copy, error))?;
+    }
+    conn.execute("VACUUM INTO ?", [copy.to_string_lossy()])?;
+    let copied = version_of(&Connection::open(&copy)?)?;
+    match copied == found {
+        true => std::fs::rename(&copy, dir.join(format!("files.v{found}.sqlite"))),
+        false => std::fs::remove_file(&copy),
+    }
+    .map_err(|error| failed(&copy, error))
 }
 
 fn find(conn: &Connection, provider: &str, kind: Kind, id: &str) -> Result<Option<Kept>, FilesError> {

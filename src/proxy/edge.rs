@@ -29,7 +29,9 @@ use pingora::protocols::{ALPN, Stream};
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
@@ -146,18 +148,24 @@ impl HttpServerApp for Edge {
         HEAD_READ
             .scope(Cell::new(false), async {
                 let request = self.proxy.process_new_http(session, shutdown);
-                tokio::pin!(request);
-                tokio::select! {
-                    biased;
-                    stream = &mut request => return stream,
-                    () = sleep_until(deadline) => {}
-                    () = self.lingered() => {}
-                }
-                if HEAD_READ.with(Cell::get) {
-                    return request.await;
-                }
-                tracing::debug!("a connection was closed: its request head did not arrive in time");
-                None
+                let late = async {
+                    tokio::select! {
+                        () = sleep_until(deadline) => {}
+                        () = self.lingered() => {}
+                    }
+                };
+                tokio::pin!(request, late);
+                poll_fn(|context| {
+                    let served = request.as_mut().poll(context);
+                    // From its head on only the request counts: no timer is looked at for each piece of an answer.
+                    if served.is_ready() || HEAD_READ.with(Cell::get) {
+                        return served;
+                    }
+                    ready!(late.as_mut().poll(context));
+                    tracing::debug!("a connection was closed: its request head did not arrive in time");
+                    Poll::Ready(None)
+                })
+                .await
             })
             .await
     }

@@ -203,11 +203,12 @@ async fn everything_but_the_last_message_must_be_the_same() {
         assert_eq!(word(&answer), "miss", "{key}");
     }
     let of_user = [("x-weighbridge-user", "ann")];
-    let answer = ask(&gateway, KEY, &chat("two 0.01"), &of_user).await;
+    let answer = ask(&gateway, KEY, &chat("four 0.01"), &of_user).await;
     assert_eq!(word(&answer), "miss", "what was answered to nobody in particular is not told to a user");
     let again = ask(&gateway, OTHER, &chat("three 0.01"), &[]).await;
     assert_eq!(word(&again), "semantic", "of that team's own");
-    assert_eq!(says(&gateway, "two 0.01").await, "semantic", "the first one is still there");
+    assert_eq!(says(&gateway, "two 0.01").await, "hit", "word by word it is the team's");
+    assert_eq!(says(&gateway, "five 0.01").await, "semantic", "the first one is still there");
 }
 
 #[tokio::test]

@@ -305,7 +305,8 @@ impl Call<'_> {
         let (file, endpoint) = objects::input_file(&body).map_err(|(why, param)| bad(why, Some(param)))?;
         let file = self.own(Kind::File, &file).await?;
         another_call(&file, endpoint.as_deref()).map_or(Ok(()), |why| Err(bad(why, Some("endpoint"))))?;
-        let Some(model) = file.model.clone() else {
+        // Answers are no requests: no batch is made of them.
+        let Some(model) = file.model.clone().filter(|_| file.purpose != meter::ANSWERS) else {
             let why = format!("file `{}` holds no requests: upload one with `purpose` `batch`", file.id);
             return Err(bad(why, Some("input_file_id")));
         };

@@ -83,11 +83,11 @@ fn note(services: &Services, snapshot: &Snapshot, provider: &Arc<str>, batch: &B
             kind: Kind::File,
             id: id.clone(),
             purpose: ANSWERS.to_owned(),
+            // What counts is in the file of answers; that of errors says itself whose model it was.
+            model: kept.model.clone().filter(|_| answers.is_none()),
             batch: answers,
             charges: Vec::new(),
             metering: Metering::Open,
-            // Answers are no requests: no batch is made of them.
-            model: None,
             ..kept.clone()
         };
         shelf.keep(&made).map_err(unavailable)?;

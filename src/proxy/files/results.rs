@@ -34,10 +34,13 @@ impl Call<'_> {
     pub async fn readers(&self, kept: &Kept, local: &mut Local) -> Result<Option<Arc<Party>>, Reject> {
         let snapshot = self.snapshot;
         let governing = local.governing.clone().unwrap_or_else(|| snapshot.governed.of(&self.caller));
-        let model = self.maker(kept).await?.and_then(|batch| batch.model).unwrap_or_default();
+        let maker = self.maker(kept).await?;
+        // What an older process took note of during an upgrade does not say itself what its batch says.
+        let told = maker.as_ref().filter(|_| kept.api.is_none()).unwrap_or(kept);
+        let model = maker.as_ref().unwrap_or(kept).model.clone().unwrap_or_default();
         let mask = guarded::mask(snapshot, &self.headers, (&self.caller, &governing), &model)?;
-        let mask = mask | snapshot.guards.of_names(&kept.guards);
-        let Some(api) = kept.api.filter(|_| kept.purpose == ANSWERS) else {
+        let mask = mask | snapshot.guards.of_names(&told.guards);
+        let Some(api) = told.api.filter(|_| kept.purpose == ANSWERS) else {
             return guarded::unless_closed(snapshot, mask, Api::Files, &[Direction::Answer]).map(|()| None);
         };
         let party = Party {

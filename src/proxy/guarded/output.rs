@@ -197,12 +197,16 @@ impl Guarding {
 pub(super) fn whole_answer(desk: &mut Desk, api: Api, body: &Bytes) -> Result<Bytes, Refused> {
     let Ok(seen) = view::answer(api, body) else { return Ok(body.clone()) };
     let mut edits = Vec::new();
+    // An error, a vector or a mere call of a tool has no text that could be too short.
+    let speaks = !seen.texts.is_empty();
     for Text { at, form, speech } in seen.texts {
         let text = view::decoded(form, &body[at.clone()]);
         let told = desk.answer(speech, folds(form), &text)?;
         edits.extend(told.map(|told| (at, view::replacement(form, &told))));
     }
-    desk.over()?;
+    if speaks {
+        desk.over()?;
+    }
     if desk.edits_answers() {
         edits.extend(seen.echoes.into_iter().map(|at| (at.clone(), silence(body, &at))));
         edits.sort_by_key(|(at, _)| at.start);
