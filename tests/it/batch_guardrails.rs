@@ -389,7 +389,9 @@ async fn a_large_file_is_looked_at_without_more_memory_than_its_own() {
     const BYTES: usize = 20 << 20;
     let shop = Shop::open().await;
     let rules = "  words: { kind: words, words: [nightjar], action: redact }";
-    let gateway = setup(&shop, rules, "words").start().await;
+    let mut setup = setup(&shop, rules, "words");
+    setup.gives_back = true;
+    let gateway = setup.start().await;
     let text = format!("about nightjar {}", "x".repeat(16_000));
     let one = line("a", &text) + "\n";
     let file = form("batch", &one.repeat(BYTES / one.len()));

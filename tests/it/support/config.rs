@@ -38,6 +38,8 @@ pub struct Setup {
     pub tls: bool,
     /// All listeners are of proxies that send PROXY headers.
     pub proxy_protocol: bool,
+    /// What is freed goes back to the system at once: the memory that the process has is what it uses.
+    pub gives_back: bool,
 }
 
 impl Setup {

@@ -33,6 +33,8 @@ pub struct Gateway {
     /// Holds the configuration, the state and the logs.
     pub dir: TempDir,
     child: Mutex<Option<Child>>,
+    /// As [`Setup::gives_back`].
+    gives_back: bool,
     /// Processes that it was handed over to, the last one at the end.
     successors: Mutex<Vec<Pid>>,
 }
@@ -44,7 +46,8 @@ impl Gateway {
         certs().write(dir.path());
         let (address, admin) = (ports::free(), ports::free());
         let tls_address = setup.tls.then(ports::free);
-        let gateway = Self { address, tls_address, admin, dir, child: Mutex::new(None), successors: Mutex::default() };
+        let (child, successors, gives_back) = (Mutex::new(None), Mutex::default(), setup.gives_back);
+        let gateway = Self { address, tls_address, admin, dir, child, gives_back, successors };
         let text = setup.text(address, tls_address, admin, gateway.dir.path());
         std::fs::write(gateway.config(), text).expect("the directory can be written");
         gateway.start_again().await;
@@ -82,9 +85,11 @@ impl Gateway {
             let path = self.dir.path().join(name);
             Stdio::from(OpenOptions::new().create(true).append(true).open(path).expect("a log can be written"))
         };
+        let allocator = self.gives_back.then_some(("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,lg_tcache_max:12"));
         Command::new(binary())
             .args(["run", "-c"])
             .arg(self.config())
+            .envs(allocator)
             .stdin(Stdio::null())
             .stdout(log("stdout.log"))
             .stderr(log("stderr.log"))
