@@ -2,6 +2,7 @@
 
 use crate::support::call::Call;
 use crate::support::config::Setup;
+use crate::support::eventually;
 use crate::support::sample;
 use crate::support::script::Script;
 use crate::support::upstream::Upstream;
@@ -29,8 +30,16 @@ async fn series() -> Series {
         r#"{"model": "fast", "max_tokens": 9, "messages": [{"role": "user", "content": "I am ann.lee@example.com"}]}"#;
     assert_eq!(gateway.post(CHAT, ask).await.status, 200);
     assert_eq!(Call::post(CHAT, ask).key("wb-unknown").send(gateway.address).await.status, 401);
+    // A request is counted when it is over, which its client may know first.
+    let metrics = eventually("both requests are counted", || async {
+        let metrics = gateway.metrics().await;
+        let parts =
+            ["weighbridge_proxy_rejects_total{", "weighbridge_guard_finds_total{", "status=\"2xx\"", "status=\"4xx\""];
+        parts.iter().all(|part| metrics.contains(part)).then_some(metrics)
+    })
+    .await;
     let mut series = Series::new();
-    for line in gateway.metrics().await.lines().filter(|line| !line.starts_with('#')) {
+    for line in metrics.lines().filter(|line| !line.starts_with('#')) {
         let name = word(line);
         let labels = line[name.len()..].strip_prefix('{').map_or("", |rest| rest.rsplit_once('}').expect("closed").0);
         series.entry(name.to_owned()).or_default().extend(label_names(labels));
