@@ -41,9 +41,9 @@ async fn a_shut_target_gets_nothing_until_it_is_opened_and_everybody_is_told_why
     }
     assert_eq!((first.count(), second.count()), (1, 5));
     let state = r#"weighbridge_routing_target_state{provider="a",target="model-a"}"#;
-    assert_eq!(gateway.metric(state).await, 0.0);
+    gateway.shows(state, 0.0).await;
     let ejections = r#"weighbridge_routing_ejections_total{provider="a",reason="by_hand",target="model-a"}"#;
-    assert_eq!(gateway.metric(ejections).await, 1.0);
+    gateway.shows(ejections, 1.0).await;
     let told = gateway.admin("POST", "/explain", json!({"key": "search-ci", "model": "fast"})).await.json();
     let out = told["candidates"].as_array().expect("candidates").iter().find(|one| one["provider"] == "a");
     let out = out.expect("it is shown");
@@ -61,7 +61,7 @@ async fn a_shut_target_gets_nothing_until_it_is_opened_and_everybody_is_told_why
     assert_eq!((open.status, &open.json()["state"]), (200, &json!("open")));
     assert_eq!(ask(&gateway).await, 200);
     assert_eq!(first.count(), 2);
-    assert_eq!(gateway.metric(state).await, 1.0);
+    gateway.shows(state, 1.0).await;
 }
 
 #[tokio::test]

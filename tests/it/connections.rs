@@ -253,7 +253,7 @@ async fn an_address_has_its_share_of_connections_and_gets_it_back() {
     }
     is_closed("a fourth one", connect_from(2, gateway.address).await).await;
     are_refused(&gateway, "per_address", 1.0).await;
-    assert_eq!(gateway.metric("weighbridge_proxy_connections_open").await, 3.0);
+    gateway.shows("weighbridge_proxy_connections_open", 3.0).await;
     assert!(kept(3, &gateway).await.is_some(), "others are served");
     drop(open.pop());
     eventually("its place is free again", || async { kept(2, &gateway).await }).await;

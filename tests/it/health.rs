@@ -50,7 +50,7 @@ async fn five_failures_shut_a_target_which_is_told_once_and_costs_no_client_an_e
     let (first, second) = (Upstream::start().await, Upstream::start().await);
     first.always(Script::error(503));
     let gateway = setup(&[&first, &second], "").start().await;
-    assert_eq!(gateway.metric(A_STATE).await, 1.0);
+    gateway.shows(A_STATE, 1.0).await;
     served(&gateway, 20).await;
     assert_eq!((first.count(), second.count()), (5, 20));
     let seen = target(&gateway, "a").await;
@@ -58,9 +58,9 @@ async fn five_failures_shut_a_target_which_is_told_once_and_costs_no_client_an_e
     let pause = seen["until_us"].as_u64().expect("a time") - seen["since_us"].as_u64().expect("a time");
     assert!((3_750_000..=5_000_000).contains(&pause), "{pause}");
     assert_eq!(target(&gateway, "b").await["state"], "open");
-    assert_eq!(gateway.metric(A_STATE).await, 0.0);
+    gateway.shows(A_STATE, 0.0).await;
     let ejections = r#"weighbridge_routing_ejections_total{provider="a",reason="failures",target="model-a"}"#;
-    assert_eq!(gateway.metric(ejections).await, 1.0);
+    gateway.shows(ejections, 1.0).await;
     assert_eq!(gateway.log().matches("a target is shut").count(), 1, "{}", gateway.log());
     assert_eq!(gateway.admin_status("/readyz").await, Some(200), "providers are no reason to go elsewhere");
 }

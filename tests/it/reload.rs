@@ -89,13 +89,13 @@ async fn a_file_with_a_mistake_changes_nothing_and_is_told_with_path_and_line() 
     let told = last(&gateway).await;
     assert_eq!((&told["last"]["outcome"], &told["generation"]), (&json!("refused"), &json!(0)));
     assert_eq!(chat(&gateway, KEY).await.status, 200, "the last good one holds");
-    assert_eq!(gateway.metric("weighbridge_config_last_reload_successful").await, 0.0);
-    assert_eq!(gateway.metric("weighbridge_config_reloads_total{cause=\"api\",outcome=\"refused\"}").await, 1.0);
+    gateway.shows("weighbridge_config_last_reload_successful", 0.0).await;
+    gateway.shows("weighbridge_config_reloads_total{cause=\"api\",outcome=\"refused\"}", 1.0).await;
     gateway.edit(|_| right);
     gateway.hang_up();
     eventually("it is right again", || async { (last(&gateway).await["generation"] == 1).then_some(()) }).await;
-    assert_eq!(gateway.metric("weighbridge_config_last_reload_successful").await, 1.0);
-    assert_eq!(gateway.metric("weighbridge_config_generation").await, 1.0);
+    gateway.shows("weighbridge_config_last_reload_successful", 1.0).await;
+    gateway.shows("weighbridge_config_generation", 1.0).await;
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn what_takes_a_restart_is_named_and_a_trial_changes_nothing() {
         "{status}"
     );
     assert!(status.contains("model-a") && status.contains("generation 1"), "{status}");
-    assert_eq!(gateway.metric("weighbridge_config_needs_restart").await, 2.0);
+    gateway.shows("weighbridge_config_needs_restart", 2.0).await;
 }
 
 #[tokio::test]

@@ -170,6 +170,12 @@ impl Gateway {
         line.unwrap_or(0.0)
     }
 
+    /// Waits until a series has this value: a request is counted when it is over, which its client may know first.
+    pub async fn shows(&self, series: &str, want: f64) {
+        let what = format!("{series} is {want}");
+        eventually(&what, || async { (self.metric(series).await == want).then_some(()) }).await;
+    }
+
     /// The status of a GET on the admin listener; `None` if there is no answer.
     pub async fn admin_status(&self, path: &str) -> Option<u16> {
         status_of(self.admin, path).await
